@@ -1,0 +1,74 @@
+"""Hyperspectral land-cover maps from spectral-spatial attention networks, with honest accuracy reports.
+
+A scene goes in, a georeferenced land-cover map and an accuracy report come out::
+
+    import hsiattn
+
+    scene = hsiattn.open_scene("scene.tif")
+    labels = hsiattn.open_labels("labels.tif", like=scene)
+    classifier = hsiattn.SpectralSpatialClassifier(recipe="default", random_state=0).fit(scene, labels)
+    land_cover = classifier.predict(scene)
+    hsiattn.write_map(land_cover, "land_cover.tif")
+    print(classifier.report_)
+
+The names below are loaded when they are first used, so that `import hsiattn` and the command line start at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hsiattn.assessment import AccuracyReport as AccuracyReport
+    from hsiattn.assessment import assess as assess
+    from hsiattn.benchmarks import open_benchmark as open_benchmark
+    from hsiattn.classes import ClassTable as ClassTable
+    from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.errors import HsiattnError as HsiattnError
+    from hsiattn.labels import open_class_table as open_class_table
+    from hsiattn.labels import open_labels as open_labels
+    from hsiattn.mapping import write_map as write_map
+    from hsiattn.scenes import open_scene as open_scene
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AccuracyReport": "hsiattn.assessment",
+    "ClassTable": "hsiattn.classes",
+    "HsiattnError": "hsiattn.errors",
+    "SpectralSpatialClassifier": "hsiattn.classifier",
+    "assess": "hsiattn.assessment",
+    "open_benchmark": "hsiattn.benchmarks",
+    "open_class_table": "hsiattn.labels",
+    "open_labels": "hsiattn.labels",
+    "open_scene": "hsiattn.scenes",
+    "write_map": "hsiattn.mapping",
+}
+
+__all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
+    "open_scene",
+    "open_benchmark",
+    "open_labels",
+    "open_class_table",
+    "SpectralSpatialClassifier",
+    "assess",
+    "write_map",
+    "AccuracyReport",
+    "ClassTable",
+    "HsiattnError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hsiattn' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

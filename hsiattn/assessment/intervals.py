@@ -1,0 +1,113 @@
+"""How far the figures of a test sample may lie from those of the whole map.
+
+Both intervals regard the test pixels as an independent random sample. Neighbouring pixels resemble each other, so the
+true uncertainty is larger; an interval is a lower bound of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+_CELLS_AT_ONCE = 4_000_000  # of resampled matrices: 32 MB
+
+Measure = Callable[[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], NDArray[np.float64]]
+
+
+def wilson_interval(
+    successes: ArrayLike, trials: ArrayLike, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interval of a proportion (Wilson 1927, Probable inference, JASA 22, 209–212), without continuity correction.
+
+    Unlike the normal approximation it stays within 0 … 1 and does not shrink to a point at 0 % and 100 %.
+
+    Parameters
+    ----------
+    successes, trials
+        Integers, any shape.
+    level
+        Coverage, 0 … 1.
+
+    Returns
+    -------
+    lower, upper
+        float64, that shape; NaN where there are no trials.
+    """
+    x, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64))
+    z = float(ndtri(0.5 + level / 2))
+    lower, upper = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    some = n > 0
+    x, n = x[some], n[some]
+    centre = (x + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(x * (n - x) / n + z**2 / 4)
+    # at 0 of n and n of n the bounds are exactly 0 and 1, which rounding misses
+    lower[some] = np.where(x == 0, 0.0, centre - half)
+    upper[some] = np.where(x == n, 1.0, centre + half)
+    return lower, upper
+
+
+def bootstrap_intervals(
+    confusion: NDArray[np.integer[Any]],
+    unclassified: NDArray[np.integer[Any]],
+    measures: Mapping[str, Measure],
+    *,
+    level: float = 0.95,
+    resamples: int = 2000,
+    random_state: int = 0,
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Percentile intervals of any measures of a confusion matrix (Efron 1979; multinomial resampling of its cells).
+
+    Drawing n test pixels with replacement is drawing the cells of the matrix from a multinomial distribution, so the
+    pixels themselves are not needed. Resamples in which a measure is not defined are left out.
+
+    Parameters
+    ----------
+    confusion, unclassified
+        Counts, shapes (K, K) and (K,).
+    measures
+        Functions of counts with leading axes, as in `hsiattn.assessment.metrics`.
+    level
+        Coverage, 0 … 1.
+    resamples
+        Number of matrices drawn.
+    random_state
+        Seed; the same seed gives the same intervals.
+
+    Returns
+    -------
+    dict
+        Per measure lower and upper bound, in the shape that the measure has for one matrix; NaN where the matrix itself
+        does not define the measure.
+    """
+    n_classes = len(confusion)
+    cells = np.concatenate([confusion, unclassified[:, None]], axis=1).astype(np.int64).ravel()
+    filled = np.flatnonzero(cells)  # the others stay empty in every resample
+    total = int(cells.sum())
+    rng = np.random.default_rng(random_state)
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in measures}
+    step = max(1, _CELLS_AT_ONCE // cells.size)
+    for start in range(0, resamples, step):
+        matrices = np.zeros((min(step, resamples - start), cells.size), dtype=np.int64)
+        if total:
+            matrices[:, filled] = rng.multinomial(total, cells[filled] / total, size=len(matrices))
+        tables = matrices.reshape(-1, n_classes, n_classes + 1)
+        for name, measure in measures.items():
+            drawn[name].append(measure(tables[..., :-1], tables[..., -1]))
+    observed = {name: measure(confusion, unclassified) for name, measure in measures.items()}
+    return {name: _percentiles(np.concatenate(drawn[name]), observed[name], level) for name in measures}
+
+
+def _percentiles(
+    values: NDArray[np.float64], observed: NDArray[np.float64], level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds over the first axis; NaN where the observed figure is NaN."""
+    defined = ~np.isnan(observed)
+    bounds = np.full((2, *observed.shape), np.nan)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    if defined.any():
+        bounds[:, defined] = np.nanquantile(values[:, defined], tails, axis=0)
+    return bounds[0], bounds[1]

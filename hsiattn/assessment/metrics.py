@@ -1,0 +1,102 @@
+"""Measures of accuracy, as functions of integer counts, in float64.
+
+Every function takes
+
+confusion
+    (…, K, K) counts n_ij: pixels of reference class i (row) that the map calls j (column);
+unclassified
+    (…, K) counts of pixels of each reference class that the map leaves unclassified; None for none.
+
+and works on any number of leading axes (the bootstrap uses one). With the row total n_i+ = Σ_j n_ij + unclassified_i,
+the column total n_+i, and n = Σ_i n_i+, a test pixel without a class in the map is an error of omission: it stands in n
+and n_i+, and in no column. A quotient 0/0 is NaN: a figure that the test pixels do not define is not 0 and not 1.
+
+Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data (error matrix, producer's and user's
+accuracy); Cohen 1960, A coefficient of agreement for nominal scales (kappa).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.integer[Any]]
+Floats = NDArray[np.float64]
+
+
+def reference_totals(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """n_i+: test pixels of each class in the reference (its support), unclassified ones included; shape (…, K)."""
+    totals: Floats = confusion.sum(axis=-1, dtype=np.float64)
+    return totals if unclassified is None else np.asarray(totals + unclassified)
+
+
+def map_totals(confusion: Counts) -> Floats:
+    """n_+i: test pixels that the map puts into each class; shape (…, K)."""
+    return np.asarray(confusion.sum(axis=-2, dtype=np.float64))
+
+
+def overall_accuracy(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Share of all test pixels that the map has right: Σ n_ii / n; shape (…)."""
+    return _ratio(_diagonal(confusion).sum(axis=-1), reference_totals(confusion, unclassified).sum(axis=-1))
+
+
+def producers_accuracy(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Share of the reference pixels of a class that the map finds (recall): n_ii / n_i+; shape (…, K)."""
+    return _ratio(_diagonal(confusion), reference_totals(confusion, unclassified))
+
+
+def users_accuracy(confusion: Counts) -> Floats:
+    """Share of the map's pixels of a class that are of that class (precision): n_ii / n_+i; shape (…, K)."""
+    return _ratio(_diagonal(confusion), map_totals(confusion))
+
+
+def f1_score(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Harmonic mean of producer's and user's accuracy: 2 n_ii / (n_i+ + n_+i); shape (…, K).
+
+    0 for a class that is in the reference but never in the map; NaN for one that is in neither.
+    """
+    return _ratio(2 * _diagonal(confusion), reference_totals(confusion, unclassified) + map_totals(confusion))
+
+
+def intersection_over_union(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Jaccard index: n_ii / (n_i+ + n_+i - n_ii); shape (…, K)."""
+    right = _diagonal(confusion)
+    return _ratio(right, reference_totals(confusion, unclassified) + map_totals(confusion) - right)
+
+
+def average_accuracy(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Mean of the producer's accuracies of the classes that have reference pixels; shape (…).
+
+    Classes without reference pixels have no producer's accuracy and are left out; a class that the map never finds
+    counts with 0. NaN where no class has reference pixels.
+    """
+    accuracy = producers_accuracy(confusion, unclassified)
+    defined = ~np.isnan(accuracy)
+    return _ratio(np.where(defined, accuracy, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(np.float64))
+
+
+def kappa(confusion: Counts, unclassified: Counts | None = None) -> Floats:
+    """Cohen's kappa: (p_o - p_e) / (1 - p_e) with p_o = Σ n_ii / n and p_e = Σ n_i+ n_+i / n²; shape (…).
+
+    "Unclassified" is one more answer of the map, with which the reference never agrees. NaN where p_e = 1, e.g. with
+    but one class. Kappa is given because papers compare it; it corrects for a chance agreement that no map user is
+    interested in and follows overall accuracy closely, so that Olofsson et al. 2014 advise against it.
+    """
+    rows = reference_totals(confusion, unclassified)
+    total = rows.sum(axis=-1)
+    # kept in units of pixels, not shares: p_e = 1 is then met exactly
+    chance = _ratio((rows * map_totals(confusion)).sum(axis=-1), total)
+    return _ratio(_diagonal(confusion).sum(axis=-1) - chance, total - chance)
+
+
+def _diagonal(confusion: Counts) -> Floats:
+    return np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
+
+
+def _ratio(numerator: Any, denominator: Any) -> Floats:
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    result = np.full(np.shape(numerator), np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator != 0)
+    return result

@@ -1,0 +1,316 @@
+"""The accuracy report: counts, figures with intervals, and what has to be known to read them.
+
+Definitions stand in `hsiattn.assessment.metrics`, intervals in `hsiattn.assessment.intervals`. Overall, producer's and
+user's accuracy are proportions and get Wilson's interval; average accuracy, kappa, F1 and IoU get a seeded percentile
+bootstrap. Test pixels that the map leaves unclassified are errors of omission: they lower overall and producer's
+accuracy and belong to no column of the matrix.
+
+Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data; Cohen 1960 (kappa); Wilson 1927 (interval);
+Efron 1979 (bootstrap); Olofsson et al. 2014, Remote Sensing of Environment 148, 42–57 (good practice; advises against
+kappa, and asks for estimates weighted by area where the test pixels are not a simple random sample of the map).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.assessment import metrics
+from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.classes import ClassTable
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its interval; NaN where the test pixels do not define it."""
+
+    value: float
+    lower: float
+    upper: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """JSON-ready form, NaN as None."""
+        parts = {"value": self.value, "lower": self.lower, "upper": self.upper}
+        return {name: None if math.isnan(number) else number for name, number in parts.items()}
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """The figures of one class.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    support
+        Its test pixels in the reference, unclassified ones included.
+    mapped
+        Test pixels that the map puts into it.
+    unclassified
+        Its test pixels that the map leaves unclassified.
+    producers_accuracy, users_accuracy, f1, iou
+        Shares 0 … 1 with intervals.
+    """
+
+    name: str
+    support: int
+    mapped: int
+    unclassified: int
+    producers_accuracy: Estimate
+    users_accuracy: Estimate
+    f1: Estimate
+    iou: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class AccuracyReport:
+    """How a map agrees with its reference on the test pixels; `print(report)` shows it.
+
+    Parameters
+    ----------
+    confusion
+        int64 (K, K): pixels of each reference class (row) in each class of the map (column).
+    classes
+        The K classes.
+    unclassified
+        int64 (K,): test pixels of each class that the map leaves unclassified; None for none.
+    leakage
+        Share 0 … 1 of the test pixels in whose window a training pixel lies; None if not known.
+    window
+        Side of that window in pixels; None if not known.
+    notes
+        Sentences on how the test pixels came about, for the reader.
+    confidence_level
+        Coverage of the intervals.
+    resamples, random_state
+        Of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit the class table, or a count is negative.
+    """
+
+    confusion: NDArray[np.int64]
+    classes: ClassTable
+    unclassified: NDArray[np.int64] | None = None
+    leakage: float | None = None
+    window: int | None = None
+    notes: tuple[str, ...] = ()
+    confidence_level: float = 0.95
+    resamples: int = 2000
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        n = len(self.classes)
+        confusion = np.array(self.confusion, dtype=np.int64)
+        unclassified = np.zeros(n, np.int64) if self.unclassified is None else np.array(self.unclassified, np.int64)
+        if confusion.shape != (n, n) or unclassified.shape != (n,):
+            raise ValueError(f"{n} classes need counts of the shapes ({n}, {n}) and ({n},)")
+        if confusion.min() < 0 or unclassified.min() < 0:
+            raise ValueError("counts cannot be negative")
+        for name, counts in (("confusion", confusion), ("unclassified", unclassified)):
+            counts.flags.writeable = False
+            object.__setattr__(self, name, counts)
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    @property
+    def test_pixels(self) -> int:
+        """Number of test pixels, unclassified ones included."""
+        return int(self.confusion.sum()) + self.unclassified_pixels
+
+    @property
+    def unclassified_pixels(self) -> int:
+        """Number of test pixels that the map leaves unclassified."""
+        return int(self._unclassified.sum())
+
+    @property
+    def overall_accuracy(self) -> Estimate:
+        """Share of the test pixels that the map has right, with Wilson's interval."""
+        bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
+        return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
+
+    @property
+    def average_accuracy(self) -> Estimate:
+        """Mean producer's accuracy of the classes with reference pixels, with bootstrap interval."""
+        return self._bootstrapped("average_accuracy")
+
+    @property
+    def kappa(self) -> Estimate:
+        """Cohen's kappa (-1 … 1), with bootstrap interval."""
+        return self._bootstrapped("kappa")
+
+    @cached_property
+    def per_class(self) -> tuple[ClassAccuracy, ...]:
+        """The figures of every class, in the order of the class table."""
+        confusion, unclassified = self.confusion, self._unclassified
+        right = np.diagonal(confusion)
+        support, mapped = confusion.sum(axis=1) + unclassified, confusion.sum(axis=0)
+        level = self.confidence_level
+        producers, users = wilson_interval(right, support, level), wilson_interval(right, mapped, level)
+        return tuple(
+            ClassAccuracy(
+                name=name,
+                support=int(support[k]),
+                mapped=int(mapped[k]),
+                unclassified=int(unclassified[k]),
+                producers_accuracy=_estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
+                users_accuracy=_estimate(metrics.users_accuracy(confusion), users, k),
+                f1=self._bootstrapped("f1", k),
+                iou=self._bootstrapped("iou", k),
+            )
+            for k, name in enumerate(self.classes.names)
+        )
+
+    @property
+    def leakage_text(self) -> str:
+        """The leakage figure as a sentence."""
+        if self.leakage is None:
+            return "not known (no split given)"
+        window = f"{self.window} × {self.window} window" if self.window is not None else "window"
+        verdict = ", which can flatter the figures" if self.leakage > 0 else ""
+        return f"{100 * self.leakage:.1f} % of the test pixels have a training pixel in their {window}{verdict}"
+
+    @property
+    def method_text(self) -> str:
+        """How to read intervals and unclassified pixels, in two sentences."""
+        return (
+            f"Intervals ({100 * self.confidence_level:g} %): Wilson for overall, producer's and user's accuracy, "
+            f"bootstrap ({self.resamples} resamples) for the others; they regard test pixels as independent, which "
+            "neighbouring ones are not. Test pixels that the map leaves unclassified count as errors of omission."
+        )
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self) -> str:
+        """Plain text for a terminal, a paper or a contract; at most about 110 characters wide."""
+        from hsiattn.assessment.text import render_text
+
+        return render_text(self)
+
+    def to_html(self) -> str:
+        """A self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
+        from hsiattn.assessment.html import render_html
+
+        return render_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts and figures, JSON-ready: shares 0 … 1, None where a figure is not defined."""
+        rows = zip(self.classes.to_records(), self.per_class, strict=True)
+        return {
+            "test_pixels": self.test_pixels,
+            "unclassified_pixels": self.unclassified_pixels,
+            "overall_accuracy": self.overall_accuracy.to_dict(),
+            "average_accuracy": self.average_accuracy.to_dict(),
+            "kappa": self.kappa.to_dict(),
+            "leakage": self.leakage,
+            "window": self.window,
+            "classes": [
+                {
+                    **record,
+                    "support": row.support,
+                    "mapped": row.mapped,
+                    "unclassified": row.unclassified,
+                    **{name: getattr(row, name).to_dict() for name in _CLASS_MEASURES},
+                }
+                for record, row in rows
+            ],
+            "confusion_matrix": self.confusion.tolist(),
+            "notes": list(self.notes),
+            "confidence_level": self.confidence_level,
+            "resamples": self.resamples,
+            "random_state": self.random_state,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> AccuracyReport:
+        """The inverse of `to_dict`; figures are computed anew from the counts."""
+        return cls(
+            confusion=np.asarray(record["confusion_matrix"], dtype=np.int64),
+            classes=ClassTable.from_records(record["classes"]),
+            unclassified=np.asarray([row["unclassified"] for row in record["classes"]], dtype=np.int64),
+            leakage=record["leakage"],
+            window=record["window"],
+            notes=tuple(record["notes"]),
+            confidence_level=record["confidence_level"],
+            resamples=record["resamples"],
+            random_state=record["random_state"],
+        )
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """`to_dict` as JSON text; figures that are not defined are `null`."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """One line per class and measure, those of the whole map under the class "all"; empty where not defined."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["class", "code", "measure", "value", "lower", "upper"])
+        for name, estimate in self.overall.items():
+            table.writerow(["all", "", name, *_csv_numbers(estimate)])
+        for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):
+            table.writerow(["all", "", name, count, "", ""])
+        table.writerow(["all", "", "leakage", "" if self.leakage is None else self.leakage, "", ""])
+        for item, row in zip(self.classes, self.per_class, strict=True):
+            for name in _CLASS_MEASURES:
+                table.writerow([item.name, item.code, name, *_csv_numbers(getattr(row, name))])
+            for name in ("support", "mapped", "unclassified"):
+                table.writerow([item.name, item.code, name, getattr(row, name), "", ""])
+        return text.getvalue()
+
+    @property
+    def overall(self) -> dict[str, Estimate]:
+        """The figures of the whole map by name: overall accuracy, average accuracy, kappa."""
+        return {name: getattr(self, name) for name in ("overall_accuracy", "average_accuracy", "kappa")}
+
+    @property
+    def _unclassified(self) -> NDArray[np.int64]:
+        assert self.unclassified is not None  # set by __post_init__
+        return self.unclassified
+
+    @cached_property
+    def _intervals(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        return bootstrap_intervals(
+            self.confusion,
+            self._unclassified,
+            _BOOTSTRAPPED,
+            level=self.confidence_level,
+            resamples=self.resamples,
+            random_state=self.random_state,
+        )
+
+    def _bootstrapped(self, name: str, index: int | None = None) -> Estimate:
+        values = _BOOTSTRAPPED[name](self.confusion, self._unclassified)
+        return _estimate(values, self._intervals[name], index)
+
+
+_BOOTSTRAPPED = {
+    "average_accuracy": metrics.average_accuracy,
+    "kappa": metrics.kappa,
+    "f1": metrics.f1_score,
+    "iou": metrics.intersection_over_union,
+}
+_CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
+
+
+def _estimate(
+    values: NDArray[np.float64],
+    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    index: int | None = None,
+) -> Estimate:
+    at = () if index is None else index
+    return Estimate(float(values[at]), float(bounds[0][at]), float(bounds[1][at]))
+
+
+def _csv_numbers(estimate: Estimate) -> list[str]:
+    return ["" if number is None else f"{number:.6f}" for number in estimate.to_dict().values()]

@@ -1,0 +1,321 @@
+"""The model file: a trained network with everything needed to use it on the next scene.
+
+One safetensors file. Its tensors are the network's weights and the preparation's arrays; its metadata hold a JSON
+header and a SHA-256 over header and tensors, so that a damaged or altered file is recognised. Loading runs no code from
+the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import BandError, HsiattnError, ModelFileError, OutputError
+from hsiattn.networks import SpectralSpatialNetwork, create_network
+from hsiattn.preparation import Preparation
+from hsiattn.scenes import SceneSource, SpectralBands, match_bands
+
+FORMAT_VERSION = 1
+"""Raised when an older hsiattn could no longer read a file that this one writes."""
+
+SUFFIX = ".hsiattn"
+_FORMAT = "hsiattn model"
+_WEIGHTS, _PREPARATION = "network.", "preparation."
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained network, ready for use, with its history.
+
+    Attributes
+    ----------
+    network
+        On the CPU, in evaluation mode.
+    arguments
+        What `create_network` was called with, name included.
+    preparation
+        Fitted on the training scene.
+    bands
+        All bands of the training scene; the preparation says which of them it uses.
+    classes
+        Original codes, names and colours, in the order of the logits.
+    recipe
+        The recipe as a dictionary.
+    split
+        Record of the split, leakage included.
+    accuracy
+        Figures on the held-out pixels; None where all pixels trained.
+    training
+        Epochs, seconds, device, seed.
+    data
+        Fingerprint of the scene and the labels.
+    versions
+        Packages that made the model.
+    created
+        Time in UTC, ISO 8601.
+    digest
+        SHA-256 of header and tensors; empty before the model is written.
+    """
+
+    network: SpectralSpatialNetwork
+    arguments: dict[str, Any]
+    preparation: Preparation
+    bands: SpectralBands
+    classes: ClassTable
+    recipe: dict[str, Any]
+    split: dict[str, Any] = field(default_factory=dict)
+    accuracy: dict[str, Any] | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    digest: str = ""
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the network's window in pixels."""
+        return self.network.patch_size
+
+    @property
+    def used_bands(self) -> SpectralBands:
+        """The bands that the network reads."""
+        return self.bands.subset(self.preparation.bands)
+
+    def match(self, source: SceneSource) -> NDArray[np.int64]:
+        """Index in a scene of every band that the network reads.
+
+        Raises
+        ------
+        BandError
+            They do not fit; the message names both lists.
+        """
+        wanted = self.bands if len(self.bands) == len(source.bands) else self.used_bands
+        indices = match_bands(wanted, source.bands, wanted_name="model", offered_name="scene")
+        return indices[self.preparation.bands] if wanted is self.bands else indices
+
+    def header(self) -> dict[str, Any]:
+        """Everything but arrays, JSON-ready."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "created": self.created,
+            "recipe": self.recipe,
+            "network": self.arguments,
+            "bands": self.bands.to_dict(),
+            "classes": self.classes.to_records(),
+            "split": self.split,
+            "accuracy": self.accuracy,
+            "training": self.training,
+            "data": self.data,
+            "versions": self.versions,
+        }
+
+
+def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -> str:
+    """Write a model file, whole or not at all; return its digest.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is False, or it cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already", "choose another name or add --overwrite")
+    tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
+    arrays = bundle.preparation.to_arrays()
+    tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    text = json.dumps(_without_nan(bundle.header()), sort_keys=True)
+    digest = _digest(text, tensors)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+        try:
+            save_file(tensors, temporary, metadata={"format": _FORMAT, "header": text, "sha256": digest})
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{target} cannot be written: {reason}", "check folder, rights and free space") from error
+    return digest
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelFileError
+        Missing, truncated, altered, of a newer format, or not a model.
+    """
+    header, tensors, digest = _read_parts(Path(path))
+    if header["format_version"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has format {header['format_version']}, this hsiattn reads up to {FORMAT_VERSION}",
+            f"update hsiattn (the model was made with {header.get('versions', {}).get('hsiattn', 'a newer version')})",
+        )
+    if _digest(json.dumps(header, sort_keys=True), tensors) != digest:
+        raise ModelFileError(
+            f"{path} is damaged or was altered: its contents do not have the SHA-256 that it states",
+            "get the file again, or train again",
+        )
+    try:
+        return _assemble(header, tensors, digest)
+    except (KeyError, TypeError, ValueError, RuntimeError, HsiattnError) as error:
+        raise ModelFileError(f"{path} is not a usable model: {error}", "train again with this version") from error
+
+
+def models_folder() -> Path:
+    """Where installed models lie: `$HSIATTN_HOME/models`, by default in the user's data folder."""
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(os.environ.get("HSIATTN_HOME") or Path(data) / "hsiattn") / "models"
+
+
+def installed_models() -> list[Path]:
+    """Model files in the models folder, sorted by name."""
+    return sorted(models_folder().glob(f"*{SUFFIX}"))
+
+
+def find_model(source: SceneSource) -> Path:
+    """The model for a scene when none is named: `$HSIATTN_MODEL`, else the one installed model whose bands match.
+
+    Raises
+    ------
+    ModelFileError
+        None or several match.
+    """
+    named = os.environ.get("HSIATTN_MODEL")
+    if named:
+        return Path(named)
+    fitting = [path for path in installed_models() if _fits(path, source)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ModelFileError(
+            f"{len(fitting)} installed models fit {source.name}: {', '.join(path.stem for path in fitting)}",
+            "name one with -m",
+        )
+    raise ModelFileError(
+        f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
+        "give -m MODEL, or make one: hsiattn train SCENE --labels LABELS -o MODEL, or classify with --labels",
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result."""
+    versions = {}
+    for name in ("hsiattn", "torch", "numpy", "scikit-learn", "lightning", "rasterio"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def timestamp() -> str:
+    """Now, in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+    if not path.exists():
+        raise ModelFileError(f"there is no model file {path}", "check the path, or list models with: hsiattn models")
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder", "give the model file itself")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is not a model file, or is truncated ({error})", "get the file again, or train again"
+        ) from error
+    try:
+        header = json.loads(metadata["header"])
+        if metadata["format"] != _FORMAT or not isinstance(header["format_version"], int):
+            raise ValueError("no format version")
+        return header, tensors, metadata["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} is a safetensors file, but not a model of hsiattn", "give a file that hsiattn train wrote"
+        ) from error
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> Bundle:
+    network = create_network(**header["network"])
+    network.load_state_dict(_under(_WEIGHTS, tensors))
+    arrays = {name: tensor.numpy() for name, tensor in _under(_PREPARATION, tensors).items()}
+    return Bundle(
+        network=network.eval(),
+        arguments=header["network"],
+        preparation=Preparation.from_arrays(arrays),
+        bands=SpectralBands.from_dict(header["bands"]),
+        classes=ClassTable.from_records(header["classes"]),
+        recipe=header["recipe"],
+        split=header["split"],
+        accuracy=header["accuracy"],
+        training=header["training"],
+        data=header["data"],
+        versions=header["versions"],
+        created=header["created"],
+        digest=digest,
+    )
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the header and, by name, type, shape and bytes of every tensor."""
+    total = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().contiguous().numpy()
+        total.update(f"{name} {array.dtype} {array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _fits(path: Path, source: SceneSource) -> bool:
+    try:
+        read_bundle(path).match(source)
+    except (BandError, ModelFileError):
+        return False
+    return True
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null instead."""
+    if isinstance(value, dict):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else float(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,211 @@
+"""The class table: codes, names and colours of the land-cover classes, in one order.
+
+Cards, label rasters, maps, reports and model files all speak of classes through this table. Inside networks and counts
+a class is its index in the table (0 … K-1); in rasters of the user it is its original code; in a map that hsiattn
+writes it is index + 1, because 0 means unclassified.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import LabelError
+
+UNLABELLED = 0
+"""Code of a pixel without a class, in label rasters and maps."""
+
+Color = tuple[int, int, int]
+"""Red, green and blue, 0 … 255."""
+
+
+@dataclass(frozen=True)
+class LandCoverClass:
+    """One class: its code in the reference data, its name, and its colour on maps."""
+
+    code: int
+    name: str
+    color: Color
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a legend, sorted by code.
+
+    Raises
+    ------
+    LabelError
+        No class, a code twice, a name twice, a negative code, or the code 0, which means "unlabelled".
+    """
+
+    classes: tuple[LandCoverClass, ...]
+
+    def __post_init__(self) -> None:
+        codes = [c.code for c in self.classes]
+        names = [c.name for c in self.classes]
+        if not codes:
+            raise LabelError("the class table is empty", "give at least one class with a code and a name")
+        if UNLABELLED in codes:
+            raise LabelError("the class table has the code 0", "number the classes from 1; 0 means unlabelled")
+        if min(codes) < 0:
+            raise LabelError(f"the class table has the negative code {min(codes)}", "number the classes from 1")
+        for what, values in (("code", codes), ("name", names)):
+            twice = sorted(str(value) for value, count in Counter[Any](values).items() if count > 1)
+            if twice:
+                raise LabelError(
+                    f"the class table has the {what} {', '.join(twice)} more than once",
+                    f"give every class its own {what}",
+                )
+        object.__setattr__(self, "classes", tuple(sorted(self.classes, key=lambda c: c.code)))
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[LandCoverClass]:
+        return iter(self.classes)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Original codes, ascending."""
+        return tuple(c.code for c in self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order of the codes."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def colors(self) -> tuple[Color, ...]:
+        """Colours in the order of the codes."""
+        return tuple(c.color for c in self.classes)
+
+    def subset(self, codes: Iterable[int]) -> ClassTable:
+        """The table of those classes whose code is in `codes`."""
+        wanted = {int(code) for code in codes}
+        return ClassTable(tuple(c for c in self.classes if c.code in wanted))
+
+    def to_indices(self, codes: NDArray[Any]) -> NDArray[np.int64]:
+        """Class index (0 … K-1) of every code; -1 where the code is not in the table."""
+        known = np.asarray(self.codes)
+        position = np.clip(np.searchsorted(known, codes), 0, len(known) - 1)
+        return np.where(known[position] == codes, position, -1).astype(np.int64)
+
+    def to_codes(self, indices: NDArray[Any]) -> NDArray[np.int64]:
+        """Original code of every class index; 0 (unlabelled) where the index is -1."""
+        codes = np.asarray((UNLABELLED, *self.codes), dtype=np.int64)
+        return np.asarray(codes[np.asarray(indices) + 1])
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """JSON-ready form: one `{"code", "name", "color"}` per class, colours as `#rrggbb`."""
+        return [{"code": c.code, "name": c.name, "color": format_color(c.color)} for c in self.classes]
+
+    @classmethod
+    def from_records(cls, records: Iterable[Mapping[str, Any]]) -> ClassTable:
+        """The inverse of `to_records`; a missing name becomes "class <code>", a missing colour is chosen.
+
+        Raises
+        ------
+        LabelError
+            A record has no integer code, or a colour that is not `#rrggbb`.
+        """
+        classes = []
+        for position, record in enumerate(records):
+            try:
+                code = _whole_number(record["code"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise LabelError(
+                    f"entry {position + 1} of the class table has no integer code", "write it as code, name, color"
+                ) from error
+            color = record.get("color")
+            classes.append(
+                LandCoverClass(
+                    code=code,
+                    name=str(record.get("name") or f"class {code}"),
+                    color=distinct_color(position) if color in (None, "") else parse_color(color),
+                )
+            )
+        return cls(tuple(classes))
+
+    @classmethod
+    def from_codes(cls, codes: Iterable[int]) -> ClassTable:
+        """A table for codes without names: "class <code>", colours that differ well."""
+        return cls.from_records([{"code": code} for code in sorted({int(c) for c in codes} - {UNLABELLED})])
+
+    def to_attrs(self) -> dict[str, list[Any]]:
+        """The table as attributes of an `xarray.DataArray` of codes (`class_codes`, `class_names`, `class_colors`)."""
+        return {
+            "class_codes": list(self.codes),
+            "class_names": list(self.names),
+            "class_colors": [format_color(color) for color in self.colors],
+        }
+
+    @classmethod
+    def from_attrs(cls, attrs: Mapping[Any, Any]) -> ClassTable | None:
+        """The inverse of `to_attrs`; None where the attributes carry no table."""
+        if "class_codes" not in attrs:
+            return None
+        codes = list(attrs["class_codes"])
+        names = attrs.get("class_names") or [None] * len(codes)
+        colors = attrs.get("class_colors") or [None] * len(codes)
+        return cls.from_records(
+            [{"code": c, "name": n, "color": h} for c, n, h in zip(codes, names, colors, strict=True)]
+        )
+
+
+def _whole_number(value: Any) -> int:
+    """An integer from what YAML, CSV or NumPy give; 1.5 and True are none."""
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(value)
+    number = int(value)
+    if not isinstance(value, str) and number != value:
+        raise ValueError(value)
+    return number
+
+
+def format_color(color: Color) -> str:
+    """A colour as `#rrggbb`.
+
+    >>> format_color((255, 0, 16))
+    '#ff0010'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def parse_color(color: Any) -> Color:
+    """A colour from `#rrggbb` or from three integers 0 … 255.
+
+    >>> parse_color("#ff0010")
+    (255, 0, 16)
+
+    Raises
+    ------
+    LabelError
+        Neither of the two forms.
+    """
+    try:
+        if isinstance(color, str):
+            text = color.strip().lstrip("#")
+            if len(text) != 6:
+                raise ValueError(color)
+            parts = [int(text[i : i + 2], 16) for i in (0, 2, 4)]
+        else:
+            parts = [int(part) for part in color]
+        if len(parts) != 3 or not all(0 <= part <= 255 for part in parts):
+            raise ValueError(color)
+    except (TypeError, ValueError) as error:
+        raise LabelError(f"{color!r} is not a colour", "write it as #rrggbb") from error
+    return (parts[0], parts[1], parts[2])
+
+
+def distinct_color(position: int) -> Color:
+    """The `position`-th of an endless row of colours that differ well from their predecessors."""
+    hue = (position * 0.618033988749895) % 1.0  # golden ratio: never near an earlier hue for long
+    value = (0.9, 0.65, 0.8)[position % 3]
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
+    return (round(red * 255), round(green * 255), round(blue * 255))

@@ -1,0 +1,198 @@
+"""The whole pipeline in scikit-learn's words: labelled scene in, land cover out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from hsiattn.assessment import AccuracyReport, assess
+from hsiattn.bundle import Bundle, read_bundle, write_bundle
+from hsiattn.classes import ClassTable
+from hsiattn.errors import SplitError
+from hsiattn.mapping import predict_array
+from hsiattn.sampling import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split
+from hsiattn.scenes import as_source
+from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.training.callbacks import Listener
+from hsiattn.training.modelling import make_model
+from hsiattn.training.recipes import Recipe, load_recipe
+
+Scene = xr.DataArray | str | Path
+"""A scene as `open_scene` gives it, or its path."""
+
+
+class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
+    """Classifies every pixel of a hyperspectral scene from its spectrum and its neighbourhood.
+
+    Parameters
+    ----------
+    recipe
+        Name of a recipe, path of a recipe file, or a `Recipe`.
+    split
+        How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "random", "none", a
+        splitter of `hsiattn.sampling`, or an array (H, W) of roles.
+    random_state
+        The one seed of everything random.
+    device
+        "auto", "cpu", "cuda" or "cuda:N".
+
+    Attributes
+    ----------
+    classes_
+        (K,) original class codes.
+    class_table_
+        Codes, names and colours.
+    split_
+        Role of every pixel, and the record of how they came about.
+    report_
+        Accuracy on the held-out pixels; None where all pixels train.
+    messages_
+        What the user should know, one sentence each.
+    bundle_
+        The model as it goes into the model file.
+
+    Examples
+    --------
+    >>> import hsiattn
+    >>> from hsiattn.simulation import simulate_scene
+    >>> scene, labels = simulate_scene(height=96, width=96, bands=24, seed=1)
+    >>> recipe = hsiattn.training.load_recipe("default", ["training.max_epochs=5"])
+    >>> classifier = hsiattn.SpectralSpatialClassifier(recipe, split="random").fit(scene, labels)
+    >>> land_cover = classifier.predict(scene)
+    >>> land_cover["land_cover"].shape
+    (96, 96)
+    """
+
+    def __init__(
+        self,
+        recipe: str | Path | Recipe = "default",
+        *,
+        split: str | PixelSplitter | NDArray[Any] = "blocks",
+        random_state: int = 0,
+        device: str = "auto",
+    ) -> None:
+        self.recipe = recipe
+        self.split = split
+        self.random_state = random_state
+        self.device = device
+
+    def fit(
+        self,
+        scene: Scene,
+        labels: xr.DataArray,
+        *,
+        listener: Listener | None = None,
+        log: str | Path | None = None,
+        checkpoints: str | Path | None = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train on the labelled pixels of a scene and test on those held out.
+
+        Parameters
+        ----------
+        labels
+            Class codes (y, x) on the scene's grid, 0 = unlabelled, as `open_labels` gives them.
+        listener
+            Called with `EpochFigures` after every epoch.
+        log
+            CSV file for the same figures.
+        checkpoints, resume
+            Folder in which an interrupted training is kept, and whether to go on from there.
+
+        Raises
+        ------
+        HsiattnError
+            The kind says what is wrong: labels on another grid, too few labels, unusable bands, …
+        """
+        source = as_source(scene)
+        recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
+        labels = labels.transpose("y", "x")
+        check_same_grid(source, labels, ("the scene", "the labels"))
+        codes = np.nan_to_num(labels.to_numpy()).astype(np.int64)
+        classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
+        model = make_model(
+            source,
+            codes,
+            classes,
+            recipe,
+            self._splitter(recipe.patch_size),
+            seed=self.random_state,
+            device=self.device,
+            listener=listener,
+            log=Path(log) if log else None,
+            checkpoints=Path(checkpoints) if checkpoints else None,
+            resume=resume,
+        )
+        self.split_, self.report_, self.messages_ = model.split, model.report, model.messages
+        self._take(model.bundle)
+        return self
+
+    def predict(self, scene: Scene) -> xr.Dataset:
+        """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1."""
+        return predict_array(self._fitted(), as_source(scene), device=self.device)
+
+    def predict_proba(self, scene: Scene) -> xr.DataArray:
+        """Class probabilities (class, y, x) of a scene, float32; NaN where there is no data."""
+        predicted = predict_array(self._fitted(), as_source(scene), probabilities=True, device=self.device)
+        return predicted["probabilities"]
+
+    def score(self, scene: Scene, labels: xr.DataArray) -> float:
+        """Overall accuracy of `predict` on all labelled pixels; these may include the training pixels."""
+        return assess(self.predict(scene), labels).overall_accuracy.value
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the model file.
+
+        Raises
+        ------
+        OutputError
+            It exists already or cannot be written.
+        """
+        write_bundle(self._fitted(), path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str = "auto") -> Self:
+        """A classifier from a model file.
+
+        Raises
+        ------
+        ModelFileError
+            Missing, damaged, too new, or not a model.
+        """
+        bundle = read_bundle(path)
+        classifier = cls(Recipe.model_validate(bundle.recipe), device=device)
+        classifier._take(bundle)
+        return classifier
+
+    split_: Split
+    report_: AccuracyReport | None
+    messages_: tuple[str, ...]
+
+    def _take(self, bundle: Bundle) -> None:
+        self.bundle_ = bundle
+        self.class_table_ = bundle.classes
+        self.classes_ = np.asarray(bundle.classes.codes)
+
+    def _fitted(self) -> Bundle:
+        if not hasattr(self, "bundle_"):
+            raise NotFittedError("this classifier is not fitted; call fit or load first")
+        return self.bundle_
+
+    def _splitter(self, patch_size: int) -> PixelSplitter | NDArray[Any]:
+        if not isinstance(self.split, str):
+            return self.split
+        if self.split == "blocks":
+            return SpatialBlocks(buffer=patch_size // 2, random_state=self.random_state)
+        if self.split == "random":
+            return RandomPixels(train_size=10, random_state=self.random_state)
+        if self.split == "none":
+            return AllPixels(random_state=self.random_state)
+        raise SplitError(
+            f"there is no split {self.split!r}", "give blocks, random, none, a splitter or an array of roles"
+        )

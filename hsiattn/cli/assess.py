@@ -1,0 +1,141 @@
+"""`hsiattn assess`: compare a map with reference data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hsiattn.cli import options, outputs
+from hsiattn.errors import AssessmentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hsiattn.assessment import AccuracyReport
+
+FORMATS = ("text", "json", "csv", "html")
+
+
+@click.command(short_help="Compare a map with reference data.")
+@click.argument("land_cover_map", metavar="MAP")
+@click.option(
+    "--reference", required=True, metavar="LABELS", help="Reference raster on the map's grid; 0 is unlabelled."
+)
+@click.option(
+    "--split", "split_file", metavar="FILE",
+    help="Split raster of `hsiattn train --write-split`: only its test pixels count, and leakage is stated.",
+)  # fmt: skip
+@click.option(
+    "--window", type=click.IntRange(1), metavar="PX",
+    help="Patch size for the leakage figure; default: the one that the map's tags name.",
+)  # fmt: skip
+@options.classes
+@options.label_key
+@click.option(
+    "--format", "report_format", type=click.Choice(FORMATS), help="Form of the report; default: by -o, or text."
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the report there instead of printing it.")
+@options.as_json
+@options.overwrite
+@options.common
+def assess(
+    land_cover_map: str,
+    reference: str,
+    split_file: str | None,
+    window: int | None,
+    classes: str | None,
+    label_key: str | None,
+    report_format: str | None,
+    output: str | None,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Compare MAP with reference data: a confusion matrix and the accuracies with their intervals.
+
+    Rows of the matrix are the reference, columns the map. Overall accuracy, average accuracy and kappa; per class
+    producer's and user's accuracy, F1, IoU and support. Pixels that the map leaves unclassified count as errors.
+
+    \b
+        hsiattn assess scene_classes.tif --reference labels.tif
+        hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
+    """
+    form = choose_format(report_format, output, as_json)
+    if output is not None:
+        outputs.refuse_existing([output], overwrite)
+
+    from hsiattn.assessment import assess as compare
+    from hsiattn.labels import open_labels
+
+    mapped = open_labels(land_cover_map)
+    truth = open_labels(reference, like=mapped, key=label_key, table=classes)
+    roles, leaked = None, None
+    if split_file is not None:
+        from hsiattn.sampling import read_split
+
+        roles = read_split(split_file)
+        window = window or patch_size_of(land_cover_map)
+        leaked = leakage_of(roles, window)
+    report = compare(mapped, truth, roles=roles, window=window, leakage=leaked)
+    text = render(report, form)
+    if output is None:
+        click.echo(text.rstrip("\n"))
+    else:
+        outputs.write_bytes(output, text.encode())
+        options.say(f"report: {output}")
+
+
+def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
+    """The form of the report: as named, else `--json`, else by the suffix of the output, else text.
+
+    >>> choose_format(None, "report.HTML", False)
+    'html'
+    """
+    if named is not None:
+        if as_json and named != "json":
+            raise click.UsageError(f"--json and --format {named} contradict each other")
+        return named
+    if as_json:
+        return "json"
+    suffix = Path(output or "").suffix.lower().lstrip(".")
+    return suffix if suffix in FORMATS else "text"
+
+
+def render(report: AccuracyReport, form: str) -> str:
+    """The report in one of `FORMATS`."""
+    methods: dict[str, Any] = {
+        "text": report.to_text, "json": report.to_json, "csv": report.to_csv, "html": report.to_html,
+    }  # fmt: skip
+    return str(methods[form]())
+
+
+def leakage_of(roles: NDArray[np.uint8], window: int) -> float:
+    """Share of the test pixels of a split whose window holds a pixel that took part in training or validation."""
+    import numpy as np
+
+    from hsiattn.sampling import ROLES, leakage
+
+    return leakage(np.isin(roles, (ROLES["training"], ROLES["validation"])), roles == ROLES["test"], window)
+
+
+def patch_size_of(path: str) -> int:
+    """Side of the network's patches in pixels, from the tags of a map that hsiattn wrote.
+
+    Raises
+    ------
+    AssessmentError
+        The map carries no such tag.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    try:
+        with rasterio.open(path) as dataset:
+            return int(dataset.tags()["HSIATTN_PATCH_SIZE"])
+    except (RasterioError, KeyError, ValueError) as error:
+        raise AssessmentError(
+            f"{path} does not say which patch size it was made with", "name it with --window, 1 for a pixel-wise method"
+        ) from error

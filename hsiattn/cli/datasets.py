@@ -1,0 +1,102 @@
+"""`hsiattn datasets`: the benchmark scenes that are known, and the embedded example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hsiattn.cli import options
+
+
+@click.group(invoke_without_command=True, short_help="List the benchmark scenes; write the example.")
+@click.option("--check", "root", metavar="FOLDER", help="Tell which scenes lie complete in FOLDER.")
+@options.as_json
+@options.common
+@click.pass_context
+def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
+    """List the benchmark scenes with their classes, or write the embedded example.
+
+    \b
+        hsiattn datasets
+        hsiattn datasets --check ~/scenes
+        hsiattn datasets show salinas-a
+        hsiattn datasets example example/
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from hsiattn.benchmarks import benchmark_card, benchmark_names
+
+    entries = []
+    for name in benchmark_names():
+        card = benchmark_card(name)
+        entry: dict[str, Any] = {"name": name, "title": card.title, "classes": len(card.classes)}
+        if root is not None:
+            entry["state"] = state_of(name, root)
+        entries.append(entry)
+    if as_json:
+        options.print_json(entries)
+        return
+    for entry in entries:
+        click.echo("\t".join(str(value) for value in entry.values()))
+
+
+def state_of(name: str, root: str) -> str:
+    """Either "complete", or what is wrong with the files of a benchmark scene below `root`."""
+    from hsiattn.benchmarks import open_benchmark
+    from hsiattn.errors import HsiattnError
+
+    try:
+        open_benchmark(name, root=root)
+    except HsiattnError as error:
+        return str(error)
+    return "complete"
+
+
+@datasets.command()
+@click.argument("name", metavar="NAME")
+@options.as_json
+@options.common
+def show(name: str, as_json: bool) -> None:
+    """Show the card of the benchmark scene NAME: files, source, licence, classes.
+
+    \b
+        hsiattn datasets show indian-pines
+    """
+    from hsiattn.benchmarks import benchmark_card
+
+    card = benchmark_card(name)
+    if as_json:
+        options.print_json(card.model_dump(mode="json"))
+        return
+    click.echo(f"{card.title} ({card.name})")
+    click.echo(f"  sensor   {card.sensor}")
+    click.echo(f"  scene    {card.width}×{card.height} pixels of {card.pixel_size:g} m, {len(card.kept_bands)} bands")
+    click.echo(f"  source   {card.source.provider}, {card.source.page}")
+    click.echo(f"  licence  {card.licence}")
+    for what, raster in (("cube", card.cube), ("labels", card.labels)):
+        names = " or ".join(file.name for file in raster.files)
+        click.echo(f"  {what:<7}  {names} (variable {raster.key})")
+    click.echo(f"  classes  {len(card.classes)}")
+    for entry in card.classes:
+        click.echo(f"  {entry.code:>5}  {entry.color}  {entry.name}  ({entry.pixels} pixels)")
+
+
+@datasets.command()
+@click.argument("folder", metavar="FOLDER", default="example")
+@options.seed
+@options.overwrite
+@options.common
+def example(folder: str, seed: int, overwrite: bool) -> None:
+    """Write the embedded example, a simulated airborne scene and its labels, to FOLDER.
+
+    The scene has fields with mixed border pixels, sensor noise, an illumination gradient and missing pixels; it is
+    meant for trying things out, and its accuracies say nothing about real scenes.
+
+    \b
+        hsiattn datasets example example/
+    """
+    from hsiattn.simulation import write_example
+
+    for path in write_example(folder, overwrite=overwrite, seed=seed):
+        click.echo(str(path))

@@ -1,0 +1,201 @@
+"""Training as `hsiattn train` and the one-step form of `hsiattn classify` share it: options, run, and record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hsiattn.cli import options
+from hsiattn.cli.progress import training_bar
+from hsiattn.errors import GridError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from xarray import DataArray
+
+    from hsiattn.assessment import Estimate
+    from hsiattn.classifier import SpectralSpatialClassifier
+    from hsiattn.sampling import PixelSplitter, Split
+
+SPLITS = ("blocks", "random", "none")
+
+training_options = options.use(
+    click.option(
+        "--recipe", default="default", show_default=True, metavar="NAME|FILE",
+        help="Recipe of network and training: a name (default, ssan-paper, …) or a YAML file.",
+    ),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE",
+        help="Change one value of the recipe, for example --set training.max_epochs=50; may be repeated.",
+    ),
+    options.classes,
+    options.label_key,
+    click.option(
+        "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
+        help="How labelled pixels are held out: blocks with a buffer, single random pixels, or none.",
+    ),
+    click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
+    click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
+    click.option(
+        "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+        help="Share of the labelled pixels to train on, 0 … 1.",
+    ),
+    click.option("--block-size", type=click.IntRange(1), metavar="PX", help="Side of the blocks; default: chosen."),
+    click.option(
+        "--buffer", type=click.IntRange(0), metavar="PX",
+        help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
+    ),
+    options.seed,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything the command line says about one training; names as in the options."""
+
+    scene: str
+    labels: str
+    key: str | None
+    label_key: str | None
+    classes: str | None
+    recipe: str
+    settings: tuple[str, ...]
+    split: str
+    split_file: str | None
+    per_class: int | None
+    train_share: float | None
+    block_size: int | None
+    buffer: int | None
+    seed: int
+    device: str
+    log: str | None = None
+    checkpoints: str | None = None
+    resume: bool = False
+
+
+def train_model(request: Training) -> SpectralSpatialClassifier:
+    """Open scene and labels, train, and test on what was held out."""
+    check_consistency(request)
+    from hsiattn.classifier import SpectralSpatialClassifier
+    from hsiattn.labels import open_labels
+    from hsiattn.scenes import open_scene
+    from hsiattn.training import load_recipe
+
+    recipe = load_recipe(request.recipe, request.settings)
+    scene = open_scene(request.scene, request.key)
+    labels = open_labels(request.labels, like=scene, key=request.label_key, table=request.classes)
+    split: PixelSplitter | NDArray[np.uint8]
+    if request.split_file is not None:
+        split = read_roles(request.split_file, labels)
+    else:
+        split = make_splitter(request, recipe.patch_size)
+    classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
+    with training_bar() as listener:
+        classifier.fit(
+            scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume
+        )
+    for message in classifier.messages_:
+        options.say(message)
+    return classifier
+
+
+def check_consistency(request: Training) -> None:
+    """Refuse options that contradict each other, rather than let one of them go without effect."""
+    given = {
+        "--per-class": request.per_class,
+        "--train-share": request.train_share,
+        "--block-size": request.block_size,
+        "--buffer": request.buffer,
+    }
+    if request.split_file is not None:
+        useless, split = list(given), "--split-file"
+    else:
+        split = f"--split {request.split}"
+        useless = {
+            "blocks": [],
+            "random": ["--block-size", "--buffer"],
+            "none": ["--train-share", "--block-size", "--buffer"],
+        }[request.split]
+        if request.split == "random" and request.per_class and request.train_share:
+            raise click.UsageError("--split random takes --per-class or --train-share, not both")
+    for name in useless:
+        if given[name] is not None:
+            raise click.UsageError(f"{name} has no meaning with {split}")
+
+
+def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
+    """The roles in a split raster, which must have the size of the labels."""
+    from hsiattn.sampling import read_split
+
+    roles = read_split(path)
+    if roles.shape != labels.shape:
+        given, wanted = (" × ".join(str(size) for size in shape) for shape in (roles.shape, labels.shape))
+        raise GridError(f"the split {path} has {given} pixels, the labels {wanted}", "give the split of this scene")
+    return roles
+
+
+def make_splitter(request: Training, patch_size: int) -> PixelSplitter:
+    """The splitter that the options describe; the buffer defaults to half a patch, so that no test window leaks."""
+    from hsiattn.sampling import AllPixels, RandomPixels, SpatialBlocks
+
+    if request.split == "none":
+        return AllPixels(train_size=request.per_class, random_state=request.seed)
+    if request.split == "random":
+        size = request.per_class or request.train_share or 10
+        return RandomPixels(train_size=size, random_state=request.seed)
+    return SpatialBlocks(
+        block_size=request.block_size,
+        buffer=patch_size // 2 if request.buffer is None else request.buffer,
+        train_share=request.train_share or 0.5,
+        train_size=request.per_class,
+        random_state=request.seed,
+    )
+
+
+def save_split(split: Split, request: Training, path: str, overwrite: bool) -> None:
+    """Write who trained, validated and tested, on the grid of the scene."""
+    from hsiattn.sampling import write_split
+    from hsiattn.scenes import open_source
+
+    grid = open_source(request.scene, request.key).grid
+    write_split(path, split.roles, crs=grid.crs, transform=grid.transform, overwrite=overwrite)
+
+
+def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
+    """What was sampled, how training went, how well the held-out pixels were classified; JSON-ready."""
+    report = classifier.report_
+    return {
+        "split": classifier.split_.record,
+        "training": classifier.bundle_.training,
+        "accuracy": report.to_dict() if report is not None else None,
+    }
+
+
+def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
+    """The same for people."""
+    record, training, report = classifier.split_.record, classifier.bundle_.training, classifier.report_
+    pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
+    lines = [
+        f"pixels    {pixels}",
+        f"training  {training['epochs']} epochs in {training['seconds']:.0f} s, the best was {training['best_epoch']}",
+    ]
+    if report is None:
+        return [*lines, "accuracy  not known: no pixels were held out"]
+    names = {"overall_accuracy": "overall accuracy", "average_accuracy": "average accuracy"}
+    figures = [f"{names[name]} {percent(report.overall[name])}" for name in names]
+    kappa = report.kappa
+    figures.append(f"kappa {kappa.value:.3f} ({kappa.lower:.3f}–{kappa.upper:.3f})")
+    return [*lines, f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
+
+
+def percent(estimate: Estimate) -> str:
+    """A share and its interval as percentages.
+
+    >>> from hsiattn.assessment import Estimate
+    >>> percent(Estimate(0.934, 0.92, 0.9461))
+    '93.4 % (92.0–94.6)'
+    """
+    return f"{100 * estimate.value:.1f} % ({100 * estimate.lower:.1f}–{100 * estimate.upper:.1f})"

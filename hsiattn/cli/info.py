@@ -1,0 +1,213 @@
+"""`hsiattn info`: what is in a scene, a model or a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hsiattn.cli import options
+
+if TYPE_CHECKING:
+    from hsiattn.scenes import SceneSource, SpectralBands
+
+
+@click.command(short_help="Describe a scene, a model or a map.")
+@click.argument("file", metavar="FILE")
+@options.key
+@click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
+@options.as_json
+@options.common
+def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
+    """Describe FILE: a scene, a model, a map, or labels that name their classes.
+
+    \b
+        hsiattn info scene.tif --stats
+        hsiattn info fields.hsiattn
+        hsiattn info scene_classes.tif --json
+    """
+    known = describe_model(file) if looks_like_model(file) else describe_map(file)
+    result = known or describe_scene(file, key, stats)
+    if as_json:
+        options.print_json(result)
+    else:
+        click.echo("\n".join(lines_of(result)))
+
+
+def looks_like_model(path: str) -> bool:
+    """True for files named `*.hsiattn`, and for safetensors files of any name."""
+    if path.lower().endswith(".hsiattn"):
+        return True
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)  # length of the header, then the header, which is JSON
+    except OSError:  # not there, or a path that only GDAL understands: the reader of scenes says which
+        return False
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < 2**27
+
+
+# -- the three kinds ---------------------------------------------------------------------------------------------------
+
+
+def describe_model(path: str) -> dict[str, Any]:
+    """Everything in a model file's header that tells where the model comes from and what it can do."""
+    from hsiattn.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    return {
+        "kind": "model",
+        "path": path,
+        "created": bundle.created,
+        "bands": bundle.bands.describe(),
+        "wavelength_nm": known_wavelengths(bundle.bands),
+        "patch_size": bundle.patch_size,
+        "classes": bundle.classes.to_records(),
+        "network": bundle.arguments,
+        "recipe": bundle.recipe,
+        "training": bundle.training,
+        "split": bundle.split,
+        "accuracy": bundle.accuracy,
+        "data": bundle.data,
+        "versions": bundle.versions,
+        "sha256": bundle.digest,
+    }
+
+
+def describe_map(path: str) -> dict[str, Any] | None:
+    """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
+    import numpy as np
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    from hsiattn.labels.raster_attributes import read_legend
+
+    try:
+        with rasterio.open(path) as dataset:
+            if dataset.dtypes not in (("uint8",), ("uint16",)):
+                return None
+            legend = read_legend(path)
+            if not legend.names:
+                return None
+            tags = {name: value for name, value in dataset.tags().items() if name.startswith("HSIATTN_")}
+            grid = describe_grid(dataset.width, dataset.height, dataset.crs, dataset.transform, dataset.nodata)
+            dtype, counts = dataset.dtypes[0], np.zeros(2**16, dtype=np.int64)
+            for _, window in dataset.block_windows(1):
+                counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=counts.size)
+    except RasterioError:
+        return None
+    table = legend.class_table(values=[])
+    values = {code: value for value, code in legend.codes.items()}
+    classes = [
+        {**record, "pixels": int(counts[values.get(record["code"], record["code"])])}
+        for record in (table.to_records() if table else ())
+    ]
+    return {
+        "kind": "map" if tags else "labels",
+        "path": path,
+        **grid,
+        "type": dtype,
+        "classes": classes,
+        "unclassified": int(counts[0]),
+        "tags": tags,
+    }
+
+
+def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
+    """Grid and bands of a scene; with `stats` also how many pixels are missing and which bands carry nothing."""
+    from hsiattn.scenes import open_source
+
+    source = open_source(path, key)
+    result = {
+        "kind": "scene",
+        "path": path,
+        **describe_grid(source.width, source.height, source.crs, source.transform, source.nodata),
+        "type": str(source.dtype),
+        "bands": source.bands.describe(),
+        "wavelength_nm": known_wavelengths(source.bands),
+        "reflectance_scale": source.scale,
+    }
+    if stats:
+        result |= count_missing(source)
+    return result
+
+
+def known_wavelengths(bands: SpectralBands) -> list[float] | None:
+    """Band centres in nm, None where none is known."""
+    import numpy as np
+
+    return bands.wavelength.tolist() if np.isfinite(bands.wavelength).any() else None
+
+
+def describe_grid(width: int, height: int, crs: Any, transform: Any, nodata: float | None) -> dict[str, Any]:
+    """The grid of a raster in JSON's words."""
+    return {
+        "width": width,
+        "height": height,
+        "crs": crs.to_string() if crs else None,
+        "transform": [value + 0.0 for value in list(transform)[:6]],  # + 0.0: no negative zeros
+        "nodata": nodata,
+    }
+
+
+def count_missing(source: SceneSource) -> dict[str, Any]:
+    """Pixels without a full spectrum, and bands without any variation, of a whole scene, read in strips."""
+    import numpy as np
+    from rasterio.windows import Window
+
+    bands = len(source.bands)
+    rows = max(1, 2**22 // max(1, bands * source.width))
+    missing, lowest, highest = 0, np.full(bands, np.inf), np.full(bands, -np.inf)
+    for top in range(0, source.height, rows):
+        values = source.read(Window(0, top, source.width, min(rows, source.height - top)))
+        valid = ~source.missing(values)
+        lowest = np.minimum(lowest, np.where(valid, values, np.inf).min(axis=(1, 2)))
+        highest = np.maximum(highest, np.where(valid, values, -np.inf).max(axis=(1, 2)))
+        missing += int(np.count_nonzero(~valid.any(axis=0)))
+    useless = np.flatnonzero(lowest >= highest)
+    return {"missing_pixels": missing, "useless_bands": [source.bands.names[i] for i in useless]}
+
+
+# -- for people --------------------------------------------------------------------------------------------------------
+
+
+def lines_of(result: dict[str, Any]) -> list[str]:
+    """The description as aligned lines; long lists are shortened, dictionaries indented."""
+    width = max(len(name) for name in result)
+    lines = []
+    for name, value in result.items():
+        label = f"{name.replace('_', ' '):<{width}}  "
+        if name == "classes":
+            lines.append(f"{label}{len(value)}")
+            lines += [
+                f"  {record['code']:>5}  {record['color']}  {record['name']}"
+                + (f"  ({record['pixels']} pixels)" if "pixels" in record else "")
+                for record in value
+            ]
+        elif isinstance(value, dict):
+            lines.append(label.rstrip())
+            lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]
+        else:
+            lines.append(f"{label}{shorten(value)}")
+    return lines
+
+
+def shorten(value: Any, limit: int = 100) -> str:
+    """A value on one line, cut where it would run on.
+
+    >>> shorten([400.0, 410.0])
+    '400, 410'
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    if isinstance(value, (list, tuple)):
+        parts = [shorten(entry) for entry in value]
+        text = ", ".join(parts if len(parts) <= 8 else [*parts[:4], "…", *parts[-2:]])
+    elif isinstance(value, dict):
+        text = ", ".join(f"{key}={shorten(entry)}" for key, entry in value.items())
+    else:
+        text = str(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,83 @@
+"""The command group: it names the subcommands and turns every mistake into one line with a cause and a way out."""
+
+from __future__ import annotations
+
+import os
+import traceback
+import warnings
+from typing import Any
+
+import click
+
+from hsiattn import __version__
+from hsiattn.cli import options
+from hsiattn.cli.assess import assess
+from hsiattn.cli.classify import classify
+from hsiattn.cli.datasets import datasets
+from hsiattn.cli.info import info
+from hsiattn.cli.models import models
+from hsiattn.cli.train import train
+from hsiattn.errors import HsiattnError
+
+
+class Failure(click.ClickException):
+    """Ends the program with status 1 and one line on stderr."""
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"hsiattn: error: {' '.join(self.message.split())}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand."""
+        # Before torch is loaded: its threads then sleep while they wait instead of spinning, which on a machine that
+        # other programs share makes training many times faster.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        with warnings.catch_warnings():
+            options.apply_verbosity(ctx)
+            failure: BaseException
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except HsiattnError as error:
+                failure, message = error, str(error)
+            except KeyboardInterrupt as error:
+                failure = error
+                message = "interrupted; nothing was written under the final names, run the command again"
+            except MemoryError as error:
+                failure, message = error, "out of memory; take a smaller --window-size, or a scene cut into parts"
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}".rstrip(": ")
+                failure, message = error, f"unexpected {what}; run again with -v for the whole story, and report it"
+            if options.verbosity(ctx) > 0:
+                click.echo("".join(traceback.format_exception(failure)), err=True)
+            raise Failure(message) from failure
+
+
+@click.group(name="hsiattn", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="hsiattn %(version)s")
+@options.verbose
+@options.quiet
+def main() -> None:
+    """Hyperspectral land-cover maps with honest accuracy reports.
+
+    A scene (GeoTIFF, ENVI, MATLAB) and a raster of labels go in; a georeferenced land-cover map and an accuracy report
+    come out.
+
+    \b
+    Train a model, map a scene with it, compare the map with reference data:
+        hsiattn train scene.tif --labels labels.tif -o fields.hsiattn
+        hsiattn classify scene.tif -m fields.hsiattn
+        hsiattn assess scene_classes.tif --reference labels.tif
+
+    Results go to stdout, everything else to stderr. Exit status: 0 well, 1 something is wrong with data, model or
+    output, 2 the command is not understood.
+    """
+
+
+for command in (train, classify, assess, info, datasets, models):
+    main.add_command(command)

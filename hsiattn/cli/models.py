@@ -1,0 +1,88 @@
+"""`hsiattn models`: the models that `hsiattn classify` finds by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hsiattn.cli import options, outputs
+
+
+@click.group(invoke_without_command=True, short_help="List the installed models; install one.")
+@options.as_json
+@options.common
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the installed models, or install one.
+
+    An installed model is found by `hsiattn classify` when its bands match those of the scene and no -m is given.
+    $HSIATTN_HOME names the folder that holds models/; default: ~/.local/share/hsiattn.
+
+    \b
+        hsiattn models
+        hsiattn models install fields.hsiattn
+        hsiattn models path
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from hsiattn.bundle import installed_models
+
+    entries = [describe(path) for path in installed_models()]
+    if as_json:
+        options.print_json(entries)
+        return
+    if not entries:
+        options.say("no model is installed; train one with `hsiattn train`, then `hsiattn models install MODEL`")
+    for entry in entries:
+        click.echo(f"{entry['path']}\t{entry['summary']}")
+
+
+@models.command()
+@click.argument("model", metavar="MODEL")
+@click.option("--name", metavar="NAME", help="Name to install it under; default: that of the file.")
+@options.overwrite
+@options.common
+def install(model: str, name: str | None, overwrite: bool) -> None:
+    """Check MODEL and copy it to the installed ones.
+
+    \b
+        hsiattn models install fields.hsiattn --name fields-2024
+    """
+    from hsiattn.bundle import models_folder, read_bundle
+
+    read_bundle(model)  # a damaged model is not installed
+    folder = models_folder()
+    target = folder / f"{name or Path(model).stem}.hsiattn"
+    outputs.make_folder(folder)
+    outputs.refuse_existing([target], overwrite)
+    outputs.write_bytes(target, Path(model).read_bytes())
+    click.echo(str(target))
+
+
+@models.command()
+@options.common
+def path() -> None:
+    """Print the folder of the installed models."""
+    from hsiattn.bundle import models_folder
+
+    click.echo(str(models_folder()))
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """One installed model: its path, and a summary of bands and classes or of what is wrong with it."""
+    from hsiattn.bundle import read_bundle
+    from hsiattn.errors import ModelFileError
+
+    try:
+        bundle = read_bundle(path)
+    except ModelFileError as error:
+        return {"path": str(path), "summary": f"unusable: {error}", "usable": False}
+    return {
+        "path": str(path),
+        "summary": f"{len(bundle.bands)} bands, {len(bundle.classes)} classes: {', '.join(bundle.classes.names)}",
+        "usable": True,
+        "bands": len(bundle.bands),
+        "classes": list(bundle.classes.names),
+    }

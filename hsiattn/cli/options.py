@@ -1,0 +1,183 @@
+"""One registry of the options and small habits that subcommands share.
+
+An option that means the same in two subcommands is defined here once, with one name, type and help text.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_VERBOSITY = "hsiattn.verbosity"
+
+
+# -- verbosity ---------------------------------------------------------------------------------------------------------
+
+
+def verbosity(ctx: click.Context) -> int:
+    """-1 with `-q`, 0 as a rule, 1 with `-v`, 2 with `-vv`; the same wherever in the command the flag stands."""
+    return int(ctx.meta.get(_VERBOSITY, 0))
+
+
+def apply_verbosity(ctx: click.Context) -> None:
+    """Let the libraries' warnings and log lines through with `-v`; otherwise stderr holds our own lines alone."""
+    level = verbosity(ctx)
+    if level > 0:
+        warnings.simplefilter("default")
+        logging.basicConfig(stream=sys.stderr, level=logging.DEBUG if level > 1 else logging.INFO)
+    else:
+        warnings.simplefilter("ignore")
+        root = logging.getLogger()
+        if not root.handlers:  # without any handler Python prints log lines of warnings and errors to stderr
+            root.addHandler(logging.NullHandler())
+
+
+def _change_verbosity(ctx: click.Context, param: click.Parameter, value: int) -> None:
+    if value:
+        ctx.meta[_VERBOSITY] = verbosity(ctx) + (value if param.name == "verbose" else -1)
+        if ctx.parent is not None:
+            apply_verbosity(ctx)
+
+
+verbose = click.option(
+    "-v", "--verbose", count=True, expose_value=False, callback=_change_verbosity,
+    help="Show warnings and log lines of the libraries, and tracebacks; -vv shows more.",
+)  # fmt: skip
+quiet = click.option(
+    "-q", "--quiet", is_flag=True, expose_value=False, callback=_change_verbosity,
+    help="Print results and errors only.",
+)  # fmt: skip
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+# Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
+scene_argument = click.argument("scene", metavar="SCENE")
+key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")
+label_key = click.option(
+    "--label-key", metavar="NAME", help="Variable of the label raster in a MATLAB file that holds several."
+)
+classes = click.option(
+    "--classes", metavar="TABLE",
+    help="Class table (YAML or CSV: code, name, color); default: the label raster's own names and colours.",
+)  # fmt: skip
+
+# -- computation -------------------------------------------------------------------------------------------------------
+
+device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: auto, cpu, cuda or cuda:N.",
+)
+seed = click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N",
+    help="Decides the split, the initial weights and the order of training.",
+)  # fmt: skip
+threads = click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="CPU threads to compute with; default: all."
+)
+
+# -- outputs -----------------------------------------------------------------------------------------------------------
+
+overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are refused.")
+driver = click.option(
+    "-f",
+    "--driver",
+    default="GTiff",
+    show_default=True,
+    metavar="NAME",
+    help="GDAL driver of the rasters: GTiff, COG or ENVI.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _creation_options(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    options = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not (name and sign):
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", ctx=ctx, param=param)
+        options[name.upper()] = value
+    return options
+
+
+creation_options = click.option(
+    "--co", "creation_options", multiple=True, metavar="NAME=VALUE", callback=_creation_options,
+    help="Creation option of the GDAL driver, for example --co compress=zstd; may be repeated.",
+)  # fmt: skip
+
+
+def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; they stand in the help text in the order given."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+common = use(verbose, quiet)
+"""The options of every subcommand."""
+
+
+# -- habits ------------------------------------------------------------------------------------------------------------
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with `count` CPU threads; None leaves torch's own choice."""
+    if count is not None:
+        import torch
+
+        torch.set_num_threads(count)
+
+
+def say(text: str) -> None:
+    """Print a notice to stderr, unless `-q` is given."""
+    if verbosity(click.get_current_context()) >= 0:
+        click.echo(text, err=True)
+
+
+def on_terminal() -> bool:
+    """True where progress may be drawn: stderr is a terminal and `-q` is not given."""
+    return sys.stderr.isatty() and verbosity(click.get_current_context()) >= 0
+
+
+def print_json(result: Any) -> None:
+    """Print a result as JSON on stdout; NaN and infinities become null, since JSON has none."""
+    click.echo(json.dumps(_jsonable(result), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(v) for v in value]
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy here
+        return _jsonable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def share(value: float | None) -> str:
+    """A share 0 … 1 as a percentage, for people.
+
+    >>> share(0.98765)
+    '98.8 %'
+    """
+    return "unknown" if value is None or math.isnan(value) else f"{100 * value:.1f} %"

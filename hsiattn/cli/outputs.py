@@ -1,0 +1,93 @@
+"""Outputs of the commands: refused before long work begins, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from hsiattn.cli import options
+from hsiattn.errors import OutputError
+
+
+def refuse_existing(paths: Iterable[str | Path | None], overwrite: bool) -> None:
+    """Check every output that is asked for before any work is done; None stands for an output that is not.
+
+    Raises
+    ------
+    OutputError
+        One exists and may not be replaced, two are the same file, or a folder is missing or not writable.
+    """
+    from hsiattn.mapping.writer import check_output
+
+    wanted = [path for path in paths if path is not None]
+    if len({os.path.abspath(path) for path in wanted}) < len(wanted):
+        names = ", ".join(str(path) for path in wanted)
+        raise OutputError(f"two outputs have the same path ({names})", "give each output a path of its own")
+    for path in wanted:
+        check_output(path, overwrite)
+
+
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Keep what C libraries print themselves off stderr while the block runs; with `-v` they may speak.
+
+    On a full disk libtiff writes several lines to file descriptor 2, past the error handling of GDAL and Python. The
+    cause reaches the user all the same, as the one line of an OutputError.
+    """
+    if options.verbosity(click.get_current_context()) > 0 or sys.stderr is None:
+        yield
+        return
+    python_stderr = sys.stderr
+    python_stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace") as own:
+        try:
+            os.dup2(nowhere, 2)
+            if python_stderr is sys.__stderr__:
+                sys.stderr = own
+            yield
+        finally:
+            sys.stderr = python_stderr
+            own.flush()
+            os.dup2(kept, 2)
+            os.close(nowhere)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another place") from error
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file under a temporary name beside its final one, and rename it when it is whole.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing, not writable or full.
+    """
+    final = Path(path)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, final)
+    except OSError as error:
+        raise OutputError(
+            f"{final} cannot be written ({error.strerror})", "choose a folder that is writable and has space left"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

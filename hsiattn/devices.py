@@ -1,0 +1,58 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from hsiattn.errors import TrainingError
+
+Precision = Literal["auto", "32", "bf16-mixed"]
+"""Type of matrix products: float32, bfloat16 with float32 sums, or `auto`: bfloat16 where the device computes in it."""
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises
+    ------
+    TrainingError
+        Unknown name, or a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise TrainingError(f"there is no device {name!r}", "give auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise TrainingError(f"device {name} is not available: torch finds no GPU", "use --device auto or cpu")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise TrainingError(
+                f"device {name} is not available", f"there are {torch.cuda.device_count()} GPUs, from cuda:0"
+            )
+    elif device.type != "cpu":
+        raise TrainingError(f"device {name!r} is not supported", "give auto, cpu, cuda or cuda:N")
+    return device
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """True where the device multiplies matrices in bfloat16 in hardware."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def choose_precision(precision: str, device: torch.device) -> Literal["32", "bf16-mixed"]:
+    """What `auto` means on a device."""
+    if precision == "auto":
+        return "bf16-mixed" if computes_bfloat16(device) else "32"
+    return "bf16-mixed" if precision == "bf16-mixed" else "32"
+
+
+def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which matrix products have that precision."""
+    mixed = choose_precision(precision, device) == "bf16-mixed"
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed)

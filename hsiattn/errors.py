@@ -1,0 +1,71 @@
+"""Every mistake a user can make, as one small tree of exceptions.
+
+An error carries two sentences: what is wrong (`problem`) and what to do about it (`remedy`). The command line prints
+them on one line and exits with status 1; a Python caller catches `HsiattnError` or the kind of interest.
+"""
+
+from __future__ import annotations
+
+
+class HsiattnError(Exception):
+    """Base of all errors that hsiattn raises on purpose.
+
+    Parameters
+    ----------
+    problem
+        What is wrong, naming the file, band, class or option; no final full stop.
+    remedy
+        What the user can do about it; no final full stop.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
+
+
+class SceneError(HsiattnError):
+    """A scene cannot be opened or read: missing, truncated, ambiguous or not a raster."""
+
+
+class BandError(HsiattnError):
+    """The bands of a scene do not fit those that are asked for."""
+
+
+class GridError(HsiattnError):
+    """Two rasters that should lie on the same grid differ in size, transform or CRS."""
+
+
+class LabelError(HsiattnError):
+    """Reference data or a class table cannot be used."""
+
+
+class DatasetError(HsiattnError):
+    """A benchmark scene is unknown, or its files are not there or not the expected ones."""
+
+
+class SplitError(HsiattnError):
+    """The labelled pixels do not suffice for the split that is asked for."""
+
+
+class RecipeError(HsiattnError):
+    """A recipe is unknown, or one of its values is out of range."""
+
+
+class TrainingError(HsiattnError):
+    """Training cannot start or go on."""
+
+
+class ModelFileError(HsiattnError):
+    """A model file is missing, damaged, too new or not a model."""
+
+
+class AssessmentError(HsiattnError):
+    """A map cannot be compared with its reference."""
+
+
+class OutputError(HsiattnError):
+    """An output exists already or cannot be written."""

@@ -1,0 +1,249 @@
+"""Class names and colours beside a raster: GDAL's PAM file, the QGIS style, the palette inside the file.
+
+rasterio has no calls for category names and attribute tables, so the PAM file `<raster>.aux.xml` is written here as
+GDAL writes it. GDAL then shows the names everywhere (QGIS, `gdalinfo`) and carries them on when the raster is
+converted, e.g. to COG or to an ENVI classification.
+
+Pixel values of a map of ours are 1 … K; the class's code in the reference data stands in the column `Code`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from hsiattn.classes import UNLABELLED, ClassTable, Color, LandCoverClass, distinct_color, format_color
+
+CODE_COLUMN = "Code"
+"""Attribute-table column with the code of the class in the reference data."""
+
+# GDALRATFieldType and GDALRATFieldUsage
+_INTEGER, _TEXT = "0", "2"
+_GENERIC, _PIXEL_COUNT, _NAME, _VALUE = "0", "1", "2", "5"
+_RED, _GREEN, _BLUE, _ALPHA = "6", "7", "8", "9"
+
+_COLUMNS = (
+    ("Value", _INTEGER, _VALUE),
+    ("Count", _INTEGER, _PIXEL_COUNT),
+    ("Class", _TEXT, _NAME),
+    ("R", _INTEGER, _RED),
+    ("G", _INTEGER, _GREEN),
+    ("B", _INTEGER, _BLUE),
+    ("A", _INTEGER, _ALPHA),
+    (CODE_COLUMN, _INTEGER, _GENERIC),
+)
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What a raster says of its own pixel values.
+
+    Attributes
+    ----------
+    names, colors
+        By pixel value; a value may have either, both or none.
+    codes
+        Code of the class in the reference data, by pixel value; empty where the raster has no column `Code`.
+    """
+
+    names: Mapping[int, str]
+    colors: Mapping[int, Color]
+    codes: Mapping[int, int]
+
+    def class_table(self, values: Sequence[int] | None = None) -> ClassTable | None:
+        """The table of the classes: those that have a name, and of `values` the others too; None if there are none."""
+        wanted = set(self.names) | set(self.codes) | set(values if values is not None else self.colors)
+        wanted -= {UNLABELLED}
+        if not wanted:
+            return None
+        classes: list[LandCoverClass] = []
+        taken: set[str] = set()
+        for position, value in enumerate(sorted(wanted)):
+            code = self.codes.get(value, value)
+            name = self.names.get(value) or f"class {code}"
+            name = f"{name} ({code})" if name in taken else name
+            taken.add(name)
+            classes.append(LandCoverClass(code, name, self.colors.get(value, distinct_color(position))))
+        return ClassTable(tuple(classes))
+
+
+def pam_path(path: str | os.PathLike[str]) -> Path:
+    """GDAL's file of auxiliary metadata beside a raster: `map.tif` → `map.tif.aux.xml`."""
+    return Path(f"{os.fspath(path)}.aux.xml")
+
+
+def style_path(path: str | os.PathLike[str]) -> Path:
+    """The style that QGIS applies when it opens a raster: `map.tif` → `map.qml`."""
+    return Path(path).with_suffix(".qml")
+
+
+def palette(classes: ClassTable) -> dict[int, tuple[int, int, int, int]]:
+    """Colours of the pixel values 0 … K of a map for rasterio's `write_colormap`; 0 (unclassified) is transparent."""
+    colors = {value: (*color, 255) for value, color in enumerate(classes.colors, start=1)}
+    return {UNLABELLED: (0, 0, 0, 0), **colors}
+
+
+def write_sidecars(path: str | os.PathLike[str], classes: ClassTable, counts: Sequence[int]) -> list[Path]:
+    """Write class names and colours of a map beside it, as PAM file and as QGIS style.
+
+    Parameters
+    ----------
+    path
+        The map, whose pixel values are class index + 1 and 0 where unclassified.
+    classes
+        Its K classes.
+    counts
+        Pixels of each class (K integers).
+
+    Returns
+    -------
+    list of Path
+        The files written; earlier ones of the same name are replaced.
+    """
+    trees = {pam_path(path): _pam(classes, counts), style_path(path): _qgis_style(classes)}
+    for file, tree in trees.items():
+        ET.indent(tree)
+        text = ET.tostring(tree, encoding="unicode")
+        doctype = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" if file.suffix == ".qml" else ""
+        file.write_text(f"{doctype}{text}\n", encoding="utf-8")
+    return list(trees)
+
+
+def read_class_table(path: str | os.PathLike[str]) -> ClassTable | None:
+    """Codes, names and colours that a raster brings along (attribute table, category names, palette).
+
+    Returns
+    -------
+    ClassTable or None
+        None where the raster names and colours nothing. Codes are those of the column `Code` where there is one, else
+        the pixel values.
+    """
+    return read_legend(path).class_table()
+
+
+def read_legend(path: str | os.PathLike[str]) -> Legend:
+    """Everything that a raster says of its pixel values; what the attribute table leaves open, the palette fills."""
+    band = _pam_band(pam_path(path))
+    names = _category_names(band)
+    colors = _palette_colors(path)
+    codes: dict[int, int] = {}
+    table = band.find("GDALRasterAttributeTable") if band is not None else None
+    if table is not None:
+        table_names, table_colors, codes = _attribute_table(table)
+        names |= table_names
+        colors |= table_colors
+    return Legend(names, colors, codes)
+
+
+def _pam(classes: ClassTable, counts: Sequence[int]) -> ET.Element:
+    root = ET.Element("PAMDataset")
+    band = ET.SubElement(root, "PAMRasterBand", band="1")
+    ET.SubElement(band, "Description").text = "land cover"
+    names = ET.SubElement(band, "CategoryNames")
+    for name in ("unclassified", *classes.names):  # indexed by pixel value
+        ET.SubElement(names, "Category").text = name
+    table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
+    for index, (name, kind, usage) in enumerate(_COLUMNS):
+        field = ET.SubElement(table, "FieldDefn", index=str(index))
+        for tag, text in (("Name", name), ("Type", kind), ("Usage", usage)):
+            ET.SubElement(field, tag).text = text
+    for index, (item, count) in enumerate(zip(classes, counts, strict=True)):
+        row = ET.SubElement(table, "Row", index=str(index))
+        for value in (index + 1, int(count), item.name, *item.color, 255, item.code):
+            ET.SubElement(row, "F").text = str(value)
+    return root
+
+
+def _qgis_style(classes: ClassTable) -> ET.Element:
+    root = ET.Element("qgis", version="3.28.0", styleCategories="AllStyleCategories")
+    pipe = ET.SubElement(root, "pipe")
+    renderer = ET.SubElement(
+        pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
+    )
+    ET.SubElement(renderer, "rasterTransparency")
+    entries = ET.SubElement(renderer, "colorPalette")
+    for value, item in enumerate(classes, start=1):
+        color = format_color(item.color)
+        ET.SubElement(entries, "paletteEntry", value=str(value), label=item.name, color=color, alpha="255")
+    ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
+    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
+    ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
+    ET.SubElement(root, "blendMode").text = "0"
+    return root
+
+
+def _pam_band(file: Path) -> ET.Element | None:
+    """The element of band 1; None where there is no such file or it is not PAM."""
+    try:
+        root = ET.fromstring(file.read_text(encoding="utf-8"))
+    except (OSError, ET.ParseError, UnicodeDecodeError):
+        return None
+    bands = root.findall("PAMRasterBand")
+    return next((band for band in bands if band.get("band", "1") == "1"), None)
+
+
+def _category_names(band: ET.Element | None) -> dict[int, str]:
+    categories = band.findall("CategoryNames/Category") if band is not None else []
+    return {value: name for value, item in enumerate(categories) if (name := (item.text or "").strip())}
+
+
+def _palette_colors(path: str | os.PathLike[str]) -> dict[int, Color]:
+    """Colours of band 1 as stored in the raster itself."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as raster:
+                colors = raster.colormap(1)
+    except (RasterioError, ValueError):  # ValueError: the band has no colour table
+        return {}
+    return {int(value): (r, g, b) for value, (r, g, b, _alpha) in colors.items()}
+
+
+def _attribute_table(table: ET.Element) -> tuple[dict[int, str], dict[int, Color], dict[int, int]]:
+    """Names, colours and codes by pixel value; a table without values or with broken cells gives what it can."""
+    fields = [(f.findtext("Name", "").strip(), f.findtext("Usage", "").strip()) for f in table.findall("FieldDefn")]
+    value_at = _column(fields, (_VALUE,), ("value",))
+    name_at = _column(fields, (_NAME,), ("class", "class_name", "name", "label"))
+    rgb_at = [_column(fields, (usage,), names) for usage, names in _COLOR_FIELDS]
+    code_at = _column(fields, (), (CODE_COLUMN.lower(),))
+    names: dict[int, str] = {}
+    colors: dict[int, Color] = {}
+    codes: dict[int, int] = {}
+    for row in table.findall("Row"):
+        cells = [(cell.text or "").strip() for cell in row.findall("F")]
+        value = _integer(cells, value_at)
+        if value is None:
+            continue
+        if name_at is not None and name_at < len(cells) and cells[name_at]:
+            names[value] = cells[name_at]
+        red, green, blue = (_integer(cells, at) for at in rgb_at)
+        if red is not None and green is not None and blue is not None and max(red, green, blue) <= 255:
+            colors[value] = (red, green, blue)
+        code = _integer(cells, code_at)
+        if code is not None:
+            codes[value] = code
+    return names, colors, codes
+
+
+_COLOR_FIELDS = ((_RED, ("r", "red")), (_GREEN, ("g", "green")), (_BLUE, ("b", "blue")))
+
+
+def _column(fields: Sequence[tuple[str, str]], usages: Sequence[str], names: Sequence[str]) -> int | None:
+    """Position of the column with one of these usages, else with one of these names."""
+    by_usage = (i for i, (_, usage) in enumerate(fields) if usage in usages)
+    by_name = (i for i, (name, _) in enumerate(fields) if name.lower() in names)
+    return next(by_usage, next(by_name, None))
+
+
+def _integer(cells: Sequence[str], at: int | None) -> int | None:
+    try:
+        return None if at is None else int(float(cells[at]))
+    except (IndexError, ValueError, OverflowError):
+        return None

@@ -1,0 +1,147 @@
+"""Class tables in files: YAML, CSV and the colour-map text files of GDAL and QGIS.
+
+YAML is a list of entries or a mapping::
+
+    - {code: 1, name: Brocoli green weeds 1, color: "#1f7a3a"}        1: Brocoli green weeds 1
+    - {code: 10, name: Corn senesced green weeds}                     10: Corn senesced green weeds
+
+CSV has a header with `code` (or `value`, `id`, `dn`), `name` (or `class`, `label`) and, where colours are given,
+`color` as `#rrggbb` or `r`, `g`, `b`; the separator may be a comma, a semicolon or a tab. A colour map (`.clr`, `.txt`)
+has lines `value r g b [a] name`. Entries with the code 0 (unlabelled) are passed over.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.errors import LabelError
+
+_CODE_COLUMNS = ("code", "value", "id", "dn", "class_id", "class")
+_NAME_COLUMNS = ("name", "class_name", "label", "class", "category", "description")
+_COLOR_COLUMNS = ("color", "colour", "hex")
+_RGB_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"))
+_COLOR_MAP_LINE = re.compile(r"(-?\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,]+(\d+(?=[\s,]|$)))?[\s,]*(.*)")
+
+Record = dict[str, Any]
+
+
+def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
+    """Read codes, names and colours of classes from a YAML file, a CSV file or a colour map (see the module's text).
+
+    Parameters
+    ----------
+    path
+        File ending in `.yaml`, `.yml`, `.csv`, `.tsv`, `.clr` or `.txt`.
+
+    Returns
+    -------
+    ClassTable
+        Classes sorted by code; those without a name are called "class <code>", those without a colour get one.
+
+    Raises
+    ------
+    LabelError
+        The file is missing, is in none of these forms, or says something impossible (a code twice, a wrong colour).
+    """
+    file = Path(path)
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None:
+        raise LabelError(f"{file} is not a class table", f"give a file that ends in {', '.join(_READERS)}")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise LabelError(f"the class table {file} {reason}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise LabelError(f"the class table {file} is not a text file in UTF-8", "save it as UTF-8") from error
+    try:
+        return ClassTable.from_records(record for record in reader(text) if not _is_unlabelled(record))
+    except LabelError as error:
+        raise LabelError(f"{file}: {error.problem}", error.remedy) from error
+
+
+def _is_unlabelled(record: Mapping[str, Any]) -> bool:
+    return str(record.get("code")).strip() == str(UNLABELLED)
+
+
+def _read_yaml(text: str) -> list[Record]:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise LabelError(f"this is not valid YAML{where}", "correct it there") from error
+    if isinstance(content, dict) and isinstance(content.get("classes"), list | dict):
+        content = content["classes"]
+    if isinstance(content, dict):
+        content = [
+            {"code": code, **value} if isinstance(value, dict) else {"code": code, "name": value}
+            for code, value in content.items()
+        ]
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise LabelError("no classes are listed", 'write entries such as "- {code: 1, name: water, color: "#3060c0"}"')
+    return [_renamed({str(key).strip().lower(): value for key, value in entry.items()}) for entry in content]
+
+
+def _read_csv(text: str) -> list[Record]:
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise LabelError("the file is empty", "write a header and one line per class")
+    separator = max(",;\t", key=lines[0].count)
+    rows = csv.DictReader(lines, delimiter=separator, skipinitialspace=True)
+    header = [str(name).strip().lower() for name in rows.fieldnames or ()]
+    if not set(header) & set(_CODE_COLUMNS):
+        raise LabelError(
+            f"there is no column with codes among {', '.join(header)}", "write a header such as code,name,color"
+        )
+    rows.fieldnames = header
+    return [
+        _renamed({key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}) for row in rows
+    ]
+
+
+def _renamed(row: Mapping[str, Any]) -> Record:
+    """The entries `code`, `name` and `color` of a row whose columns may be called otherwise."""
+    code = next((column for column in _CODE_COLUMNS if column in row), None)
+    name = next((column for column in _NAME_COLUMNS if column in row and column != code), None)
+    color = next((column for column in _COLOR_COLUMNS if column in row), None)
+    record: Record = {
+        "code": row[code] if code else None,
+        "name": row[name] if name else None,
+        "color": row[color] if color else None,
+    }
+    for columns in _RGB_COLUMNS:
+        if color is None and all(row.get(column) not in (None, "") for column in columns):
+            record["color"] = [row[column] for column in columns]
+    return record
+
+
+def _read_color_map(text: str) -> list[Record]:
+    records = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.startswith("#") or line.upper().startswith("INTERPOLATION"):
+            continue
+        match = _COLOR_MAP_LINE.fullmatch(line.strip())
+        if match is None:
+            raise LabelError(f"line {number} of the colour map is not understood", "write it as value r g b a name")
+        code, *rgb, _alpha, name = match.groups()
+        records.append({"code": code, "name": name.strip().strip('"'), "color": rgb})
+    return records
+
+
+_READERS: dict[str, Callable[[str], list[Record]]] = {
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".clr": _read_color_map,
+    ".txt": _read_color_map,
+}

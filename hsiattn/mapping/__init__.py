@@ -1,0 +1,16 @@
+"""Land-cover maps from scenes: windows, evaluation of the network, writing."""
+
+from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
+from hsiattn.mapping.evaluation import evaluate_patchwise, evaluate_tile
+from hsiattn.mapping.writer import LandCoverWriter, check_output, write_map
+
+__all__ = [
+    "LandCoverWriter",
+    "MappingRecord",
+    "check_output",
+    "classify_scene",
+    "evaluate_patchwise",
+    "evaluate_tile",
+    "predict_array",
+    "write_map",
+]

@@ -1,0 +1,64 @@
+"""Class probabilities of every pixel of a tile, by the fastest way that a network allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hsiattn.devices import Precision, mixed_precision
+from hsiattn.networks import SpectralSpatialNetwork, if_any_missing, patches_of_tile
+
+_BATCH = 256
+"""Patches per batch of the patchwise way: enough to keep matrix products busy, small enough for the cache."""
+
+
+@torch.inference_mode()
+def evaluate_tile(
+    network: SpectralSpatialNetwork,
+    spectra: NDArray[np.float32],
+    components: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    *,
+    precision: Precision = "32",
+) -> NDArray[np.float32]:
+    """Class probabilities of the core of a tile, (K, h, w), where wanted; undefined elsewhere.
+
+    Dense-capable networks see the tile as a whole, others each pixel's patch.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode, on any device.
+    spectra
+        (B, h, w) prepared, of the core.
+    components, valid
+        (C, H, W) prepared, and (H, W), with a halo of patch_size // 2 around the core.
+    wanted
+        (h, w), True where a class is wanted.
+    precision
+        Of matrix products: bfloat16 takes about half the time on CPUs that have it; logits are good to 2-3 digits.
+    """
+    device = next(network.parameters()).device
+    pixels, tile, there = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (spectra, components, valid))
+    with mixed_precision(device, precision):
+        if network.dense_capable:
+            logits = network.dense(pixels, tile, if_any_missing(there))
+        else:
+            logits = evaluate_patchwise(network, pixels, tile, there, torch.from_numpy(wanted).to(device))
+    return np.asarray(torch.softmax(logits.float(), dim=0).cpu().numpy())
+
+
+def evaluate_patchwise(
+    network: SpectralSpatialNetwork, spectra: Tensor, components: Tensor, valid: Tensor, wanted: Tensor
+) -> Tensor:
+    """Logits (K, h, w) by `forward` on the patch of every wanted pixel; 0 elsewhere. Shapes as in `evaluate_tile`."""
+    patches, neighbours = patches_of_tile(components, valid, network.patch_size)
+    rows, columns = torch.nonzero(wanted, as_tuple=True)
+    logits = spectra.new_zeros(network.classes, *wanted.shape)
+    for start in range(0, len(rows), _BATCH):
+        i, j = rows[start : start + _BATCH], columns[start : start + _BATCH]
+        logits[:, i, j] = network(spectra[:, i, j].T, patches[i, j], if_any_missing(neighbours[i, j])).float().T
+    return logits

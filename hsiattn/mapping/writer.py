@@ -1,0 +1,308 @@
+"""Writing land-cover maps: whole or not at all, with names and colours, on exactly the grid of the scene.
+
+Everything is written into a hidden folder beside the target, closed, read back and compared with what was handed in,
+and only then renamed. Reading back is not pedantry: on a full disk GDAL reports nothing when the last blocks of a
+GeoTIFF are flushed, and the damage would show up at the user's desk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from hsiattn import __version__
+from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.errors import LabelError, OutputError
+from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
+from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, one_line
+from hsiattn.scenes.grid import Grid, grid_of
+
+__all__ = ["BLOCK", "DRIVERS", "LandCoverWriter", "check_output", "write_map"]
+
+DRIVERS = {"gtiff": "GTiff", "cog": "COG", "envi": "ENVI"}
+"""GDAL's names of the formats a map can be written in."""
+
+StrPath = str | os.PathLike[str]
+
+
+def check_output(path: StrPath, overwrite: bool = False) -> None:
+    """Refuse an output that could not be written in the end; cheap, to be called before any long work.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is False, it is a folder, or its folder is missing or cannot be written to.
+    """
+    target = Path(path)
+    if os.fspath(path).startswith("/vsi"):
+        raise OutputError(f"{path} is not a file on a disk", "write to a local file and copy it")
+    if target.is_dir():
+        raise OutputError(f"{path} is a folder", "give the name of a file")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{path} exists already", "choose another name or add --overwrite")
+    if not target.parent.is_dir():
+        raise OutputError(f"the folder {target.parent} of the output {target.name} does not exist", "create it first")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"the folder {target.parent} cannot be written to", "choose another folder")
+
+
+class LandCoverWriter:
+    """Writes a land-cover map window by window, with rasters of confidence and class probabilities if wanted.
+
+    The map's values are class index + 1 in the smallest unsigned type, 0 where unclassified (also its nodata value). It
+    has a palette; class names, pixel counts and original codes stand in `<map>.aux.xml` (GDAL), the style in
+    `<map>.qml` (QGIS). Confidence is one band, probabilities are one band per class with the class name as description,
+    both float32 with nodata NaN where a pixel is unclassified.
+
+    Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
+    Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains.
+
+    Parameters
+    ----------
+    path
+        The map.
+    height, width, crs, transform
+        The grid; CRS None and `Affine.identity()` where the scene has none. Rotated transforms are kept.
+    classes
+        The K classes in the order of the indices.
+    overwrite
+        Replace existing files.
+    driver
+        "GTiff", "COG" or "ENVI", for all rasters.
+    creation_options
+        GDAL creation options, e.g. `{"COMPRESS": "ZSTD"}`.
+    confidence, probabilities
+        Paths of the rasters to write beside the map, None to leave them out.
+    tags
+        Metadata of the map, e.g. model digest and versions.
+
+    Raises
+    ------
+    OutputError
+        See `check_output`; also an unknown driver or a raster that cannot be written in full (no space left).
+    """
+
+    def __init__(
+        self,
+        path: StrPath,
+        *,
+        height: int,
+        width: int,
+        crs: CRS | None,
+        transform: Affine,
+        classes: ClassTable,
+        overwrite: bool = False,
+        driver: str = "GTiff",
+        creation_options: Mapping[str, Any] | None = None,
+        confidence: StrPath | None = None,
+        probabilities: StrPath | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.classes = classes if _driver(driver) != "ENVI" else _header_safe(classes)
+        self.counts = np.zeros(len(classes) + 1, dtype=np.int64)
+        """Pixels written so far: unclassified ones, then those of each class."""
+        self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
+        self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
+        grid = Grid(height, width, crs, transform)
+
+        def raster(target: StrPath, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
+            return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
+
+        float32 = np.dtype(np.float32)
+        self._map = raster(path, 1, self._type, UNLABELLED)
+        self._confidence = raster(confidence, 1, float32, np.nan) if confidence is not None else None
+        self._probabilities = (
+            raster(probabilities, len(classes), float32, np.nan) if probabilities is not None else None
+        )
+        self._rasters = [r for r in (self._probabilities, self._confidence, self._map) if r is not None]
+        _check_outputs(self._rasters, style_path(path), overwrite)
+
+    def __enter__(self) -> Self:
+        try:
+            for raster in self._rasters:
+                raster.create()
+            self._describe()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(
+        self,
+        window: Window,
+        indices: NDArray[np.integer[Any]],
+        confidence: NDArray[np.floating[Any]] | None = None,
+        probabilities: NDArray[np.floating[Any]] | None = None,
+    ) -> None:
+        """Write one window; every pixel at most once, pixels never written stay unclassified.
+
+        Parameters
+        ----------
+        window
+            Where it lies; whole numbers, inside the map.
+        indices
+            Class indices (h, w), -1 where unclassified.
+        confidence
+            Confidence (h, w), required if and only if the writer has a raster for it.
+        probabilities
+            Class probabilities (K, h, w), likewise.
+
+        Raises
+        ------
+        ValueError
+            Shapes or indices do not fit, or an array is missing or unasked for.
+        OutputError
+            The disk is full or gone.
+        """
+        shape = (int(window.height), int(window.width))
+        if indices.shape != shape:
+            raise ValueError(f"indices have the shape {indices.shape}, the window {shape}")
+        if indices.size and not -1 <= indices.min() <= indices.max() < len(self.classes):
+            raise ValueError(f"indices must lie in -1 … {len(self.classes) - 1}")
+        values = (indices.astype(np.int64) + 1).astype(self._type)
+        self.counts += np.bincount(values.ravel(), minlength=len(self.counts))
+        self._map.write(values[None], window)
+        missing = indices < 0
+        for name, raster, measures in (
+            ("confidence", self._confidence, None if confidence is None else confidence[None]),
+            ("probabilities", self._probabilities, probabilities),
+        ):
+            if (raster is None) != (measures is None):
+                raise ValueError(f"{name} must be given if and only if the writer has a raster for it")
+            if raster is not None and measures is not None:
+                if measures.shape != (raster.bands, *shape):
+                    raise ValueError(f"{name} have the shape {measures.shape}, not {(raster.bands, *shape)}")
+                raster.write(np.where(missing, np.float32(np.nan), measures).astype(np.float32), window)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                for raster in self._rasters:
+                    raster.finish(self._write_sidecars if raster is self._map else None)
+                for raster in self._rasters:
+                    raster.commit()
+        finally:
+            self._discard()
+
+    def _describe(self) -> None:
+        with one_line(self._map.target):
+            self._map.describe(["land cover"], self._tags)
+            self._map.dataset.write_colormap(1, palette(self.classes))
+            if self._confidence is not None:
+                self._confidence.describe(["confidence"], self._tags)
+            if self._probabilities is not None:
+                self._probabilities.describe(list(self.classes.names), self._tags)
+
+    def _write_sidecars(self, path: Path) -> None:
+        write_sidecars(path, self.classes, self.counts[1:].tolist())
+
+    def _discard(self) -> None:
+        for raster in self._rasters:
+            raster.discard()
+
+
+def write_map(
+    land_cover: xr.Dataset | xr.DataArray,
+    path: StrPath,
+    *,
+    overwrite: bool = False,
+    driver: str = "GTiff",
+    creation_options: Mapping[str, Any] | None = None,
+    confidence: StrPath | None = None,
+    probabilities: StrPath | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write a land-cover map that is in memory, e.g. what `SpectralSpatialClassifier.predict` returns.
+
+    Parameters
+    ----------
+    land_cover
+        Codes with dims "y" and "x", 0 or NaN where unclassified, the class table in the attributes; or a Dataset with
+        such a variable `land_cover`, and `confidence` (y, x) and `probabilities` (class, y, x) where those are to be
+        written.
+    path, overwrite, driver, creation_options, confidence, probabilities, tags
+        As for `LandCoverWriter`.
+
+    Raises
+    ------
+    OutputError
+        The output exists already, cannot be written, or a variable that should be written is not there.
+    LabelError
+        The map holds a code that its class table does not list, or no class at all.
+    """
+    variables = land_cover if isinstance(land_cover, xr.Dataset) else land_cover.to_dataset(name="land_cover")
+    wanted = {"land_cover": path, "confidence": confidence, "probabilities": probabilities}
+    for name, target in wanted.items():
+        if target is not None and name not in variables:
+            raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
+    array = variables["land_cover"].transpose("y", "x")
+    codes = np.nan_to_num(np.asarray(array.values), nan=UNLABELLED).astype(np.int64)
+    classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
+    indices = classes.to_indices(codes)
+    unknown = np.unique(codes[(indices < 0) & (codes != UNLABELLED)])
+    if unknown.size:
+        raise LabelError(
+            f"the map holds the code {unknown[0]}, which its class table does not list", "add the class to the table"
+        )
+    grid = grid_of(array)
+    measures = {
+        "confidence": variables["confidence"].transpose("y", "x").values if confidence is not None else None,
+        "probabilities": variables["probabilities"].transpose(..., "y", "x").values
+        if probabilities is not None
+        else None,
+    }
+    with LandCoverWriter(
+        path,
+        height=grid.height,
+        width=grid.width,
+        crs=grid.crs,
+        transform=grid.transform,
+        classes=classes,
+        overwrite=overwrite,
+        driver=driver,
+        creation_options=creation_options,
+        confidence=confidence,
+        probabilities=probabilities,
+        tags=tags,
+    ) as writer:
+        for row in range(0, grid.height, BLOCK):
+            rows = slice(row, min(row + BLOCK, grid.height))
+            parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
+            writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+
+
+def _driver(name: str) -> str:
+    try:
+        return DRIVERS[name.lower()]
+    except KeyError:
+        raise OutputError(f"maps cannot be written as {name}", f"choose {', '.join(DRIVERS.values())}") from None
+
+
+def _header_safe(classes: ClassTable) -> ClassTable:
+    """Names that an ENVI header can list: it separates them by commas and ends the list at a brace."""
+    marks = str.maketrans(",{}", ";()")
+    return ClassTable(tuple(replace(item, name=item.name.translate(marks)) for item in classes))
+
+
+def _check_outputs(rasters: list[StagedRaster], style: Path, overwrite: bool) -> None:
+    """Check all files that will be written: a style or an ENVI header of that name may belong to another raster."""
+    outputs = [raster.target for raster in reversed(rasters)]
+    outputs += [style]
+    outputs += [raster.target.with_suffix(".hdr") for raster in rasters if raster.driver == "ENVI"]
+    for number, output in enumerate(outputs):
+        check_output(output, overwrite)
+        if output.absolute() in [other.absolute() for other in outputs[:number]]:
+            raise OutputError(f"{output} would be written twice", "give every output its own name")

@@ -1,0 +1,95 @@
+"""What every network that classifies pixels from a spectrum and a patch has in common."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+Edge = Literal["reflect", "zero"]
+
+
+class SpectralSpatialNetwork(nn.Module):
+    """A network with a spectral branch on the pixel and a spatial branch on its patch.
+
+    Shapes: N pixels, B prepared bands, C component channels, w × w patch, K classes; a tile has h × w' pixels in its
+    core and a halo of w // 2 around it, so H = h + w - 1.
+
+    Parameters
+    ----------
+    bands, channels, classes
+        B, C and K.
+    patch_size
+        w, odd: side of the window around the pixel, in pixels.
+
+    Attributes
+    ----------
+    edge
+        How patches are filled beyond the edge of the scene: `reflect`, or `zero` where the source of a network says so.
+    dense_capable
+        True where `dense` evaluates whole tiles and equals `forward` on every pixel's patch.
+    """
+
+    edge: ClassVar[Edge] = "reflect"
+    dense_capable: ClassVar[bool] = False
+
+    def __init__(self, bands: int, channels: int, classes: int, patch_size: int) -> None:
+        super().__init__()
+        if patch_size % 2 == 0 or patch_size < 1:
+            raise ValueError(f"patch_size must be odd and positive, not {patch_size}")
+        self.bands = bands
+        self.channels = channels
+        self.classes = classes
+        self.patch_size = patch_size
+
+    def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits of N pixels.
+
+        Parameters
+        ----------
+        spectra
+            (N, B), prepared.
+        patches
+            (N, C, w, w), prepared; 0 where not valid.
+        valid
+            (N, w, w) bool, False where the neighbour is missing; None when all are there.
+
+        Returns
+        -------
+        (N, K)
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits of every pixel of a tile's core: spectra (B, h, w'), components (C, H, W), valid (H, W) -> (K, h, w').
+
+        Without `valid`, all pixels are there.
+        """
+        raise NotImplementedError(f"{type(self).__name__} sees its patch as a whole and has no dense form")
+
+    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
+        """Set what can be set from the training pixels in closed form, before the first step; by default nothing.
+
+        Shapes as in `forward`; targets (N,) hold class indices.
+        """
+
+
+def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Every pixel's patch as strided views, nothing copied.
+
+    (C, H, W) and (H, W) -> (h, w', C, size, size) and (h, w', size, size).
+    """
+    patches = components.unfold(1, size, 1).unfold(2, size, 1).permute(1, 2, 0, 3, 4)
+    return patches, valid.unfold(0, size, 1).unfold(1, size, 1)
+
+
+def group_bands(spectra: Tensor, group: int) -> Tensor:
+    """Contiguous groups of bands as steps of a sequence, the last one filled up with zeros: (N, B) -> (N, T, group)."""
+    missing = -spectra.shape[1] % group
+    return functional.pad(spectra, (0, missing)).reshape(spectra.shape[0], -1, group)
+
+
+def if_any_missing(valid: Tensor) -> Tensor | None:
+    """The mask itself, or None where nothing is missing: the usual case, which networks then compute without masks."""
+    return None if bool(valid.all()) else valid

@@ -1,0 +1,134 @@
+"""Gathering the spectra and patches of chosen pixels, window by window of the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from hsiattn.sampling.tiles import Tile, read_tile
+from hsiattn.scenes import SceneSource
+
+_TILE = 256
+"""Side in pixels of the windows in which a scene is read; bounds memory whatever the scene's size."""
+
+
+class PreparesTiles(Protocol):
+    """What gathering needs of a preparation: the bands it uses, and its transform of a tile."""
+
+    @property
+    def bands(self) -> NDArray[np.int64]:
+        """Indices of the used bands in the scene that the preparation was fitted on."""
+
+    def transform(
+        self, values: NDArray[Any], valid: NDArray[np.bool_], scale: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scaled spectra (B, H, W) and components (C, H, W) of a tile, both 0 where not valid."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPatches:
+    """What a network trains on: N pixels in the order of their positions.
+
+    Attributes
+    ----------
+    spectra
+        (N, B) float32, prepared.
+    patches
+        (N, C, w, w) float32, prepared components (C of them, never all bands); 0 where not valid.
+    valid
+        (N, w, w) bool.
+    targets
+        (N,) int64, class indices.
+    """
+
+    spectra: NDArray[np.float32]
+    patches: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    targets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, chosen: NDArray[Any]) -> LabelledPatches:
+        """The pixels at those indices."""
+        return LabelledPatches(self.spectra[chosen], self.patches[chosen], self.valid[chosen], self.targets[chosen])
+
+
+def gather_spectra(source: SceneSource, positions: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Stored spectra of the pixels at positions (N, 2) as row and column: values (N, B), measured (N, B).
+
+    A value is measured where it is finite and not nodata.
+    """
+    values = np.empty((len(positions), len(source.bands)), dtype=source.dtype)
+    for window, members in _windows_with(positions, source):
+        cube = source.read(window)
+        rows, columns = (positions[members] - (window.row_off, window.col_off)).T
+        values[members] = cube[:, rows, columns].T
+    present = np.isfinite(values) if np.issubdtype(values.dtype, np.floating) else np.ones(values.shape, dtype=bool)
+    if source.nodata is not None and not np.isnan(source.nodata):
+        present &= values != source.nodata
+    return values, present
+
+
+def gather_patches(
+    source: SceneSource,
+    positions: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    preparation: PreparesTiles,
+    *,
+    patch_size: int,
+    edge: Any = "reflect",
+    source_bands: NDArray[np.int64] | None = None,
+) -> LabelledPatches:
+    """Prepared spectra and patches of the pixels at positions (N, 2).
+
+    Each window of the scene that holds such pixels is read and prepared once; a patch keeps the C components of its
+    pixels, so nothing of size N × w × w × B ever exists.
+
+    Parameters
+    ----------
+    source_bands
+        Index in the source of every band of the preparation; None where the preparation was fitted on this source.
+
+    Raises
+    ------
+    SceneError
+        The scene is smaller than the patch, or cannot be read.
+    """
+    radius = patch_size // 2
+    bands = preparation.bands if source_bands is None else source_bands
+    spectra: NDArray[np.float32] | None = None
+    patches: NDArray[np.float32] | None = None
+    valid = np.zeros((len(positions), patch_size, patch_size), dtype=bool)
+    for window, members in _windows_with(positions, source):
+        tile: Tile = read_tile(source, window, radius, bands, edge)
+        tile_spectra, components = preparation.transform(tile.values, tile.valid, source.scale)
+        if spectra is None or patches is None:
+            spectra = np.empty((len(positions), len(tile_spectra)), dtype=np.float32)
+            patches = np.empty((len(positions), len(components), patch_size, patch_size), dtype=np.float32)
+        rows, columns = (positions[members] - (window.row_off, window.col_off)).T
+        spectra[members] = tile_spectra[:, rows + radius, columns + radius].T
+        views = np.lib.stride_tricks.sliding_window_view(components, (patch_size, patch_size), axis=(1, 2))
+        patches[members] = views[:, rows, columns].transpose(1, 0, 2, 3)
+        valid[members] = np.lib.stride_tricks.sliding_window_view(tile.valid, (patch_size, patch_size))[rows, columns]
+    assert spectra is not None
+    assert patches is not None
+    return LabelledPatches(spectra, patches, valid, targets)
+
+
+def _windows_with(positions: NDArray[np.int64], source: SceneSource) -> Iterator[tuple[Window, NDArray[np.int64]]]:
+    """The windows of a regular grid that hold positions, each with the indices of those it holds."""
+    if len(positions) == 0:
+        return
+    tiles = positions // _TILE
+    corners, owner = np.unique(tiles, axis=0, return_inverse=True)
+    for number in range(len(corners)):
+        members = np.flatnonzero(owner.reshape(-1) == number)
+        # Only the part that holds pixels is read: a few plots in a swath should not cost the whole tile.
+        first, last = positions[members].min(axis=0), positions[members].max(axis=0)
+        yield Window.from_slices((int(first[0]), int(last[0]) + 1), (int(first[1]), int(last[1]) + 1)), members

@@ -1,0 +1,238 @@
+"""The role of every pixel in an experiment, as a raster and a record."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import LabelError, OutputError, SplitError
+from hsiattn.sampling.leakage import leakage
+from hsiattn.sampling.splitters import PixelSplitter
+
+ROLES = {"none": 0, "training": 1, "validation": 2, "test": 3, "dropped": 4}
+"""Value of each role in a split raster. "none" is not labelled; "dropped" is labelled and unused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Who trains, who validates, who tests.
+
+    Attributes
+    ----------
+    roles
+        (H, W) uint8, values of `ROLES`.
+    record
+        JSON-ready account: method and parameters, pixels per class and role, leakage and the window it holds for.
+    """
+
+    roles: NDArray[np.uint8]
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def mask(self, role: str) -> NDArray[np.bool_]:
+        """True where a pixel has that role."""
+        return np.asarray(self.roles == ROLES[role])
+
+
+def split_labels(
+    codes: NDArray[Any],
+    classes: ClassTable,
+    splitter: PixelSplitter,
+    *,
+    window: int,
+    usable: NDArray[np.bool_] | None = None,
+    validation_share: float = 0.2,
+    most_per_class: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Give every labelled pixel its role.
+
+    Parameters
+    ----------
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Their table; only its codes take part.
+    splitter
+        Divides labelled pixels into training and test.
+    window
+        Side of the network's patch, for the leakage figure.
+    usable
+        (H, W), False where the scene has no data; such pixels are dropped.
+    validation_share
+        Share of each class's training pixels set aside for validation (early stopping); none of a class with one pixel.
+    most_per_class
+        Training pixels of a class beyond this number are dropped.
+    seed
+        Of the draw of validation pixels.
+
+    Raises
+    ------
+    SplitError
+        A class has fewer pixels than the split needs.
+    """
+    roles = np.full(codes.shape, ROLES["none"], dtype=np.uint8)
+    labelled = np.isin(codes, classes.codes)
+    roles[labelled] = ROLES["dropped"]
+    if usable is not None:
+        labelled &= usable
+    _check_every_class_is_there(codes, labelled, classes)
+
+    positions = np.argwhere(labelled)
+    members = codes[labelled]
+    training, test = next(iter(_splitting_by_name(splitter, positions, members, classes)))
+    roles[tuple(positions[test].T)] = ROLES["test"]
+    roles[tuple(positions[training].T)] = ROLES["training"]
+
+    rng = np.random.default_rng((seed, 1))
+    for code in classes.codes:
+        of_class = rng.permutation(training[members[training] == code])
+        if most_per_class is not None:
+            roles[tuple(positions[of_class[most_per_class:]].T)] = ROLES["dropped"]
+            of_class = of_class[:most_per_class]
+        aside = min(max(1, round(validation_share * len(of_class))), len(of_class) - 1) if validation_share > 0 else 0
+        roles[tuple(positions[of_class[:aside]].T)] = ROLES["validation"]
+    return Split(
+        roles, _record(codes, roles, classes, window, {**splitter.describe(), "validation_share": validation_share})
+    )
+
+
+def split_of_roles(
+    roles: NDArray[Any],
+    codes: NDArray[Any],
+    classes: ClassTable,
+    *,
+    window: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> Split:
+    """A split that somebody made elsewhere, checked and with its record; pixels that are not usable are dropped.
+
+    Raises
+    ------
+    SplitError
+        Another shape than the labels, unknown values, or a class without training pixel.
+    """
+    if roles.shape != codes.shape:
+        raise SplitError(
+            f"the split is {_size(roles)} pixels, the labels are {_size(codes)}", "give a split on the labels' grid"
+        )
+    unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
+    if unknown:
+        meaning = ", ".join(f"{value} {name}" for name, value in ROLES.items())
+        raise SplitError(f"the split has the values {unknown}", f"use {meaning}")
+    own = np.where(np.isin(codes, classes.codes), roles, ROLES["none"]).astype(np.uint8)
+    if usable is not None:
+        own[(own != ROLES["none"]) & ~usable] = ROLES["dropped"]
+    _check_every_class_is_there(codes, own == ROLES["training"], classes)
+    return Split(own, _record(codes, own, classes, window, {"method": "given"}))
+
+
+def write_split(
+    path: str | Path, roles: NDArray[np.uint8], *, crs: CRS | None, transform: Affine, overwrite: bool = False
+) -> None:
+    """Write roles as a GeoTIFF with palette, values as in `ROLES`.
+
+    Raises
+    ------
+    OutputError
+        The file exists and `overwrite` is False, or it cannot be written.
+    """
+    target = Path(path)
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already", "choose another name or add --overwrite")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": roles.shape[0], "width": roles.shape[1]}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(
+                temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
+            ) as file:
+                file.write(roles, 1)
+                file.write_colormap(1, _ROLE_COLORS)
+                file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
+        temporary.replace(target)
+    except (OSError, RasterioError) as error:
+        raise OutputError(f"{target} cannot be written: {error}", "check folder, rights and free space") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_split(path: str | Path) -> NDArray[np.uint8]:
+    """Roles (H, W) from a raster that `write_split` wrote, or one with the same values.
+
+    Raises
+    ------
+    LabelError
+        Not a raster.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as file:
+                return np.asarray(file.read(1)).astype(np.uint8)
+    except (OSError, RasterioError) as error:
+        raise LabelError(f"{path} is not a split raster", "give the file that --write-split wrote") from error
+
+
+_ROLE_COLORS = {
+    0: (0, 0, 0, 0),
+    1: (27, 120, 55, 255),
+    2: (166, 219, 160, 255),
+    3: (118, 42, 131, 255),
+    4: (200, 200, 200, 255),
+}
+
+
+def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], classes: ClassTable) -> None:
+    missing = [c.name for c in classes if not np.any(usable & (codes == c.code))]
+    if missing:
+        raise SplitError(
+            f"class {', '.join(missing)} has no labelled pixel with data to train on",
+            "label it inside the scene, or take it out of the class table",
+        )
+
+
+def _splitting_by_name(
+    splitter: PixelSplitter, positions: NDArray[Any], members: NDArray[Any], classes: ClassTable
+) -> Any:
+    """The splitter's draws, with class names instead of codes in its complaints."""
+    try:
+        yield from splitter.split(positions, members)
+    except SplitError as error:
+        problem = error.problem
+        for c in sorted(classes, key=lambda c: -c.code):
+            problem = problem.replace(f"class {c.code} ", f"class {c.name} (code {c.code}) ")
+        raise SplitError(problem, error.remedy) from error
+
+
+def _record(
+    codes: NDArray[Any], roles: NDArray[np.uint8], classes: ClassTable, window: int, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
+    test = roles == ROLES["test"]
+    counted = [role for role in ROLES if role != "none"]
+    per_class = {
+        c.name: {role: int(np.sum((codes == c.code) & (roles == ROLES[role]))) for role in counted} for c in classes
+    }
+    return {
+        **parameters,
+        "window": window,
+        "leakage": leakage(fitted, test, window) if test.any() else None,
+        "pixels": {role: int(np.sum(roles == ROLES[role])) for role in counted},
+        "per_class": per_class,
+    }
+
+
+def _size(raster: NDArray[Any]) -> str:
+    return " × ".join(str(n) for n in raster.shape)

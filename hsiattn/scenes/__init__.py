@@ -1,0 +1,29 @@
+"""Hyperspectral scenes: one reader per format, one contract for all of them."""
+
+from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.scenes.formats import is_matlab, open_source
+from hsiattn.scenes.geotiff import open_raster
+from hsiattn.scenes.grid import Grid, georeference, grid_of
+from hsiattn.scenes.matlab import read_matlab_variable
+from hsiattn.scenes.scene import as_source, open_scene, to_scene
+from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.spectral import BandMatch, SpectralBands, find_band_match, match_bands
+
+__all__ = [
+    "BandMatch",
+    "Grid",
+    "SceneSource",
+    "SpectralBands",
+    "as_source",
+    "check_same_grid",
+    "find_band_match",
+    "georeference",
+    "grid_of",
+    "is_matlab",
+    "match_bands",
+    "open_raster",
+    "open_scene",
+    "open_source",
+    "read_matlab_variable",
+    "to_scene",
+]

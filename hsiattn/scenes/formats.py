@@ -1,0 +1,85 @@
+"""Which reader a path needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hsiattn.errors import SceneError
+from hsiattn.scenes.envi import EnviSource, find_header
+from hsiattn.scenes.geotiff import GdalSource
+from hsiattn.scenes.matlab import MatlabSource
+from hsiattn.scenes.source import SceneSource
+
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAT_SIGNATURES = (b"MATLAB 5.0", b"MATLAB 7.3")
+
+
+def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSource:
+    """Open a scene of any supported format: GeoTIFF and whatever else GDAL reads, ENVI, MAT.
+
+    Parameters
+    ----------
+    path
+        A file, or a GDAL path such as `/vsizip/scenes.zip/scene.tif`. For ENVI, header or data file.
+    key
+        Name of the variable, for MAT files with several 3-D variables.
+
+    Raises
+    ------
+    SceneError
+        The path does not lead to a scene that can be read, or `key` is given for a format without variables.
+    """
+    text = os.fspath(path)
+    if _is_gdal_path(text):
+        _refuse_key(text, key)
+        return GdalSource(text)
+    file = Path(text)
+    if is_matlab(file):
+        return MatlabSource(file, key)
+    _refuse_key(text, key)
+    if file.suffix.lower() == ".hdr" or (_start(file)[:4] not in _TIFF_SIGNATURES and find_header(file) is not None):
+        return EnviSource(file)
+    return GdalSource(text)
+
+
+def is_matlab(path: str | os.PathLike[str]) -> bool:
+    """True where a file is a MAT file by its first bytes or its name.
+
+    Raises
+    ------
+    SceneError
+        The file does not exist, is a folder, is empty or cannot be opened.
+    """
+    file = Path(path)
+    return _start(file).startswith(_MAT_SIGNATURES) or file.suffix.lower() == ".mat"
+
+
+def _is_gdal_path(text: str) -> bool:
+    """True for paths that mean something to GDAL alone: virtual file systems, URLs, `NETCDF:"file":variable`."""
+    if text.startswith("/vsi") or "://" in text:
+        return True
+    prefix, colon, _ = text.partition(":")
+    return bool(colon) and len(prefix) > 1 and "/" not in prefix and not os.path.exists(text)
+
+
+def _start(file: Path) -> bytes:
+    """The first bytes of a file, after the mistakes that any file can have are ruled out."""
+    try:
+        if file.is_dir():
+            raise SceneError(f"{file} is a folder", "give the file of the scene inside it")
+        with file.open("rb") as stream:
+            start = stream.read(16)
+    except FileNotFoundError as error:
+        raise SceneError(f"{file} does not exist", "check the path") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SceneError(f"{file} cannot be opened ({reason})", "check the path and its permissions") from error
+    if not start:
+        raise SceneError(f"{file} is empty", "copy or download it again")
+    return start
+
+
+def _refuse_key(text: str, key: str | None) -> None:
+    if key is not None:
+        raise SceneError(f"{text} has no named variables, so there is no {key!r} in it", "leave out key= or --key")

@@ -1,0 +1,191 @@
+"""Scenes in GeoTIFF and in every other raster that GDAL opens: VRT, COG, `/vsizip/` and `/vsicurl/` paths, …"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from hsiattn.errors import SceneError
+from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
+
+
+class GdalSource(SceneSource):
+    """A scene that GDAL reads; the file is opened anew for every window, so any thread or process may read.
+
+    Parameters
+    ----------
+    path
+        Anything `rasterio.open` takes.
+
+    Raises
+    ------
+    SceneError
+        GDAL cannot open the file, or it holds no real-valued bands of one type.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        with open_raster(path) as dataset:
+            if dataset.count == 0:
+                raise SceneError(f"{path} has no raster bands of its own", "give the path of one of its subdatasets")
+            self.dtype = _common_dtype(path, dataset.dtypes)
+            self.bands = read_band_tags(dataset)
+            self.height, self.width = dataset.height, dataset.width
+            self.crs, self.transform = dataset.crs, dataset.transform
+            self.nodata = clean_nodata(dataset.nodata, self.dtype)
+            self.scale = _reflectance_scale(dataset)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Stored values of a window, shape (B, h, w)."""
+        return self.read_bands(window, range(len(self.bands)))
+
+    def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
+        """Stored values of some bands (0-based) of a window; the others stay unread."""
+        # Only files without a georeference make rasterio warn; silencing touches state that all threads share.
+        with open_raster(self.name, quiet=self.transform == Affine.identity()) as dataset:
+            values: NDArray[Any] = dataset.read([int(i) + 1 for i in indices], window=window)
+            return values
+
+
+@contextmanager
+def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
+    """An open rasterio dataset; GDAL's complaints, on opening and on reading, become `SceneError`.
+
+    Parameters
+    ----------
+    path
+        Anything `rasterio.open` takes.
+    quiet
+        Accept a raster without georeference silently, since that is legal for a scene.
+
+    Raises
+    ------
+    SceneError
+        The file is missing, not a raster, truncated or damaged.
+    """
+    try:
+        with warnings.catch_warnings() if quiet else _nothing():
+            if quiet:
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
+    except (RasterioError, OSError, ValueError) as error:
+        raise SceneError(
+            f"{path} cannot be opened as a raster ({_one_line(error, path)})",
+            "give a GeoTIFF, an ENVI file, a MAT file or another raster that GDAL reads",
+        ) from error
+    try:
+        with dataset:
+            yield dataset
+    except (RasterioError, OSError) as error:
+        raise SceneError(
+            f"{path} cannot be read ({_one_line(error, path)})",
+            "the file seems truncated or damaged; copy or download it again",
+        ) from error
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _one_line(error: BaseException, path: str) -> str:
+    """The first line of the deepest cause, without the path that the message around it names already."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).replace(path, "it").strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__
+
+
+def _common_dtype(path: str, dtypes: Sequence[str]) -> np.dtype[Any]:
+    kinds = sorted(set(dtypes))
+    if len(kinds) > 1:
+        raise SceneError(
+            f"the bands of {path} have different types ({', '.join(kinds)})", "store all bands as one type"
+        )
+    if kinds[0].startswith("complex"):
+        raise SceneError(f"the bands of {path} are complex numbers", "give reflectance or radiance, which is real")
+    return np.dtype(kinds[0])
+
+
+def clean_nodata(value: Any, dtype: np.dtype[Any]) -> float | None:
+    """A nodata value as sources carry it.
+
+    None for NaN, because NaN counts as missing anyway, and for values that the type cannot hold, such as -9999 in
+    unsigned integers: they occur in headers, but in no pixel.
+    """
+    number = parse_number(value)
+    if math.isnan(number):
+        return None
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return number if number.is_integer() and limits.min <= number <= limits.max else None
+    return number
+
+
+def _reflectance_scale(dataset: Any) -> float:
+    """Divisor that gives reflectance, from the bands' common GDAL scale or from the ENVI header."""
+    scale = dataset.scales[0]
+    if len(set(dataset.scales)) == 1 and not any(dataset.offsets) and math.isfinite(scale) and scale not in (0.0, 1.0):
+        divisor = 1.0 / scale
+        return float(round(divisor)) if math.isclose(divisor, round(divisor), rel_tol=1e-6) else divisor
+    from_header = parse_number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
+    return from_header if from_header > 0 else 1.0
+
+
+# ------------------------------------------------------------------------------------------------ spectral metadata
+
+
+def read_band_tags(dataset: Any) -> SpectralBands:
+    """Spectral metadata of an open rasterio dataset.
+
+    Wavelengths and FWHM are taken from the first place that gives any: the `IMAGERY` tags that GDAL ≥ 3.10 writes
+    (`CENTRAL_WAVELENGTH_UM`, `FWHM_UM`); the `ENVI` domain; the bands' own tags `wavelength`, `fwhm`,
+    `wavelength_units`; the bands' descriptions. Bad bands come from `bbl` in the ENVI domain or in the bands' tags.
+    """
+    count = dataset.count
+    tags = [{key.lower(): value for key, value in dataset.tags(i).items()} for i in dataset.indexes]
+    imagery = [dataset.tags(i, ns="IMAGERY") for i in dataset.indexes]
+    envi = {key.lower(): value for key, value in dataset.tags(ns="ENVI").items()}
+    described = [parse_description(text) for text in dataset.descriptions]
+
+    unit = envi.get("wavelength_units") or next((t["wavelength_units"] for t in tags if "wavelength_units" in t), None)
+    candidates = (
+        (_column(imagery, "CENTRAL_WAVELENGTH_UM"), _column(imagery, "FWHM_UM"), "µm"),
+        (_vector(envi.get("wavelength"), count), _vector(envi.get("fwhm"), count), unit),
+        (_column(tags, "wavelength"), _column(tags, "fwhm"), unit),
+        ([value for _, value in described], _column(tags, "fwhm"), "nm"),
+    )
+    wavelength = fwhm = np.full(count, np.nan)
+    for centres, widths, given_unit in candidates:
+        if np.isfinite(centres).any():
+            known_unit = given_unit or guess_unit(centres)
+            wavelength, fwhm = to_nanometres(centres, known_unit), to_nanometres(widths, known_unit)
+            break
+    bbl = _vector(envi.get("bbl"), count)
+    if np.isnan(bbl).all():
+        bbl = np.array(_column(tags, "bbl"))
+    return SpectralBands.build(
+        count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
+    )
+
+
+def _column(tags: Sequence[dict[str, str]], key: str) -> list[float]:
+    """One number per band from the tags of the bands; NaN where a band lacks it."""
+    return [parse_number(tag.get(key)) for tag in tags]
+
+
+def _vector(text: str | None, count: int) -> NDArray[np.float64]:
+    """The numbers of an ENVI list "{1, 2, 3}"; all NaN where it is absent or has not `count` entries."""
+    items = text.strip().strip("{}").split(",") if text else []
+    return np.array([parse_number(item) for item in items] if len(items) == count else [math.nan] * count)

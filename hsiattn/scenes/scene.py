@@ -1,0 +1,239 @@
+"""Scenes as `xarray.DataArray`: lazily read, georeferenced as rioxarray does, and back to a source of windows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from hsiattn.errors import BandError, SceneError
+from hsiattn.scenes.formats import open_source
+from hsiattn.scenes.geotiff import clean_nodata
+from hsiattn.scenes.grid import georeference, grid_of
+from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.spectral import SpectralBands, parse_description, parse_number, to_nanometres
+
+DIMS = ("band", "y", "x")
+
+
+def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataArray:
+    """Open a hyperspectral scene; nothing but metadata is read until values are asked for.
+
+    Parameters
+    ----------
+    path
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file.
+    key
+        Name of the variable, for MAT files with several 3-D variables.
+
+    Returns
+    -------
+    DataArray
+        Dims ("band", "y", "x"), values as stored. Coordinates on "band": `band` (1 … B), `wavelength` and `fwhm` (nm,
+        NaN where unknown), `good`, `name`; map coordinates `y` and `x` of the pixel centres (`row` and `column` on a
+        rotated grid); CRS and transform in `spatial_ref`. Nodata is the attribute `_FillValue` (absent where there is
+        none), where rioxarray looks for it in unmasked data; `scale_factor_reflectance` is the number by which values
+        are divided to give reflectance (absent where 1); `name` is the path.
+
+    Raises
+    ------
+    SceneError
+        The path does not lead to a scene that can be read.
+    """
+    return to_scene(open_source(path, key))
+
+
+def to_scene(source: SceneSource) -> xr.DataArray:
+    """The lazily read `xarray.DataArray` of a source, as described at `open_scene`."""
+    bands = source.bands
+    attrs: dict[str, Any] = {"name": source.name}
+    if source.nodata is not None:
+        attrs["_FillValue"] = source.dtype.type(source.nodata)
+    if source.scale != 1.0:
+        attrs["scale_factor_reflectance"] = source.scale
+    if bands.nominal:
+        attrs["wavelength_nominal"] = True
+    scene = xr.DataArray(
+        indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_WindowedArray(source))),  # type: ignore[arg-type]
+        dims=DIMS,
+        coords={
+            "band": np.arange(1, len(bands) + 1),
+            "wavelength": ("band", bands.wavelength, {"units": "nm"}),
+            "fwhm": ("band", bands.fwhm, {"units": "nm"}),
+            "good": ("band", bands.good),
+            "name": ("band", np.array(bands.names, dtype=object)),
+        },
+        attrs=attrs,
+        name=Path(source.name).stem,
+    )
+    return georeference(scene, source.grid)
+
+
+def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: str | None = None) -> SceneSource:
+    """The windows of a scene, whichever way the caller holds it.
+
+    A DataArray may come from `open_scene`, from `rioxarray.open_rasterio` or be made by hand; whatever was sliced or
+    computed on it holds for the windows too, and they are read lazily through it.
+
+    Raises
+    ------
+    SceneError
+        The path does not lead to a scene, or the array has other dims than "band", "y" and "x".
+    GridError
+        The coordinates of the array are not evenly spaced.
+    """
+    if isinstance(scene, SceneSource):
+        return scene
+    if isinstance(scene, xr.DataArray):
+        return ArraySource(scene)
+    return open_source(scene, key)
+
+
+class ArraySource(SceneSource):
+    """A scene held as `xarray.DataArray`, in memory or lazily read; see `as_source`."""
+
+    def __init__(self, array: xr.DataArray) -> None:
+        if set(array.dims) != set(DIMS):
+            raise SceneError(
+                f"the array has the dims {', '.join(map(str, array.dims))}, a scene has band, y and x",
+                "rename or expand its dims",
+            )
+        if array.dtype.kind not in "iufb":
+            raise SceneError(f"the array holds values of type {array.dtype}", "give real numbers")
+        self._array = array.transpose(*DIMS)
+        self.name = str(array.attrs.get("name") or array.name or "the scene")
+        self.dtype = array.dtype
+        self.bands = _bands_of(array)
+        grid = grid_of(array)
+        self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
+        self.nodata = _nodata_of(array)
+        self.scale = _scale_of(array)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Stored values of a window, shape (B, h, w)."""
+        return self.read_bands(window, range(len(self.bands)))
+
+    def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
+        """Stored values of some bands (0-based) of a window."""
+        rows, columns = window.toslices()
+        part = self._array.isel(y=rows, x=columns)
+        if list(indices) != list(range(len(self.bands))):
+            part = part.isel(band=list(indices))
+        return np.asarray(part.values)
+
+
+class _WindowedArray(BackendArray):
+    """What xarray needs in order to read from a source no more than an index asks for."""
+
+    _STRIP_VALUES = 2**25
+    """Values read at a time where an index skips rows: a thinned view of a huge scene must not read it whole."""
+
+    def __init__(self, source: SceneSource) -> None:
+        self.source = source
+        self.shape = source.shape
+        self.dtype = source.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Values of an outer index: one integer, slice or integer array per dim."""
+        chosen = [np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True)]
+        bands, rows, columns = chosen
+        result = np.empty([len(axis) for axis in chosen], dtype=self.dtype)
+        if result.size:
+            left, right = int(columns.min()), int(columns.max()) + 1
+            for strip in self._strips(rows, len(bands) * (right - left)):
+                top, bottom = int(rows[strip].min()), int(rows[strip].max()) + 1
+                values = self.source.read_bands(Window(left, top, right - left, bottom - top), bands.tolist())
+                result[:, strip] = values[:, rows[strip] - top][:, :, columns - left]
+        dropped = tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)
+        return result[dropped]
+
+    def _strips(self, rows: NDArray[np.int64], values_per_row: int) -> list[slice]:
+        """Parts of `rows`: one where they are contiguous, else several that each span not too many values."""
+        if rows.size == rows.max() - rows.min() + 1:
+            return [slice(0, rows.size)]
+        span = max(1, self._STRIP_VALUES // values_per_row)
+        starts = [0]
+        for i in range(1, rows.size):
+            if abs(int(rows[i]) - int(rows[starts[-1]])) >= span:
+                starts.append(i)
+        return [slice(a, b) for a, b in zip(starts, [*starts[1:], rows.size], strict=True)]
+
+
+# ------------------------------------------------------------------------------------- metadata of a caller's array
+
+
+def _bands_of(array: xr.DataArray) -> SpectralBands:
+    """Spectral metadata from coordinates on "band", else from the descriptions that rioxarray keeps as `long_name`."""
+    count = array.sizes["band"]
+    names, described = _described(array, count)
+    wavelength = _on_band(array, "wavelength")
+    unit = array.attrs.get("wavelength_units")
+    if wavelength is not None:
+        unit = array.coords["wavelength"].attrs.get("units", unit)
+        centres = to_nanometres([parse_number(value) for value in wavelength], unit)
+    else:
+        centres = described
+    fwhm = _on_band(array, "fwhm")
+    widths = None
+    if fwhm is not None:
+        width_unit = array.coords["fwhm"].attrs.get("units", unit)
+        if width_unit is None and wavelength is not None and np.nanmax(centres) != np.nanmax(wavelength.astype(float)):
+            width_unit = "µm"  # the unit that was guessed for the centres
+        widths = to_nanometres([parse_number(value) for value in fwhm], width_unit or "nm")
+    good = _on_band(array, "good")
+    own_names = _on_band(array, "name")
+    try:
+        return SpectralBands.build(
+            count,
+            names=names if own_names is None else [str(name) for name in own_names],
+            wavelength=centres,
+            fwhm=widths,
+            good=None if good is None else [bool(flag) for flag in good],
+            nominal=bool(array.attrs.get("wavelength_nominal", False)),
+        )
+    except BandError as error:
+        raise SceneError(f"the coordinates of the array do not fit: {error.problem}", error.remedy) from error
+
+
+def _on_band(array: xr.DataArray, name: str) -> NDArray[Any] | None:
+    """Values of a coordinate, one per band; None where the array has no such coordinate."""
+    if name not in array.coords or array.coords[name].ndim > 1:
+        return None
+    if array.coords[name].dims not in (("band",), ()):
+        return None
+    return np.broadcast_to(array.coords[name].values, (array.sizes["band"],))
+
+
+def _described(array: xr.DataArray, count: int) -> tuple[list[str | None], NDArray[np.float64]]:
+    long_name = array.attrs.get("long_name")
+    texts = [long_name] if isinstance(long_name, str) else list(long_name or [])
+    if len(texts) != count:  # absent, or stale after a selection of bands
+        return [None] * count, np.full(count, np.nan)
+    parsed = [parse_description(str(text)) for text in texts]
+    return [name for name, _ in parsed], np.array([value for _, value in parsed])
+
+
+def _nodata_of(array: xr.DataArray) -> float | None:
+    """Nodata from attributes (data as stored) or from the encoding (data masked by xarray, where NaN stands for it)."""
+    given = [array.attrs.get(key) for key in ("_FillValue", "missing_value", "nodata")]
+    given += [array.encoding.get("_FillValue"), array.encoding.get("missing_value")]
+    return next((value for value in (clean_nodata(v, array.dtype) for v in given) if value is not None), None)
+
+
+def _scale_of(array: xr.DataArray) -> float:
+    given = parse_number(array.attrs.get("scale_factor_reflectance"))
+    if given > 0:
+        return given
+    factor, offset = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
+    return 1.0 / factor if factor > 0 and factor != 1.0 and offset == 0 else 1.0

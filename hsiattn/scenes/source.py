@@ -1,0 +1,114 @@
+"""The picklable thing under every scene: it knows the grid and the bands and reads windows of pixels."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from hsiattn.errors import BandError
+from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.spectral import SpectralBands
+
+
+class SceneSource(ABC):
+    """A hyperspectral raster that can be read window by window, from any thread or process.
+
+    A source holds a path and metadata, never an open file, so it pickles; `read` opens its own handle. Sources of file
+    formats know how to fill the attributes below in their constructor.
+
+    Attributes
+    ----------
+    name
+        Path or description, for messages.
+    bands
+        Names, wavelengths, good-band list; B = len(bands).
+    height, width
+        Size of the grid in pixels.
+    dtype
+        Type of the values as stored.
+    crs, transform
+        Coordinate reference system (None where the file has none) and affine transform from (column, row) of a pixel
+        corner to map coordinates (`Affine.identity()` where the file has none); rotated ones included.
+    nodata
+        Value that marks a missing measurement, None where there is none or it is NaN (NaN and infinities always count
+        as missing).
+    scale
+        Number by which stored values are divided to give reflectance (1.0 where unknown).
+    """
+
+    name: str
+    bands: SpectralBands
+    height: int
+    width: int
+    dtype: np.dtype[Any]
+    crs: CRS | None
+    transform: Affine
+    nodata: float | None
+    scale: float
+
+    @abstractmethod
+    def read(self, window: Window) -> NDArray[Any]:
+        """Stored values of a window that lies inside the scene, shape (B, h, w), type `dtype`.
+
+        Raises
+        ------
+        SceneError
+            The file is gone, truncated or damaged.
+        """
+
+    def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
+        """Stored values of some bands (0-based) of a window, shape (len(indices), h, w).
+
+        Formats that can leave the other bands unread override this.
+        """
+        return self.read(window)[np.asarray(indices, dtype=np.int64)]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(B, H, W)."""
+        return (len(self.bands), self.height, self.width)
+
+    @property
+    def grid(self) -> Grid:
+        """Size, CRS and transform in one value."""
+        return Grid(self.height, self.width, self.crs, self.transform)
+
+    @property
+    def extent(self) -> Window:
+        """The window that covers the whole scene."""
+        return Window(0, 0, self.width, self.height)
+
+    def missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """True where a stored value is nodata, NaN or infinite; same shape as `values`."""
+        mask = np.zeros(values.shape, dtype=bool) if values.dtype.kind in "iub" else ~np.isfinite(values)
+        if self.nodata is not None:
+            mask |= values == self.nodata
+        return mask
+
+    def with_bands(self, bands: SpectralBands) -> Self:
+        """The same pixels with other spectral metadata (from a card, say).
+
+        Raises
+        ------
+        BandError
+            The number of bands differs.
+        """
+        if len(bands) != len(self.bands):
+            raise BandError(
+                f"{self.name} has {len(self.bands)} bands, the metadata describe {len(bands)}",
+                "give metadata for every band of the file",
+            )
+        clone = object.__new__(type(self))
+        clone.__dict__.update(self.__dict__)
+        clone.bands = bands
+        return clone
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {self.height}×{self.width} pixels, {self.bands.describe()}>"

@@ -1,0 +1,369 @@
+"""What is known of the bands of a scene, and how the bands of two scenes are matched."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import BandError
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralBands:
+    """The B bands of a scene, in file order.
+
+    Attributes
+    ----------
+    names
+        One name per band, as the file gives it, else "band 1", "band 2", …
+    wavelength
+        Band centres in nm, float64 (B,); NaN where unknown. Not necessarily ascending: where two spectrometers overlap
+        (AVIRIS), centres step back.
+    fwhm
+        Full width at half maximum in nm, float64 (B,); NaN where unknown.
+    good
+        False for bands that the producer marks as bad (`bbl`) or a card lists as removed, bool (B,).
+    nominal
+        True where the wavelengths are the sensor's nominal ones, not those of this scene.
+    """
+
+    names: tuple[str, ...]
+    wavelength: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
+    good: NDArray[np.bool_]
+    nominal: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        for what in ("wavelength", "fwhm", "good"):
+            length = len(getattr(self, what))
+            if length != len(self.names):
+                raise BandError(f"{len(self.names)} bands have {length} values of {what}", "give one value per band")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SpectralBands):
+            return NotImplemented
+        return (
+            self.names == other.names
+            and np.array_equal(self.wavelength, other.wavelength, equal_nan=True)
+            and np.array_equal(self.fwhm, other.fwhm, equal_nan=True)
+            and np.array_equal(self.good, other.good)
+            and self.nominal == other.nominal
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def unknown(cls, count: int) -> SpectralBands:
+        """`count` bands of which nothing but their order is known."""
+        return cls.build(count)
+
+    @classmethod
+    def build(
+        cls,
+        count: int,
+        *,
+        names: Sequence[str | None] | None = None,
+        wavelength: Iterable[float] | None = None,
+        fwhm: Iterable[float] | None = None,
+        good: Iterable[bool] | None = None,
+        nominal: bool = False,
+    ) -> SpectralBands:
+        """`count` bands with whatever is known of them; wavelengths and FWHM in nm.
+
+        Missing names become "band 1", "band 2", …; missing figures become NaN; bands are good unless said otherwise.
+
+        Raises
+        ------
+        BandError
+            One of the lists has not `count` entries.
+        """
+
+        def figures(values: Iterable[float] | None) -> NDArray[np.float64]:
+            return np.full(count, np.nan) if values is None else np.array(list(values), dtype=np.float64)
+
+        given = list(names) if names is not None else [None] * count
+        return cls(
+            names=tuple(str(name).strip() if name else f"band {i + 1}" for i, name in enumerate(given)),
+            wavelength=figures(wavelength),
+            fwhm=figures(fwhm),
+            good=np.ones(count, dtype=bool) if good is None else np.array(list(good), dtype=bool),
+            nominal=nominal,
+        )
+
+    def subset(self, indices: Iterable[int] | NDArray[np.integer[Any]]) -> SpectralBands:
+        """The bands at `indices` (0-based), in that order."""
+        chosen = np.array(list(indices), dtype=np.int64)
+        return SpectralBands(
+            names=tuple(self.names[i] for i in chosen),
+            wavelength=self.wavelength[chosen],
+            fwhm=self.fwhm[chosen],
+            good=self.good[chosen],
+            nominal=self.nominal,
+        )
+
+    def describe(self) -> str:
+        """One short line for messages and reports.
+
+        >>> SpectralBands.build(3, wavelength=[418.2, 900, 2445.1], good=[True, True, False]).describe()
+        '3 bands, 418–2445 nm, 1 bad'
+        >>> SpectralBands.unknown(4).describe()
+        '4 bands, wavelengths unknown'
+        """
+        parts = [f"{len(self)} band{'' if len(self) == 1 else 's'}"]
+        known = self.wavelength[np.isfinite(self.wavelength)]
+        if known.size:
+            span = f"{known.min():.0f}–{known.max():.0f} nm" if known.size > 1 else f"{known[0]:.0f} nm"
+            parts.append(span + (" (nominal)" if self.nominal else ""))
+        else:
+            parts.append("wavelengths unknown")
+        if not self.good.all():
+            parts.append(f"{np.count_nonzero(~self.good)} bad")
+        return ", ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form; unknown figures become None."""
+        return {
+            "names": list(self.names),
+            "wavelength": [None if math.isnan(value) else value for value in self.wavelength.tolist()],
+            "fwhm": [None if math.isnan(value) else value for value in self.fwhm.tolist()],
+            "good": self.good.tolist(),
+            "nominal": self.nominal,
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> SpectralBands:
+        """The inverse of `to_dict`."""
+        return cls.build(
+            len(record["names"]),
+            names=record["names"],
+            wavelength=[math.nan if value is None else float(value) for value in record["wavelength"]],
+            fwhm=[math.nan if value is None else float(value) for value in record["fwhm"]],
+            good=record["good"],
+            nominal=bool(record.get("nominal", False)),
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------- matching
+
+
+@dataclass(frozen=True, eq=False)
+class BandMatch:
+    """Which bands of a scene stand for the wanted ones, and how that was decided.
+
+    Attributes
+    ----------
+    indices
+        Position among the offered bands of every wanted band, int64 (B,).
+    rule
+        "wavelength", "name" or "count".
+    largest_difference
+        Largest distance in nm between a wanted centre and the one taken for it; NaN unless the rule is "wavelength".
+    """
+
+    indices: NDArray[np.int64]
+    rule: Literal["wavelength", "name", "count"]
+    largest_difference: float = math.nan
+
+
+def match_bands(
+    wanted: SpectralBands, offered: SpectralBands, *, wanted_name: str = "model", offered_name: str = "scene"
+) -> NDArray[np.int64]:
+    """Index into `offered` for every wanted band, int64 (B,): the `indices` of `find_band_match`.
+
+    Raises
+    ------
+    BandError
+        No rule fits; the message names both lists.
+    """
+    return find_band_match(wanted, offered, wanted_name=wanted_name, offered_name=offered_name).indices
+
+
+def find_band_match(
+    wanted: SpectralBands, offered: SpectralBands, *, wanted_name: str = "model", offered_name: str = "scene"
+) -> BandMatch:
+    """Match bands by wavelength, else by name, else by count, and say which of the three it was.
+
+    By wavelength, where all wanted centres and some of the offered ones are known: the nearest offered band, which must
+    lie within the FWHM of the wanted band, or within half the distance to its neighbour where the FWHM is unknown. Two
+    wanted bands may share one offered band. By name, where the wanted names are unique and more than "band 7". By
+    count, where both sides have as many bands.
+
+    Raises
+    ------
+    BandError
+        No rule fits, or the wavelengths are known and do not agree; the message names both lists.
+    """
+    if np.isfinite(wanted.wavelength).all() and np.isfinite(offered.wavelength).any():
+        return _match_by_wavelength(wanted, offered, wanted_name, offered_name)
+    by_name = {name: index for index, name in enumerate(offered.names)}
+    if (
+        _has_real_names(wanted)
+        and len(set(offered.names)) == len(offered)
+        and all(name in by_name for name in wanted.names)
+    ):
+        return BandMatch(np.array([by_name[name] for name in wanted.names], dtype=np.int64), "name")
+    if len(wanted) == len(offered):
+        return BandMatch(np.arange(len(wanted), dtype=np.int64), "count")
+    raise BandError(
+        f"the bands of the {offered_name} do not fit the {wanted_name}: the {wanted_name} has {_legible(wanted)}, "
+        f"the {offered_name} has {_legible(offered)}",
+        "use a scene of the same sensor, or add wavelengths to both so that bands can be matched by them",
+    )
+
+
+def _match_by_wavelength(
+    wanted: SpectralBands, offered: SpectralBands, wanted_name: str, offered_name: str
+) -> BandMatch:
+    if len(wanted) == len(offered) and np.array_equal(wanted.wavelength, offered.wavelength):
+        # The same sensor. Taken as it stands, because a centre may occur twice where spectrometers overlap.
+        return BandMatch(np.arange(len(wanted), dtype=np.int64), "wavelength", 0.0)
+    distance = np.abs(wanted.wavelength[:, None] - offered.wavelength[None, :])
+    distance[np.isnan(distance)] = np.inf
+    nearest = distance.argmin(axis=1).astype(np.int64)
+    difference = distance[np.arange(len(wanted)), nearest]
+    missing = np.flatnonzero(difference > _tolerance(wanted))
+    if missing.size:
+        lacking = _shorten([f"{wanted.wavelength[i]:.1f}" for i in missing])
+        raise BandError(
+            f"the {offered_name} has no band near {lacking} nm ({missing.size} of {len(wanted)} bands): "
+            f"the {wanted_name} has {_legible(wanted)}, the {offered_name} has {_legible(offered)}",
+            "use a scene that covers these wavelengths",
+        )
+    return BandMatch(nearest, "wavelength", float(difference.max()))
+
+
+_LONE_BAND_TOLERANCE = 5.0  # nm: half of the 10 nm that imaging spectrometers usually have between bands
+_ROUNDING = 0.05  # nm: centres are often printed with one decimal
+
+
+def _tolerance(bands: SpectralBands) -> NDArray[np.float64]:
+    """Allowed distance in nm for every band: its FWHM, else half the distance to the nearer neighbour in file order."""
+    steps = np.abs(np.diff(bands.wavelength))
+    steps = np.where(steps > 0, steps, np.inf)
+    spacing = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
+    half = np.where(np.isfinite(spacing), spacing / 2, _LONE_BAND_TOLERANCE)
+    return np.where(bands.fwhm > 0, bands.fwhm, half) + _ROUNDING
+
+
+_GENERIC_NAME = re.compile(r"(band|layer|channel)?[\s_-]*\d+", re.IGNORECASE)
+
+
+def _has_real_names(bands: SpectralBands) -> bool:
+    names = bands.names
+    return len(set(names)) == len(names) and not any(_GENERIC_NAME.fullmatch(name) for name in names)
+
+
+def _legible(bands: SpectralBands) -> str:
+    """The list of bands as it fits into one line: count, then wavelengths or names."""
+    if np.isfinite(bands.wavelength).any():
+        return f"{len(bands)} bands at {_shorten([f'{value:.1f}' for value in bands.wavelength])} nm"
+    return f"{len(bands)} bands without wavelengths ({_shorten(list(bands.names))})"
+
+
+def _shorten(items: Sequence[str], ends: int = 3) -> str:
+    """Join all items, or the first and last few of a long list.
+
+    >>> _shorten(["1", "2", "3", "4", "5", "6", "7", "8"])
+    '1, 2, 3, …, 6, 7, 8'
+    """
+    if len(items) <= 2 * ends + 1:
+        return ", ".join(items)
+    return ", ".join([*items[:ends], "…", *items[-ends:]])
+
+
+# ----------------------------------------------------------------------------------------------------------- parsing
+
+_UNITS_IN_NM = {
+    "nanometers": 1.0,
+    "nanometer": 1.0,
+    "nanometres": 1.0,
+    "nanometre": 1.0,
+    "nm": 1.0,
+    "micrometers": 1e3,
+    "micrometer": 1e3,
+    "micrometres": 1e3,
+    "micrometre": 1e3,
+    "microns": 1e3,
+    "micron": 1e3,
+    "um": 1e3,
+    "µm": 1e3,
+    "μm": 1e3,  # Greek mu beside the micro sign
+    "millimeters": 1e6,
+    "mm": 1e6,
+    "centimeters": 1e7,
+    "cm": 1e7,
+    "meters": 1e9,
+    "m": 1e9,
+    "angstroms": 0.1,
+}
+_UNITLESS = {"", "unknown", "unitless", "none"}
+
+
+def to_nanometres(values: Iterable[float], unit: str | None = None) -> NDArray[np.float64]:
+    """Wavelengths or widths in nm; NaN everywhere where the unit is no length (band index, wavenumber, GHz).
+
+    Without a unit, centres below 100 are taken for µm: no imaging spectrometer works below 100 nm, nor above 100 µm.
+    Widths must come with the unit of their centres, see `guess_unit`.
+
+    >>> to_nanometres([0.4, 2.5]).tolist(), to_nanometres([400, 2500], "Nanometers").tolist()
+    ([400.0, 2500.0], [400.0, 2500.0])
+    """
+    figures = np.array(list(values), dtype=np.float64)
+    known = (unit or "").strip().lower()
+    factor = _UNITS_IN_NM.get(guess_unit(figures) if known in _UNITLESS else known, math.nan)
+    return figures * factor
+
+
+def guess_unit(wavelength: Iterable[float]) -> str:
+    """The unit of wavelengths that come without one: "µm" where the largest is below 100, else "nm"."""
+    figures = np.array(list(wavelength), dtype=np.float64)
+    finite = figures[np.isfinite(figures)]
+    return "µm" if finite.size and finite.max() < 100 else "nm"
+
+
+_NUMBER = r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_DESCRIPTION = re.compile(rf"^(?P<name>.*?)\s*\(\s*(?P<value>{_NUMBER})\s*(?P<unit>[A-Za-zµμ]*)\s*\)\s*$")
+
+
+def parse_description(text: str | None) -> tuple[str | None, float]:
+    """Name and wavelength (nm, NaN if none) of a band description as GDAL composes it from ENVI headers.
+
+    >>> parse_description("Band 7 (482.0 Nanometers)")
+    ('Band 7', 482.0)
+    >>> parse_description("B4 (394.935486)")
+    ('B4', 394.935486)
+    >>> parse_description("Resize (band 1:HySpex)")
+    ('Resize (band 1:HySpex)', nan)
+    """
+    if not text or not text.strip():
+        return None, math.nan
+    found = _DESCRIPTION.match(text.strip())
+    if found is None:
+        return text.strip(), math.nan
+    value, unit = float(found["value"]), found["unit"]
+    if unit and unit.lower() not in _UNITS_IN_NM:
+        return text.strip(), math.nan
+    if not unit and not (200 <= value <= 20_000 or (0.2 <= value <= 20 and "." in found["value"])):
+        return text.strip(), math.nan  # "part (3)": a number, but hardly a wavelength
+    return found["name"].strip() or None, float(to_nanometres([value], unit)[0])
+
+
+def parse_number(text: Any) -> float:
+    """A number from a tag; NaN where the tag is absent or no number.
+
+    >>> parse_number("482.5"), parse_number(None)
+    (482.5, nan)
+    """
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,0 +1,277 @@
+"""From labelled patches and a recipe to a trained network."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from hsiattn.devices import choose_device, choose_precision
+from hsiattn.errors import TrainingError
+from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.sampling import LabelledPatches
+from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
+from hsiattn.training.module import Batch, PixelClassification
+from hsiattn.training.recipes import TrainingSettings
+
+_CHECKPOINT_INTERVAL = timedelta(seconds=20)
+_SMALL_NETWORK = 500_000
+"""Parameters below which one thread trains as fast as several."""
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How training went; JSON-ready through `to_dict`."""
+
+    epochs: int
+    best_epoch: int
+    best_validation_loss: float
+    seconds: float
+    device: str
+    precision: str
+    parameters: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where an interrupted run is kept, and what identifies it.
+
+    Attributes
+    ----------
+    folder
+        Holds `last.ckpt` and `run.json`.
+    identity
+        Everything the result depends on; a run with another identity is not resumed.
+    resume
+        Go on from the folder's checkpoint, if there is one.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    resume: bool
+
+
+def train_network(
+    network: SpectralSpatialNetwork,
+    training: LabelledPatches,
+    validation: LabelledPatches,
+    settings: TrainingSettings,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    listener: Listener | None = None,
+    log: Path | None = None,
+    checkpoints: Checkpoints | None = None,
+    epochs: int | None = None,
+) -> TrainingRecord:
+    """Train a network in place; it ends with the weights of the best validation loss.
+
+    Parameters
+    ----------
+    validation
+        Decides when to stop and which weights stay; with no pixel in it, the last weights stay.
+    seed
+        Order, variation and dropout; the initial weights are the network's own.
+    listener
+        Called with the figures of every epoch.
+    log
+        CSV file for the same.
+    epochs
+        Stop after so many, whatever the recipe says; 0 leaves the network at its warm start.
+
+    Raises
+    ------
+    TrainingError
+        A checkpoint of another run, an unknown device, or a loss that is not finite.
+    """
+    chosen = choose_device(device)
+    precision = choose_precision(settings.precision, chosen)
+    network.train()
+    _warm_start(network, training)
+    module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
+    best = KeepBest(last=not len(validation))
+    callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
+    if len(validation):
+        callbacks.append(
+            EarlyStopping("validation_loss", patience=settings.patience, check_finite=False, verbose=False)
+        )
+    checkpoint = _checkpointing(checkpoints, callbacks)
+    if log:
+        start_log(log, keep=checkpoint is not None)
+
+    began = time.monotonic()
+    with _quiet_lightning(), _fitting_threads(network, chosen):
+        trainer = lightning.Trainer(
+            accelerator="gpu" if chosen.type == "cuda" else "cpu",
+            devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
+            precision=precision,
+            max_epochs=settings.max_epochs if epochs is None else epochs,
+            max_steps=settings.max_steps if settings.max_steps else -1,
+            callbacks=callbacks,
+            deterministic="warn",
+            logger=False,
+            enable_checkpointing=checkpoints is not None,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=-1 if len(validation) else 0,
+            barebones=False,
+        )
+        loaders = [_loader(training, settings.batch_size, seed)]
+        if len(validation):
+            loaders.append(_loader(validation, 1024, None))
+        _fit(trainer, module, loaders, checkpoint)
+    if len(validation) and not np.isfinite(best.loss):
+        raise TrainingError("the validation loss was never finite", "lower training.learning_rate")
+    network.eval().to("cpu")
+    return TrainingRecord(
+        epochs=trainer.current_epoch,
+        best_epoch=best.epoch,
+        best_validation_loss=best.loss,
+        seconds=round(time.monotonic() - began, 2),
+        device=str(chosen),
+        precision=precision,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
+
+
+class _PixelBatches(Dataset[Batch]):
+    """Whole batches by lists of indices: indexing tensors once is far cheaper than collating pixels one by one."""
+
+    def __init__(self, pixels: LabelledPatches) -> None:
+        arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
+        self.tensors = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitem__(self, chosen: Any) -> Batch:
+        spectra, patches, valid, targets = (tensor[chosen] for tensor in self.tensors)
+        return spectra, patches, valid, targets
+
+
+class _EpochOrder(Sampler[list[int]]):
+    """Batches of indices, in an order that depends on seed and epoch alone; in sequence without a seed."""
+
+    def __init__(self, count: int, batch_size: int, seed: int | None) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(self.count)
+        if self.seed is not None:
+            order = np.random.default_rng((self.seed, 2, self.epoch)).permutation(self.count)
+        for start in range(0, self.count, self.batch_size):
+            yield order[start : start + self.batch_size].tolist()
+
+
+def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataLoader[Batch]:
+    return DataLoader(_PixelBatches(pixels), sampler=_EpochOrder(len(pixels), batch_size, seed), batch_size=None)
+
+
+def _warm_start(network: SpectralSpatialNetwork, training: LabelledPatches) -> None:
+    arrays = (training.spectra, training.patches, training.valid, training.targets)
+    network.warm_start(*(torch.from_numpy(array) for array in arrays))
+
+
+def _class_weights(training: LabelledPatches, classes: int, settings: TrainingSettings) -> Tensor:
+    counts = np.bincount(training.targets, minlength=classes)
+    if not settings.class_balance:
+        return torch.ones(classes)
+    return torch.from_numpy(len(training) / (classes * np.maximum(counts, 1))).float()
+
+
+def _checkpointing(checkpoints: Checkpoints | None, callbacks: list[Callback]) -> Path | None:
+    """Add the callback that writes checkpoints; return the one to resume from."""
+    if checkpoints is None:
+        return None
+    folder, note = checkpoints.folder, checkpoints.folder / "run.json"
+    last = folder / "last.ckpt"
+    identity = json.loads(json.dumps(checkpoints.identity))
+    found = last if checkpoints.resume and last.exists() else None
+    if found:
+        if not note.exists() or json.loads(note.read_text(encoding="utf-8")) != identity:
+            raise TrainingError(
+                f"{folder} holds a run with another scene, labels, split, recipe or seed",
+                "repeat the options of that run, or leave out --resume",
+            )
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        last.unlink(missing_ok=True)
+        note.write_text(json.dumps(identity, indent=1), encoding="utf-8")
+    callbacks.append(
+        ModelCheckpoint(
+            folder, save_last=True, save_top_k=0, train_time_interval=_CHECKPOINT_INTERVAL, enable_version_counter=False
+        )
+    )
+    return found
+
+
+def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[Any], checkpoint: Path | None) -> None:
+    try:
+        training, validation = loaders[0], loaders[1] if len(loaders) > 1 else None
+        trainer.fit(module, training, validation, ckpt_path=str(checkpoint) if checkpoint else None)
+    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own
+        raise KeyboardInterrupt from stop
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _fitting_threads(network: SpectralSpatialNetwork, device: torch.device) -> Iterator[None]:
+    """One thread for small networks on a CPU.
+
+    Their matrix products are too small to share: a second thread gains nothing, and where another process wants the core
+    as well, waiting for it makes a step many times slower (measured: 25 ms with one thread, 25 … 1700 ms with two).
+    """
+    threads = torch.get_num_threads()
+    small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
+    if device.type == "cpu" and small:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Without Lightning's banners and advice, which speak of its own options and not of the user's."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for module in (r"lightning\..*", r"torch\.utils\.data\..*"):
+                warnings.filterwarnings("ignore", module=module)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

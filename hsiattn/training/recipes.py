@@ -1,0 +1,149 @@
+"""Recipes: everything that decides how a model is made, in one YAML file, checked key by key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hsiattn.errors import RecipeError
+from hsiattn.preparation import PreparationSettings
+from hsiattn.resources import resource_folder, resource_names
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSettings(_Settings):
+    """Which network, and the arguments of its constructor beyond the sizes."""
+
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class AugmentationSettings(_Settings):
+    """How training pixels are varied, anew in every epoch."""
+
+    flips_and_rotations: bool = True
+    """Each patch in one of its eight orientations."""
+    spectral_noise: float = Field(default=0.0, ge=0.0)
+    """Deviation of Gaussian noise added to the scaled spectra."""
+    component_noise: float = Field(default=0.0, ge=0.0)
+    """Deviation of Gaussian noise added to the patches' components."""
+
+
+class TrainingSettings(_Settings):
+    """How the weights are found."""
+
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the epochs: as it is, or falling to 0 along a half cosine."""
+    batch_size: int = Field(default=128, ge=1)
+    max_epochs: int = Field(default=200, ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    patience: int = Field(default=50, ge=1)
+    """Epochs without a better validation loss after which training stops."""
+    validation_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of each class's training pixels that only decides when to stop."""
+    max_per_class: int | None = Field(default=None, ge=2)
+    """Most training pixels per class, drawn at random; None for all."""
+    refit: bool = True
+    """Once the best number of epochs is known, train anew for so many on training and validation pixels together."""
+    class_balance: bool = True
+    """Weigh the loss so that every class counts the same."""
+    precision: Literal["auto", "32", "bf16-mixed"] = "auto"
+    """`auto` is bf16-mixed where the device computes in bfloat16, else 32."""
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+class Recipe(_Settings):
+    """One way to make a model."""
+
+    name: str
+    description: str
+    network: NetworkSettings
+    patch_size: int = Field(ge=1)
+    """Side of the window around a pixel, odd."""
+    preparation: PreparationSettings = PreparationSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @field_validator("patch_size")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("must be odd, so that the window has a centre")
+        return value
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that travel with the package."""
+    return resource_names("configs")
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe by its name or from a YAML file, with changes such as `training.max_epochs=50`.
+
+    Raises
+    ------
+    RecipeError
+        Unknown name, unreadable file, unknown key or a value out of range; names the key.
+    """
+    values = _read(name_or_path)
+    for override in overrides:
+        _override(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise RecipeError(
+            f"recipe {name_or_path}: {key}: {first['msg']}{others}",
+            "change the recipe or the --set that names this key",
+        ) from error
+
+
+def _read(name_or_path: str | Path) -> dict[str, Any]:
+    text = str(name_or_path)
+    path = Path(text)
+    if text in recipe_names():
+        path = resource_folder("configs") / f"{text}.yaml"
+    elif not path.is_file():
+        close = difflib.get_close_matches(text, recipe_names(), n=1)
+        hint = (
+            f"did you mean {close[0]}?" if close else f"choose one of {', '.join(recipe_names())}, or give a YAML file"
+        )
+        raise RecipeError(f"there is no recipe {text!r}", hint)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"recipe {path} is not YAML", "start from a copy of configs/default.yaml") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"recipe {path} holds no keys", "start from a copy of configs/default.yaml")
+    return values
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise RecipeError(f"{override!r} is not KEY=VALUE", "write for example training.max_epochs=50")
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise RecipeError(
+                f"{parent} in {override!r} has no keys of its own", "look at the recipe for its structure"
+            )
+    try:
+        values[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"{text!r} in {override!r} is not a value", "write a number, a word, true or false"
+        ) from error

@@ -1,0 +1,49 @@
+"""`hsiattn models` keeps the models that `hsiattn classify` finds by itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSIATTN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_without_models_the_list_is_empty_and_says_how_to_get_one(hsiattn):
+    result = hsiattn("models")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "hsiattn train" in result.stderr
+
+
+def test_an_installed_model_is_listed_with_its_classes(hsiattn, model, home):
+    installed = hsiattn("models", "install", model, "--name", "fields")
+    assert installed.exit_code == 0, installed.stderr
+    assert Path(installed.stdout.strip()) == home / "models" / "fields.hsiattn"
+    assert Path(installed.stdout.strip()).read_bytes() == model.read_bytes()
+    (entry,) = json.loads(hsiattn("models", "--json").stdout)
+    assert entry["classes"] == ["class 1", "class 4", "class 7"]
+    assert "24 bands" in hsiattn("models").stdout
+
+
+def test_an_installed_model_is_replaced_only_when_asked_to(hsiattn, model):
+    assert hsiattn("models", "install", model).exit_code == 0
+    assert hsiattn("models", "install", model).exit_code == 1
+    assert hsiattn("models", "install", model, "--overwrite").exit_code == 0
+
+
+def test_a_damaged_installed_model_is_listed_as_unusable(hsiattn, model, home):
+    hsiattn("models", "install", model)
+    (path,) = (home / "models").iterdir()
+    path.write_bytes(b"damaged")
+    result = hsiattn("models")
+    assert result.exit_code == 0
+    assert "unusable" in result.stdout
+
+
+def test_the_path_is_the_folder_below_the_home(hsiattn, home):
+    assert hsiattn("models", "path").stdout.strip() == str(home / "models")

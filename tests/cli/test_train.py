@@ -1,0 +1,129 @@
+"""`hsiattn train` makes a model and says what it was made from."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+from hsiattn.cli import fitting
+from hsiattn.sampling import ROLES, write_split
+
+
+@pytest.fixture
+def train(desk, hsiattn, quick):
+    """Trains on the tiny scene in the working directory."""
+
+    def run(*options: object):
+        return hsiattn("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *quick, *options)
+
+    return run
+
+
+def test_the_result_names_model_split_leakage_and_accuracy(train, desk):
+    result = train("--per-class", 30, "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["model"] == "m.hsiattn"
+    assert (desk / "m.hsiattn").is_file()
+    assert report["split"]["leakage"] == 0
+    assert report["split"]["pixels"]["training"] + report["split"]["pixels"]["validation"] == 90
+    assert report["accuracy"]["overall_accuracy"]["value"] > 0.8
+
+
+def test_the_text_tells_people_the_same(train):
+    result = train("--per-class", 30)
+    assert result.exit_code == 0, result.stderr
+    for word in ("m.hsiattn", "training", "test", "leakage", "overall accuracy", "kappa"):
+        assert word in result.stdout.lower()
+
+
+def test_the_written_split_is_the_one_that_was_used(train, tiny):
+    result = train("--write-split", "split.tif", "--json")
+    assert result.exit_code == 0, result.stderr
+    pixels = json.loads(result.stdout)["split"]["pixels"]
+    with rasterio.open("split.tif") as dataset:
+        roles = dataset.read(1)
+        assert (dataset.crs.to_string(), dataset.transform) == (tiny.crs, tiny.transform)
+    assert {name: np.sum(roles == ROLES[name]) for name in pixels} == pixels
+    again = train("--split-file", "split.tif", "--overwrite", "--json")
+    assert again.exit_code == 0, again.stderr
+    used = json.loads(again.stdout)["split"]["pixels"]
+    assert all(used[name] == pixels[name] for name in ("training", "validation", "test"))
+
+
+def test_random_pixels_leak_and_no_split_has_no_accuracy(train):
+    random = json.loads(train("--split", "random", "--per-class", 30, "--json").stdout)
+    assert random["split"]["leakage"] > 0.1
+    everything = json.loads(train("--split", "none", "--overwrite", "--json").stdout)
+    assert everything["accuracy"] is None
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another_split(train, desk):
+    def digest(seed: int) -> tuple[str, dict]:
+        assert train("--seed", seed, "--overwrite", "--threads", 1).exit_code == 0
+        from hsiattn.bundle import read_bundle
+
+        bundle = read_bundle("m.hsiattn")
+        return {name: tensor.tolist() for name, tensor in bundle.network.state_dict().items()}, bundle.split
+
+    (first, split), (second, _), (_, other) = digest(3), digest(3), digest(4)
+    assert first == second
+    assert split != other
+
+
+def test_the_log_holds_loss_and_accuracy_of_every_epoch(model):
+    with (model.parent / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
+    assert all(float(row["training_loss"]) >= 0 and 0 <= float(row["validation_accuracy"]) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--split", "random", "--buffer", "3"),
+        ("--split", "random", "--per-class", "3", "--train-share", "0.5"),
+        ("--split", "none", "--train-share", "0.5"),
+        ("--split-file", "split.tif", "--per-class", "3"),
+        ("--train-share", "1.5"),
+    ],
+)
+def test_options_without_meaning_are_usage_errors(train, options):
+    result = train(*options)
+    assert result.exit_code == 2
+    assert "Error: " in result.stderr
+
+
+def test_a_class_table_names_the_classes(train, desk):
+    (desk / "legend.csv").write_text("code,name,color\n1,water,#3060c0\n4,soil,#806040\n7,grass,#40a040\n")
+    result = train("--classes", "legend.csv", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert set(json.loads(result.stdout)["split"]["per_class"]) == {"water", "soil", "grass"}
+
+
+def test_an_interrupted_training_says_how_to_go_on(desk, refused, quick, monkeypatch):
+    def interrupted(request):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "train_model", interrupted)
+    arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *quick)
+    assert "--resume" not in refused(*arguments)
+    (desk / "m.hsiattn.training").mkdir()
+    (desk / "m.hsiattn.training" / "last.ckpt").touch()
+    assert "--resume" in refused(*arguments)
+
+
+def test_a_finished_training_leaves_no_checkpoints(train, desk):
+    assert train("--per-class", 30, "--resume").exit_code == 0
+    assert {path.name for path in desk.iterdir()} == {"scene.tif", "labels.tif", "m.hsiattn"}
+
+
+def test_a_split_file_of_another_size_is_refused(desk, tiny, refused, quick):
+    roles = np.full((10, 12), ROLES["training"], dtype=np.uint8)
+    write_split("split.tif", roles, crs=tiny.crs, transform=tiny.transform)
+    arguments = ("--labels", "labels.tif", "-o", "m.hsiattn", "--split-file", "split.tif", *quick)
+    assert "10 × 12" in refused("train", "scene.tif", *arguments)

@@ -1,0 +1,103 @@
+"""Fixtures that many tests share: the real scenes beside the repository, and a tiny scene that is generated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+# As the command line does, and before torch is loaded: waiting threads sleep, so tests stay quick on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real scenes, as its README describes it."""
+    folder = Path(os.environ.get("HSIATTN_REAL_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the real scenes are not at {folder}; set HSIATTN_REAL_DATA")
+    return folder
+
+
+@dataclass(frozen=True)
+class TinyScene:
+    """A generated scene of 48×40 pixels and 24 bands with three classes, and its labels."""
+
+    scene: Path
+    labels: Path
+    spectra: np.ndarray  # (24, 40, 48) float32
+    codes: np.ndarray  # (40, 48) uint8: 1, 4 and 7; 0 is unlabelled
+    crs: str
+    transform: Affine
+    nodata: float
+
+
+def _write_scene(path: Path, values: np.ndarray, *, crs: str | None, transform: Affine, nodata: float | None) -> Path:
+    """A GeoTIFF with wavelengths as band tags, values of shape (B, H, W)."""
+    count, height, width = values.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", count=count, height=height, width=width, dtype=values.dtype, crs=crs,
+        transform=transform, nodata=nodata,
+    ) as dataset:  # fmt: skip
+        dataset.write(values)
+        for band in range(count):
+            dataset.update_tags(band + 1, wavelength=str(450.0 + 20.0 * band), wavelength_units="nm")
+    return path
+
+
+def _write_labels(path: Path, codes: np.ndarray, *, crs: str | None, transform: Affine) -> Path:
+    """A GeoTIFF of class codes, shape (H, W)."""
+    height, width = codes.shape
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=height, width=width, dtype=codes.dtype, crs=crs, transform=transform,
+        nodata=0,
+    ) as dataset:  # fmt: skip
+        dataset.write(codes, 1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_scene() -> Callable[..., Path]:
+    """The function that writes a GeoTIFF scene."""
+    return _write_scene
+
+
+@pytest.fixture(scope="session")
+def write_labels() -> Callable[..., Path]:
+    """The function that writes a GeoTIFF of class codes."""
+    return _write_labels
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyScene:
+    """The tiny scene on disk. Session-wide: tests read it and never write to it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(7)
+    rows, columns = np.indices((40, 48))
+    field = (columns // 8 + rows // 10) % 3  # 8×10-pixel fields, so that every class lies in many places
+    axis = np.linspace(0, 1, 24)
+    signatures = np.stack([0.2 + 0.3 * axis, 0.5 - 0.3 * axis, 0.3 + 0.2 * np.sin(6 * axis)])
+    spectra = (1000 * signatures[field].transpose(2, 0, 1) + rng.normal(0, 15, (24, 40, 48))).astype(np.float32)
+    grid = {"crs": "EPSG:32633", "transform": Affine(10.0, 0.0, 360000.0, 0.0, -10.0, 5810000.0)}
+    nodata = -9999.0
+    spectra[:, 0, :5] = nodata
+    codes = np.array([1, 4, 7], dtype=np.uint8)[field]
+    codes[rng.random(codes.shape) < 0.1] = 0
+    scene = _write_scene(folder / "scene.tif", spectra, **grid, nodata=nodata)
+    labels = _write_labels(folder / "labels.tif", codes, **grid)
+    return TinyScene(scene, labels, spectra, codes, **grid, nodata=nodata)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test sees, or leaves, installed models of the person who runs it."""
+    monkeypatch.setenv("HSIATTN_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    monkeypatch.delenv("HSIATTN_MODEL", raising=False)

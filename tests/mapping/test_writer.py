@@ -1,0 +1,382 @@
+"""Maps are written whole or not at all, on exactly the grid of the scene, with names and colours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.windows import Window
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import LabelError, OutputError
+from hsiattn.labels import open_labels
+from hsiattn.mapping.staged_raster import StagedRaster
+from hsiattn.mapping.writer import LandCoverWriter, check_output, write_map
+from hsiattn.scenes.grid import Grid, georeference
+
+CLASSES = ClassTable.from_records(
+    [
+        {"code": 1, "name": "roof", "color": "#e60000"},
+        {"code": 10, "name": "tree, high", "color": "#007a20"},
+        {"code": 14, "name": "water", "color": "#0040c0"},
+    ]
+)
+UTM = CRS.from_epsg(32633)
+ROTATED = Affine(3.25, 1.875, 500123.456, 1.875, -3.25, 5000654.321)
+HEIGHT, WIDTH = 300, 270
+INDICES = np.random.default_rng(0).integers(-1, 3, (HEIGHT, WIDTH))
+
+
+def writer(path: Path, **changes: Any) -> LandCoverWriter:
+    arguments: dict[str, Any] = {
+        "height": HEIGHT, "width": WIDTH, "crs": UTM, "transform": ROTATED, "classes": CLASSES, **changes,
+    }  # fmt: skip
+    return LandCoverWriter(path, **arguments)
+
+
+def write_all(path: Path, **changes: Any) -> None:
+    """The whole map in two windows, with whatever rasters were asked for."""
+    rng = np.random.default_rng(1)
+    with writer(path, **changes) as land_cover:
+        for row, rows in ((0, 256), (256, HEIGHT - 256)):
+            land_cover.write(
+                Window(0, row, WIDTH, rows),
+                INDICES[row : row + rows],
+                rng.random((rows, WIDTH), dtype=np.float32) if changes.get("confidence") else None,
+                rng.random((3, rows, WIDTH), dtype=np.float32) if changes.get("probabilities") else None,
+            )
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+@pytest.mark.parametrize("transform", [ROTATED, Affine(30, 0, 3e5, 0, -30, 5.8e6)])
+def test_the_map_has_the_grid_of_the_scene(tmp_path: Path, driver: str, name: str, transform: Affine) -> None:
+    write_all(tmp_path / name, driver=driver, transform=transform)
+    with rasterio.open(tmp_path / name) as raster:
+        assert raster.crs == UTM
+        assert (raster.height, raster.width, raster.count) == (HEIGHT, WIDTH, 1)
+        np.testing.assert_allclose(raster.transform, transform, rtol=0 if driver != "ENVI" else 1e-12)
+        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+
+
+@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+def test_the_map_opens_with_the_original_codes_names_and_colours(tmp_path: Path, driver: str, name: str) -> None:
+    write_all(tmp_path / name, driver=driver)
+    labels = open_labels(tmp_path / name)
+    np.testing.assert_array_equal(labels.values, CLASSES.to_codes(INDICES))
+    assert labels.attrs["class_codes"] == list(CLASSES.codes)
+    assert labels.attrs["class_colors"] == CLASSES.to_attrs()["class_colors"]
+    expected = [n.replace(",", ";") if driver == "ENVI" else n for n in CLASSES.names]  # an ENVI header lists by commas
+    assert labels.attrs["class_names"] == expected
+
+
+def test_the_geotiff_is_tiled_compressed_and_coloured(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif", tags={"HSIATTN_MODEL": "abc"})
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert raster.dtypes == ("uint8",)
+        assert raster.nodata == 0
+        assert raster.block_shapes == [(256, 256)]
+        assert raster.profile["compress"] == "deflate"
+        assert raster.descriptions == ("land cover",)
+        assert raster.tags()["HSIATTN_MODEL"] == "abc"
+        assert raster.tags()["AREA_OR_POINT"] == "Area"
+        assert raster.tags()["TIFFTAG_SOFTWARE"].startswith("hsiattn ")
+        assert {value: raster.colormap(1)[value][:3] for value in (1, 2, 3)} == dict(enumerate(CLASSES.colors, start=1))
+    assert {file.name for file in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml"}
+
+
+def test_a_cog_is_a_cog_whose_overviews_hold_only_classes(tmp_path: Path) -> None:
+    path = tmp_path / "map.tif"
+    with writer(path, driver="COG", height=1100, width=1100) as land_cover:
+        land_cover.write(Window(0, 0, 1100, 1100), np.where(np.indices((1100, 1100))[0] < 500, 0, 2))
+    with rasterio.open(path) as raster:
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert raster.overviews(1)
+        small = raster.read(1, out_shape=(275, 275))
+    assert set(np.unique(small)) == {1, 3}
+
+
+def test_an_envi_map_is_a_classification_under_its_final_name(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.img", driver="envi")
+    header = (tmp_path / "map.hdr").read_text(encoding="utf-8")
+    assert "file type = ENVI Classification" in header
+    assert "map.img}" in header
+    assert str(tmp_path) not in header
+
+
+@pytest.mark.parametrize(("n_classes", "dtype"), [(255, "uint8"), (256, "uint16")])
+def test_the_smallest_type_that_holds_all_classes_is_used(tmp_path: Path, n_classes: int, dtype: str) -> None:
+    classes = ClassTable.from_codes(range(1, n_classes + 1))
+    indices = np.arange(n_classes)[None]
+    with writer(tmp_path / "map.tif", height=1, width=n_classes, classes=classes) as land_cover:
+        land_cover.write(Window(0, 0, n_classes, 1), indices)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert raster.dtypes == (dtype,)
+        np.testing.assert_array_equal(raster.read(1), indices + 1)
+
+
+def test_confidence_and_probabilities_are_nan_where_unclassified(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif", confidence=tmp_path / "sure.tif", probabilities=tmp_path / "shares.tif")
+    with rasterio.open(tmp_path / "sure.tif") as raster:
+        assert raster.dtypes == ("float32",)
+        assert np.isnan(raster.nodata)
+        np.testing.assert_array_equal(np.isnan(raster.read(1)), INDICES < 0)
+    with rasterio.open(tmp_path / "shares.tif") as raster:
+        assert raster.descriptions == CLASSES.names
+        np.testing.assert_array_equal(np.isnan(raster.read()), np.broadcast_to(INDICES < 0, (3, HEIGHT, WIDTH)))
+
+
+def test_pixels_never_written_stay_unclassified(tmp_path: Path) -> None:
+    with writer(tmp_path / "map.tif", confidence=tmp_path / "c.tif") as land_cover:
+        land_cover.write(Window(10, 20, 2, 1), np.array([[0, 1]]), np.array([[0.5, 0.25]]))
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        values = raster.read(1)
+    assert values[20, 10:12].tolist() == [1, 2]
+    assert np.count_nonzero(values) == 2
+    with rasterio.open(tmp_path / "c.tif") as raster:
+        assert np.isfinite(raster.read(1)).sum() == 2
+
+
+def test_a_scene_without_georeference_gives_a_map_without(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif", crs=None, transform=Affine.identity())
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        raster = rasterio.open(tmp_path / "map.tif")
+    with raster:
+        assert raster.crs is None
+        assert raster.transform == Affine.identity()
+
+
+def interrupt(path: Path, error: BaseException, **changes: Any) -> None:
+    """Begin a map and be stopped by an exception."""
+    with writer(path, **changes) as land_cover:
+        sure = np.zeros((10, WIDTH)) if "confidence" in changes else None
+        land_cover.write(Window(0, 0, WIDTH, 10), np.zeros((10, WIDTH), int), sure)
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError(), OutputError("a", "b")], ids=repr)
+def test_an_interrupted_map_leaves_nothing_behind(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        interrupt(tmp_path / "map.tif", error, confidence=tmp_path / "c.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_overwriting_leaves_the_earlier_map_as_it_was(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif")
+    before = everything_in(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(tmp_path / "map.tif", KeyboardInterrupt(), overwrite=True)
+    assert everything_in(tmp_path) == before
+
+
+def test_the_map_appears_only_at_the_end(tmp_path: Path) -> None:
+    with writer(tmp_path / "map.tif") as land_cover:
+        land_cover.write(Window(0, 0, WIDTH, HEIGHT), INDICES)
+        assert not (tmp_path / "map.tif").exists()
+        assert all(entry.name.startswith(".") for entry in tmp_path.iterdir())
+    assert (tmp_path / "map.tif").exists()
+
+
+def test_overwriting_replaces_names_and_removes_stale_overviews(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif", confidence=tmp_path / "c.tif")
+    for stale in ("map.tif.ovr", "c.tif.aux.xml"):
+        (tmp_path / stale).write_text("stale", encoding="utf-8")
+    renamed = ClassTable.from_codes([5, 6, 7])
+    write_all(tmp_path / "map.tif", confidence=tmp_path / "c.tif", classes=renamed, overwrite=True)
+    assert open_labels(tmp_path / "map.tif").attrs["class_codes"] == [5, 6, 7]
+    assert {f.name for f in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml", "c.tif"}
+
+
+FULL_DISK = """
+import resource, signal, sys
+import numpy as np
+from affine import Affine
+from rasterio.windows import Window
+from hsiattn.classes import ClassTable
+from hsiattn.errors import OutputError
+from hsiattn.mapping.staged_raster import StagedRaster
+from hsiattn.mapping.writer import LandCoverWriter
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+indices = np.random.default_rng(0).integers(0, 200, (300, 300))
+for driver in ("GTiff", "COG", "ENVI"):
+    for limit in (100, 20_000, 60_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        try:
+            with LandCoverWriter(f"{sys.argv[1]}/{driver}-{limit}.tif", height=300, width=300, crs=None, driver=driver,
+                                 transform=Affine.identity(), classes=ClassTable.from_codes(range(1, 201))) as writer:
+                writer.write(Window(0, 0, 300, 300), indices)
+        except OutputError as error:
+            print(error)
+"""
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files does to GDAL what a full disk does, also where GDAL itself keeps silent about it."""
+    result = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    lines = result.stdout.splitlines()
+    names = [f"{driver}-{limit}.tif" for driver in ("GTiff", "COG", "ENVI") for limit in (100, 20_000, 60_000)]
+    assert [line.split(" cannot be written completely ")[0] for line in lines] == [str(tmp_path / n) for n in names]
+    assert list(tmp_path.iterdir()) == []
+
+
+class ForgetfulDataset:
+    """A raster that confuses two values while it writes."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+
+    def write(self, values: np.ndarray[Any, Any], window: Window) -> None:
+        self._dataset.write(np.where(values == 3, 2, values), window=window)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+
+def test_a_raster_that_lost_pixels_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = StagedRaster.create
+
+    def create_forgetful(raster: StagedRaster) -> None:
+        create(raster)
+        raster.dataset = ForgetfulDataset(raster.dataset)
+
+    monkeypatch.setattr(StagedRaster, "create", create_forgetful)
+    with pytest.raises(OutputError, match="not all pixels have arrived"):
+        write_all(tmp_path / "map.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> None:
+    taken = tmp_path / "taken.tif"
+    taken.touch()
+    check_output(taken, overwrite=True)
+    check_output(tmp_path / "new.tif")
+    with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
+        check_output(taken)
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(tmp_path, overwrite=True)
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(tmp_path / "none" / "map.tif")
+    with pytest.raises(OutputError, match="not a file on a disk"):
+        check_output("/vsimem/map.tif")
+
+
+def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(OutputError, match="cannot be written to"):
+        check_output(tmp_path / "map.tif")
+
+
+def test_the_writer_checks_all_its_outputs(tmp_path: Path) -> None:
+    (tmp_path / "map.qml").touch()
+    (tmp_path / "cube.hdr").touch()
+    with pytest.raises(OutputError, match=r"map\.qml exists already"):
+        writer(tmp_path / "map.tif")
+    with pytest.raises(OutputError, match=r"cube\.hdr exists already"):
+        writer(tmp_path / "cube.img", driver="ENVI")
+    with pytest.raises(OutputError, match="written twice"):
+        writer(tmp_path / "m.tif", confidence=tmp_path / "m.tif")
+    with pytest.raises(OutputError, match="choose GTiff, COG, ENVI"):
+        writer(tmp_path / "m.png", driver="PNG")
+
+
+def test_creation_options_reach_gdal(tmp_path: Path) -> None:
+    write_all(tmp_path / "a.tif", creation_options={"COMPRESS": "LZW", "BLOCKXSIZE": "128", "BLOCKYSIZE": "128"})
+    write_all(tmp_path / "b.tif", creation_options={"COMPRESS": "LZW"}, driver="COG")
+    for name in ("a.tif", "b.tif"):
+        with rasterio.open(tmp_path / name) as raster:
+            assert raster.profile["compress"] == "lzw"
+    with rasterio.open(tmp_path / "a.tif") as raster:
+        assert raster.block_shapes == [(128, 128)]
+
+
+def test_creation_options_that_gdal_refuses_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="check the creation options"):
+        write_all(tmp_path / "a.tif", creation_options={"BLOCKXSIZE": "100"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("indices", "confidence", "message"),
+    [
+        (np.zeros((2, 3), int), None, "shape"),
+        (np.full((2, 2), 3), None, "-1 … 2"),
+        (np.full((2, 2), -2), None, "-1 … 2"),
+        (np.zeros((2, 2), int), np.zeros((2, 2)), "confidence must be given"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    tmp_path: Path, indices: np.ndarray[Any, Any], confidence: np.ndarray[Any, Any] | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message), writer(tmp_path / "map.tif") as land_cover:
+        land_cover.write(Window(0, 0, 2, 2), indices, confidence)
+    assert list(tmp_path.iterdir()) == []
+
+
+def predicted() -> xr.Dataset:
+    """What a classifier's `predict` gives."""
+    grid = Grid(HEIGHT, WIDTH, UTM, ROTATED)
+    codes = georeference(
+        xr.DataArray(CLASSES.to_codes(INDICES).astype(np.int32), dims=("y", "x"), attrs=CLASSES.to_attrs()), grid
+    )
+    confidence = codes.copy(data=np.full((HEIGHT, WIDTH), 0.5, np.float32))
+    return xr.Dataset({"land_cover": codes, "confidence": confidence})
+
+
+def test_a_predicted_map_is_written_as_it_is(tmp_path: Path) -> None:
+    write_map(predicted(), tmp_path / "map.tif", confidence=tmp_path / "c.tif")
+    labels = open_labels(tmp_path / "map.tif", like=predicted()["land_cover"])
+    np.testing.assert_array_equal(labels.values, predicted()["land_cover"].values)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert raster.transform == ROTATED
+    with rasterio.open(tmp_path / "c.tif") as raster:
+        assert np.nanmax(raster.read(1)) == 0.5
+
+
+def test_a_map_with_other_dimension_order_or_nan_is_written_alike(tmp_path: Path) -> None:
+    land_cover = predicted()["land_cover"]
+    write_map(land_cover.where(land_cover > 0).transpose("x", "y"), tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+
+
+def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no variable confidence"):
+        write_map(predicted()["land_cover"], tmp_path / "map.tif", confidence=tmp_path / "c.tif")
+    land_cover = predicted()["land_cover"].copy()
+    land_cover[0, 0] = 99
+    with pytest.raises(LabelError, match="code 99"):
+        write_map(land_cover, tmp_path / "map.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_map_is_not_touched_without_overwrite(tmp_path: Path) -> None:
+    write_map(predicted(), tmp_path / "map.tif")
+    before = everything_in(tmp_path)
+    with pytest.raises(OutputError, match="--overwrite"):
+        write_map(predicted(), tmp_path / "map.tif")
+    assert everything_in(tmp_path) == before
+
+
+def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_map(predicted(), tmp_path / name / "map.tif")
+    assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")

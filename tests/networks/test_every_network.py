@@ -1,0 +1,151 @@
+"""One battery of checks that every network must pass."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional
+
+from hsiattn.errors import RecipeError
+from hsiattn.networks import NETWORKS, create_network, network_class, patches_of_tile
+
+BANDS, CHANNELS, CLASSES, PATCH = 20, 3, 4, 7
+SMALL = {"ssan": {"hidden": 8}, "grouped-ssan": {"hidden": 8, "width": 6, "embedding": 5, "group": 6}}
+
+
+@pytest.fixture(params=sorted(NETWORKS))
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def network(name):
+    torch.manual_seed(0)
+    network = create_network(
+        name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **SMALL.get(name, {})
+    )
+    for parameter in network.parameters():  # away from zero starts, so that every part has an influence
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return network
+
+
+def _pixels(count: int = 6, missing: float = 0.0):
+    generator = torch.Generator().manual_seed(1)
+    valid = torch.rand(count, PATCH, PATCH, generator=generator) >= missing
+    valid[:, PATCH // 2, PATCH // 2] = True
+    patches = torch.randn(count, CHANNELS, PATCH, PATCH, generator=generator) * valid[:, None]
+    return torch.randn(count, BANDS, generator=generator), patches, valid
+
+
+def test_logits_have_one_row_per_pixel_and_one_column_per_class(network):
+    assert network(*_pixels(5)).shape == (5, CLASSES)
+    assert network(*_pixels(1)).shape == (1, CLASSES)
+
+
+def test_a_pixel_does_not_depend_on_the_others_in_its_batch(network):
+    network.eval()
+    spectra, patches, valid = _pixels(6, missing=0.3)
+    together = network(spectra, patches, valid)
+    alone = torch.cat([network(spectra[i : i + 1], patches[i : i + 1], valid[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_every_parameter_learns(network):
+    functional.cross_entropy(network(*_pixels(8)), torch.arange(8) % CLASSES).backward()
+    silent = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+def test_missing_neighbours_have_no_influence(network):
+    network.eval()
+    spectra, patches, valid = _pixels(6, missing=0.4)
+    disturbed = torch.where(valid[:, None], patches, 1e3)
+    if network.dense_capable or network.edge == "zero":
+        torch.testing.assert_close(network(spectra, disturbed, valid), network(spectra, patches, valid))
+
+
+def test_no_mask_means_that_all_neighbours_are_there(network):
+    network.eval()
+    spectra, patches, valid = _pixels(4)
+    torch.testing.assert_close(network(spectra, patches), network(spectra, patches, valid))
+
+
+def test_reversing_the_spectrum_changes_the_result(network):
+    network.eval()
+    spectra, patches, valid = _pixels(4)
+    assert not torch.allclose(network(spectra, patches, valid), network(spectra.flip(1), patches, valid), atol=1e-4)
+
+
+def test_weights_survive_saving_and_loading(network, name, tmp_path):
+    other = create_network(
+        name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **SMALL.get(name, {})
+    ).eval()
+    torch.save(network.eval().state_dict(), tmp_path / "weights.pt")
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    assert torch.equal(other(*_pixels()), network(*_pixels()))
+
+
+def test_the_same_seed_gives_the_same_result_bit_for_bit(network):
+    twin = copy.deepcopy(network)
+    for each in (network, twin):
+        torch.manual_seed(5)
+        functional.cross_entropy(each.train()(*_pixels()), torch.arange(6) % CLASSES).backward()
+    for one, two in zip(network.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(one.grad, two.grad)
+
+
+def test_bfloat16_autocast_stays_close(network):
+    network.eval()
+    exact = network(*_pixels())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = network(*_pixels()).float()
+    assert (mixed - exact).abs().max() < 0.05 * (1 + exact.abs().max())
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.35])
+@pytest.mark.parametrize("size", [(1, 1), (5, 8), (11, 3)])
+def test_dense_evaluation_equals_every_patch_on_its_own(network, size, missing):
+    if not network.dense_capable:
+        with pytest.raises(NotImplementedError, match="dense"):
+            network.dense(*_pixels(1))
+        return
+    network.eval()
+    torch.manual_seed(2)
+    height, width = size
+    valid = torch.rand(height + PATCH - 1, width + PATCH - 1) >= missing
+    components = torch.randn(CHANNELS, *valid.shape) * valid
+    spectra = torch.randn(BANDS, height, width)
+    dense = network.dense(spectra, components, valid)
+    patches, neighbours = patches_of_tile(components, valid, PATCH)
+    one_by_one = network(spectra.flatten(1).T, patches.flatten(0, 1), neighbours.flatten(0, 1))
+    assert dense.shape == (CLASSES, height, width)
+    torch.testing.assert_close(dense.flatten(1).T, one_by_one, atol=1e-4, rtol=1e-4)
+
+
+def test_a_few_pixels_can_be_learned_by_heart(network):
+    torch.manual_seed(3)
+    spectra, patches, valid = _pixels(32)
+    targets = torch.arange(32) % CLASSES
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.003)
+    for _ in range(400):
+        optimizer.zero_grad()
+        functional.cross_entropy(network(spectra, patches, valid), targets).backward()
+        optimizer.step()
+    assert (network.eval()(spectra, patches, valid).argmax(dim=1) == targets).all()
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attribute:UserWarning")  # how nn.GRU keeps its weights
+def test_the_torch_exporter_captures_it(network):
+    network.eval()
+    inputs = _pixels(4)
+    program = torch.export.export(network, inputs, strict=False)
+    torch.testing.assert_close(program.module()(*inputs), network(*inputs), atol=1e-5, rtol=1e-4)
+
+
+def test_unknown_names_and_arguments_are_refused_with_the_choices():
+    with pytest.raises(RecipeError, match="ssan"):
+        network_class("resnet")
+    with pytest.raises(RecipeError, match="hidden"):
+        create_network("ssan", bands=4, channels=4, classes=2, patch_size=27, hiden=3)
+    with pytest.raises(RecipeError, match="odd"):
+        create_network("ssan", bands=4, channels=4, classes=2, patch_size=8)
