@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,12 +22,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from hsiattn import __version__
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, HsiattnError, ModelFileError, OutputError
+from hsiattn.errors import BandError, HsiattnError, ModelFileError
 from hsiattn.networks import SpectralSpatialNetwork, create_network
+from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation
 from hsiattn.scenes import SceneSource, SpectralBands, match_bands
 
@@ -135,26 +136,14 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    target = Path(path)
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already", "choose another name or add --overwrite")
+    check_output(path, overwrite)
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     text = json.dumps(_without_nan(bundle.header()), sort_keys=True)
     digest = _digest(text, tensors)
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata={"format": _FORMAT, "header": text, "sha256": digest})
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OutputError(f"{target} cannot be written: {reason}", "check folder, rights and free space") from error
+    with whole_file(path) as temporary:  # save_file would give the file rights of its own
+        temporary.write_bytes(save(tensors, metadata={"format": _FORMAT, "header": text, "sha256": digest}))
     return digest
 
 
@@ -166,21 +155,23 @@ def read_bundle(path: str | Path) -> Bundle:
     ModelFileError
         Missing, truncated, altered, of a newer format, or not a model.
     """
-    header, tensors, digest = _read_parts(Path(path))
+    text, tensors, digest = _read_parts(Path(path))
+    header = json.loads(text)
     if header["format_version"] > FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has format {header['format_version']}, this hsiattn reads up to {FORMAT_VERSION}",
-            f"update hsiattn (the model was made with {header.get('versions', {}).get('hsiattn', 'a newer version')})",
+            "update hsiattn; the model was made with a newer version",
         )
-    if _digest(json.dumps(header, sort_keys=True), tensors) != digest:
+    if _digest(text, tensors) != digest:
         raise ModelFileError(
             f"{path} is damaged or was altered: its contents do not have the SHA-256 that it states",
             "get the file again, or train again",
         )
     try:
         return _assemble(header, tensors, digest)
-    except (KeyError, TypeError, ValueError, RuntimeError, HsiattnError) as error:
-        raise ModelFileError(f"{path} is not a usable model: {error}", "train again with this version") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
+        reason = " ".join(str(error).split())  # torch lists missing weights line by line
+        raise ModelFileError(f"{path} is not a usable model: {reason}", "train again with this version") from error
 
 
 def models_folder() -> Path:
@@ -221,8 +212,8 @@ def find_model(source: SceneSource) -> Path:
 
 def package_versions() -> dict[str, str]:
     """Versions of the packages that decide a result."""
-    versions = {}
-    for name in ("hsiattn", "torch", "numpy", "scikit-learn", "lightning", "rasterio"):
+    versions = {"hsiattn": __version__}
+    for name in ("torch", "numpy", "scikit-learn", "lightning", "rasterio"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -235,7 +226,8 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
+def _read_parts(path: Path) -> tuple[str, dict[str, Tensor], str]:
+    """Header (JSON with a format version), tensors and stated digest; nothing of it is checked beyond that."""
     if not path.exists():
         raise ModelFileError(f"there is no model file {path}", "check the path, or list models with: hsiattn models")
     if path.is_dir():
@@ -249,10 +241,9 @@ def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
             f"{path} is not a model file, or is truncated ({error})", "get the file again, or train again"
         ) from error
     try:
-        header = json.loads(metadata["header"])
-        if metadata["format"] != _FORMAT or not isinstance(header["format_version"], int):
+        if metadata["format"] != _FORMAT or not isinstance(json.loads(metadata["header"])["format_version"], int):
             raise ValueError("no format version")
-        return header, tensors, metadata["sha256"]
+        return metadata["header"], tensors, metadata["sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} is a safetensors file, but not a model of hsiattn", "give a file that hsiattn train wrote"
@@ -313,9 +304,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, np.integer):
         return int(value)
     return value
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

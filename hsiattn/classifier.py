@@ -8,13 +8,14 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from hsiattn.assessment import AccuracyReport, assess
 from hsiattn.bundle import Bundle, read_bundle, write_bundle
 from hsiattn.classes import ClassTable
-from hsiattn.errors import SplitError
+from hsiattn.errors import LabelError, ModelFileError, SplitError
 from hsiattn.mapping import predict_array
 from hsiattn.sampling import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split
 from hsiattn.scenes import as_source
@@ -115,6 +116,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         labels = labels.transpose("y", "x")
         check_same_grid(source, labels, ("the scene", "the labels"))
         codes = np.nan_to_num(labels.to_numpy()).astype(np.int64)
+        if not codes.any():
+            raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
         classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
         model = make_model(
             source,
@@ -166,7 +169,14 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             Missing, damaged, too new, or not a model.
         """
         bundle = read_bundle(path)
-        classifier = cls(Recipe.model_validate(bundle.recipe), device=device)
+        try:
+            recipe = Recipe.model_validate(bundle.recipe)
+        except ValidationError as error:
+            key = ".".join(str(part) for part in error.errors()[0]["loc"])
+            raise ModelFileError(
+                f"{path} was made by a recipe that this hsiattn does not know ({key})", "update hsiattn"
+            ) from error
+        classifier = cls(recipe, device=device)
         classifier._take(bundle)
         return classifier
 

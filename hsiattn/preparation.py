@@ -13,9 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import linalg
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.covariance import ledoit_wolf
 
 from hsiattn.errors import TrainingError
+
+_LEAST_VARIANCE = 1e-9
+"""Of scaled bands within a class, so that spectra without noise, as of a first trial, can be told apart too."""
 
 Chunks = Callable[[], Iterable[NDArray[np.float64]]]
 """Gives the spectra to fit on, as often as asked, in pieces (n, B) that fit memory."""
@@ -248,12 +251,34 @@ def _discriminant_axes(
     classes = np.unique(targets)
     if len(classes) < 2:
         raise TrainingError("the training pixels are all of one class", "label at least two classes")
-    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(spectra, targets)
-    means = np.asarray(analysis.means_)
+    means = np.stack([spectra[targets == k].mean(axis=0) for k in classes])
     # In the space where the within-class covariance is the identity, the differences of class means span all that
     # tells classes apart; an orthonormal basis of that span keeps distances.
-    root = np.linalg.cholesky(analysis.covariance_)
+    root = np.linalg.cholesky(_covariance_within(spectra, targets))
     whitened = linalg.solve_triangular(root, (means - means.mean(axis=0)).T, lower=True)
     basis = np.linalg.svd(whitened, full_matrices=False)[0][:, : len(classes) - 1]
     directions = linalg.solve_triangular(root, basis, lower=True, trans="T").T
     return directions, -directions @ means.mean(axis=0)
+
+
+def _covariance_within(spectra: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Covariances of the classes (B, B), shrunk after Ledoit and Wolf 2004, averaged by their numbers of pixels.
+
+    As in scikit-learn's `LinearDiscriminantAnalysis(shrinkage="auto")`, but a class with a single pixel says nothing
+    about scatter and takes no part.
+    """
+    bands = spectra.shape[1]
+    total, pixels = np.zeros((bands, bands)), 0
+    for k in np.unique(targets):
+        members = spectra[targets == k]
+        if len(members) < 2:
+            continue
+        deviation = np.std(members, axis=0)
+        deviation[deviation < 1e-9] = 1.0
+        shrunk, _ = ledoit_wolf((members - members.mean(axis=0)) / deviation)
+        total += len(members) * deviation[:, None] * shrunk * deviation
+        pixels += len(members)
+    if not pixels:
+        raise TrainingError("every class has a single training pixel", "label at least two pixels of a class")
+    covariance: NDArray[np.float64] = total / pixels + _LEAST_VARIANCE * np.eye(bands)
+    return covariance

@@ -26,6 +26,7 @@ from rasterio.errors import RasterioError
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import OutputError
 from hsiattn.labels.raster_attributes import palette, write_sidecars
+from hsiattn.outputs import check_output, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 
 Floats = NDArray[np.float64]
@@ -129,16 +130,19 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
     """
     base = Path(folder)
     scene_path, labels_path = base / "scene.tif", base / "labels.tif"
-    for path in (scene_path, labels_path):
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists", "choose another folder, or pass overwrite=True or --overwrite")
-    scene, labels = simulate_scene(seed=seed)
     try:
         base.mkdir(parents=True, exist_ok=True)
-        _write_scene(scene_path, scene)
-        _write_labels(labels_path, labels)
-    except (OSError, RasterioError) as error:
-        raise OutputError(f"the example cannot be written into {base} ({error})", "choose another folder") from error
+    except OSError as error:
+        raise OutputError(f"the folder {base} cannot be made ({error.strerror})", "choose another folder") from error
+    for path in (scene_path, labels_path):
+        check_output(path, overwrite)
+    scene, labels = simulate_scene(seed=seed)
+    with whole_file(scene_path, RasterioError) as temporary:
+        _write_scene(temporary, scene)
+    with whole_file(labels_path, RasterioError) as temporary:
+        _write_labels(temporary, labels)
+    counts = np.bincount(_map_values(labels).ravel(), minlength=len(CLASSES) + 1)[1:]
+    write_sidecars(labels_path, CLASSES, counts.tolist())
     return scene_path, labels_path
 
 
@@ -450,9 +454,12 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
 
 def _write_labels(path: Path, labels: xr.DataArray) -> None:
     """Values are class index + 1, as in every map; the attribute table beside the file restores the codes."""
-    values = (CLASSES.to_indices(labels.values) + 1).astype(np.uint8)
+    values = _map_values(labels)
     with _create(path, grid_of(labels), count=1, dtype="uint8", nodata=0) as dataset:
         dataset.write(values, 1)
         dataset.write_colormap(1, palette(CLASSES))
         dataset.set_band_description(1, "land cover")
-    write_sidecars(path, CLASSES, np.bincount(values.ravel(), minlength=len(CLASSES) + 1)[1:].tolist())
+
+
+def _map_values(labels: xr.DataArray) -> NDArray[np.uint8]:
+    return (CLASSES.to_indices(labels.values) + 1).astype(np.uint8)

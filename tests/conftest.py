@@ -6,14 +6,21 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from affine import Affine
+from rasterio.crs import CRS
 
 # As the command line does, and before torch is loaded: waiting threads sleep, so tests stay quick on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+if TYPE_CHECKING:
+    from hsiattn import SpectralSpatialClassifier
+    from hsiattn.training import Recipe
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -74,6 +81,52 @@ def write_scene() -> Callable[..., Path]:
 def write_labels() -> Callable[..., Path]:
     """The function that writes a GeoTIFF of class codes."""
     return _write_labels
+
+
+def _make_scene(
+    values: np.ndarray, *, nodata: float | None = None, scale: float = 1.0, transform: Affine | None = None,
+    crs: str | None = "EPSG:32633", name: str = "made scene",
+) -> xr.DataArray:  # fmt: skip
+    """A scene in memory from values (B, H, W), bands every 10 nm from 400 nm on."""
+    from hsiattn.scenes import Grid, georeference
+
+    count, height, width = values.shape
+    attrs = {"name": name} | ({} if nodata is None else {"_FillValue": nodata})
+    attrs |= {"scale_factor_reflectance": scale} if scale != 1.0 else {}
+    scene = xr.DataArray(
+        values,
+        dims=("band", "y", "x"),
+        coords={"wavelength": ("band", 400.0 + 10.0 * np.arange(count), {"units": "nm"})},
+        attrs=attrs,
+    )
+    transform = transform or Affine(10.0, 0.0, 360000.0, 0.0, -10.0, 5810000.0)
+    return georeference(scene, Grid(height, width, CRS.from_string(crs) if crs else None, transform))
+
+
+@pytest.fixture(scope="session")
+def make_scene() -> Callable[..., xr.DataArray]:
+    """The function that makes a scene in memory."""
+    return _make_scene
+
+
+@pytest.fixture(scope="session")
+def quick_recipe() -> Recipe:
+    """The default recipe, so small that training takes about a second."""
+    from hsiattn.training import load_recipe
+
+    changes = ["patch_size=5", "training.max_epochs=4", "training.max_per_class=30", "training.batch_size=32"]
+    sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, range_scale: 0.05, dropout: 0.3}"
+    return load_recipe("default", [*changes, sizes])
+
+
+@pytest.fixture(scope="session")
+def fitted(tiny: TinyScene, quick_recipe: Recipe) -> SpectralSpatialClassifier:
+    """A classifier fitted on the tiny scene; tests never fit it again."""
+    from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
+    from hsiattn.sampling import RandomPixels
+
+    classifier = SpectralSpatialClassifier(quick_recipe, split=RandomPixels(train_size=20), device="cpu")
+    return classifier.fit(open_scene(tiny.scene), open_labels(tiny.labels))
 
 
 @pytest.fixture(scope="session")

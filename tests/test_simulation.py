@@ -164,5 +164,5 @@ def test_files_that_exist_are_kept_unless_told_otherwise(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be made"):
         write_example(tmp_path / "taken")

@@ -95,7 +95,7 @@ def describe_map(path: str) -> dict[str, Any] | None:
                 counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=counts.size)
     except RasterioError:
         return None
-    table = legend.class_table(values=[])
+    table = legend.class_table()
     values = {code: value for value, code in legend.codes.items()}
     classes = [
         {**record, "pixels": int(counts[values.get(record["code"], record["code"])])}

@@ -12,6 +12,7 @@ import click
 
 from hsiattn.cli import options
 from hsiattn.errors import OutputError
+from hsiattn.outputs import check_output, whole_file
 
 
 def refuse_existing(paths: Iterable[str | Path | None], overwrite: bool) -> None:
@@ -22,8 +23,6 @@ def refuse_existing(paths: Iterable[str | Path | None], overwrite: bool) -> None
     OutputError
         One exists and may not be replaced, two are the same file, or a folder is missing or not writable.
     """
-    from hsiattn.mapping.writer import check_output
-
     wanted = [path for path in paths if path is not None]
     if len({os.path.abspath(path) for path in wanted}) < len(wanted):
         names = ", ".join(str(path) for path in wanted)
@@ -73,21 +72,12 @@ def make_folder(path: Path) -> None:
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file under a temporary name beside its final one, and rename it when it is whole.
+    """Write a file, whole or not at all.
 
     Raises
     ------
     OutputError
         The folder is missing, not writable or full.
     """
-    final = Path(path)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.part")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, final)
-    except OSError as error:
-        raise OutputError(
-            f"{final} cannot be written ({error.strerror})", "choose a folder that is writable and has space left"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

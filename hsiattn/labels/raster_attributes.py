@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +57,15 @@ class Legend:
     colors: Mapping[int, Color]
     codes: Mapping[int, int]
 
-    def class_table(self, values: Sequence[int] | None = None) -> ClassTable | None:
-        """The table of the classes: those that have a name, and of `values` the others too; None if there are none."""
-        wanted = set(self.names) | set(self.codes) | set(values if values is not None else self.colors)
-        wanted -= {UNLABELLED}
+    def class_table(self, values: Iterable[int] = ()) -> ClassTable | None:
+        """The table of the classes that have a name or a code, and of `values`; None if there are none.
+
+        Only where nothing else says which classes there are, the palette does; GDAL fills it up with black to 256.
+        """
+        wanted = (set(self.names) | set(self.codes) | set(values)) - {UNLABELLED}
+        if not wanted:
+            painted = [value for value, color in self.colors.items() if color != (0, 0, 0)]
+            wanted = {value for value in self.colors if UNLABELLED < value <= max(painted, default=UNLABELLED)}
         if not wanted:
             return None
         classes: list[LandCoverClass] = []

@@ -163,7 +163,7 @@ def _class_table(
 ) -> ClassTable:
     """The given table, else the raster's own, else names made up for `codes`."""
     if table is None:
-        own = legend.class_table(values=[] if legend.codes else codes) if legend.names or legend.colors else None
+        own = legend.class_table(() if legend.codes else codes) if legend.names or legend.colors else None
         return own or ClassTable.from_codes(codes)
     classes = table if isinstance(table, ClassTable) else open_class_table(table)
     unknown = sorted(set(codes) - set(classes.codes))

@@ -2,12 +2,11 @@
 
 from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
 from hsiattn.mapping.evaluation import evaluate_patchwise, evaluate_tile
-from hsiattn.mapping.writer import LandCoverWriter, check_output, write_map
+from hsiattn.mapping.writer import LandCoverWriter, write_map
 
 __all__ = [
     "LandCoverWriter",
     "MappingRecord",
-    "check_output",
     "classify_scene",
     "evaluate_patchwise",
     "evaluate_tile",

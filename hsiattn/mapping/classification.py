@@ -90,7 +90,7 @@ def classify_scene(
     began = time.monotonic()
     run = _Windows(bundle, source, mask, window_size, device, precision, progress)
     tags = {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size)}
-    tags |= {f"HSIATTN_{name.upper().replace('-', '_')}_VERSION": text for name, text in bundle.versions.items()}
+    tags |= {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
     with LandCoverWriter(
         map_path,
         height=source.height,
@@ -177,7 +177,7 @@ class _Windows:
     ) -> None:
         if mask is not None and mask.shape != (source.height, source.width):
             raise GridError(
-                f"the mask has {mask.shape[0]} × {mask.shape[1]} pixels, the scene {source.height} × {source.width}",
+                f"the mask has {' × '.join(map(str, mask.shape))} pixels, the scene {source.height} × {source.width}",
                 "give a mask on the scene's grid",
             )
         chosen = choose_device(device)

@@ -7,7 +7,6 @@ GeoTIFF are flushed, and the damage would show up at the user's desk.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,35 +25,13 @@ from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, one_line
+from hsiattn.outputs import StrPath, check_output
 from hsiattn.scenes.grid import Grid, grid_of
 
-__all__ = ["BLOCK", "DRIVERS", "LandCoverWriter", "check_output", "write_map"]
+__all__ = ["BLOCK", "DRIVERS", "LandCoverWriter", "write_map"]
 
 DRIVERS = {"gtiff": "GTiff", "cog": "COG", "envi": "ENVI"}
 """GDAL's names of the formats a map can be written in."""
-
-StrPath = str | os.PathLike[str]
-
-
-def check_output(path: StrPath, overwrite: bool = False) -> None:
-    """Refuse an output that could not be written in the end; cheap, to be called before any long work.
-
-    Raises
-    ------
-    OutputError
-        The file exists and `overwrite` is False, it is a folder, or its folder is missing or cannot be written to.
-    """
-    target = Path(path)
-    if os.fspath(path).startswith("/vsi"):
-        raise OutputError(f"{path} is not a file on a disk", "write to a local file and copy it")
-    if target.is_dir():
-        raise OutputError(f"{path} is a folder", "give the name of a file")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{path} exists already", "choose another name or add --overwrite")
-    if not target.parent.is_dir():
-        raise OutputError(f"the folder {target.parent} of the output {target.name} does not exist", "create it first")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"the folder {target.parent} cannot be written to", "choose another folder")
 
 
 class LandCoverWriter:

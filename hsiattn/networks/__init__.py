@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 from hsiattn.errors import RecipeError
@@ -21,6 +22,7 @@ __all__ = [
     "Edge",
     "GroupedSSAN",
     "SpectralSpatialNetwork",
+    "check_arguments",
     "create_network",
     "if_any_missing",
     "network_class",
@@ -41,6 +43,21 @@ def network_class(name: str) -> type[SpectralSpatialNetwork]:
     return NETWORKS[name]
 
 
+def check_arguments(name: str, arguments: Iterable[str]) -> None:
+    """Refuse a network that does not exist, or names of arguments that it does not take.
+
+    Raises
+    ------
+    RecipeError
+        Names what there is instead.
+    """
+    parameters = inspect.signature(network_class(name)).parameters.values()
+    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    unknown = sorted(set(arguments) - set(known))
+    if unknown:
+        raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+
+
 def create_network(
     name: str, *, bands: int, channels: int, classes: int, patch_size: int, **arguments: Any
 ) -> SpectralSpatialNetwork:
@@ -51,12 +68,8 @@ def create_network(
     RecipeError
         Unknown network, unknown argument, or a value the network refuses.
     """
-    network = network_class(name)
-    known = [p.name for p in inspect.signature(network).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    unknown = sorted(set(arguments) - set(known))
-    if unknown:
-        raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+    check_arguments(name, arguments)
     try:
-        return network(bands, channels, classes, patch_size, **arguments)
+        return network_class(name)(bands, channels, classes, patch_size, **arguments)
     except (TypeError, ValueError, RuntimeError) as error:
         raise RecipeError(f"network {name!r} refuses its arguments: {error}", "change them in the recipe") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, OutputError, SplitError
+from hsiattn.classes import ClassTable, LandCoverClass
+from hsiattn.errors import LabelError, SplitError
+from hsiattn.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import PixelSplitter
 
@@ -122,6 +124,9 @@ def split_of_roles(
     SplitError
         Another shape than the labels, unknown values, or a class without training pixel.
     """
+    roles = np.asarray(roles)
+    if roles.dtype.kind not in "biuf":
+        raise SplitError("the split is neither a splitter nor an array of roles", "give one of hsiattn.sampling")
     if roles.shape != codes.shape:
         raise SplitError(
             f"the split is {_size(roles)} pixels, the labels are {_size(codes)}", "give a split on the labels' grid"
@@ -134,7 +139,7 @@ def split_of_roles(
     if usable is not None:
         own[(own != ROLES["none"]) & ~usable] = ROLES["dropped"]
     _check_every_class_is_there(codes, own == ROLES["training"], classes)
-    return Split(own, _record(codes, own, classes, window, {"method": "given"}))
+    return Split(own, _record(codes, own, classes, window, {"method": "given", "in_words": "as the given split says"}))
 
 
 def write_split(
@@ -147,25 +152,16 @@ def write_split(
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    target = Path(path)
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already", "choose another name or add --overwrite")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    check_output(path, overwrite)
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": roles.shape[0], "width": roles.shape[1]}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(
-                temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
-            ) as file:
-                file.write(roles, 1)
-                file.write_colormap(1, _ROLE_COLORS)
-                file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
-        temporary.replace(target)
-    except (OSError, RasterioError) as error:
-        raise OutputError(f"{target} cannot be written: {error}", "check folder, rights and free space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with warnings.catch_warnings(), whole_file(path, RasterioError) as temporary:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(
+            temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
+        ) as file:
+            file.write(roles, 1)
+            file.write_colormap(1, _ROLE_COLORS)
+            file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
 
 
 def read_split(path: str | Path) -> NDArray[np.uint8]:
@@ -174,15 +170,21 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
     Raises
     ------
     LabelError
-        Not a raster.
+        Not a raster, or one with other values.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as file:
-                return np.asarray(file.read(1)).astype(np.uint8)
+                roles = np.asarray(file.read(1))
     except (OSError, RasterioError) as error:
         raise LabelError(f"{path} is not a split raster", "give the file that --write-split wrote") from error
+    unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
+    if unknown:
+        raise LabelError(
+            f"{path} is not a split raster: it holds the value {unknown[0]:g}", "give the file that --write-split wrote"
+        )
+    return roles.astype(np.uint8)
 
 
 _ROLE_COLORS = {
@@ -195,10 +197,10 @@ _ROLE_COLORS = {
 
 
 def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], classes: ClassTable) -> None:
-    missing = [c.name for c in classes if not np.any(usable & (codes == c.code))]
+    missing = [c for c in classes if not np.any(usable & (codes == c.code))]
     if missing:
         raise SplitError(
-            f"class {', '.join(missing)} has no labelled pixel with data to train on",
+            f"{_named(missing)} has no labelled pixel with data to train on",
             "label it inside the scene, or take it out of the class table",
         )
 
@@ -210,10 +212,16 @@ def _splitting_by_name(
     try:
         yield from splitter.split(positions, members)
     except SplitError as error:
-        problem = error.problem
-        for c in sorted(classes, key=lambda c: -c.code):
-            problem = problem.replace(f"class {c.code} ", f"class {c.name} (code {c.code}) ")
+        listed = re.compile(r"\bclass (\d+(?:, \d+)*)(?= )")
+        problem = listed.sub(lambda found: _named(classes.subset(map(int, found[1].split(", ")))), error.problem)
         raise SplitError(problem, error.remedy) from error
+
+
+def _named(classes: Iterable[LandCoverClass]) -> str:
+    """Classes in a complaint: "class maize (code 1), oats (code 11)", the code alone where there is no other name."""
+    return "class " + ", ".join(
+        str(c.code) if c.name == f"class {c.code}" else f"{c.name} (code {c.code})" for c in classes
+    )
 
 
 def _record(

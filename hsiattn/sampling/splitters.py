@@ -55,7 +55,12 @@ class PixelSplitter(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters, JSON-ready, for the record."""
-        return {"method": type(self).__name__, **vars(self)}
+        return {"method": type(self).__name__, "in_words": self.in_words, **vars(self)}
+
+    @property
+    @abstractmethod
+    def in_words(self) -> str:
+        """How the test pixels came about, for the reader of a report."""
 
     @abstractmethod
     def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
@@ -68,6 +73,8 @@ class AllPixels(PixelSplitter):
     def __init__(self, *, train_size: int | None = None, random_state: int = 0) -> None:
         super().__init__(random_state=random_state)
         self.train_size = train_size
+
+    in_words = "none held out"
 
     def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
         chosen = [
@@ -92,6 +99,8 @@ class RandomPixels(PixelSplitter):
     def __init__(self, n_splits: int = 1, *, train_size: float = 10, random_state: int = 0) -> None:
         super().__init__(n_splits, random_state=random_state)
         self.train_size = train_size
+
+    in_words = "single pixels at random, among the training pixels"
 
     def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
         training, test = [], []
@@ -118,7 +127,8 @@ class SpatialBlocks(PixelSplitter):
     `buffer` rows and columns of a drawn training pixel is dropped. With buffer ≥ patch_size // 2, no test window holds
     a training pixel.
 
-    Which pixels train does not depend on the buffer, so splits with different buffers can be compared.
+    Which pixels train does not depend on the buffer, so splits with different buffers can be compared; only where a
+    buffer would leave a class without a test pixel, another assignment is taken.
 
     Parameters
     ----------
@@ -150,6 +160,11 @@ class SpatialBlocks(PixelSplitter):
         self.buffer = buffer
         self.train_share = train_share
         self.train_size = train_size
+
+    @property
+    def in_words(self) -> str:
+        """How the test pixels came about, for the reader of a report."""
+        return f"in other blocks of the scene, more than {self.buffer} pixels from any training pixel"
 
     def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
         failure: SplitError | None = None

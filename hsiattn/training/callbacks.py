@@ -88,6 +88,11 @@ class ReportEpochs(Callback):
         self.of_epochs = of_epochs
         self.began = time.monotonic()
 
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Take out of the log what a resumed run does once more."""
+        if self.log_path:
+            _shorten(self.log_path, trainer.current_epoch)
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Collect the figures of the epoch and pass them on."""
         metrics = trainer.callback_metrics
@@ -103,6 +108,14 @@ class ReportEpochs(Callback):
             self.listener(figures)
         if self.log_path:
             _append(self.log_path, figures)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For checkpoints."""
+        return {"seconds": time.monotonic() - self.began}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From checkpoints."""
+        self.began = time.monotonic() - state_dict["seconds"]
 
 
 def start_log(path: Path, *, keep: bool) -> None:
@@ -124,3 +137,11 @@ def start_log(path: Path, *, keep: bool) -> None:
 def _append(path: Path, figures: EpochFigures) -> None:
     with path.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(asdict(figures).values())
+
+
+def _shorten(path: Path, epochs: int) -> None:
+    """Leave the header and the rows of so many epochs."""
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) <= epochs)])

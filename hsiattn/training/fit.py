@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -25,10 +25,10 @@ from hsiattn.errors import TrainingError
 from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.sampling import LabelledPatches
 from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
-from hsiattn.training.module import Batch, PixelClassification
+from hsiattn.training.checkpoints import Checkpoints, KeepState
+from hsiattn.training.module import Batch, PixelClassification, as_tensors
 from hsiattn.training.recipes import TrainingSettings
 
-_CHECKPOINT_INTERVAL = timedelta(seconds=20)
 _SMALL_NETWORK = 500_000
 """Parameters below which one thread trains as fast as several."""
 
@@ -48,25 +48,6 @@ class TrainingRecord:
     def to_dict(self) -> dict[str, Any]:
         """All figures by name."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """Where an interrupted run is kept, and what identifies it.
-
-    Attributes
-    ----------
-    folder
-        Holds `last.ckpt` and `run.json`.
-    identity
-        Everything the result depends on; a run with another identity is not resumed.
-    resume
-        Go on from the folder's checkpoint, if there is one.
-    """
-
-    folder: Path
-    identity: dict[str, Any]
-    resume: bool
 
 
 def train_network(
@@ -105,7 +86,7 @@ def train_network(
     chosen = choose_device(device)
     precision = choose_precision(settings.precision, chosen)
     network.train()
-    _warm_start(network, training)
+    network.warm_start(*as_tensors(training))
     module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
     best = KeepBest(last=not len(validation))
     callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
@@ -113,12 +94,15 @@ def train_network(
         callbacks.append(
             EarlyStopping("validation_loss", patience=settings.patience, check_finite=False, verbose=False)
         )
-    checkpoint = _checkpointing(checkpoints, callbacks)
+    checkpoint = checkpoints.open() if checkpoints else None
+    state = KeepState(checkpoints.file) if checkpoints else None
+    if state:
+        callbacks.append(state)
     if log:
         start_log(log, keep=checkpoint is not None)
 
     began = time.monotonic()
-    with _quiet_lightning(), _fitting_threads(network, chosen):
+    with _quiet_lightning(), _deterministic_algorithms(), _fitting_threads(network, chosen):
         trainer = lightning.Trainer(
             accelerator="gpu" if chosen.type == "cuda" else "cpu",
             devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
@@ -128,7 +112,8 @@ def train_network(
             callbacks=callbacks,
             deterministic="warn",
             logger=False,
-            enable_checkpointing=checkpoints is not None,
+            enable_checkpointing=False,
+            plugins=[state.storage] if state else None,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=-1 if len(validation) else 0,
@@ -140,6 +125,8 @@ def train_network(
         _fit(trainer, module, loaders, checkpoint)
     if len(validation) and not np.isfinite(best.loss):
         raise TrainingError("the validation loss was never finite", "lower training.learning_rate")
+    if not all(parameter.isfinite().all() for parameter in network.parameters()):
+        raise TrainingError("the weights grew beyond all bounds", "lower training.learning_rate")
     network.eval().to("cpu")
     return TrainingRecord(
         epochs=trainer.current_epoch,
@@ -156,8 +143,7 @@ class _PixelBatches(Dataset[Batch]):
     """Whole batches by lists of indices: indexing tensors once is far cheaper than collating pixels one by one."""
 
     def __init__(self, pixels: LabelledPatches) -> None:
-        arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
-        self.tensors = tuple(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+        self.tensors = as_tensors(pixels)
 
     def __len__(self) -> int:
         return len(self.tensors[0])
@@ -195,11 +181,6 @@ def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataL
     return DataLoader(_PixelBatches(pixels), sampler=_EpochOrder(len(pixels), batch_size, seed), batch_size=None)
 
 
-def _warm_start(network: SpectralSpatialNetwork, training: LabelledPatches) -> None:
-    arrays = (training.spectra, training.patches, training.valid, training.targets)
-    network.warm_start(*(torch.from_numpy(array) for array in arrays))
-
-
 def _class_weights(training: LabelledPatches, classes: int, settings: TrainingSettings) -> Tensor:
     counts = np.bincount(training.targets, minlength=classes)
     if not settings.class_balance:
@@ -207,48 +188,23 @@ def _class_weights(training: LabelledPatches, classes: int, settings: TrainingSe
     return torch.from_numpy(len(training) / (classes * np.maximum(counts, 1))).float()
 
 
-def _checkpointing(checkpoints: Checkpoints | None, callbacks: list[Callback]) -> Path | None:
-    """Add the callback that writes checkpoints; return the one to resume from."""
-    if checkpoints is None:
-        return None
-    folder, note = checkpoints.folder, checkpoints.folder / "run.json"
-    last = folder / "last.ckpt"
-    identity = json.loads(json.dumps(checkpoints.identity))
-    found = last if checkpoints.resume and last.exists() else None
-    if found:
-        if not note.exists() or json.loads(note.read_text(encoding="utf-8")) != identity:
-            raise TrainingError(
-                f"{folder} holds a run with another scene, labels, split, recipe or seed",
-                "repeat the options of that run, or leave out --resume",
-            )
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        last.unlink(missing_ok=True)
-        note.write_text(json.dumps(identity, indent=1), encoding="utf-8")
-    callbacks.append(
-        ModelCheckpoint(
-            folder, save_last=True, save_top_k=0, train_time_interval=_CHECKPOINT_INTERVAL, enable_version_counter=False
-        )
-    )
-    return found
-
-
 def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[Any], checkpoint: Path | None) -> None:
+    training, validation = loaders[0], loaders[1] if len(loaders) > 1 else None
+    handler = signal.getsignal(signal.SIGINT)
     try:
-        training, validation = loaders[0], loaders[1] if len(loaders) > 1 else None
-        trainer.fit(module, training, validation, ckpt_path=str(checkpoint) if checkpoint else None)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own
+        trainer.fit(module, training, validation, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own, and is deaf to the next one
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from stop
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 @contextmanager
 def _fitting_threads(network: SpectralSpatialNetwork, device: torch.device) -> Iterator[None]:
     """One thread for small networks on a CPU.
 
-    Their matrix products are too small to share: a second thread gains nothing, and where another process wants the core
-    as well, waiting for it makes a step many times slower (measured: 25 ms with one thread, 25 … 1700 ms with two).
+    Their matrix products are too small to share: a second thread gains nothing, and where another process wants the
+    core as well, waiting for it makes a step many times slower (measured: 25 ms with one thread, 25 … 1700 with two).
     """
     threads = torch.get_num_threads()
     small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
@@ -258,6 +214,17 @@ def _fitting_threads(network: SpectralSpatialNetwork, device: torch.device) -> I
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def _deterministic_algorithms() -> Iterator[None]:
+    """What torch is told about deterministic algorithms holds for the training alone, not for the caller's process."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 @contextmanager

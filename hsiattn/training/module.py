@@ -6,15 +6,24 @@ import math
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
+from hsiattn.sampling import LabelledPatches
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets (N,)."""
+
+
+def as_tensors(pixels: LabelledPatches) -> Batch:
+    """Labelled patches as one batch, sharing their memory."""
+    arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
+    spectra, patches, valid, targets = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+    return spectra, patches, valid, targets
 
 
 class PixelClassification(lightning.LightningModule):
@@ -42,9 +51,12 @@ class PixelClassification(lightning.LightningModule):
         self.seed = seed
         self.register_buffer("class_weights", class_weights, persistent=False)
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         """Seed everything random in this epoch."""
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        if (
+            batch_index == 0
+        ):  # not when the epoch starts: loaders draw numbers too, and not in the same place in every run
+            torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of a varied batch."""

@@ -24,6 +24,8 @@ class NetworkSettings(_Settings):
 
     name: str
     arguments: dict[str, Any] = Field(default_factory=dict)
+    search: dict[str, list[Any]] = Field(default_factory=dict)
+    """Arguments to choose by cross-validating the warm start inside the training pixels, each with its candidates."""
 
 
 class AugmentationSettings(_Settings):
@@ -101,13 +103,27 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecipeError(
-            f"recipe {name_or_path}: {key}: {first['msg']}{others}",
-            "change the recipe or the --set that names this key",
-        ) from error
+        raise RecipeError(f"recipe {name_or_path}: {_complaint(error)}", _remedy(error)) from error
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    reason = (
+        "there is no such key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    )
+    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {reason}{others}"
+
+
+def _remedy(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden":
+        return "change the recipe or the --set that names this key"
+    settings: Any = Recipe
+    for part in first["loc"][:-1]:
+        settings = settings.model_fields[str(part)].annotation
+    return f"the keys there are {', '.join(settings.model_fields)}"
 
 
 def _read(name_or_path: str | Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def _gate(channels: int, **options) -> SpatialGate:
 
 def test_every_pixel_is_gated_by_its_own_number():
     gate, patches = _gate(3), torch.randn(2, 3, 5, 4)
-    w, b = gate.score.weight.detach().numpy()[0, :, 0, 0], float(gate.score.bias)
+    w, b = gate.score.weight.detach().numpy()[0, :, 0, 0], gate.score.bias.item()
     gated = gate(patches).detach().numpy()
     for n in range(2):
         for i in range(5):
@@ -41,7 +41,7 @@ def test_released_broadcast_is_the_scramble_of_the_published_code():
 def test_the_gate_stays_between_its_bounds_and_starts_near_one_half():
     patches = 100 * torch.randn(2, 4, 9, 9)
     gate = _gate(4).gate(patches)
-    assert 0.268 < float(gate.min()) <= float(gate.max()) < 0.732
+    assert 0.268 < gate.min().item() <= gate.max().item() < 0.732
     torch.testing.assert_close(
         SpatialGate(4).gate(torch.randn(2, 4, 9, 9)), torch.full((2, 1, 9, 9), 0.5), atol=1e-3, rtol=0
     )

@@ -103,6 +103,23 @@ def test_a_palette_alone_gives_colours(raster: Path) -> None:
     assert table.names == ("class 1", "class 3")
 
 
+def test_a_palette_alone_is_a_table_up_to_its_last_colour(raster: Path) -> None:
+    """GDAL fills a palette up with black to 256 entries, which are no classes."""
+    with rasterio.open(raster, "r+") as dataset:
+        dataset.write_colormap(1, {1: (9, 8, 7, 255), 2: (0, 0, 0, 255), 3: (6, 5, 4, 255)})
+    table = read_class_table(raster)
+    assert table is not None
+    assert dict(zip(table.codes, table.colors, strict=True)) == {1: (9, 8, 7), 2: (0, 0, 0), 3: (6, 5, 4)}
+
+
+def test_the_palette_adds_no_class_to_an_attribute_table(raster: Path) -> None:
+    """The colour of value 10 in the filled palette must not become a second class with the code 10."""
+    with rasterio.open(raster, "r+") as dataset:
+        dataset.write_colormap(1, palette(CLASSES))
+    write_sidecars(raster, CLASSES, [3, 2, 1])
+    assert read_class_table(raster) == CLASSES
+
+
 def test_category_names_alone_give_names_and_repeated_ones_are_told_apart(raster: Path) -> None:
     pam = raster.with_name("map.tif.aux.xml")
     categories = "".join(f"<Category>{name}</Category>" for name in ("none", "forest", "", "forest"))

@@ -19,7 +19,8 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
-from hsiattn.mapping.writer import LandCoverWriter, check_output, write_map
+from hsiattn.mapping.writer import LandCoverWriter, write_map
+from hsiattn.outputs import check_output
 from hsiattn.scenes.grid import Grid, georeference
 
 CLASSES = ClassTable.from_records(

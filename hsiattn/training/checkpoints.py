@@ -1,0 +1,150 @@
+"""Training that survives an interruption: its state is kept, and a later run goes on from there."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from hsiattn.errors import OutputError, TrainingError
+from hsiattn.outputs import whole_file
+
+_INTERVAL = 20.0
+"""Seconds between checkpoints on disk: what a killed process loses at most, beside the epoch it was in."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where an interrupted run is kept, and what identifies it.
+
+    Attributes
+    ----------
+    folder
+        Holds `last.ckpt` and `run.json`.
+    identity
+        Everything the result depends on; a run with another identity is not resumed.
+    resume
+        Go on from the folder's checkpoint, if there is one.
+    """
+
+    folder: Path
+    identity: dict[str, Any]
+    resume: bool
+
+    @property
+    def file(self) -> Path:
+        """The checkpoint."""
+        return self.folder / "last.ckpt"
+
+    def open(self) -> Path | None:
+        """The checkpoint to go on from; None, and an empty folder, where training begins anew.
+
+        Raises
+        ------
+        TrainingError
+            The folder holds another run, or a damaged checkpoint.
+        OutputError
+            The folder cannot be written.
+        """
+        note = self.folder / "run.json"
+        identity = json.loads(json.dumps(self.identity))
+        if self.resume and self.file.exists():
+            if _read_json(note) != identity:
+                raise TrainingError(
+                    f"{self.folder} holds a run with another scene, labels, split, recipe or seed",
+                    "repeat the options of that run, or leave out --resume",
+                )
+            try:
+                torch.load(self.file, map_location="cpu", weights_only=True)
+            except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+                raise TrainingError(
+                    f"the checkpoint {self.file} is damaged", "leave out --resume to begin anew"
+                ) from error
+            return self.file
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.file.unlink(missing_ok=True)
+            note.write_text(json.dumps(identity, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"no checkpoint can be kept in {self.folder}: {error.strerror}", "check folder and rights"
+            ) from error
+        return None
+
+
+class KeepState(Callback):
+    """Remembers the state before every epoch; writes it now and then, at the end, and on an interruption.
+
+    Only between epochs is the state complete: order of pixels, variation and dropout of an epoch follow from its
+    number, so a run that goes on there ends as the uninterrupted one does, bit for bit.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.storage = InMemory()
+        self._written = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Remember the state, and write it if the last time was long ago."""
+        trainer.save_checkpoint(self.file)  # goes to the storage, not to the file
+        if time.monotonic() - self._written >= _INTERVAL:
+            self._write()
+
+    def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Let the loops inside the epoch begin anew: at this moment they still count the batches of the last epoch."""
+        for name, progress in checkpoint["loops"]["fit_loop"].items():
+            if name.startswith("epoch_loop."):
+                _forget_current(progress)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Write the state before the last epoch: whoever goes on from it repeats that epoch and stops again."""
+        self._write()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Write the state before the epoch that was interrupted."""
+        self._write()
+
+    def _write(self) -> None:
+        if self.storage.latest is None:
+            return
+        with whole_file(self.file, RuntimeError) as temporary:  # RuntimeError: how torch reports a full disk
+            torch.save(self.storage.latest, temporary)
+        self._written = time.monotonic()
+
+
+def _read_json(path: Path) -> Any:
+    """What a JSON file holds; None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _forget_current(progress: dict[str, Any]) -> None:
+    """Set what a loop of Lightning counts since it began to zero; totals stay."""
+    for name, value in progress.items():
+        if name == "current":
+            value.update(dict.fromkeys(value, 0))
+        elif name == "is_last_batch":
+            progress[name] = False
+        elif isinstance(value, dict):
+            _forget_current(value)
+
+
+class InMemory(TorchCheckpointIO):
+    """Where Lightning puts the checkpoints that it saves; it reads them from files as usual."""
+
+    latest: dict[str, Any] | None = None
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Keep a copy: the tensors of the checkpoint are those that training goes on to change."""
+        self.latest = copy.deepcopy(checkpoint)

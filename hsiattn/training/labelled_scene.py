@@ -1,0 +1,182 @@
+"""A scene and its labels as training sees them: which bands serve, and the spectra and patches of labelled pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import LabelError, SceneError, TrainingError
+from hsiattn.networks import network_class
+from hsiattn.preparation import Preparation, fit_preparation
+from hsiattn.sampling import LabelledPatches, Split, gather_patches, gather_spectra, read_tile, tile_windows
+from hsiattn.scenes import SceneSource
+from hsiattn.training.recipes import Recipe
+
+_PIXELS_AT_ONCE = 50_000
+
+
+@dataclass
+class LabelledScene:
+    """A scene, its labels, and the recipe by which patches are made of them.
+
+    Attributes
+    ----------
+    source
+        The scene.
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Those with at least one labelled pixel.
+    recipe
+        Says patch size, preparation and network.
+    bands
+        Indices of the bands that hold data and are not marked bad.
+    usable
+        (H, W), True for the labelled pixels that hold data in all these bands.
+    messages
+        What was left out and why, one sentence each.
+    """
+
+    source: SceneSource
+    codes: NDArray[Any]
+    classes: ClassTable
+    recipe: Recipe
+    bands: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    messages: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: Recipe) -> LabelledScene:
+        """Check scene and labels and choose the bands.
+
+        Raises
+        ------
+        SceneError
+            The scene is smaller than the patch.
+        LabelError
+            No pixel is labelled, or all are of one class.
+        TrainingError
+            No band serves.
+        """
+        if min(source.height, source.width) < recipe.patch_size:
+            raise SceneError(
+                f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
+                f"{recipe.patch_size} × {recipe.patch_size}",
+                "use a larger scene, or a smaller patch: --set patch_size=5",
+            )
+        present = _present(classes, codes)
+        messages = _absent_classes(classes, present)
+        bands, usable = _choose_bands(source, codes, present, messages)
+        return cls(source, codes, present, recipe, bands, usable, messages)
+
+    def positions(self, split: Split, *roles: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column (N, 2), and class index (N,), of the pixels with those roles."""
+        chosen = np.logical_or.reduce([split.mask(role) for role in roles])
+        return np.argwhere(chosen), self.classes.to_indices(self.codes[chosen])
+
+    def fit_preparation(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Preparation:
+        """The recipe's preparation, fitted on those pixels (or the whole scene, where the recipe says so)."""
+        values, _ = gather_spectra(self.source, positions)
+        spectra = values[:, self.bands].astype(np.float64) / self.source.scale
+        whole = self._all_spectra if self.recipe.preparation.fit_on == "scene" else None
+        preparation, constant = fit_preparation(self.recipe.preparation, self.bands, spectra, targets, whole)
+        if constant:
+            numbers = ranges(np.array(constant) + 1)
+            self.say(f"{len(constant)} bands do not vary over the training pixels and are left out: {numbers}")
+        return preparation
+
+    def gather(
+        self, positions: NDArray[np.int64], targets: NDArray[np.int64], preparation: Preparation
+    ) -> LabelledPatches:
+        """Prepared spectra and patches of those pixels."""
+        edge = network_class(self.recipe.network.name).edge
+        return gather_patches(
+            self.source, positions, targets, preparation, patch_size=self.recipe.patch_size, edge=edge
+        )
+
+    def say(self, message: str) -> None:
+        """Add a message unless it is there already."""
+        if message not in self.messages:
+            self.messages.append(message)
+
+    def fingerprint(self, split: Split) -> dict[str, Any]:
+        """What identifies the training data: a model made from other pixels has another fingerprint."""
+        positions, targets = self.positions(split, "training", "validation")
+        values, _ = gather_spectra(self.source, positions)
+        labels = np.column_stack([positions, targets]).astype("<i8")
+        return {
+            "scene": Path(self.source.name).name,
+            "height": self.source.height,
+            "width": self.source.width,
+            "bands": len(self.source.bands),
+            "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
+            "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+        }
+
+    def _all_spectra(self) -> Iterator[NDArray[np.float64]]:
+        """Reflectance of all valid pixels of the scene, window by window."""
+        for window in tile_windows(self.source.height, self.source.width, 128):
+            tile = read_tile(self.source, window, 0, self.bands, "reflect")
+            if tile.valid.any():
+                yield tile.values[:, tile.valid].T.astype(np.float64) / self.source.scale
+
+
+def _present(classes: ClassTable, codes: NDArray[Any]) -> ClassTable:
+    found = set(np.unique(codes).tolist()) & set(classes.codes)
+    if not found:
+        raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
+    if len(found) < 2:
+        raise LabelError("all labelled pixels are of one class", "label at least two classes")
+    return classes.subset(found)
+
+
+def _absent_classes(given: ClassTable, present: ClassTable) -> list[str]:
+    absent = [c.name for c in given if c.code not in present.codes]
+    return [f"no pixel is labelled {', '.join(absent)}: the model will not know it"] if absent else []
+
+
+def _choose_bands(
+    source: SceneSource, codes: NDArray[Any], classes: ClassTable, messages: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The bands that serve, and which labelled pixels (H, W) hold data in all of them; says what is left out."""
+    positions = np.argwhere(np.isin(codes, classes.codes))
+    with_data = np.zeros(len(source.bands), dtype=bool)
+    parts = []
+    for chunk in np.array_split(positions, max(1, len(positions) // _PIXELS_AT_ONCE)):
+        _, measured = gather_spectra(source, chunk)
+        with_data |= measured.any(axis=0)
+        parts.append(measured)
+    if not with_data.any():
+        raise TrainingError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
+    chosen = with_data & source.bands.good
+    if not chosen.any():
+        raise TrainingError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
+    bad, empty = np.flatnonzero(with_data & ~source.bands.good), np.flatnonzero(~with_data)
+    for numbers, why in ((bad, "are marked bad"), (empty, "hold no data at the labelled pixels")):
+        if len(numbers):
+            messages.append(
+                f"{len(numbers)} of {len(source.bands)} bands {why} and are left out: {ranges(numbers + 1)}"
+            )
+    complete = np.concatenate([measured[:, chosen].all(axis=1) for measured in parts])
+    if not complete.all():
+        messages.append(f"{np.count_nonzero(~complete)} labelled pixels hold no data and are left out")
+    usable = np.zeros(codes.shape, dtype=bool)
+    usable[tuple(positions[complete].T)] = True
+    return np.flatnonzero(chosen), usable
+
+
+def ranges(numbers: NDArray[Any]) -> str:
+    """Numbers as ranges.
+
+    >>> ranges(np.array([1, 2, 3, 7, 9, 10]))
+    '1-3, 7, 9-10'
+    """
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

@@ -1,0 +1,247 @@
+"""Model files: they come back as they went out, or are refused in one line."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+import hsiattn.bundle
+from hsiattn import open_scene
+from hsiattn.bundle import find_model, installed_models, models_folder, read_bundle, write_bundle
+from hsiattn.errors import BandError, ModelFileError, OutputError
+from hsiattn.mapping import predict_array
+from hsiattn.scenes import as_source, open_source
+
+
+@pytest.fixture(scope="module")
+def bundle(fitted):
+    return fitted.bundle_
+
+
+@pytest.fixture
+def model(bundle, tmp_path):
+    write_bundle(bundle, tmp_path / "fields.hsiattn")
+    return tmp_path / "fields.hsiattn"
+
+
+@pytest.fixture
+def source(tiny):
+    return open_source(tiny.scene)
+
+
+def _refused(path, match=None):
+    with pytest.raises(ModelFileError, match=match) as caught:
+        read_bundle(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_model_predicts_after_the_round_trip_what_it_predicted_before_bit_for_bit(bundle, model, source):
+    before = predict_array(bundle, source, probabilities=True, device="cpu")
+    after = predict_array(read_bundle(model), source, probabilities=True, device="cpu")
+    for name in ("land_cover", "confidence", "probabilities"):
+        np.testing.assert_array_equal(after[name], before[name])
+    assert after["land_cover"].attrs == before["land_cover"].attrs
+
+
+def test_everything_about_a_model_survives_the_round_trip(bundle, model):
+    twin = read_bundle(model)
+    assert json.dumps(twin.header(), sort_keys=True) == json.dumps(
+        hsiattn.bundle._without_nan(bundle.header()), sort_keys=True
+    )
+    assert twin.classes == bundle.classes
+    assert twin.bands == bundle.bands
+    assert twin.patch_size == bundle.patch_size == 5
+    assert not twin.network.training
+    for name, value in bundle.network.state_dict().items():
+        assert torch.equal(twin.network.state_dict()[name], value)
+    for name, array in bundle.preparation.to_arrays().items():
+        np.testing.assert_array_equal(twin.preparation.to_arrays()[name], array)
+
+
+def test_the_digest_is_the_same_for_the_same_model_and_another_for_another(bundle, model, tmp_path):
+    digest = read_bundle(model).digest
+    assert len(digest) == 64
+    assert write_bundle(bundle, tmp_path / "twin.hsiattn") == digest
+    assert write_bundle(replace(bundle, created="2001"), tmp_path / "other.hsiattn") != digest
+
+
+def test_a_truncated_model_is_refused_wherever_it_ends(model):
+    data = model.read_bytes()
+    ends = {*range(12), *range(0, len(data), max(1, len(data) // 60)), len(data) - 1, len(data) - 4}
+    for end in sorted(ends):
+        model.write_bytes(data[:end])
+        _refused(model, "not a model file, or is truncated")
+    model.write_bytes(data + b"\0")
+    _refused(model)
+
+
+def test_one_altered_byte_is_recognised_wherever_it_lies(model):
+    data = model.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    places = [*range(8), *range(8, header, 17), header - 1, *range(header, len(data), 31), len(data) - 1]
+    for number, place in enumerate(places):
+        altered = bytearray(data)
+        altered[place] ^= (0x01, 0x20, 0x80, 0xFF)[number % 4]
+        if altered[place : place + 1].isspace() and data[place : place + 1].isspace():
+            continue  # filling between header and tensors
+        model.write_bytes(altered)
+        _refused(model)
+
+
+def test_other_files_are_refused(tmp_path):
+    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors", metadata={"format": "pt"})
+    save_file({"a": torch.zeros(3)}, tmp_path / "bare.safetensors")
+    for name in ("other", "bare"):
+        _refused(tmp_path / f"{name}.safetensors", "not a model of hsiattn")
+    (tmp_path / "text.hsiattn").write_text("name: default\n" * 30)
+    (tmp_path / "empty.hsiattn").touch()
+    (tmp_path / "folder.hsiattn").mkdir()
+    for name, match in (("text", "truncated"), ("empty", "truncated"), ("folder", "folder"), ("none", "no model file")):
+        _refused(tmp_path / f"{name}.hsiattn", match)
+
+
+def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, metadata=None):
+    """The same file with another header and other tensors, and the digest that goes with them."""
+    with safe_open(path, framework="pt") as file:
+        header, tensors = json.loads(file.metadata()["header"]), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    edit_header(header)
+    edit_tensors(tensors)
+    text = json.dumps(header)
+    stated = {"format": "hsiattn model", "header": text, "sha256": hsiattn.bundle._digest(text, tensors)}
+    save_file(tensors, path, metadata=stated | (metadata or {}))
+
+
+def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model):
+    _rewrite(model, edit_header=lambda h: (h.clear(), h.update(format_version=2, versions=["?"])))
+    _refused(model, "format 2, this hsiattn reads up to 1; update hsiattn")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"edit_header": lambda h: h.pop("bands")},
+        {"edit_header": lambda h: h.update(classes=[1, 2])},
+        {"edit_header": lambda h: h.update(classes=[{"code": 0, "name": "x"}])},
+        {"edit_header": lambda h: h["network"].update(name="resnet")},
+        {"edit_header": lambda h: h["network"].update(hidden=5)},
+        {"edit_header": lambda h: h["bands"].pop("names")},
+        {"edit_tensors": lambda t: t.pop("preparation.gain")},
+        {"edit_tensors": lambda t: [t.pop(n) for n in list(t) if n.startswith("network.")]},
+    ],
+)
+def test_a_model_whose_parts_do_not_fit_is_refused_in_one_line(model, change):
+    _rewrite(model, **change)
+    _refused(model, "not a usable model")
+
+
+@pytest.mark.parametrize("metadata", [{"header": "[]"}, {"header": "{}"}, {"header": "no"}, {"format": "x"}])
+def test_metadata_of_another_kind_are_refused(model, metadata):
+    _rewrite(model, metadata=metadata)
+    _refused(model, "not a model of hsiattn")
+
+
+def test_an_existing_model_is_not_replaced_unless_asked(bundle, model):
+    data = model.read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        write_bundle(replace(bundle, created="2001"), model)
+    assert model.read_bytes() == data
+    write_bundle(replace(bundle, created="2001"), model, overwrite=True)
+    assert read_bundle(model).created == "2001"
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError("No space left on device")])
+def test_a_write_that_fails_leaves_what_was_there(bundle, model, monkeypatch, failure):
+    def write_bytes(path, _content):
+        path.write_text("half of it")
+        raise failure
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    data = model.read_bytes()
+    expected = KeyboardInterrupt if failure is KeyboardInterrupt else OutputError
+    for target in (model, model.with_name("new.hsiattn")):
+        with pytest.raises(expected):
+            write_bundle(bundle, target, overwrite=True)
+    assert [file.name for file in model.parent.iterdir()] == [model.name]
+    assert model.read_bytes() == data
+
+
+def test_a_folder_that_is_not_there_is_one_error(bundle, tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        write_bundle(bundle, tmp_path / "no" / "m.hsiattn")
+
+
+def test_a_model_file_has_the_rights_of_any_new_file(bundle, tmp_path):
+    (tmp_path / "plain").touch()
+    write_bundle(bundle, tmp_path / "m.hsiattn")
+    assert os.stat(tmp_path / "m.hsiattn").st_mode == os.stat(tmp_path / "plain").st_mode
+
+
+def test_bands_are_matched_by_wavelength_in_another_order_and_with_others_between(bundle, tiny):
+    scene = open_scene(tiny.scene)
+    order = np.r_[np.arange(24)[::-1], 5]
+    mixed = scene.isel(band=order)
+    indices = bundle.match(as_source(mixed))
+    np.testing.assert_array_equal(mixed["wavelength"].values[indices], bundle.used_bands.wavelength)
+
+
+def test_a_scene_without_the_bands_is_refused(bundle, tiny):
+    with pytest.raises(BandError):
+        bundle.match(as_source(open_scene(tiny.scene).isel(band=slice(0, 9))))
+
+
+@pytest.fixture
+def install(bundle, tmp_path, monkeypatch):
+    """A function that installs the model, or one with other bands, under a name."""
+    monkeypatch.setenv("HSIATTN_HOME", str(tmp_path / "home"))
+
+    def install(name, fits=True):
+        models_folder().mkdir(parents=True, exist_ok=True)
+        shifted = replace(bundle.bands, wavelength=bundle.bands.wavelength + 5000)
+        write_bundle(bundle if fits else replace(bundle, bands=shifted), models_folder() / f"{name}.hsiattn")
+        return models_folder() / f"{name}.hsiattn"
+
+    return install
+
+
+def test_without_any_installed_model_the_way_to_one_is_told(install, source):
+    assert installed_models() == []
+    with pytest.raises(ModelFileError, match="none of 0 installed") as caught:
+        find_model(source)
+    assert "hsiattn train" in caught.value.remedy
+
+
+def test_the_one_installed_model_that_fits_is_found_among_others(install, source):
+    install("other", fits=False)
+    with pytest.raises(ModelFileError, match="none of 1 installed"):
+        find_model(source)
+    wanted = install("fields")
+    (models_folder() / "broken.hsiattn").write_text("broken")
+    assert find_model(source) == wanted
+
+
+def test_of_two_models_that_fit_none_is_guessed(install, source):
+    install("b"), install("a")
+    with pytest.raises(ModelFileError, match=r"2 installed models fit .*: a, b; name one with -m"):
+        find_model(source)
+
+
+def test_the_model_named_in_the_environment_comes_first(install, source, monkeypatch, tmp_path):
+    install("fields")
+    monkeypatch.setenv("HSIATTN_MODEL", str(tmp_path / "mine.hsiattn"))
+    assert find_model(source) == tmp_path / "mine.hsiattn"
+
+
+def test_models_lie_in_the_users_data_folder_unless_told_otherwise(monkeypatch, tmp_path):
+    monkeypatch.delenv("HSIATTN_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert models_folder() == tmp_path / "hsiattn" / "models"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    assert models_folder() == tmp_path / "user" / ".local" / "share" / "hsiattn" / "models"

@@ -1,0 +1,235 @@
+"""Preparations, checked against numpy and scikit-learn."""
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.spatial.distance import mahalanobis
+from sklearn.covariance import ledoit_wolf
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from hsiattn.errors import TrainingError
+from hsiattn.preparation import Preparation, PreparationSettings, fit_preparation
+
+BANDS = np.array([0, 2, 3, 5, 8, 9])
+
+
+@pytest.fixture
+def spectra():
+    """Reflectance (90, 6) of three classes, neighbouring bands correlated, as in a real scene."""
+    rng = np.random.default_rng(0)
+    means = rng.uniform(0.1, 0.6, (3, 6))
+    return means[np.arange(90) % 3] + 0.05 * rng.normal(size=(90, 6)) @ rng.normal(size=(6, 6))
+
+
+TARGETS = np.arange(90) % 3
+
+
+def _fit(spectra, *, scene=None, **settings):
+    return fit_preparation(PreparationSettings(**settings), BANDS, spectra, TARGETS[: len(spectra)], scene)[0]
+
+
+def _apply(preparation, spectra, scale=1.0):
+    """Scaled spectra (N, B) and components (N, C) of pixels (N, B)."""
+    cube = spectra.T[:, :, None] * scale
+    scaled, components = preparation.transform(cube, np.ones(cube.shape[1:], dtype=bool), scale)
+    return scaled[:, :, 0].T, components[:, :, 0].T
+
+
+def test_standardised_spectra_are_those_of_scikit_learn(spectra):
+    scaled, components = _apply(_fit(spectra), spectra)
+    deviation = np.sqrt(len(spectra) / (len(spectra) - 1))  # the sample's, where scikit-learn takes the population's
+    np.testing.assert_allclose(scaled * deviation, StandardScaler().fit_transform(spectra), atol=2e-5)
+    assert components.shape == (90, 0)
+
+
+def test_minmax_spectra_are_those_of_scikit_learn(spectra):
+    scaled, _ = _apply(_fit(spectra, scaling="minmax"), spectra)
+    np.testing.assert_allclose(scaled, MinMaxScaler().fit_transform(spectra), atol=2e-6)
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "minmax"])
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_components_are_the_whitened_principal_components_of_reflectance(spectra, scaling, count):
+    _, components = _apply(_fit(spectra, scaling=scaling, principal_components=count), spectra)
+    expected = PCA(count, whiten=True, svd_solver="full").fit_transform(spectra)
+    signs = np.sign((components * expected).sum(axis=0))
+    np.testing.assert_allclose(components * signs, expected, atol=2e-3)
+    np.testing.assert_allclose(np.cov(components, rowvar=False), np.eye(count).squeeze(), atol=1e-3)
+
+
+def test_signs_of_components_do_not_depend_on_the_order_of_pixels(spectra):
+    order = np.random.default_rng(1).permutation(90)
+    first, second = (_fit(s, principal_components=4) for s in (spectra, spectra[order]))
+    np.testing.assert_allclose(first.projection, second.projection, rtol=1e-3, atol=1e-4)
+
+
+def test_rescaled_components_run_from_0_to_1(spectra):
+    _, components = _apply(_fit(spectra, principal_components=4, rescale_components=True), spectra)
+    np.testing.assert_allclose(components.min(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(components.max(axis=0), 1, atol=1e-5)
+    _, whitened = _apply(_fit(spectra, principal_components=4), spectra)
+    np.testing.assert_allclose(components, MinMaxScaler().fit_transform(whitened), atol=1e-4)
+
+
+def _shrunk_covariance(spectra):
+    """Mean over the classes of the Ledoit-Wolf covariance of standardised spectra, in the units of the spectra."""
+    parts = []
+    for k in range(3):
+        scaler = StandardScaler().fit(spectra[k == TARGETS])
+        covariance, _ = ledoit_wolf(scaler.transform(spectra[k == TARGETS]))
+        parts.append(scaler.scale_[:, None] * covariance * scaler.scale_)
+    return np.mean(parts, axis=0)  # equal priors: every class has 30 pixels
+
+
+def test_discriminant_distances_of_class_means_are_mahalanobis_distances(spectra):
+    preparation = _fit(spectra, discriminant=True)
+    assert preparation.channels == 2
+    scaled, _ = _apply(preparation, spectra)
+    inverse = np.linalg.inv(_shrunk_covariance(scaled.astype(np.float64)))
+    means = np.stack([spectra[k == TARGETS].mean(axis=0) for k in range(3)])
+    scaled_means, scores = _apply(preparation, means)
+    for i in range(3):
+        for j in range(3):
+            expected = mahalanobis(scaled_means[i], scaled_means[j], inverse)
+            assert np.linalg.norm(scores[i] - scores[j]) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+def test_the_nearest_class_mean_in_discriminant_scores_is_linear_discriminant_analysis(spectra):
+    preparation = _fit(spectra, discriminant=True)
+    rng = np.random.default_rng(4)
+    others = spectra[rng.permutation(90)] + 0.1 * rng.normal(size=spectra.shape)
+    _, scores = _apply(preparation, others)
+    _, training = _apply(preparation, spectra)
+    means = np.stack([training[k == TARGETS].mean(axis=0) for k in range(3)])
+    nearest = np.linalg.norm(scores[:, None] - means, axis=2).argmin(axis=1)
+    scaled, _ = _apply(preparation, spectra)
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(scaled, TARGETS)
+    np.testing.assert_array_equal(nearest, analysis.predict(_apply(preparation, others)[0]))
+
+
+def test_a_class_of_one_pixel_gets_its_score_but_says_nothing_of_the_scatter(spectra):
+    whole = _fit(spectra, discriminant=True)
+    lonely = np.concatenate([spectra, [spectra[0] + 0.2]])
+    settings = PreparationSettings(discriminant=True)
+    preparation, _ = fit_preparation(settings, BANDS, lonely, np.append(TARGETS, 3))
+    assert preparation.channels == 3
+    means = np.stack([spectra[k == TARGETS].mean(axis=0) for k in range(2)])
+    pairs = [_apply(p, means)[1] for p in (whole, preparation)]
+    distances = [np.linalg.norm(pair[0] - pair[1]) for pair in pairs]
+    assert distances[1] == pytest.approx(distances[0], rel=1e-3)  # the same scatter, in whatever units the bands are
+
+
+def test_single_pixels_of_every_class_have_no_scatter(spectra):
+    with pytest.raises(TrainingError, match="single training pixel"):
+        _fit(spectra[:3], discriminant=True)
+
+
+def test_spectra_without_noise_have_finite_scores(spectra):
+    clean = spectra[:3][TARGETS]
+    _, scores = _apply(_fit(clean, discriminant=True), clean)
+    assert np.isfinite(scores).all()
+    means = scores[:3]
+    assert (np.linalg.norm(scores[:, None] - means, axis=2).argmin(axis=1) == TARGETS).all()
+
+
+def test_principal_components_and_discriminant_scores_stand_one_after_the_other(spectra):
+    both = _apply(_fit(spectra, principal_components=3, discriminant=True), spectra)[1]
+    single = [_apply(_fit(spectra, **s), spectra)[1] for s in ({"principal_components": 3}, {"discriminant": True})]
+    np.testing.assert_allclose(both, np.concatenate(single, axis=1), atol=1e-5)
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "minmax"])
+def test_a_scene_in_pieces_gives_what_the_scene_in_one_piece_gives(spectra, scaling):
+    scene = np.random.default_rng(3).normal(0.3, 0.1, (1000, 6))
+    settings = {
+        "scaling": scaling, "principal_components": 3, "rescale_components": True, "fit_on": "scene"
+    }  # fmt: skip
+    pieces = _fit(spectra, scene=lambda: iter(np.array_split(scene, [1, 400, 401])), **settings)
+    whole = _fit(spectra, scene=lambda: [scene], **settings)
+    for name, array in whole.to_arrays().items():
+        np.testing.assert_allclose(pieces.to_arrays()[name], array, rtol=1e-5, atol=1e-5)
+    _, components = _apply(pieces, scene)
+    np.testing.assert_allclose(components.min(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(components.max(axis=0), 1, atol=1e-4)
+
+
+def test_moments_keep_their_digits_far_from_zero(spectra):
+    """A sum of squares would lose the variance of 1e-4 beside a mean of 1e5."""
+    scaled, _ = _apply_float64(_fit(spectra + 1e5), spectra + 1e5)
+    np.testing.assert_allclose(np.std(scaled, axis=0, ddof=1), 1, rtol=1e-2)
+
+
+def _apply_float64(preparation, spectra):
+    """As the transform does, but in float64, because float32 itself cannot hold such spectra."""
+    exact = (spectra - spectra.mean(axis=0)) * preparation.gain.astype(np.float64)
+    return exact, None
+
+
+@pytest.mark.parametrize("scene", [False, True])
+def test_constant_bands_are_left_out_and_told(spectra, scene):
+    spectra[:, [1, 4]] = 0.25
+    whole = np.random.default_rng(0).normal(size=(50, 6))
+    settings = PreparationSettings(principal_components=2, fit_on="scene" if scene else "training")
+    preparation, dropped = fit_preparation(settings, BANDS, spectra, TARGETS, lambda: [whole])
+    assert dropped == [2, 8]
+    np.testing.assert_array_equal(preparation.bands, [0, 3, 5, 9])
+    assert preparation.projection.shape == (2, 4)
+
+
+def test_constant_spectra_are_refused(spectra):
+    with pytest.raises(TrainingError, match="constant"):
+        _fit(np.full_like(spectra, 0.3))
+
+
+def test_more_components_than_pixels_allow_are_refused(spectra):
+    with pytest.raises(TrainingError, match="5 principal components cannot be fitted on 5 spectra"):
+        _fit(spectra[:5], principal_components=5)
+
+
+def test_one_class_has_no_discriminant(spectra):
+    with pytest.raises(TrainingError, match="one class"):
+        fit_preparation(PreparationSettings(discriminant=True), BANDS, spectra, np.zeros(90, dtype=np.int64))
+
+
+def test_missing_pixels_become_zero_without_a_warning(spectra):
+    preparation = _fit(spectra, principal_components=3)
+    cube = spectra.T.reshape(6, 9, 10).astype(np.float32)
+    valid = np.ones((9, 10), dtype=bool)
+    for place, value in (((0, 0), np.nan), ((3, 4), np.inf), ((8, 9), -np.inf), ((5, 5), -3.4e38)):
+        cube[(slice(None), *place)], valid[place] = value, False
+    scaled, components = preparation.transform(cube, valid)
+    assert not scaled[:, ~valid].any()
+    assert not components[:, ~valid].any()
+    kept, _ = preparation.transform(spectra.T.reshape(6, 9, 10), np.ones((9, 10), dtype=bool))
+    np.testing.assert_array_equal(scaled[:, valid], kept[:, valid])
+
+
+def test_stored_values_are_not_changed(spectra):
+    cube = spectra.T.reshape(6, 9, 10).astype(np.float32)
+    before = cube.copy()
+    _fit(spectra).transform(cube, np.zeros((9, 10), dtype=bool))
+    np.testing.assert_array_equal(cube, before)
+
+
+def test_the_scale_of_stored_values_does_not_matter(spectra):
+    preparation = _fit(spectra, principal_components=3)
+    for plain, scaled in zip(_apply(preparation, spectra), _apply(preparation, spectra, 10_000.0), strict=True):
+        np.testing.assert_allclose(scaled, plain, atol=1e-4)
+
+
+def test_a_preparation_survives_its_arrays(spectra):
+    preparation = _fit(spectra, principal_components=3, discriminant=True)
+    arrays = {name: array.copy() for name, array in preparation.to_arrays().items()}
+    twin = Preparation.from_arrays(arrays)
+    for mine, other in zip(_apply(preparation, spectra), _apply(twin, spectra), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    with pytest.raises(KeyError):
+        Preparation.from_arrays({name: array for name, array in arrays.items() if name != "gain"})
+
+
+@pytest.mark.parametrize("wrong", [{"scaling": "log"}, {"principal_components": -1}, {"pca": 3}])
+def test_unknown_settings_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        PreparationSettings(**wrong)

@@ -1,0 +1,327 @@
+"""Training: repeatable, interruptible, and ending with the best weights."""
+
+import csv
+import math
+import signal
+import threading
+
+import numpy as np
+import pytest
+import torch
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
+
+from hsiattn.errors import OutputError, TrainingError
+from hsiattn.networks import create_network
+from hsiattn.sampling import LabelledPatches
+from hsiattn.training import checkpoints as checkpointing
+from hsiattn.training.checkpoints import Checkpoints
+from hsiattn.training.fit import _class_weights, train_network
+from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
+
+NOISE = AugmentationSettings(spectral_noise=0.05, component_noise=0.1)
+SETTINGS = TrainingSettings(
+    learning_rate=0.01, batch_size=16, max_epochs=6, patience=6, precision="32", augmentation=NOISE
+)
+
+
+def _pixels(count, seed):
+    """Pixels of three classes that overlap, a few neighbours missing."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 3, count)
+    spectra = (np.eye(3, 9)[targets] + rng.normal(0, 0.7, (count, 9))).astype(np.float32)
+    valid = rng.random((count, 3, 3)) < 0.9
+    valid[:, 1, 1] = True
+    patches = (np.eye(3, 2)[targets][:, :, None, None] + rng.normal(0, 1, (count, 2, 3, 3))) * valid[:, None]
+    return LabelledPatches(spectra, patches.astype(np.float32), valid, targets)
+
+
+TRAINING, VALIDATION = _pixels(70, 0), _pixels(40, 1)
+NOTHING = VALIDATION.take(np.empty(0, np.int64))
+
+
+def _network(dropout=0.2):
+    torch.manual_seed(0)
+    sizes = {"bands": 9, "channels": 2, "classes": 3, "patch_size": 3}
+    return create_network("grouped-ssan", **sizes, group=3, embedding=4, hidden=4, width=4, dropout=dropout)
+
+
+def _train(settings=SETTINGS, *, validation=VALIDATION, **options):
+    network = _network()
+    record = train_network(network, TRAINING, validation, settings, device="cpu", **options)
+    return network, record
+
+
+def _same(one, two):
+    weights = one.state_dict(), two.state_dict()
+    return all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def _loss(network):
+    """Validation loss, computed without Lightning."""
+    inputs = [torch.from_numpy(a) for a in (VALIDATION.spectra, VALIDATION.patches, VALIDATION.valid)]
+    with torch.no_grad():
+        return functional.cross_entropy(network(*inputs), torch.from_numpy(VALIDATION.targets)).item()
+
+
+def test_one_seed_gives_one_result_bit_for_bit_and_another_another():
+    (first, _), (second, _), (other, _) = (_train(seed=s) for s in (1, 1, 2))
+    assert _same(first, second)
+    assert not _same(first, other)
+
+
+def test_the_result_does_not_depend_on_torchs_own_seed():
+    first, _ = _train()
+    network = _network()
+    torch.manual_seed(999)
+    train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+    assert _same(first, network)
+
+
+def _rows(log):
+    with log.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_the_log_has_one_row_per_epoch_with_what_the_listener_hears(tmp_path):
+    heard = []
+    _, record = _train(log=tmp_path / "log.csv", listener=heard.append)
+    rows = _rows(tmp_path / "log.csv")
+    assert [row["epoch"] for row in rows] == list(range(1, 7)) == [figures.epoch for figures in heard]
+    assert record.epochs == 6
+    for row, figures in zip(rows, heard, strict=True):
+        assert row["validation_loss"] == pytest.approx(figures.validation_loss)
+        assert row["training_loss"] > 0
+        assert 0 <= row["training_accuracy"] <= 1
+        assert row["of_epochs"] == 6
+    assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.05, 3.0])
+def test_the_weights_kept_are_those_of_the_least_validation_loss(tmp_path, rate):
+    settings = SETTINGS.model_copy(update={"learning_rate": rate, "max_epochs": 12, "patience": 12})
+    network, record = _train(settings, log=tmp_path / "log.csv")
+    losses = [row["validation_loss"] for row in _rows(tmp_path / "log.csv")]
+    start = _network().eval()
+    start.warm_start(
+        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
+    )
+    everything = [_loss(start), *losses]
+    assert not network.training
+    assert _loss(network) == pytest.approx(min(everything), rel=1e-5)
+    assert record.best_validation_loss == pytest.approx(min(everything), rel=1e-5)
+    assert record.best_epoch == int(np.argmin(everything))
+    last_row = _rows(tmp_path / "log.csv")[-1]
+    assert last_row["best_epoch"] == record.best_epoch
+
+
+def test_training_that_only_spoils_the_start_leaves_the_start():
+    settings = SETTINGS.model_copy(update={"learning_rate": 30.0})
+    network, record = _train(settings)
+    assert record.best_epoch == 0
+    start = _network()
+    start.warm_start(
+        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
+    )
+    assert _same(network, start)
+
+
+def test_training_stops_once_patience_is_used_up(tmp_path):
+    settings = SETTINGS.model_copy(update={"learning_rate": 1.0, "max_epochs": 60, "patience": 3})
+    _, record = _train(settings, log=tmp_path / "log.csv")
+    losses = [row["validation_loss"] for row in _rows(tmp_path / "log.csv")]
+    assert record.epochs == len(losses) < 60
+    assert int(np.argmin(losses)) == len(losses) - 1 - 3
+
+
+def test_without_validation_pixels_the_last_weights_stay():
+    trained, record = _train(validation=NOTHING)
+    assert record.epochs == 6
+    assert math.isinf(record.best_validation_loss)
+    fewer, _ = _train(validation=NOTHING, epochs=5)
+    assert not _same(trained, fewer)
+
+
+def test_so_many_epochs_are_trained_as_asked_and_none_leaves_the_warm_start():
+    _, record = _train(validation=NOTHING, epochs=2)
+    assert record.epochs == 2
+    network, record = _train(validation=NOTHING, epochs=0)
+    start = _network()
+    start.warm_start(
+        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
+    )
+    assert record.epochs == 0
+    assert _same(network, start)
+
+
+def test_most_steps_are_a_limit():
+    settings = SETTINGS.model_copy(update={"max_steps": 7})
+    heard = []
+    _train(settings, listener=heard.append)
+    assert len(heard) == 2  # five batches in an epoch
+
+
+def test_class_weights_are_scikit_learns_balanced_ones():
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=TRAINING.targets)
+    torch.testing.assert_close(_class_weights(TRAINING, 3, SETTINGS), torch.from_numpy(expected).float())
+    plain = SETTINGS.model_copy(update={"class_balance": False})
+    torch.testing.assert_close(_class_weights(TRAINING, 3, plain), torch.ones(3))
+
+
+def test_the_record_is_json_ready_and_counts_parameters():
+    network, record = _train()
+    values = record.to_dict()
+    assert values["parameters"] == sum(p.numel() for p in network.parameters())
+    assert (values["device"], values["precision"]) == ("cpu", "32")
+    assert values["seconds"] > 0
+
+
+def test_weights_that_grow_beyond_all_bounds_are_refused():
+    settings = SETTINGS.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match="learning_rate"):
+        _train(settings, validation=NOTHING)
+
+
+def test_training_leaves_the_callers_settings_of_torch_alone():
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    _train()
+    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+
+
+def test_a_log_in_no_folder_is_refused_before_training(tmp_path):
+    with pytest.raises(OutputError, match="log"):
+        _train(log=tmp_path / "no" / "log.csv", listener=lambda figures: pytest.fail("it trained"))
+
+
+# -- interruption ------------------------------------------------------------------------------------------------------
+
+
+def _interrupt_at(epoch):
+    def listen(figures):
+        if figures.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+def _kept(folder, *, resume, identity=None):
+    return Checkpoints(folder / "run", identity or {"seed": 0}, resume)
+
+
+@pytest.mark.parametrize(
+    "settings", [SETTINGS, SETTINGS.model_copy(update={"schedule": "cosine"})], ids=["flat", "cosine"]
+)
+@pytest.mark.parametrize("validation", [VALIDATION, NOTHING], ids=["validation", "none"])
+@pytest.mark.parametrize("epoch", [1, 3, 6])
+@pytest.mark.parametrize("interval", [0.0, 3600.0])
+def test_interrupted_and_resumed_is_as_good_as_uninterrupted_bit_for_bit(
+    tmp_path, monkeypatch, epoch, interval, validation, settings
+):
+    monkeypatch.setattr(checkpointing, "_INTERVAL", interval)
+    log = tmp_path / "log.csv"
+    with pytest.raises(KeyboardInterrupt):
+        _train(
+            settings, validation=validation, log=log, listener=_interrupt_at(epoch),
+            checkpoints=_kept(tmp_path, resume=False),
+        )  # fmt: skip
+    assert (tmp_path / "run" / "last.ckpt").exists()
+    torch.manual_seed(77)
+    resumed, record = _train(settings, validation=validation, log=log, checkpoints=_kept(tmp_path, resume=True))
+    expected, uninterrupted = _train(settings, validation=validation, log=tmp_path / "whole.csv")
+    assert _same(resumed, expected)
+    assert (record.epochs, record.best_epoch) == (uninterrupted.epochs, uninterrupted.best_epoch)
+    assert record.best_validation_loss == uninterrupted.best_validation_loss
+    rows, whole = (
+        [{k: v for k, v in row.items() if k != "seconds"} for row in _rows(file)]
+        for file in (log, tmp_path / "whole.csv")
+    )
+    assert str(rows) == str(whole)  # as text, because NaN is not equal to itself
+
+
+def test_an_interruption_in_the_middle_of_an_epoch_repeats_that_epoch(tmp_path, monkeypatch):
+    from hsiattn.training.module import PixelClassification
+
+    original, calls = PixelClassification.training_step, []
+
+    def stumble(self, batch, batch_index):
+        calls.append(batch_index)
+        if len(calls) == 13:  # third batch of the third epoch
+            raise KeyboardInterrupt
+        return original(self, batch, batch_index)
+
+    monkeypatch.setattr(PixelClassification, "training_step", stumble)
+    with pytest.raises(KeyboardInterrupt):
+        _train(checkpoints=_kept(tmp_path, resume=False))
+    resumed, _ = _train(checkpoints=_kept(tmp_path, resume=True))
+    assert len(calls) == 13 + 4 * 5
+    assert _same(resumed, _train()[0])
+
+
+def test_a_killed_process_loses_no_more_than_the_interval(tmp_path, monkeypatch):
+    """Nobody tells the process: whatever lies on disk then must do, and rows of the log that came later must go."""
+    monkeypatch.setattr(checkpointing, "_INTERVAL", 0.0)
+    monkeypatch.setattr(checkpointing.KeepState, "on_exception", lambda *arguments: None)
+    log = tmp_path / "log.csv"
+    with pytest.raises(KeyboardInterrupt):
+        _train(log=log, listener=_interrupt_at(4), checkpoints=_kept(tmp_path, resume=False))
+    with log.open("a") as file:
+        file.write("4,6,0,0,0,0,0,0\n")
+    resumed, _ = _train(log=log, checkpoints=_kept(tmp_path, resume=True))
+    assert _same(resumed, _train()[0])
+    assert [row["epoch"] for row in _rows(log)] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, SETTINGS.model_copy(update={"patience": 1, "learning_rate": 1.0})])
+def test_resuming_a_finished_run_gives_its_result_again(tmp_path, settings):
+    done, record = _train(settings, checkpoints=_kept(tmp_path, resume=False))
+    again, repeated = _train(settings, checkpoints=_kept(tmp_path, resume=True))
+    assert _same(done, again)
+    assert repeated.epochs == record.epochs
+
+
+def test_a_run_with_another_identity_is_not_resumed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        _train(listener=_interrupt_at(2), checkpoints=_kept(tmp_path, resume=False, identity={"seed": 1}))
+    with pytest.raises(TrainingError, match="another scene, labels, split, recipe or seed"):
+        _train(checkpoints=_kept(tmp_path, resume=True, identity={"seed": 2}))
+    (tmp_path / "run" / "run.json").unlink()
+    with pytest.raises(TrainingError, match="another"):
+        _train(checkpoints=_kept(tmp_path, resume=True, identity={"seed": 1}))
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"not a checkpoint", lambda data: data[:-900]])
+def test_a_damaged_checkpoint_is_one_error(tmp_path, damage):
+    with pytest.raises(KeyboardInterrupt):
+        _train(listener=_interrupt_at(2), checkpoints=_kept(tmp_path, resume=False))
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(TrainingError, match=r"last\.ckpt"):
+        _train(checkpoints=_kept(tmp_path, resume=True))
+
+
+def test_without_resume_a_folder_is_begun_anew(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        _train(listener=_interrupt_at(4), checkpoints=_kept(tmp_path, resume=False))
+    heard = []
+    _train(listener=heard.append, checkpoints=_kept(tmp_path, resume=False, identity={"seed": 9}))
+    assert heard[0].epoch == 1
+
+
+def test_with_nothing_to_resume_training_begins_at_the_start(tmp_path):
+    resumed, _ = _train(checkpoints=_kept(tmp_path, resume=True))
+    assert _same(resumed, _train()[0])
+
+
+def test_a_second_interruption_is_heard_too():
+    """Lightning goes deaf to Ctrl-C after the first one; a notebook that lives on must not."""
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        _train(listener=_interrupt_at(1))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_checkpoints_in_a_place_that_cannot_be_written_are_one_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="no checkpoint can be kept"):
+        _train(checkpoints=Checkpoints(tmp_path / "file" / "run", {}, False))

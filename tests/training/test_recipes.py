@@ -1,0 +1,116 @@
+"""Recipes: those that travel with the package, and every mistake in one of one's own."""
+
+import json
+
+import pytest
+import yaml
+
+from hsiattn.errors import RecipeError
+from hsiattn.networks import create_network
+from hsiattn.resources import resource_folder
+from hsiattn.training import Recipe, load_recipe, recipe_names
+
+
+def _refused(*arguments, match):
+    with pytest.raises(RecipeError, match=match) as caught:
+        load_recipe(*arguments)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_of_the_package_loads_says_its_name_and_builds_its_network(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+    channels = recipe.preparation.principal_components + (2 if recipe.preparation.discriminant else 0)
+    sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
+    assert create_network(recipe.network.name, **sizes, **recipe.network.arguments)
+
+
+def test_the_default_and_the_published_recipe_are_there():
+    assert {"default", "ssan-paper"} <= set(recipe_names())
+
+
+def test_a_recipe_survives_json_and_a_file(tmp_path):
+    recipe = load_recipe("default")
+    values = json.loads(json.dumps(recipe.model_dump(mode="json")))
+    assert Recipe.model_validate(values) == recipe
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    assert load_recipe(tmp_path / "mine.yaml") == recipe
+    assert load_recipe(str(tmp_path / "mine.yaml")) == recipe
+
+
+def test_changes_are_applied_in_their_order_and_to_that_key_alone():
+    plain = load_recipe("default")
+    changes = [
+        "training.max_epochs=5",
+        "network.arguments.hidden=7",
+        "training.max_epochs=6",
+        "training.max_steps=null",
+    ]
+    recipe = load_recipe("default", changes)
+    assert recipe.training.max_epochs == 6
+    assert recipe.network.arguments == {**plain.network.arguments, "hidden": 7}
+    assert recipe.training.model_copy(update={"max_epochs": plain.training.max_epochs}) == plain.training
+    assert load_recipe("default") == plain
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("training.max_epochs=0", "training.max_epochs"),
+        ("training.max_epochs=many", "training.max_epochs"),
+        ("training.epochs=3", "training.epochs"),
+        ("training.optimizer=sgd", "training.optimizer"),
+        ("training.augmentation.spectral_noise=-1", "training.augmentation.spectral_noise"),
+        ("patch_size=4", "patch_size"),
+        ("patch_size=0", "patch_size"),
+        ("preparation.scaling=log", "preparation.scaling"),
+        ("network.nam=ssan", "network.nam"),
+        ("colour=red", "colour"),
+        ("training.validation_share=1", "training.validation_share"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_its_name(change, key):
+    _refused("default", [change], match=rf"recipe default: {key}: ")
+
+
+def test_several_mistakes_are_counted():
+    _refused("default", ["patch_size=4", "colour=red", "training.batch_size=0"], match=r"\(and 2 more\)")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("patch_size", "is not KEY=VALUE"),
+        ("=3", "is not KEY=VALUE"),
+        ("patch_size.x=3", "has no keys of its own"),
+        ("training.max_epochs=[1", "is not a value"),
+    ],
+)
+def test_a_change_that_cannot_be_read_is_refused(change, match):
+    _refused("default", [change], match=match)
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest():
+    assert _refused("defualt", match="no recipe 'defualt'").remedy == "did you mean default?"
+    assert "default" in _refused("xyzzy", match="no recipe").remedy
+
+
+@pytest.mark.parametrize(("text", "match"), [("- a\n- b\n", "no keys"), ("a: [", "not YAML"), ("", "no keys")])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, match):
+    (tmp_path / "r.yaml").write_text(text)
+    _refused(tmp_path / "r.yaml", match=match)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "r.yaml").write_bytes(bytes(range(128, 256)))
+    _refused(tmp_path / "r.yaml", match="not YAML")
+
+
+def test_a_recipe_without_a_network_is_refused(tmp_path):
+    values = yaml.safe_load((resource_folder("configs") / "default.yaml").read_text(encoding="utf-8"))
+    del values["network"]
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(values))
+    _refused(tmp_path / "r.yaml", match="network: Field required")
