@@ -7,7 +7,6 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from hsiattn import simulation
 from hsiattn.classes import ClassTable
 from hsiattn.errors import OutputError
 from hsiattn.scenes import as_source, grid_of, open_scene
@@ -153,7 +152,7 @@ def test_the_example_is_written_in_seconds(tmp_path):
 
 def test_files_that_exist_are_kept_unless_told_otherwise(tmp_path, monkeypatch):
     small = simulate_scene(48, 48, 8)
-    monkeypatch.setattr(simulation, "simulate_scene", lambda seed: small)
+    monkeypatch.setattr("hsiattn.simulation.example.simulate_scene", lambda seed: small)
     scene_path, _ = write_example(tmp_path)
     before = scene_path.read_bytes()
     with pytest.raises(OutputError, match=r"scene\.tif exists"):
