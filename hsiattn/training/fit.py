@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import numpy as np
@@ -103,21 +103,8 @@ def train_network(
 
     began = time.monotonic()
     with _quiet_lightning(), _deterministic_algorithms(), _fitting_threads(network, chosen):
-        trainer = lightning.Trainer(
-            accelerator="gpu" if chosen.type == "cuda" else "cpu",
-            devices=[chosen.index or 0] if chosen.type == "cuda" else 1,
-            precision=precision,
-            max_epochs=settings.max_epochs if epochs is None else epochs,
-            max_steps=settings.max_steps if settings.max_steps else -1,
-            callbacks=callbacks,
-            deterministic="warn",
-            logger=False,
-            enable_checkpointing=False,
-            plugins=[state.storage] if state else None,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=-1 if len(validation) else 0,
-            barebones=False,
+        trainer = _trainer(
+            settings, chosen, precision, callbacks, state, settings.max_epochs if epochs is None else epochs
         )
         loaders = [_loader(training, settings.batch_size, seed)]
         if len(validation):
@@ -136,6 +123,31 @@ def train_network(
         device=str(chosen),
         precision=precision,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
+
+
+def _trainer(
+    settings: TrainingSettings,
+    device: torch.device,
+    precision: Literal["32", "bf16-mixed"],
+    callbacks: list[Callback],
+    state: KeepState | None,
+    epochs: int,
+) -> lightning.Trainer:
+    return lightning.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=precision,
+        max_epochs=epochs,
+        max_steps=settings.max_steps if settings.max_steps else -1,
+        callbacks=callbacks,
+        deterministic="warn",
+        logger=False,
+        enable_checkpointing=False,  # KeepState does that, and loses nothing of an epoch
+        plugins=[state.storage] if state else None,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=-1,  # all of them: the state before training takes part in the choice of the best
     )
 
 
