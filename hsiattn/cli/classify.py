@@ -101,7 +101,8 @@ def classify(
         request = fitting.Training(scene=scene, labels=labels, key=key, device=device, **training)
         classifier = fitting.train_model(request)
         classifier.save(trained, overwrite=overwrite)
-        options.say(f"model: {trained}")
+        for line in [f"model     {trained}", *fitting.lines_of(classifier)]:
+            options.say(line)
         bundle = classifier.bundle_
     else:
         bundle = find_bundle(model, source)

@@ -109,6 +109,8 @@ def test_a_model_is_found_by_variable_and_among_the_installed_ones(desk, hsiattn
 
 def test_one_step_trains_first_and_keeps_the_model_beside_the_map(desk, hsiattn, quick):
     result = hsiattn("classify", "scene.tif", "--labels", "labels.tif", "--per-class", 30, *quick)
+    assert "leakage   0.0 %" in result.stderr
+    assert "overall accuracy" in result.stderr
     assert result.exit_code == 0, result.stderr
     assert (desk / "scene_classes.tif").is_file()
     assert hsiattn("info", "scene_classes.hsiattn").exit_code == 0
