@@ -53,9 +53,8 @@ class PixelClassification(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         """Seed everything random in this epoch."""
-        if (
-            batch_index == 0
-        ):  # not when the epoch starts: loaders draw numbers too, and not in the same place in every run
+        # Not when the epoch starts: loaders draw numbers too, and not in the same place in every run.
+        if batch_index == 0:
             torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:

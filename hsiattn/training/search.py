@@ -32,7 +32,8 @@ def search_arguments(
     Parameters
     ----------
     positions, targets
-        Row and column (N, 2), and class index (N,), of the training pixels.
+        Row and column (N, 2), and class index (N,), of the training pixels; `make_model` hands in those set aside for
+        validation too, so the validation loss that stops training is no estimate of accuracy.
 
     Returns
     -------
