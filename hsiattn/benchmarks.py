@@ -11,7 +11,7 @@ import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -78,13 +78,31 @@ class Wavelengths(_Entry):
         return np.concatenate([np.linspace(part.first, part.last, part.bands) for part in self.spectrometers])
 
 
+Attribute = Literal[
+    "vegetation",  # living plants; always given with one of the next three
+    "crop",
+    "grass",
+    "tree",
+    "residue",  # dead plants: straw, stubble, hay, senesced leaves
+    "soil",  # bare, or seen between the plants
+    "mineral",  # stone, gravel, brick, fired clay
+    "impervious",  # sealed ground and roofs
+    "building",  # roofs and walls; always given with impervious
+    "metal",
+    "water",
+    "shadow",
+]
+"""What a card may say of a class; judged from the name of the class."""
+
+
 class BenchmarkClass(_Entry):
-    """A class of the legend and its published size in pixels."""
+    """A class of the legend, its published size in pixels, and what it consists of."""
 
     code: int = Field(ge=1)
     name: str
     color: str = Field(pattern=r"^#[0-9a-f]{6}$")
     pixels: int = Field(ge=1)
+    attributes: tuple[Attribute, ...] = ()
 
 
 class Card(_Entry):
@@ -142,7 +160,7 @@ class Card(_Entry):
 
     @cached_property
     def class_table(self) -> ClassTable:
-        """Codes, names and colours of the classes."""
+        """Codes, names, colours and attributes of the classes."""
         return ClassTable.from_records([entry.model_dump() for entry in self.classes])
 
     @cached_property

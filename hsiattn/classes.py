@@ -8,6 +8,7 @@ writes it is index + 1, because 0 means unclassified.
 from __future__ import annotations
 
 import colorsys
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,17 +22,37 @@ from hsiattn.errors import LabelError
 UNLABELLED = 0
 """Code of a pixel without a class, in label rasters and maps."""
 
+ATTRIBUTE_SEPARATOR = ";"
+"""Between the attributes of a class where they are one text."""
+
+_ATTRIBUTE = re.compile(r"[\w -]+")
+
 Color = tuple[int, int, int]
 """Red, green and blue, 0 … 255."""
 
 
 @dataclass(frozen=True)
 class LandCoverClass:
-    """One class: its code in the reference data, its name, and its colour on maps."""
+    """One class: its code in the reference data, its name, its colour on maps, and what is known of it.
+
+    Attributes
+    ----------
+    attributes
+        Properties that classes may share, such as vegetation or metal; kept sorted, unique and in lower case.
+
+    Raises
+    ------
+    LabelError
+        An attribute is empty, or has other characters than letters, digits, spaces, "-" and "_".
+    """
 
     code: int
     name: str
     color: Color
+    attributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", parse_attributes(self.attributes))
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,17 @@ class ClassTable:
         """Colours in the order of the codes."""
         return tuple(c.color for c in self.classes)
 
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Every attribute that some class has, sorted."""
+        return tuple(sorted({attribute for c in self.classes for attribute in c.attributes}))
+
+    def attribute_table(self) -> NDArray[np.bool_]:
+        """Which class (row, in the order of the codes) has which attribute (column, as in `attribute_names`)."""
+        names = self.attribute_names
+        cells = [[name in c.attributes for name in names] for c in self.classes]
+        return np.array(cells, dtype=np.bool_).reshape(len(self), len(names))
+
     def subset(self, codes: Iterable[int]) -> ClassTable:
         """The table of those classes whose code is in `codes`."""
         wanted = {int(code) for code in codes}
@@ -102,17 +134,26 @@ class ClassTable:
         return np.asarray(codes[np.asarray(indices) + 1])
 
     def to_records(self) -> list[dict[str, Any]]:
-        """JSON-ready form: one `{"code", "name", "color"}` per class, colours as `#rrggbb`."""
-        return [{"code": c.code, "name": c.name, "color": format_color(c.color)} for c in self.classes]
+        """JSON-ready form: one `{"code", "name", "color"}` per class, colours as `#rrggbb`.
+
+        A class with attributes has them too, as the list `attributes`.
+        """
+        return [
+            {"code": c.code, "name": c.name, "color": format_color(c.color)}
+            | ({"attributes": list(c.attributes)} if c.attributes else {})
+            for c in self.classes
+        ]
 
     @classmethod
     def from_records(cls, records: Iterable[Mapping[str, Any]]) -> ClassTable:
         """The inverse of `to_records`; a missing name becomes "class <code>", a missing colour is chosen.
 
+        Attributes may be a list of words, or one text with semicolons between them.
+
         Raises
         ------
         LabelError
-            A record has no integer code, or a colour that is not `#rrggbb`.
+            A record has no integer code, a colour that is not `#rrggbb`, or an attribute that is not a word.
         """
         classes = []
         for position, record in enumerate(records):
@@ -128,6 +169,7 @@ class ClassTable:
                     code=code,
                     name=str(record.get("name") or f"class {code}"),
                     color=distinct_color(position) if color in (None, "") else parse_color(color),
+                    attributes=parse_attributes(record.get("attributes")),
                 )
             )
         return cls(tuple(classes))
@@ -138,24 +180,42 @@ class ClassTable:
         return cls.from_records([{"code": code} for code in sorted({int(c) for c in codes} - {UNLABELLED})])
 
     def to_attrs(self) -> dict[str, list[Any]]:
-        """The table as attributes of an `xarray.DataArray` of codes (`class_codes`, `class_names`, `class_colors`)."""
-        return {
+        """The table as attributes of an `xarray.DataArray` of codes (`class_codes`, `class_names`, `class_colors`).
+
+        Where some class has attributes, `class_attributes` too: one text per class, its words joined by semicolons,
+        since the attributes of a netCDF file cannot be lists of lists.
+        """
+        attrs: dict[str, list[Any]] = {
             "class_codes": list(self.codes),
             "class_names": list(self.names),
             "class_colors": [format_color(color) for color in self.colors],
         }
+        if self.attribute_names:
+            attrs["class_attributes"] = [ATTRIBUTE_SEPARATOR.join(c.attributes) for c in self.classes]
+        return attrs
 
     @classmethod
     def from_attrs(cls, attrs: Mapping[Any, Any]) -> ClassTable | None:
         """The inverse of `to_attrs`; None where the attributes carry no table."""
         if "class_codes" not in attrs:
             return None
-        codes = list(attrs["class_codes"])
-        names = attrs.get("class_names") or [None] * len(codes)
-        colors = attrs.get("class_colors") or [None] * len(codes)
+        codes = _listed(attrs["class_codes"])
+        columns = [
+            _listed(attrs.get(f"class_{what}")) or [None] * len(codes) for what in ("names", "colors", "attributes")
+        ]
         return cls.from_records(
-            [{"code": c, "name": n, "color": h} for c, n, h in zip(codes, names, colors, strict=True)]
+            [
+                {"code": code, "name": name, "color": color, "attributes": attributes}
+                for code, name, color, attributes in zip(codes, *columns, strict=True)
+            ]
         )
+
+
+def _listed(value: Any) -> list[Any]:
+    """An attribute as a list; a netCDF file gives an array or, for a table of one class, the bare value."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
 
 
 def _whole_number(value: Any) -> int:
@@ -201,6 +261,34 @@ def parse_color(color: Any) -> Color:
     except (TypeError, ValueError) as error:
         raise LabelError(f"{color!r} is not a colour", "write it as #rrggbb") from error
     return (parts[0], parts[1], parts[2])
+
+
+def parse_attributes(value: Any) -> tuple[str, ...]:
+    """Attributes of a class from one text with semicolons, or from several words: sorted, unique, lower case.
+
+    >>> parse_attributes("Vegetation; crop;")
+    ('crop', 'vegetation')
+    >>> parse_attributes(None)
+    ()
+
+    Raises
+    ------
+    LabelError
+        An entry is not a word, or has other characters than letters, digits, spaces, "-" and "_".
+    """
+    if value is None:
+        return ()
+    if isinstance(value, str):  # a text may end in a semicolon or be empty, as the cells of a table are
+        value = [word for word in value.split(ATTRIBUTE_SEPARATOR) if word.strip()]
+    words: set[str] = set()
+    for entry in value if isinstance(value, Iterable) else [value]:
+        word = " ".join(entry.lower().split()) if isinstance(entry, str) else ""
+        if not _ATTRIBUTE.fullmatch(word):
+            raise LabelError(
+                f"{entry!r} is not an attribute of a class", "use words of letters, digits, spaces, - and _"
+            )
+        words.add(word)
+    return tuple(sorted(words))
 
 
 def distinct_color(position: int) -> Color:

@@ -49,7 +49,7 @@ def meadow(tmp_path, monkeypatch):
         "wavelength": {"nominal": True, "spectrometers": [{"bands": 6, "first": 400, "last": 900}]},
         "rgb": [5, 2, 1],
         "classes": [
-            {"code": 3, "name": "grass", "color": "#00ff00", "pixels": 8},
+            {"code": 3, "name": "grass", "color": "#00ff00", "pixels": 8, "attributes": ["grass", "vegetation"]},
             {"code": 7, "name": "herbs", "color": "#ff00ff", "pixels": 4},
         ],
     }
@@ -71,7 +71,9 @@ def test_scene_and_labels_come_with_what_the_card_knows(meadow):
     assert as_source(scene).bands.nominal
     np.testing.assert_array_equal(labels.values, codes)
     assert labels.dtype == np.int32
-    assert ClassTable.from_attrs(labels.attrs).names == ("grass", "herbs")
+    table = ClassTable.from_attrs(labels.attrs)
+    assert table.names == ("grass", "herbs")
+    assert [item.attributes for item in table] == [("grass", "vegetation"), ()]
     assert grid_of(labels) == grid_of(scene)
 
 
@@ -149,6 +151,13 @@ def test_a_card_with_a_mistake_is_refused_in_one_line(meadow, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_an_attribute_outside_the_vocabulary_is_refused(meadow, tmp_path):
+    card = tmp_path / "cards" / "meadow.yaml"
+    card.write_text(card.read_text().replace("- vegetation", "- vegetaton"))
+    with pytest.raises(DatasetError, match="vegetaton"):
+        benchmark_card("meadow")
+
+
 def test_an_unknown_name_gives_the_nearest_and_all_known_ones():
     with pytest.raises(DatasetError, match="did you mean salinas-a"):
         open_benchmark("salinas-aa", "anywhere")
@@ -193,6 +202,26 @@ def test_salinas_a_is_called_as_in_salinas_and_colours_are_unique(name):
     assert len(set(table.colors)) == len(table)
     if name == "salinas-a":
         assert benchmark_card("salinas").class_table.subset(table.codes) == table
+
+
+@pytest.mark.parametrize("name", benchmark_names())
+def test_every_class_of_a_card_has_attributes_that_agree_with_each_other(name):
+    card = benchmark_card(name)
+    for entry, item in zip(sorted(card.classes, key=lambda entry: entry.code), card.class_table, strict=True):
+        assert item.attributes
+        assert entry.attributes == item.attributes  # sorted in the file already
+        has = set(item.attributes)
+        assert bool(has & {"crop", "grass", "tree"}) == ("vegetation" in has)
+        assert "impervious" in has or "building" not in has
+
+
+def test_classes_of_two_scenes_with_one_name_have_the_same_attributes():
+    university, centre = (benchmark_card(name).class_table for name in ("pavia-university", "pavia-centre"))
+    common = set(university.names) & set(centre.names)
+    assert len(common) == 7
+    assert {c.name: c.attributes for c in university if c.name in common} == {
+        c.name: c.attributes for c in centre if c.name in common
+    }
 
 
 @pytest.mark.real_scene

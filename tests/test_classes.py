@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsiattn.classes import ClassTable, LandCoverClass, distinct_color, parse_color
+from hsiattn.classes import ClassTable, LandCoverClass, distinct_color, parse_attributes, parse_color
 from hsiattn.errors import LabelError
 
 code_sets = st.sets(st.integers(1, 2**31 - 1), min_size=1, max_size=20)
+words = st.lists(st.sampled_from(["vegetation", "crop", "soil", "sealed ground", "low-rise", "zone_2"]), max_size=4)
+
+FIELDS = ClassTable.from_records(
+    [
+        {"code": 1, "name": "maize", "attributes": ["vegetation", "crop"]},
+        {"code": 2, "name": "cloud"},
+        {"code": 5, "name": "grass", "attributes": ["vegetation"]},
+    ]
+)
 
 
 def test_classes_are_sorted_by_code() -> None:
@@ -84,3 +96,100 @@ def test_made_up_colours_differ_well() -> None:
     colors = np.array([distinct_color(position) for position in range(20)], dtype=float)
     distances = np.linalg.norm(colors[:, None] - colors[None], axis=-1)
     assert distances[~np.eye(20, dtype=bool)].min() > 20
+
+
+# -- attributes --------------------------------------------------------------------------------------------------------
+
+
+def test_attributes_are_sorted_unique_and_in_lower_case() -> None:
+    item = LandCoverClass(1, "maize", (1, 2, 3), ("Vegetation", "crop", " crop ", "C4  plant"))
+    assert item.attributes == ("c4 plant", "crop", "vegetation")
+
+
+@pytest.mark.parametrize(
+    "text", ["crop;vegetation", "vegetation; Crop ;", ["vegetation", "crop"], ("crop", "crop", "vegetation")]
+)
+def test_attributes_are_read_from_one_text_or_from_several_words(text: object) -> None:
+    assert parse_attributes(text) == ("crop", "vegetation")
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ; ", [], ()])
+def test_a_class_may_have_no_attributes(nothing: object) -> None:
+    assert parse_attributes(nothing) == ()
+
+
+@pytest.mark.parametrize("wrong", ["a,b", "crop!", ["a;b"], [""], [None], [3], 3, "line\x00end", "Öl/Gas"])
+def test_what_is_no_attribute_is_refused(wrong: object) -> None:
+    with pytest.raises(LabelError, match="not an attribute"):
+        ClassTable.from_records([{"code": 1, "attributes": wrong}])
+
+
+def test_letters_of_every_language_make_attributes() -> None:
+    assert parse_attributes("Gehölz;水") == ("gehölz", "水")
+
+
+@given(attributes=st.lists(words, min_size=1, max_size=6))
+def test_records_and_xarray_attributes_carry_the_attributes_of_classes(attributes: list[list[str]]) -> None:
+    table = ClassTable.from_records([{"code": i + 1, "attributes": words} for i, words in enumerate(attributes)])
+    assert [c.attributes for c in table] == [tuple(sorted(set(words))) for words in attributes]
+    assert ClassTable.from_records(table.to_records()) == table
+    assert ClassTable.from_attrs(table.to_attrs()) == table
+
+
+@given(attributes=st.lists(words, min_size=1, max_size=6))
+def test_the_attribute_table_says_for_every_class_which_attributes_it_has(attributes: list[list[str]]) -> None:
+    table = ClassTable.from_records([{"code": i + 1, "attributes": words} for i, words in enumerate(attributes)])
+    cells = table.attribute_table()
+    assert cells.dtype == np.bool_
+    assert cells.shape == (len(attributes), len(table.attribute_names))
+    for row, words in zip(cells, attributes, strict=True):
+        chosen = {name for name, there in zip(table.attribute_names, row, strict=True) if there}
+        assert chosen == set(words)
+    assert cells.any(axis=0).all()
+
+
+def test_rows_of_the_attribute_table_are_classes_and_columns_attributes() -> None:
+    assert FIELDS.attribute_names == ("crop", "vegetation")
+    assert FIELDS.attribute_table().tolist() == [[True, True], [False, False], [False, True]]
+
+
+def test_a_table_without_attributes_has_an_attribute_table_without_columns() -> None:
+    table = ClassTable.from_codes([1, 2])
+    assert table.attribute_names == ()
+    assert table.attribute_table().shape == (2, 0)
+
+
+def test_only_classes_with_attributes_mention_them() -> None:
+    """Model files and reports stay as they were before classes had attributes."""
+    assert [record.get("attributes") for record in FIELDS.to_records()] == [
+        ["crop", "vegetation"],
+        None,
+        ["vegetation"],
+    ]
+    assert set(FIELDS.to_records()[1]) == {"code", "name", "color"}
+    assert FIELDS.to_attrs()["class_attributes"] == ["crop;vegetation", "", "vegetation"]
+    assert "class_attributes" not in FIELDS.subset([2]).to_attrs()
+
+
+def test_a_subset_keeps_attributes() -> None:
+    part = FIELDS.subset([5, 2])
+    assert [c.attributes for c in part] == [(), ("vegetation",)]
+    assert part.attribute_names == ("vegetation",)
+
+
+def test_a_table_is_read_from_the_arrays_and_bare_values_that_netcdf_makes_of_lists() -> None:
+    attrs = {name: np.array(values) for name, values in FIELDS.to_attrs().items()}
+    assert ClassTable.from_attrs(attrs) == FIELDS
+    for code in FIELDS.codes:
+        bare = {name: values[0] for name, values in FIELDS.subset([code]).to_attrs().items()}
+        assert ClassTable.from_attrs(bare) == FIELDS.subset([code])
+
+
+@pytest.mark.parametrize("codes", [FIELDS.codes, (5,), (2,)])
+def test_a_table_survives_a_netcdf_file(codes: tuple[int, ...], tmp_path: Path) -> None:
+    pytest.importorskip("h5netcdf")
+    table = FIELDS.subset(codes)
+    labels = xr.DataArray(np.zeros((2, 3), np.int32), dims=("y", "x"), name="labels", attrs=table.to_attrs())
+    labels.to_netcdf(tmp_path / "labels.nc", engine="h5netcdf")
+    with xr.open_dataarray(tmp_path / "labels.nc", engine="h5netcdf") as again:
+        assert ClassTable.from_attrs(again.attrs) == table

@@ -79,7 +79,8 @@ def show(name: str, as_json: bool) -> None:
         click.echo(f"  {what:<7}  {names} (variable {raster.key})")
     click.echo(f"  classes  {len(card.classes)}")
     for entry in card.classes:
-        click.echo(f"  {entry.code:>5}  {entry.color}  {entry.name}  ({entry.pixels} pixels)")
+        attributes = f"  {', '.join(entry.attributes)}" if entry.attributes else ""
+        click.echo(f"  {entry.code:>5}  {entry.color}  {entry.name}  ({entry.pixels} pixels){attributes}")
 
 
 @datasets.command()

@@ -181,6 +181,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [
                 f"  {record['code']:>5}  {record['color']}  {record['name']}"
                 + (f"  ({record['pixels']} pixels)" if "pixels" in record else "")
+                + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
                 for record in value
             ]
         elif isinstance(value, dict):

@@ -68,7 +68,7 @@ label_key = click.option(
 )
 classes = click.option(
     "--classes", metavar="TABLE",
-    help="Class table (YAML or CSV: code, name, color); default: the label raster's own names and colours.",
+    help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
 )  # fmt: skip
 
 # -- computation -------------------------------------------------------------------------------------------------------

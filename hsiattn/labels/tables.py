@@ -6,8 +6,10 @@ YAML is a list of entries or a mapping::
     - {code: 10, name: Corn senesced green weeds}                     10: Corn senesced green weeds
 
 CSV has a header with `code` (or `value`, `id`, `dn`), `name` (or `class`, `label`) and, where colours are given,
-`color` as `#rrggbb` or `r`, `g`, `b`; the separator may be a comma, a semicolon or a tab. A colour map (`.clr`, `.txt`)
-has lines `value r g b [a] name`. Entries with the code 0 (unlabelled) are passed over.
+`color` as `#rrggbb` or `r`, `g`, `b`; the separator may be a comma, a semicolon or a tab. YAML and CSV may also give
+`attributes` that classes share: in YAML a list such as `[crop, vegetation]`, in CSV words with semicolons between them,
+in quotes where semicolons separate the columns. A colour map (`.clr`, `.txt`) has lines `value r g b [a] name`. Entries
+with the code 0 (unlabelled) are passed over.
 """
 
 from __future__ import annotations
@@ -28,13 +30,14 @@ _CODE_COLUMNS = ("code", "value", "id", "dn", "class_id", "class")
 _NAME_COLUMNS = ("name", "class_name", "label", "class", "category", "description")
 _COLOR_COLUMNS = ("color", "colour", "hex")
 _RGB_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"))
+_ATTRIBUTE_COLUMN = "attributes"
 _COLOR_MAP_LINE = re.compile(r"(-?\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,]+(\d+(?=[\s,]|$)))?[\s,]*(.*)")
 
 Record = dict[str, Any]
 
 
 def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
-    """Read codes, names and colours of classes from a YAML file, a CSV file or a colour map (see the module's text).
+    """Read the classes of a legend from a YAML file, a CSV file or a colour map (see the module's text).
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
     Raises
     ------
     LabelError
-        The file is missing, is in none of these forms, or says something impossible (a code twice, a wrong colour).
+        The file is missing, is in none of these forms, or says something impossible (a code twice, a wrong colour, an
+        attribute that is not a word).
     """
     file = Path(path)
     reader = _READERS.get(file.suffix.lower())
@@ -103,13 +107,20 @@ def _read_csv(text: str) -> list[Record]:
             f"there is no column with codes among {', '.join(header)}", "write a header such as code,name,color"
         )
     rows.fieldnames = header
-    return [
-        _renamed({key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}) for row in rows
-    ]
+    records = []
+    for row in rows:
+        surplus: Any = row.pop(None, None)  # where csv keeps the cells for which there is no column
+        if _ATTRIBUTE_COLUMN in header and any(cell.strip() for cell in surplus or ()):
+            raise LabelError(
+                f"the row {separator.join(str(cell) for cell in row.values())} has more cells than the header",
+                'write several attributes in quotes: "crop;vegetation"',
+            )
+        records.append(_renamed({key: (value or "").strip() for key, value in row.items()}))
+    return records
 
 
 def _renamed(row: Mapping[str, Any]) -> Record:
-    """The entries `code`, `name` and `color` of a row whose columns may be called otherwise."""
+    """The entries `code`, `name`, `color` and `attributes` of a row whose columns may be called otherwise."""
     code = next((column for column in _CODE_COLUMNS if column in row), None)
     name = next((column for column in _NAME_COLUMNS if column in row and column != code), None)
     color = next((column for column in _COLOR_COLUMNS if column in row), None)
@@ -117,6 +128,7 @@ def _renamed(row: Mapping[str, Any]) -> Record:
         "code": row[code] if code else None,
         "name": row[name] if name else None,
         "color": row[color] if color else None,
+        "attributes": row.get(_ATTRIBUTE_COLUMN),
     }
     for columns in _RGB_COLUMNS:
         if color is None and all(row.get(column) not in (None, "") for column in columns):

@@ -24,7 +24,11 @@ def test_a_card_is_shown_with_its_classes_and_source(hsiattn):
     text = hsiattn("datasets", "show", "salinas-a").stdout
     assert "Brocoli" in text
     assert "https://" in text or "http://" in text
-    assert json.loads(hsiattn("datasets", "show", "salinas-a", "--json").stdout)["bands"] == 224
+    card = json.loads(hsiattn("datasets", "show", "salinas-a", "--json").stdout)
+    assert card["bands"] == 224
+    attributes = {entry["name"]: entry["attributes"] for entry in card["classes"]}
+    assert attributes["Corn_senesced_green_weeds"] == ["crop", "residue", "vegetation"]
+    assert "(1343 pixels)  crop, residue, vegetation" in text
 
 
 def test_an_unknown_scene_is_refused_with_the_nearest_name(hsiattn):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from hsiattn.bundle import read_bundle, write_bundle
+from hsiattn.classes import ClassTable
 from hsiattn.cli.main import main
 
 
@@ -66,6 +69,18 @@ def test_a_model_is_described_by_what_its_header_holds(model):
     assert result["accuracy"]["overall_accuracy"]["value"] > 0.8
     assert "torch" in result["versions"]
     assert len(result["sha256"]) == 64
+
+
+def test_attributes_of_classes_are_shown_where_a_model_has_them(model, tmp_path):
+    assert not any("attributes" in record for record in describe(model)["classes"])
+    bundle = read_bundle(model)
+    records = bundle.classes.to_records()
+    records[1]["attributes"] = ["crop", "vegetation"]
+    path = tmp_path / "m.hsiattn"
+    write_bundle(replace(bundle, classes=ClassTable.from_records(records)), path)
+    assert describe(path)["classes"] == records
+    lines = CliRunner().invoke(main, ["info", str(path)]).output.splitlines()
+    assert sum(line.endswith("crop, vegetation") for line in lines) == 1
 
 
 def test_a_map_is_described_by_its_classes_and_counts(desk, model, hsiattn):

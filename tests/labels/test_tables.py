@@ -85,3 +85,47 @@ def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
     file.write_bytes("code,name\n1,Gehölz\n".encode("latin-1"))
     with pytest.raises(LabelError, match="UTF-8"):
         open_class_table(file)
+
+
+ATTRIBUTE_FORMS = {
+    "list.yaml": "- {code: 1, name: roof, attributes: [Metal, building]}\n- {code: 2, name: cloud}\n",
+    "text.yaml": "1: {name: roof, attributes: building; metal}\n2: cloud\n",
+    "comma.csv": "code,name,attributes\n1,roof,metal;building\n2,cloud,\n",
+    "short_row.csv": "code,name,attributes\n1,roof,metal;building\n2,cloud\n",
+    "semicolon.csv": 'code;Attributes;name\n1;"metal;building";roof\n2;;cloud\n',
+    "trailing.csv": 'code;name;attributes\n1;roof;"metal;building";;\n2;cloud;;\n',
+    "tab.tsv": "code\tname\tattributes\n1\troof\tbuilding; metal;\n2\tcloud\t\n",
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTE_FORMS)
+def test_attributes_of_classes_are_read_from_yaml_and_csv(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(ATTRIBUTE_FORMS[name], encoding="utf-8")
+    table = open_class_table(file)
+    assert {item.name: item.attributes for item in table} == {"roof": ("building", "metal"), "cloud": ()}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_table_without_the_column_has_no_attributes(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(FORMS[name], encoding="utf-8")
+    assert open_class_table(file).attribute_names == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "code,name,attributes\n1,roof,metal/zinc\n", "'metal/zinc' is not an attribute"),
+        ("a.yaml", "- {code: 1, attributes: [metal, 3]}", "3 is not an attribute"),
+        ("a.csv", "code;name;attributes\n1;roof;building;metal\n", "1;roof;building has more cells than the header"),
+    ],
+)
+def test_broken_attributes_are_refused_and_the_table_is_named(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(LabelError, match=message) as raised:
+        open_class_table(file)
+    assert str(file) in raised.value.problem
