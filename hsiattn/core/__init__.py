@@ -1,12 +1,74 @@
-"""General network parts: attention, convolutions with missing neighbours. They know tensors and nothing of scenes.
+"""General network parts, a library of its own: they know tensors and nothing of scenes.
 
-Shapes are written with N samples, T steps of a sequence, F features, C channels, H × W rows and columns, w × w patches.
-A mask is True where a value counts.
+`attention` weighs, `mixing` combines positions without weighing, `pooling` makes fewer of them; `block` says what all
+of them have in common, `by_name` finds them for a recipe.
+
+Shapes are written with N samples, C channels, H × W rows and columns, L positions or T steps of a sequence, F features,
+w × w patches. A mask is True where a value counts.
 """
 
-from hsiattn.core.additive_attention import AdditiveAttention
-from hsiattn.core.masked_convolution import MaskedConv2d
-from hsiattn.core.neighbourhood_attention import NeighbourhoodAttention
-from hsiattn.core.spatial_gate import SpatialGate
+from hsiattn.core.attention import (
+    ATTENTION,
+    AdditiveAttention,
+    AdditiveGate,
+    AttentionCondenser,
+    ChannelReassessmentAttention,
+    EfficientChannelAttention,
+    GlobalSelfAttention,
+    NeighbourhoodAttention,
+    NonLocalSpatialAttention,
+    SelfAttention,
+    SpatialChannelAttention,
+    SpatialGate,
+    SqueezeExcitation,
+)
+from hsiattn.core.block import Dimensions, FeatureBlock, Pooled, Pooling
+from hsiattn.core.by_name import BLOCKS, create_block, create_pooling
+from hsiattn.core.mixing import MIXING, MaskedConv2d, ProjectExpandProjectExpand, SparseMLP
+from hsiattn.core.normalisation import MaskedBatchNorm
+from hsiattn.core.pooling import (
+    POOLING,
+    AttributeAwarePooling,
+    AveragePooling,
+    HybridPooling,
+    MaxPooling,
+    RandomShift,
+    WaveletPooling,
+    WaveletTransform,
+)
 
-__all__ = ["AdditiveAttention", "MaskedConv2d", "NeighbourhoodAttention", "SpatialGate"]
+__all__ = [
+    "ATTENTION",
+    "BLOCKS",
+    "MIXING",
+    "POOLING",
+    "AdditiveAttention",
+    "AdditiveGate",
+    "AttentionCondenser",
+    "AttributeAwarePooling",
+    "AveragePooling",
+    "ChannelReassessmentAttention",
+    "Dimensions",
+    "EfficientChannelAttention",
+    "FeatureBlock",
+    "GlobalSelfAttention",
+    "HybridPooling",
+    "MaskedBatchNorm",
+    "MaskedConv2d",
+    "MaxPooling",
+    "NeighbourhoodAttention",
+    "NonLocalSpatialAttention",
+    "Pooled",
+    "Pooling",
+    "ProjectExpandProjectExpand",
+    "RandomShift",
+    "SelfAttention",
+    "SparseMLP",
+    "SpatialChannelAttention",
+    "SpatialGate",
+    "SqueezeExcitation",
+    "WaveletPooling",
+    "WaveletTransform",
+    "create_block",
+    "create_pooling",
+]

@@ -7,21 +7,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from hsiattn.errors import RecipeError
+from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.grouped_ssan import GroupedSSAN
+from hsiattn.networks.gsa import GSA
+from hsiattn.networks.hierarchical import Hierarchical
+from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
 
 NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "ssan": SSAN,
     "grouped-ssan": GroupedSSAN,
+    "gsa": GSA,
+    "smlp": SMLP,
+    "attendnet": AttendNet,
+    "hierarchical": Hierarchical,
 }
 
 __all__ = [
+    "GSA",
     "NETWORKS",
+    "SMLP",
     "SSAN",
+    "AttendNet",
     "Edge",
     "GroupedSSAN",
+    "Hierarchical",
+    "RefinedDiscriminant",
     "SpectralSpatialNetwork",
+    "accepts",
     "check_arguments",
     "create_network",
     "if_any_missing",
@@ -51,11 +66,27 @@ def check_arguments(name: str, arguments: Iterable[str]) -> None:
     RecipeError
         Names what there is instead.
     """
-    parameters = inspect.signature(network_class(name)).parameters.values()
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = accepts(name)
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+
+
+def accepts(name: str) -> list[str]:
+    """Names of the arguments that a network takes beyond its sizes, those of the frame it stands in included.
+
+    Raises
+    ------
+    RecipeError
+        There is no such network.
+    """
+    known: list[str] = []
+    for kind in network_class(name).__mro__:
+        parameters = inspect.signature(kind).parameters.values()
+        known += [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            break  # nothing is handed on to the class above
+    return known
 
 
 def create_network(

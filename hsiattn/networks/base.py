@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 Edge = Literal["reflect", "zero"]
 
@@ -28,11 +27,12 @@ class SpectralSpatialNetwork(nn.Module):
     edge
         How patches are filled beyond the edge of the scene: `reflect`, or `zero` where the source of a network says so.
     dense_capable
-        True where `dense` evaluates whole tiles and equals `forward` on every pixel's patch.
+        True where `dense` evaluates whole tiles and equals `forward` on every pixel's patch; may depend on the
+        arguments of the network.
     """
 
     edge: ClassVar[Edge] = "reflect"
-    dense_capable: ClassVar[bool] = False
+    dense_capable: bool = False
 
     def __init__(self, bands: int, channels: int, classes: int, patch_size: int) -> None:
         super().__init__()
@@ -82,12 +82,6 @@ def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tenso
     """
     patches = components.unfold(1, size, 1).unfold(2, size, 1).permute(1, 2, 0, 3, 4)
     return patches, valid.unfold(0, size, 1).unfold(1, size, 1)
-
-
-def group_bands(spectra: Tensor, group: int) -> Tensor:
-    """Contiguous groups of bands as steps of a sequence, the last one filled up with zeros: (N, B) -> (N, T, group)."""
-    missing = -spectra.shape[1] % group
-    return functional.pad(spectra, (0, missing)).reshape(spectra.shape[0], -1, group)
 
 
 def if_any_missing(valid: Tensor) -> Tensor | None:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AdditiveAttention, SpatialGate
-from hsiattn.core.spatial_gate import Broadcast, Merge
+from hsiattn.core import create_block, create_pooling
+from hsiattn.core.block import only
 from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.branches import Arguments, BandAttention
 
 
 class SSAN(SpectralSpatialNetwork):
@@ -22,7 +23,8 @@ class SSAN(SpectralSpatialNetwork):
     hidden 512 the network has 5 437 248 parameters, whatever the number of bands.
 
     It differs from the released TensorFlow code in the GRU cell (the reset gate acts after the recurrent product, with
-    a second bias, as in cuDNN) and in what `gate` and `initialisation` choose.
+    a second bias, as in cuDNN) and in what the arguments choose: the gate's `broadcast` and `merge`, see `SpatialGate`,
+    and `initialisation`. Any other attention and pooling of the core can stand in the places of its own.
 
     Parameters
     ----------
@@ -30,10 +32,14 @@ class SSAN(SpectralSpatialNetwork):
         See `SpectralSpatialNetwork`; published with 4 principal components and 27 × 27 pixels.
     hidden
         GRU units per direction.
-    gate
-        `paper` or `released`, see `SpatialGate`.
-    gate_merge
-        `multiply` (released code) or `residual` (published figure).
+    spectral_attention
+        Weighs the states of the GRU, see `BandAttention`; published: `additive`.
+    attention
+        Weighs the patch: `none`, or the name of a block of the core; published: `spatial-gate`.
+    pooling
+        After each convolution, the name of a pooling of the core; published: `max`.
+    spectral_attention_arguments, attention_arguments, pooling_arguments
+        Arguments of these beyond their sizes.
     dropout
         Share of the spatial branch's hidden units that is dropped in training.
     initialisation
@@ -50,8 +56,12 @@ class SSAN(SpectralSpatialNetwork):
         patch_size: int = 27,
         *,
         hidden: int = 512,
-        gate: Broadcast = "paper",
-        gate_merge: Merge = "multiply",
+        spectral_attention: str = "additive",
+        spectral_attention_arguments: Arguments = None,
+        attention: str = "spatial-gate",
+        attention_arguments: Arguments = None,
+        pooling: str = "max",
+        pooling_arguments: Arguments = None,
         dropout: float = 0.4,
         initialisation: Literal["kaiming", "released"] = "kaiming",
     ) -> None:
@@ -61,20 +71,22 @@ class SSAN(SpectralSpatialNetwork):
         pooled = (patch_size + 3) // 4  # two poolings that round up: 27 -> 14 -> 7
 
         self.recurrent = nn.GRU(1, hidden, batch_first=True, bidirectional=True)
-        self.band_attention = AdditiveAttention(2 * hidden, attention_features=32)
+        self.band_attention = BandAttention(2 * hidden, bands, spectral_attention, spectral_attention_arguments)
         self.spectral_logits = nn.Linear(2 * hidden, classes)
 
-        self.spatial_gate = SpatialGate(channels, broadcast=gate, merge=gate_merge)
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, 32, kernel_size=5, padding="same"),
-            nn.ReLU(),
-            nn.MaxPool2d(2, ceil_mode=True),
-            nn.Conv2d(32, 64, kernel_size=5, padding="same"),
-            nn.ReLU(),
-            nn.MaxPool2d(2, ceil_mode=True),
-            nn.Flatten(),
+        self.attention = None
+        if attention != "none":
+            self.attention = create_block(attention, channels, size=patch_size, **dict(attention_arguments or {}))
+        first = create_pooling(pooling, 32, **dict(pooling_arguments or {}))
+        second = create_pooling(pooling, 64, **dict(pooling_arguments or {}))
+        self.poolings = nn.ModuleList([first, second])
+        self.convolutions = nn.ModuleList(
+            [
+                nn.Conv2d(channels, 32, kernel_size=5, padding="same"),
+                nn.Conv2d(first.outputs, 64, kernel_size=5, padding="same"),
+            ]
         )
-        self.spatial_hidden = nn.Linear(64 * pooled * pooled, 1024)
+        self.spatial_hidden = nn.Linear(second.outputs * pooled * pooled, 1024)
         self.dropout = nn.Dropout(dropout)
         self.spatial_logits = nn.Linear(1024, classes)
 
@@ -85,7 +97,7 @@ class SSAN(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
-        spatial = self.spatial_branch(patches if valid is None else patches * valid[:, None])
+        spatial = self.spatial_branch(patches, None if valid is None else valid[:, None])
         fused = [functional.relu(self.shared_fusion(logits)) for logits in (self.spectral_branch(spectra), spatial)]
         joint: Tensor = self.output(functional.relu(self.fusion_hidden(torch.cat(fused, dim=1))))
         return joint
@@ -93,13 +105,20 @@ class SSAN(SpectralSpatialNetwork):
     def spectral_branch(self, spectra: Tensor) -> Tensor:
         """Logits from the pixel's spectrum alone: (N, B) -> (N, K)."""
         states, _ = self.recurrent(spectra.unsqueeze(-1))
-        context, _ = self.band_attention(states)
-        logits: Tensor = self.spectral_logits(context)
+        logits: Tensor = self.spectral_logits(self.band_attention(states))
         return logits
 
-    def spatial_branch(self, patches: Tensor) -> Tensor:
-        """Logits from the patch alone: (N, C, w, w) -> (N, K)."""
-        features = functional.relu(self.spatial_hidden(self.convolutions(self.spatial_gate(patches))))
+    def spatial_branch(self, patches: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits from the patch alone: (N, C, w, w) and mask (N, 1, w, w) -> (N, K).
+
+        Missing pixels are 0 for everything behind the attention, as pixels beyond the scene are in the source.
+        """
+        x, details = only(patches, mask), None
+        if self.attention is not None:
+            x = self.attention(x, mask)
+        for convolution, pooling in zip(self.convolutions, self.poolings, strict=True):
+            x, _, details = pooling(functional.relu(convolution(x)), None, details)
+        features = functional.relu(self.spatial_hidden(x.flatten(1)))
         logits: Tensor = self.spatial_logits(self.dropout(features))
         return logits
 

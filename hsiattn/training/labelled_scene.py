@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, SceneError, TrainingError
-from hsiattn.networks import network_class
+from hsiattn.networks import accepts, network_class
 from hsiattn.preparation import Preparation, fit_preparation
 from hsiattn.sampling import LabelledPatches, Split, gather_patches, gather_spectra, read_tile, tile_windows
 from hsiattn.scenes import SceneSource
@@ -100,6 +100,33 @@ class LabelledScene:
         return gather_patches(
             self.source, positions, targets, preparation, patch_size=self.recipe.patch_size, edge=edge
         )
+
+    def network_arguments(self, pixels: LabelledPatches, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """What `create_network` is called with for these pixels: sizes, the recipe's arguments, and those chosen.
+
+        Raises
+        ------
+        TrainingError
+            The recipe weighs attributes of the classes, and the class table has none.
+        """
+        settings = self.recipe.network
+        arguments = {
+            "name": settings.name,
+            "bands": pixels.spectra.shape[1],
+            "channels": pixels.patches.shape[1],
+            "classes": len(self.classes),
+            "patch_size": self.recipe.patch_size,
+            **settings.arguments,
+            **chosen,
+        }
+        if arguments.get("attribute_balance", 1.0) < 1.0 and "attributes" in accepts(settings.name):
+            if not self.classes.attribute_names:
+                raise TrainingError(
+                    "the recipe weighs attributes of the classes, and the classes have none",
+                    "add a column attributes to the class table, or --set network.arguments.attribute_balance=1",
+                )
+            arguments.setdefault("attributes", self.classes.attribute_table().tolist())
+        return arguments
 
     def say(self, message: str) -> None:
         """Add a message unless it is there already."""

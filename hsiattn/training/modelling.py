@@ -98,7 +98,7 @@ def make_model(
     report = _test(scene, split, trained, choose_device(device))
     bundle = Bundle(
         network=trained.network,
-        arguments=_arguments(scene, trained.preparation, chosen),
+        arguments=trained.arguments,
         preparation=trained.preparation,
         bands=source.bands,
         classes=scene.classes,
@@ -121,9 +121,10 @@ def make_model(
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """A network, the preparation it was trained with, and how that went."""
+    """A network, what it was created with, the preparation it was trained with, and how that went."""
 
     network: SpectralSpatialNetwork
+    arguments: dict[str, Any]
     preparation: Preparation
     record: TrainingRecord
 
@@ -162,7 +163,8 @@ def _train(
     training = scene.gather(*fitted, preparation)
     nothing = training.take(np.empty(0, np.int64))
     validation = scene.gather(*aside, preparation) if len(aside[0]) else nothing
-    network = _network(scene, preparation, chosen, seed)
+    arguments = scene.network_arguments(training, chosen)
+    network = _network(arguments, seed)
     record = train_network(
         network,
         training,
@@ -179,32 +181,19 @@ def _train(
             f"only {len(validation)} validation pixels decide when training stops; more labels make that steadier"
         )
     if not len(validation) or not settings.refit:
-        return _Trained(network, preparation, record)
+        return _Trained(network, arguments, preparation, record)
     together = scene.positions(split, "training", "validation")
     preparation = scene.fit_preparation(*together)
     training = scene.gather(*together, preparation)
-    network = _network(scene, preparation, chosen, seed)
+    arguments = scene.network_arguments(training, chosen)
+    network = _network(arguments, seed)
     again = train_network(network, training, nothing, settings, seed=seed, device=device, epochs=record.best_epoch)
-    return _Trained(network, preparation, replace(record, seconds=round(record.seconds + again.seconds, 2)))
+    return _Trained(network, arguments, preparation, replace(record, seconds=round(record.seconds + again.seconds, 2)))
 
 
-def _arguments(scene: LabelledScene, preparation: Preparation, chosen: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": scene.recipe.network.name,
-        "bands": len(preparation.bands),
-        "channels": preparation.channels,
-        "classes": len(scene.classes),
-        "patch_size": scene.recipe.patch_size,
-        **scene.recipe.network.arguments,
-        **chosen,
-    }
-
-
-def _network(
-    scene: LabelledScene, preparation: Preparation, chosen: dict[str, Any], seed: int
-) -> SpectralSpatialNetwork:
+def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:
     torch.manual_seed(seed)
-    return create_network(**_arguments(scene, preparation, chosen))
+    return create_network(**arguments)
 
 
 @torch.inference_mode()

@@ -62,15 +62,7 @@ def _warm_started_logits(
     scene: LabelledScene, kept: LabelledPatches, left_out: LabelledPatches, candidate: dict[str, Any], seed: int
 ) -> torch.Tensor:
     torch.manual_seed(seed)
-    recipe = scene.recipe
-    network = create_network(
-        recipe.network.name,
-        bands=kept.spectra.shape[1],
-        channels=kept.patches.shape[1],
-        classes=len(scene.classes),
-        patch_size=recipe.patch_size,
-        **{**recipe.network.arguments, **candidate},
-    ).eval()
+    network = create_network(**scene.network_arguments(kept, candidate)).eval()
     spectra, patches, valid, targets = as_tensors(kept)
     network.warm_start(spectra, patches, valid, targets)
     spectra, patches, valid, _ = as_tensors(left_out)

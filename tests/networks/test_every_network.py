@@ -10,20 +10,64 @@ from hsiattn.errors import RecipeError
 from hsiattn.networks import NETWORKS, create_network, network_class, patches_of_tile
 
 BANDS, CHANNELS, CLASSES, PATCH = 20, 3, 4, 7
-SMALL = {"ssan": {"hidden": 8}, "grouped-ssan": {"hidden": 8, "width": 6, "embedding": 5, "group": 6}}
+GROUPED = {"hidden": 8, "width": 6, "embedding": 5, "group": 6}
+VARIANTS = {
+    "ssan": ("ssan", {"hidden": 8}),
+    "ssan, other parts": (
+        "ssan",
+        {
+            "hidden": 8,
+            "attention": "nl-sam",
+            "spectral_attention": "se",
+            "spectral_attention_arguments": {"reduction": 4},
+            "pooling": "hybrid",
+            "pooling_arguments": {"detail": "skip", "random_shift": "paper"},
+        },
+    ),
+    "grouped-ssan": ("grouped-ssan", GROUPED),
+    "grouped-ssan, no attention": ("grouped-ssan", GROUPED | {"attention": "none", "spectral_attention": "none"}),
+    "grouped-ssan, other parts": (
+        "grouped-ssan",
+        GROUPED
+        | {
+            "attention": "condenser",
+            "attention_at": "features",
+            "pooling": "wavelet",
+            "pooling_arguments": {"wavelet": "db2"},
+            "spectral_attention": "gsa",
+            "spectral_pooling": "max",
+        },
+    ),
+    "grouped-ssan, branches alone": ("grouped-ssan", GROUPED | {"discriminant": False}),
+    "grouped-ssan, attributes": (
+        "grouped-ssan",
+        GROUPED | {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.6},
+    ),
+    "gsa": ("gsa", GROUPED | {"heads": 2}),
+    "smlp": ("smlp", GROUPED | {"depths": [1, 1]}),
+    "attendnet": ("attendnet", {"width": 6}),
+    "hierarchical": ("hierarchical", {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3}),
+    "hierarchical, pixels": (
+        "hierarchical",
+        {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3, "windows": "pixel"},
+    ),
+}
 
 
-@pytest.fixture(params=sorted(NETWORKS))
-def name(request) -> str:
+def _create(variant: str):
+    name, arguments = VARIANTS[variant]
+    return create_network(name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **arguments)
+
+
+@pytest.fixture(params=sorted(VARIANTS))
+def variant(request) -> str:
     return request.param
 
 
 @pytest.fixture
-def network(name):
+def network(variant):
     torch.manual_seed(0)
-    network = create_network(
-        name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **SMALL.get(name, {})
-    )
+    network = _create(variant)
     for parameter in network.parameters():  # away from zero starts, so that every part has an influence
         parameter.data += 0.1 * torch.randn_like(parameter)
     return network
@@ -35,6 +79,10 @@ def _pixels(count: int = 6, missing: float = 0.0):
     valid[:, PATCH // 2, PATCH // 2] = True
     patches = torch.randn(count, CHANNELS, PATCH, PATCH, generator=generator) * valid[:, None]
     return torch.randn(count, BANDS, generator=generator), patches, valid
+
+
+def test_the_battery_knows_every_network():
+    assert {name for name, _ in VARIANTS.values()} == set(NETWORKS)
 
 
 def test_logits_have_one_row_per_pixel_and_one_column_per_class(network):
@@ -75,10 +123,8 @@ def test_reversing_the_spectrum_changes_the_result(network):
     assert not torch.allclose(network(spectra, patches, valid), network(spectra.flip(1), patches, valid), atol=1e-4)
 
 
-def test_weights_survive_saving_and_loading(network, name, tmp_path):
-    other = create_network(
-        name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **SMALL.get(name, {})
-    ).eval()
+def test_weights_survive_saving_and_loading(network, variant, tmp_path):
+    other = _create(variant).eval()
     torch.save(network.eval().state_dict(), tmp_path / "weights.pt")
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     assert torch.equal(other(*_pixels()), network(*_pixels()))

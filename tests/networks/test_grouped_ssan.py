@@ -3,7 +3,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from hsiattn.networks import GroupedSSAN
-from hsiattn.networks.base import group_bands
+from hsiattn.networks.branches import group_bands
 from hsiattn.preparation import PreparationSettings, fit_preparation
 
 

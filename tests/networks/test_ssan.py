@@ -15,7 +15,7 @@ def test_the_published_size_does_not_depend_on_the_bands(bands):
     assert _count(network.recurrent) == 1_582_080
     assert _count(network.band_attention) == 32_832
     assert _count(network.spectral_logits) == 9_225
-    assert _count(network.spatial_gate) == 5
+    assert _count(network.attention) == 5
     spatial = _count(network.convolutions) + _count(network.spatial_hidden) + _count(network.spatial_logits)
     assert spatial == 3_276_009
     fusion = _count(network.shared_fusion) + _count(network.fusion_hidden) + _count(network.output)
@@ -24,10 +24,11 @@ def test_the_published_size_does_not_depend_on_the_bands(bands):
 
 def test_the_patch_shrinks_from_27_to_14_to_7():
     network, sizes = SSAN(10, 4, 3, hidden=4), []
-    for layer in network.convolutions:
-        layer.register_forward_hook(lambda _layer, _inputs, output: sizes.append(tuple(output.shape[1:])))
+    for convolution, pooling in zip(network.convolutions, network.poolings, strict=True):
+        convolution.register_forward_hook(lambda _layer, _inputs, output: sizes.append(tuple(output.shape[1:])))
+        pooling.register_forward_hook(lambda _layer, _inputs, output: sizes.append(tuple(output.values.shape[1:])))
     network(torch.randn(1, 10), torch.randn(1, 4, 27, 27))
-    assert sizes == [(32, 27, 27), (32, 27, 27), (32, 14, 14), (64, 14, 14), (64, 14, 14), (64, 7, 7), (64 * 49,)]
+    assert sizes == [(32, 27, 27), (32, 14, 14), (64, 14, 14), (64, 7, 7)]
 
 
 def test_both_branches_pass_the_same_fusion_layer():

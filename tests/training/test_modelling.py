@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hsiattn import open_labels
+from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import HsiattnError, LabelError, SceneError, SplitError, TrainingError
 from hsiattn.sampling import ROLES, AllPixels, RandomPixels, leakage
@@ -275,3 +276,30 @@ def test_what_is_no_splitter_is_refused(scene, tiny, classes, recipe, splitter):
 @pytest.mark.parametrize(("numbers", "text"), [([5], "5"), ([1, 2], "1-2"), ([1, 3, 4, 5, 9], "1, 3-5, 9")])
 def test_numbers_are_written_as_ranges(numbers, text):
     assert ranges(np.array(numbers)) == text
+
+
+def _with_attributes(recipe, **arguments):
+    network = recipe.network.model_copy(
+        update={"arguments": {**recipe.network.arguments, "attribute_balance": 0.6, **arguments}}
+    )
+    return recipe.model_copy(update={"network": network})
+
+
+def test_attributes_come_from_the_class_table_and_travel_with_the_model(scene, tiny, classes, recipe, tmp_path):
+    records = classes.to_records()
+    for record, attributes in zip(records, ("vegetation;crop", "vegetation", "soil"), strict=True):
+        record["attributes"] = attributes
+    table = ClassTable.from_records(records)
+    model = make_model(as_source(scene), tiny.codes, table, _with_attributes(recipe), SPLIT, device="cpu")
+    assert model.bundle.arguments["attributes"] == [[True, False, True], [False, False, True], [False, True, False]]
+    write_bundle(model.bundle, tmp_path / "m.hsiattn")
+    bundle = read_bundle(tmp_path / "m.hsiattn")
+    assert bundle.classes.attribute_names == ("crop", "soil", "vegetation")
+    pixels = torch.randn(5, len(bundle.preparation.bands)), torch.randn(5, bundle.preparation.channels, 5, 5)
+    assert torch.equal(bundle.network.eval()(*pixels), model.bundle.network.eval()(*pixels))
+
+
+def test_a_recipe_that_weighs_attributes_says_so_where_the_classes_have_none(scene, tiny, classes, recipe):
+    with pytest.raises(TrainingError, match="the classes have none") as caught:
+        make_model(as_source(scene), tiny.codes, classes, _with_attributes(recipe), SPLIT, device="cpu")
+    assert "column attributes" in caught.value.remedy

@@ -1,0 +1,86 @@
+"""Self-attention between all pairs of positions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, without
+
+
+class SelfAttention(FeatureBlock):
+    """Adds to every position what it gathers from those that resemble it: the attention layer of SAGAN.
+
+    With 1×1 convolutions f and g from C to C/r channels, position i looks at j with the weight
+    β_ij = softmax over j of f(x_i)·g(x_j), not divided by the root of the features; y_i = x_i + γ o_i with
+    o_i = Σ_j β_ij h(x_j), h from C to C channels, or, as in the paper, o_i = v(Σ_j β_ij h(x_j)), h from C to C/r and v
+    back to C (Zhang, Goodfellow, Metaxas and Odena 2018, arXiv 1805.08318). No convolution has a bias; that of g would
+    cancel in the softmax. The layer compares all pairs of P positions, so memory and time grow with P².
+
+    Parameters
+    ----------
+    channels
+        C.
+    reduction
+        r.
+    value
+        "full" for h from C to C, "reduced" for h and v by way of C/r.
+    spectral_norm
+        Divides every weight matrix by its largest singular value, as SAGAN does in both its networks.
+    dimensions
+        1 or 2; the parameters are the same.
+    identity_start
+        Starts the scalar γ at 0, as the paper does, so that the fresh layer returns x; otherwise at 1.
+
+    Shapes
+    ------
+    As `FeatureBlock`. Parameters, with c = max(C // r, 1): 2·C·c + C² + 1, with reduced values 4·C·c + 1.
+
+    Raises
+    ------
+    ValueError
+        Unknown `value`, or reduction below 1.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        reduction: int = 8,
+        value: Literal["full", "reduced"] = "full",
+        spectral_norm: bool = False,
+        dimensions: Dimensions = 2,
+        identity_start: bool = True,
+    ) -> None:
+        super().__init__()
+        if value not in ("full", "reduced"):
+            raise ValueError(f"value must be full or reduced, not {value!r}")
+        inner = inner_channels(channels, reduction)
+
+        def layer(inputs: int, outputs: int) -> nn.Module:
+            made = convolution(dimensions, inputs, outputs, bias=False)
+            return parametrizations.spectral_norm(made) if spectral_norm else made
+
+        self.query = layer(channels, inner)
+        self.key = layer(channels, inner)
+        self.value = layer(channels, channels if value == "full" else inner)
+        self.restore = nn.Identity() if value == "full" else layer(inner, channels)
+        self.gamma = nn.Parameter(torch.zeros(()) if identity_start else torch.ones(()))
+
+    def weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much position i, the row, looks at position j: (N, P, P), P all positions in order; rows sum to 1.
+
+        Positions that do not count are given no weight; where none counts, all are given the same.
+        """
+        kept = only(x, mask)
+        scores = torch.einsum("ncp,ncq->npq", self.query(kept).flatten(2), self.key(kept).flatten(2))
+        return without(scores, None if mask is None else mask.flatten(2)).softmax(dim=-1)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The values x and what it attends to; see `FeatureBlock`."""
+        kept = only(x, mask)
+        gathered = torch.einsum("npq,ncq->ncp", self.weights(kept, mask), self.value(kept).flatten(2))
+        return only(kept + self.gamma * self.restore(gathered.view(*gathered.shape[:2], *x.shape[2:])), mask)

@@ -1,0 +1,123 @@
+"""What all blocks of the core share: their form, and how they leave missing positions out."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Dimensions = Literal[1, 2]
+"""1: sequences, such as a spectrum (N, C, L); 2: images, such as a patch (N, C, H, W)."""
+
+
+class FeatureBlock(nn.Module):
+    """A block that takes a feature map and returns one of the same shape.
+
+    Every block is called as `block(x, mask)`. With N samples, C channels and P the positions (L, or H and W):
+    x (N, C, P) and mask (N, 1, P), True where a position counts, or None where all do -> (N, C, P). A position that
+    does not count has no influence on any other, whatever value stands there, and is 0 in the result.
+
+    Constructors share one vocabulary, and a block takes those words that mean something to it: `channels` C;
+    `dimensions` 1 or 2; `size`, the side of the feature map, where parameters depend on it; `kernel`, an odd side in
+    positions; `reduction`, the divisor of C that gives the inner channels; `heads`; and `identity_start`, with which
+    the fresh block returns x itself (with 0 where the mask is False), so that it can be put into a working network.
+
+    Attributes
+    ----------
+    forms
+        The `dimensions` that the block knows.
+    pixelwise
+        True where a position of the result depends on the same position of x alone; such a block gives the same on a
+        patch and on a whole scene.
+    """
+
+    forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
+    pixelwise: bool = False
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The new feature map; see `FeatureBlock`."""
+        raise NotImplementedError(type(self).__name__)
+
+
+class Pooled(NamedTuple):
+    """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come."""
+
+    values: Tensor
+    mask: Tensor | None
+    details: Tensor | None
+
+
+class Pooling(nn.Module):
+    """A down-sampling by 2 along every axis; an odd side is rounded up, so 27 -> 14 -> 7.
+
+    Every pooling is called as `pooling(x, mask, details)`: x (N, C, P) and mask (N, 1, P) or None, as for
+    `FeatureBlock`, -> values (N, outputs, P/2), mask (N, 1, P/2) or None, details. A cell counts where any of its
+    positions does; positions that do not count have no influence, and cells without any are 0. `details` is None except
+    for poolings that hand something on to later stages: such a pooling takes the details that the one before returned.
+
+    Attributes
+    ----------
+    outputs
+        Channels of the values.
+    """
+
+    forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
+    outputs: int
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Values, mask and details at half the resolution; see `Pooling`."""
+        raise NotImplementedError(type(self).__name__)
+
+
+def convolution(
+    dimensions: Dimensions, inputs: int, outputs: int, kernel: int = 1, *, groups: int = 1, bias: bool = True
+) -> nn.Conv1d | nn.Conv2d:
+    """A convolution over sequences or images that keeps the size; zeros beyond the edge."""
+    kind = nn.Conv1d if dimensions == 1 else nn.Conv2d
+    return kind(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=bias)
+
+
+def only(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The values x where the mask is True, 0 elsewhere: not a product, which would let NaN and infinity through."""
+    return x if mask is None else torch.where(mask, x, 0.0)
+
+
+def mean(x: Tensor, mask: Tensor | None, *, axes: tuple[int, ...]) -> Tensor:
+    """Mean over the positions that count, axes kept with size 1; 0 where none counts."""
+    if mask is None:
+        return x.mean(dim=axes, keepdim=True)
+    counts = mask.sum(dim=axes, keepdim=True).clamp(min=1)
+    wide = torch.promote_types(x.dtype, torch.float32)  # as sums overflow in half precision
+    return (only(x, mask).sum(dim=axes, keepdim=True, dtype=wide) / counts).to(x.dtype)
+
+
+def without(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Scores that a softmax turns to exactly 0 where the mask is False, unless it is False everywhere."""
+    return scores if mask is None else scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+
+
+def inner_channels(channels: int, reduction: int, least: int = 1) -> int:
+    """Channels of a bottleneck: channels // reduction, but not below `least`.
+
+    Raises
+    ------
+    ValueError
+        The reduction is below 1.
+    """
+    if reduction < 1:
+        raise ValueError(f"reduction must be at least 1, not {reduction}")
+    return max(channels // reduction, least)
+
+
+def check_odd(kernel: int, name: str = "kernel") -> int:
+    """The kernel side, if it has a centre.
+
+    Raises
+    ------
+    ValueError
+        It is even or below 1.
+    """
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(f"{name} must be odd and positive, not {kernel}")
+    return kernel

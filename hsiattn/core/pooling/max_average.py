@@ -1,0 +1,67 @@
+"""Max and average pooling."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hsiattn.core.block import Dimensions, Pooled, Pooling, only
+from hsiattn.core.pooling.cells import cell_counts, cell_maximum, cell_mean
+
+
+class MaxPooling(Pooling):
+    """The largest value of each cell of 2 positions along every axis.
+
+    A cell cut off by an odd edge takes the maximum of what it has, as `torch.nn.MaxPool2d(2, ceil_mode=True)`; with a
+    mask, of what counts in it.
+
+    Parameters
+    ----------
+    channels
+        C.
+    dimensions
+        1 or 2; the computation is the same.
+
+    Shapes
+    ------
+    As `Pooling`, with C outputs and no details. Parameters: none.
+    """
+
+    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
+        super().__init__()
+        self.outputs = channels
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features; see `Pooling`."""
+        if mask is None:
+            return Pooled(cell_maximum(x), None, None)
+        cells = cell_counts(mask)
+        largest = cell_maximum(torch.where(mask, x, float("-inf")))
+        return Pooled(only(largest, cells), cells, None)
+
+
+class AveragePooling(Pooling):
+    """The mean of each cell of 2 positions along every axis.
+
+    A cell cut off by an odd edge takes the mean of what it has, as
+    `torch.nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)`; with a mask, of what counts in it.
+
+    Parameters
+    ----------
+    channels
+        C.
+    dimensions
+        1 or 2; the computation is the same.
+
+    Shapes
+    ------
+    As `Pooling`, with C outputs and no details. Parameters: none.
+    """
+
+    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
+        super().__init__()
+        self.outputs = channels
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features; see `Pooling`."""
+        return Pooled(cell_mean(x, mask), cell_counts(mask), None)

@@ -1,0 +1,216 @@
+"""The two branches that networks are put together from, each with any attention and any pooling of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hsiattn.core import AdditiveAttention, MaskedConv2d, create_block, create_pooling
+from hsiattn.core.block import mean
+
+Arguments = Mapping[str, Any] | None
+"""Arguments of a block or pooling, as a recipe gives them; None for its defaults."""
+
+Place = Literal["input", "features"]
+
+
+class SpectralBranch(nn.Module):
+    """Features of the pixel's own spectrum: (N, B) -> (N, features).
+
+    Attributes
+    ----------
+    features
+        Number of features.
+    """
+
+    features: int
+
+
+class SpatialBranch(nn.Module):
+    """Features of the pixel's neighbourhood, from components (N, C, H, W) and a mask (N, 1, H, W) or None.
+
+    Attributes
+    ----------
+    features
+        Number of features F.
+    local
+        True where the branch maps a tile to (N, F, H - w + 1, W - w + 1), each position being what its w × w patch
+        alone would give; otherwise it takes patches, H = W = w, and gives (N, F, 1, 1).
+    """
+
+    features: int
+    local: bool
+
+
+class AttentionRNN(SpectralBranch):
+    """Contiguous groups of bands are the steps of a bidirectional GRU; attention weighs its states.
+
+    Parameters
+    ----------
+    bands
+        B.
+    group
+        Bands per step.
+    embedding
+        Features of a group before the GRU.
+    hidden
+        GRU units per direction.
+    attention
+        See `BandAttention`.
+    pooling
+        Halves the number of steps before the GRU: `none` or the name of a pooling of the core.
+    """
+
+    def __init__(
+        self,
+        bands: int,
+        *,
+        group: int = 8,
+        embedding: int = 32,
+        hidden: int = 32,
+        attention: str = "additive",
+        attention_arguments: Arguments = None,
+        pooling: str = "none",
+        pooling_arguments: Arguments = None,
+    ) -> None:
+        super().__init__()
+        steps = -(-bands // group)
+        self.group = group
+        self.embedding = nn.Linear(group, embedding)
+        inputs = embedding
+        if pooling != "none":
+            self.pooling = create_pooling(pooling, embedding, dimensions=1, **dict(pooling_arguments or {}))
+            inputs, steps = self.pooling.outputs, -(-steps // 2)
+        self.pools = pooling != "none"
+        self.recurrent = nn.GRU(inputs, hidden, batch_first=True, bidirectional=True)
+        self.attention = BandAttention(2 * hidden, steps, attention, attention_arguments)
+        self.features = 2 * hidden
+
+    def forward(self, spectra: Tensor) -> Tensor:
+        """(N, B) -> (N, features)."""
+        steps = functional.gelu(self.embedding(group_bands(spectra, self.group)))
+        if self.pools:
+            steps = self.pooling(steps.transpose(1, 2)).values.transpose(1, 2)
+        states, _ = self.recurrent(steps)
+        context: Tensor = self.attention(states)
+        return context
+
+
+class BandAttention(nn.Module):
+    """One vector from the states of a sequence: (N, T, F) -> (N, F).
+
+    Parameters
+    ----------
+    features, steps
+        F and T.
+    name
+        `additive`, the attention of SSAN, `none` for the mean of the states, or any block of the core with a
+        one-dimensional form, followed by the mean.
+    """
+
+    def __init__(self, features: int, steps: int, name: str = "additive", arguments: Arguments = None) -> None:
+        super().__init__()
+        self.name = name
+        if name == "additive":
+            self.block: nn.Module = AdditiveAttention(features, **dict(arguments or {}))
+        elif name != "none":
+            self.block = create_block(name, features, size=steps, dimensions=1, **dict(arguments or {}))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(N, T, F) -> (N, F)."""
+        if self.name == "additive":
+            context: Tensor = self.block(states)[0]
+            return context
+        if self.name == "none":
+            return states.mean(dim=1)
+        weighed: Tensor = self.block(states.transpose(1, 2))
+        return weighed.mean(dim=2)
+
+
+class AttentionCNN(SpatialBranch):
+    """Attention and unpadded masked 3×3 convolutions, down to one pixel.
+
+    With a pooling, a convolution and a pooling take turns until one pixel is left: 9 -> 7 -> 4 -> 2 -> 1.
+
+    Parameters
+    ----------
+    channels, patch_size
+        C and w.
+    width
+        Channels of the convolutions.
+    attention
+        `none`, or the name of a block of the core.
+    attention_at
+        `input`: the block weighs the components, as in SSAN; `features`: what the first convolution makes of them.
+    pooling
+        `none`, or the name of a pooling of the core.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        patch_size: int,
+        *,
+        width: int = 32,
+        attention: str = "spatial-gate",
+        attention_arguments: Arguments = None,
+        attention_at: Place = "input",
+        pooling: str = "none",
+        pooling_arguments: Arguments = None,
+    ) -> None:
+        super().__init__()
+        if attention_at not in ("input", "features"):
+            raise ValueError(f"attention_at must be 'input' or 'features', not {attention_at!r}")
+        self.attention = None
+        self.attention_layer = 0 if attention_at == "input" else 1
+        if attention != "none":
+            place = (channels, patch_size) if attention_at == "input" else (width, patch_size - 2)
+            if min(place) < 1:
+                raise ValueError("attention_at 'features' needs a patch of at least 3 × 3 pixels")
+            self.attention = create_block(attention, place[0], size=place[1], **dict(attention_arguments or {}))
+        layers: list[nn.Module] = []
+        side, inputs = patch_size, channels
+        while side > 1:
+            if side > 2:
+                layers.append(MaskedConv2d(inputs, width))
+                side, inputs = side - 2, width
+            if pooling != "none" and side > 1:
+                pool = create_pooling(pooling, inputs, **dict(pooling_arguments or {}))
+                layers.append(pool)
+                side, inputs = -(-side // 2), pool.outputs
+        self.layers = nn.ModuleList(layers)
+        self.features = inputs if layers else 0
+        self.local = pooling == "none" and (self.attention is None or self.attention.pixelwise)
+
+    def forward(self, components: Tensor, mask: Tensor | None) -> Tensor:
+        """See `SpatialBranch`."""
+        x, details = components, None
+        for number, layer in enumerate(self.layers):
+            if self.attention is not None and number == self.attention_layer:
+                x = self.attention(x, mask)
+            if isinstance(layer, MaskedConv2d):
+                x, mask = layer(x, mask)
+                x = functional.gelu(x)
+                details = None if details is None else details[:, :, 1:-1, 1:-1]  # the convolution is not padded
+            else:
+                x, mask, details = layer(x, mask, details)
+        return x
+
+
+def read_out(x: Tensor, mask: Tensor | None, centre: tuple[int, int]) -> Tensor:
+    """What stands at the centre beside the mean of the map: (N, C, H, W) -> (N, 2C, 1, 1).
+
+    The label belongs to the centre, which a mean alone would forget.
+    """
+    at_centre = x[:, :, centre[0], centre[1], None, None]
+    return torch.cat([at_centre, mean(x, mask, axes=(2, 3))], dim=1)
+
+
+def group_bands(spectra: Tensor, group: int) -> Tensor:
+    """Contiguous groups of bands as steps of a sequence, the last one filled up with zeros: (N, B) -> (N, T, group)."""
+    missing = -spectra.shape[1] % group
+    return functional.pad(spectra, (0, missing)).reshape(spectra.shape[0], -1, group)

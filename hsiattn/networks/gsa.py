@@ -1,0 +1,94 @@
+"""Global self-attention in place of convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
+from hsiattn.core.block import convolution, only
+from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+
+
+class GSA(RefinedDiscriminant):
+    """Residual bottlenecks with global self-attention where a residual network has 3×3 convolutions.
+
+    After Shen et al. 2020, arXiv 2010.03019: the convolution of the stem stays, every other one that mixes positions is
+    a GSA module, in which each pixel of the patch sees every other by content and by place. The published networks are
+    residual networks of 38 to 101 layers for photographs; here a few bottlenecks keep the size of the patch.
+
+    Parameters
+    ----------
+    bands, channels, classes, patch_size
+        See `SpectralSpatialNetwork`.
+    width
+        Channels between the bottlenecks; half of them inside.
+    depth
+        Number of bottlenecks.
+    heads
+        Attention heads.
+    group, embedding, hidden
+        See `AttentionRNN`, which reads the spectrum.
+    frame
+        Arguments of `RefinedDiscriminant`.
+    """
+
+    def __init__(
+        self,
+        bands: int,
+        channels: int,
+        classes: int,
+        patch_size: int = 9,
+        *,
+        width: int = 32,
+        depth: int = 2,
+        heads: int = 4,
+        group: int = 8,
+        embedding: int = 32,
+        hidden: int = 32,
+        **frame: Any,
+    ) -> None:
+        spectral = AttentionRNN(bands, group=group, embedding=embedding, hidden=hidden)
+        spatial = GSABranch(channels, patch_size, width=width, depth=depth, heads=heads)
+        super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+
+
+class GSABranch(SpatialBranch):
+    """Stem convolution, GSA bottlenecks, centre and mean: (N, C, w, w) -> (N, 2·width, 1, 1)."""
+
+    local = False
+
+    def __init__(self, channels: int, patch_size: int, *, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.centre = (patch_size // 2, patch_size // 2)
+        self.stem = convolution(2, channels, width, 3, bias=False)
+        self.bottlenecks = nn.ModuleList(_Bottleneck(width, patch_size, heads) for _ in range(depth))
+        self.normalisation = MaskedBatchNorm(width)
+        self.features = 2 * width
+
+    def forward(self, components: Tensor, mask: Tensor | None) -> Tensor:
+        """See `SpatialBranch`."""
+        x = only(self.stem(only(components, mask)), mask)
+        for bottleneck in self.bottlenecks:
+            x = bottleneck(x, mask)
+        return read_out(functional.relu(self.normalisation(x, mask)), mask, self.centre)
+
+
+class _Bottleneck(nn.Module):
+    """x + expand(GSA(reduce(x))), normalised before each layer: (N, C, H, W) -> (N, C, H, W)."""
+
+    def __init__(self, width: int, size: int, heads: int) -> None:
+        super().__init__()
+        inner = max(width // 2, 1)
+        self.norms = nn.ModuleList(MaskedBatchNorm(count) for count in (width, inner, inner))
+        self.reduce = convolution(2, width, inner, bias=False)
+        self.mix = GlobalSelfAttention(inner, size=size, heads=heads)
+        self.expand = convolution(2, inner, width, bias=False)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        features = self.reduce(functional.relu(self.norms[0](x, mask)))
+        features = self.mix(functional.relu(self.norms[1](features, mask)), mask)
+        return only(x + self.expand(functional.relu(self.norms[2](features, mask))), mask)

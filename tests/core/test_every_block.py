@@ -1,0 +1,239 @@
+"""One battery of checks that every attention and mixing block must pass, in each of its forms."""
+
+import copy
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hsiattn.core import BLOCKS, FeatureBlock, create_block
+
+CHANNELS = 6
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A block with its arguments, and what it can and cannot do."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    forms: tuple[int, ...] = (1, 2)
+    square: bool = False  # parameters fix both sides of the map
+
+    def create(self, dimensions: int, *, size: int = 9, seed: int = 0, fresh: bool = False, **more) -> FeatureBlock:
+        torch.manual_seed(seed)
+        block = create_block(self.name, CHANNELS, size=size, dimensions=dimensions, **self.arguments, **more)
+        if not fresh:  # away from special starts, so that every part has an influence
+            for parameter in block.parameters():
+                parameter.data += 0.3 * torch.randn_like(parameter)
+        return block.eval()
+
+
+VARIANTS = [
+    Variant("additive"),
+    Variant("spatial-gate"),
+    Variant("nl-sam", {"form": "pairwise", "reduction": 2}),
+    Variant("nl-sam", {"form": "query-independent"}),
+    Variant("spatial-channel", {"kernel": 3}, forms=(2,)),
+    Variant("cra", {"kernel": 3}),
+    Variant("gsa", {"heads": 2, "head_features": 3}),
+    Variant("gsa", {"heads": 1, "head_features": 4, "positional": False}),
+    Variant("self-attention", {"reduction": 2}),
+    Variant("self-attention", {"reduction": 2, "value": "reduced", "spectral_norm": True}),
+    Variant("condenser", {"reduction": 2}),
+    Variant("condenser", {"reduction": 2, "selection": "add"}),
+    Variant("se", {"reduction": 2}),
+    Variant("eca"),
+    Variant("smlp", square=True),
+    Variant("pepe", {"reduction": 2}),
+]
+CASES = [
+    pytest.param(variant, dimensions, id="-".join(map(str, [variant.name, *variant.arguments.values(), dimensions])))
+    for variant in VARIANTS
+    for dimensions in variant.forms
+]
+every_block = pytest.mark.parametrize(("variant", "dimensions"), CASES)
+
+
+def _features(dimensions: int, *, samples: int = 3, sides: tuple[int, ...] = (9, 9), seed: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(samples, CHANNELS, *sides[:dimensions], generator=generator)
+
+
+def _mask(x: torch.Tensor, share: float = 0.3) -> torch.Tensor:
+    mask = torch.rand(len(x), 1, *x.shape[2:], generator=torch.Generator().manual_seed(2)) >= share
+    mask.flatten(1)[:, 0] = True
+    return mask
+
+
+def test_the_battery_knows_every_block_and_form():
+    assert {variant.name for variant in VARIANTS} == set(BLOCKS)
+    for variant in VARIANTS:
+        assert set(variant.forms) == set(BLOCKS[variant.name].forms)
+
+
+@every_block
+@settings(max_examples=8, deadline=None)
+@given(samples=st.integers(1, 3), height=st.integers(1, 9), width=st.integers(1, 9))
+def test_the_shape_stays_at_odd_and_even_sizes(variant, dimensions, samples, height, width):
+    if variant.square:
+        width = height
+    x = _features(dimensions, samples=samples, sides=(height, width))
+    block = variant.create(dimensions, size=max(x.shape[2:]))
+    assert block(x).shape == x.shape
+    assert torch.isfinite(block(x, _mask(x))).all()
+
+
+@every_block
+def test_a_sample_does_not_depend_on_the_others_in_its_batch(variant, dimensions):
+    block, x = variant.create(dimensions), _features(dimensions)
+    mask = _mask(x)
+    alone = torch.cat([block(x[i : i + 1], mask[i : i + 1]) for i in range(len(x))])
+    torch.testing.assert_close(block(x, mask), alone, atol=1e-5, rtol=1e-4)
+
+
+@every_block
+def test_a_missing_position_has_no_influence_whatever_stands_there(variant, dimensions):
+    x = _features(dimensions)
+    mask = _mask(x)
+    for block in (variant.create(dimensions), variant.create(dimensions).train()):
+        results = []
+        for filling in (0.0, 1e6, float("nan"), float("inf")):
+            torch.manual_seed(0)
+            results.append(copy.deepcopy(block)(torch.where(mask, x, filling), mask))
+        assert (results[0][~mask.expand_as(x)] == 0).all()
+        for result in results[1:]:
+            assert torch.equal(result, results[0])
+
+
+@every_block
+@pytest.mark.parametrize("training", [False, True])
+def test_what_stands_in_a_missing_position_cannot_spoil_a_gradient(variant, dimensions, training):
+    x = _features(dimensions)
+    mask = _mask(x)
+    block = variant.create(dimensions).train(training)
+    spoiled = torch.where(mask, x, float("nan")).requires_grad_()
+    block(spoiled, mask).square().sum().backward()
+    assert torch.isfinite(spoiled.grad).all()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in block.parameters())
+
+
+@every_block
+def test_a_mask_that_is_true_everywhere_is_no_mask(variant, dimensions):
+    x = _features(dimensions)
+    block = variant.create(dimensions)
+    torch.testing.assert_close(block(x, torch.ones_like(x[:, :1], dtype=torch.bool)), block(x), atol=1e-5, rtol=1e-4)
+
+
+@every_block
+def test_an_empty_mask_gives_zeros_and_finite_gradients(variant, dimensions):
+    x = _features(dimensions).requires_grad_()
+    block = variant.create(dimensions)
+    result = block(x, torch.zeros_like(x[:, :1], dtype=torch.bool))
+    assert (result == 0).all()
+    result.sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@every_block
+def test_with_identity_start_the_fresh_block_returns_its_input(variant, dimensions):
+    x = _features(dimensions)
+    mask = _mask(x)
+    block = variant.create(dimensions, fresh=True, identity_start=True)
+    for each in (block.eval(), block.train()):
+        torch.testing.assert_close(each(x), x, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(each(x, mask), torch.where(mask, x, 0.0), atol=1e-6, rtol=1e-6)
+
+
+@every_block
+def test_it_does_not_return_its_input(variant, dimensions):
+    """A public version of the condenser computes its branch and returns the input; a trained block must act."""
+    x = _features(dimensions)
+    assert (variant.create(dimensions)(x) - x).abs().max() > 1e-2
+
+
+@every_block
+def test_every_parameter_learns(variant, dimensions):
+    x = _features(dimensions)
+    block = variant.create(dimensions).train()
+    (block(x) * torch.randn(x.shape, generator=torch.Generator().manual_seed(4))).sum().backward()
+    silent = [name for name, p in block.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+@every_block
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_are_right(variant, dimensions, masked):
+    block = variant.create(dimensions, size=3).double()
+    x = _features(dimensions, samples=2, sides=(3, 3)).double().requires_grad_()
+    mask = _mask(x) if masked else None
+    assert torch.autograd.gradcheck(lambda values: block(values, mask), (x,), atol=1e-5)
+
+
+@every_block
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_half_precision_stays_close(variant, dimensions, dtype, masked):
+    block, x = variant.create(dimensions), _features(dimensions)
+    mask = _mask(x) if masked else None
+    exact = block(x, mask)
+    with torch.autocast("cpu", dtype=dtype):
+        mixed = block(x, mask).float()
+    assert (mixed - exact).abs().max() < 0.05 * (1 + exact.abs().max())
+
+
+@every_block
+def test_the_same_seed_gives_the_same_result_bit_for_bit(variant, dimensions):
+    x = _features(dimensions)
+    gradients = []
+    for _ in range(2):
+        block = variant.create(dimensions).train()
+        torch.manual_seed(3)
+        block(x, _mask(x)).square().sum().backward()
+        gradients.append([p.grad for p in block.parameters()])
+    assert all(torch.equal(one, two) for one, two in zip(*gradients, strict=True))
+
+
+@every_block
+def test_weights_survive_saving_and_loading(variant, dimensions):
+    x = _features(dimensions)
+    block, other = variant.create(dimensions), variant.create(dimensions, seed=9)
+    file = io.BytesIO()
+    torch.save(block.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(other(x), block(x))
+
+
+@every_block
+def test_the_compiler_takes_it_whole(variant, dimensions):
+    block, x = variant.create(dimensions), _features(dimensions)
+    mask = _mask(x)
+    torch.compiler.reset()
+    compiled = torch.compile(block, backend="aot_eager", fullgraph=True)  # no C++ compiler needed
+    torch.testing.assert_close(compiled(x), block(x), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(compiled(x, mask), block(x, mask), atol=1e-5, rtol=1e-4)
+
+
+@every_block
+@pytest.mark.filterwarnings("ignore")  # the exporter's own
+def test_onnx_runtime_computes_the_same(variant, dimensions):
+    block, x = variant.create(dimensions), _features(dimensions)
+    program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+    torch.testing.assert_close(torch.from_numpy(result), block(x).detach(), atol=1e-4, rtol=1e-4)
+
+
+@every_block
+def test_pixelwise_blocks_give_the_same_on_a_patch_and_on_a_scene(variant, dimensions):
+    block, x = variant.create(dimensions), _features(dimensions)
+    inner = (..., *(slice(2, 7),) * dimensions)
+    same = variant.square or torch.allclose(block(x)[inner], block(x[inner].contiguous()), atol=1e-6)
+    assert same or not block.pixelwise
+    assert not (block.pixelwise and variant.square)

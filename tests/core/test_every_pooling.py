@@ -1,0 +1,276 @@
+"""One battery of checks that every pooling must pass, in each of its forms, with and without a random shift."""
+
+import dataclasses
+import io
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hsiattn.core import POOLING, Pooled, Pooling, create_pooling
+
+CHANNELS = 6
+DETAIL_CHANNELS = 2
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A pooling with its arguments, in one form and with one kind of random shift."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    dimensions: int = 2
+    random_shift: str | None = None
+
+    def create(self, *, seed: int = 0) -> Pooling:
+        torch.manual_seed(seed)
+        pooling = create_pooling(
+            self.name, CHANNELS, dimensions=self.dimensions, random_shift=self.random_shift, **self.arguments
+        )
+        for parameter in pooling.parameters():  # away from special starts, so that every part has an influence
+            parameter.data += 0.3 * torch.randn_like(parameter)
+        return pooling.eval()
+
+    def features(self, *, samples: int = 3, sides: tuple[int, ...] = (9, 6), seed: int = 1) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(samples, CHANNELS, *sides[: self.dimensions], generator=generator)
+
+    def details(self, x: torch.Tensor) -> torch.Tensor | None:
+        """What an earlier pooling would have handed on."""
+        if self.arguments.get("detail") != "skip":
+            return None
+        generator = torch.Generator().manual_seed(3)
+        return torch.randn(len(x), DETAIL_CHANNELS, *x.shape[2:], generator=generator).to(x.dtype)
+
+    def active(self) -> Pooling:
+        """With the shift, if any: in evaluation a shifted pooling is the plain one, as a test of its own shows."""
+        return self.create().train()
+
+
+KINDS = [
+    ("max", {}),
+    ("average", {}),
+    ("wavelet", {"wavelet": "db2"}),
+    ("wavelet", {"wavelet": "haar", "weighted": True, "mean_preserving": True}),
+    ("hybrid", {"wavelet": "bior2.2", "detail": "concat"}),
+    ("hybrid", {"wavelet": "haar", "detail": "skip", "detail_channels": DETAIL_CHANNELS}),
+]
+VARIANTS = [
+    Variant(name, arguments, dimensions, random_shift)
+    for (name, arguments), dimensions, random_shift in itertools.product(KINDS, (1, 2), (None, "paper", "full"))
+]
+
+
+def _name(variant: Variant) -> str:
+    arguments = [str(value) for value in variant.arguments.values()]
+    return "-".join([variant.name, *arguments, f"{variant.dimensions}d", str(variant.random_shift)])
+
+
+every_pooling = pytest.mark.parametrize("variant", VARIANTS, ids=_name)
+# slow checks take every pooling as it is, and the shift around a single one: it does not look at what it wraps
+every_part = pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v.random_shift is None or v == Variant("average", {}, 2, "full")], ids=_name
+)
+
+
+def _pool(pooling, x, mask=None, details=None, *, seed=5) -> Pooled:
+    torch.manual_seed(seed)  # the same shift at every call
+    return pooling(x, mask, details)
+
+
+def _mask(x: torch.Tensor) -> torch.Tensor:
+    """Cells that count in whole, in part and not at all."""
+    mask = torch.rand(len(x), 1, *x.shape[2:], generator=torch.Generator().manual_seed(2)) >= 0.3
+    mask[:, :, :4] = False
+    mask.flatten(1)[:, 0] = True
+    return mask
+
+
+def test_the_battery_knows_every_pooling_and_form():
+    assert {variant.name for variant in VARIANTS} == set(POOLING)
+    assert {kind.forms for kind in POOLING.values()} == {(1, 2)}
+
+
+@every_pooling
+@settings(max_examples=8, deadline=None)
+@given(samples=st.integers(1, 3), height=st.integers(1, 9), width=st.integers(1, 9), masked=st.booleans())
+def test_every_side_is_halved_and_an_odd_one_rounded_up(variant, samples, height, width, masked):
+    x = variant.features(samples=samples, sides=(height, width))
+    half = tuple((side + 1) // 2 for side in x.shape[2:])
+    pooling = variant.active()
+    values, mask, details = _pool(pooling, x, _mask(x) if masked else None, variant.details(x))
+    assert values.shape == (samples, pooling.outputs, *half)
+    assert torch.isfinite(values).all()
+    assert (mask is None) == (not masked)
+    if masked:
+        assert mask.shape == (samples, 1, *half)
+        assert mask.dtype == torch.bool
+    assert (details is None) == (variant.arguments.get("detail") != "skip")
+    if details is not None:
+        assert details.shape == (samples, DETAIL_CHANNELS, *half)
+
+
+@every_pooling
+def test_in_evaluation_a_shifted_pooling_is_the_plain_one_bit_for_bit(variant):
+    x = variant.features()
+    mask, details = _mask(x), variant.details(x)
+    plain = dataclasses.replace(variant, random_shift=None).create()
+    shifted = variant.create()
+    state = torch.get_rng_state()
+    for case in ((x, None, details), (x, mask, details)):
+        for one, other in zip(shifted(*case), plain(*case), strict=True):
+            assert (one is None and other is None) or torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@every_pooling
+def test_a_sample_does_not_depend_on_the_others_in_its_batch(variant):
+    x = variant.features()
+    mask, details = _mask(x), variant.details(x)
+    pooling = variant.active()
+    alone = [
+        _pool(pooling, x[i : i + 1], mask[i : i + 1], None if details is None else details[i : i + 1]).values
+        for i in range(len(x))
+    ]
+    together = _pool(pooling, x, mask, details).values
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
+
+
+@every_pooling
+def test_a_missing_position_has_no_influence_whatever_stands_there(variant):
+    x = variant.features()
+    mask, details = _mask(x), variant.details(x)
+    results = []
+    for filling in (0.0, 1e6, float("nan"), float("inf"), -float("inf")):
+        earlier = None if details is None else torch.where(mask, details, filling)
+        results.append(_pool(variant.active(), torch.where(mask, x, filling), mask, earlier))
+    values, cells, _ = results[0]
+    assert (values[~cells.expand_as(values)] == 0).all()
+    for result in results[1:]:
+        assert torch.equal(result.values, values)
+        assert torch.equal(result.mask, cells)
+
+
+@every_pooling
+def test_a_cell_counts_where_any_of_its_positions_does(variant):
+    x = variant.features(sides=(9, 7))
+    mask = _mask(x)
+    cells = _pool(variant.create(), x, mask).mask
+    for sample in range(len(x)):
+        for cell in itertools.product(*(range(side) for side in cells.shape[2:])):
+            window = mask[sample, 0][tuple(slice(2 * i, 2 * i + 2) for i in cell)]
+            assert cells[sample, 0][cell] == any(window.flatten().tolist())
+    assert 0 < cells.sum() < cells.numel()
+
+
+@every_pooling
+def test_a_mask_that_is_true_everywhere_is_no_mask(variant):
+    x = variant.features()
+    full = torch.ones_like(x[:, :1], dtype=torch.bool)
+    masked = _pool(variant.active(), x, full, variant.details(x))
+    torch.testing.assert_close(masked.values, _pool(variant.active(), x, None, variant.details(x)).values)
+    assert masked.mask.all()
+
+
+@every_pooling
+def test_an_empty_mask_gives_zeros_and_finite_gradients(variant):
+    x = variant.features().requires_grad_()
+    pooling = variant.active()
+    values, cells, _ = _pool(pooling, x, torch.zeros_like(x[:, :1], dtype=torch.bool), variant.details(x))
+    assert (values == 0).all()
+    assert not cells.any()
+    values.sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert all(torch.isfinite(p.grad).all() for p in pooling.parameters())
+
+
+@every_pooling
+def test_the_input_and_every_parameter_learn(variant):
+    x = variant.features().requires_grad_()
+    pooling = variant.active()
+    values = _pool(pooling, x, None, variant.details(x)).values
+    (values * torch.randn(values.shape, generator=torch.Generator().manual_seed(4))).sum().backward()
+    silent = [name for name, p in pooling.named_parameters() if p.grad is None or not (p.grad != 0).all()]
+    assert silent == []
+    assert (x.grad != 0).any()
+
+
+@every_pooling
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_are_right(variant, masked):
+    x = variant.features(samples=1, sides=(5, 2)).double().requires_grad_()
+    details = variant.details(x)
+    inputs = (x,) if details is None else (x, details.requires_grad_())
+    mask = _mask(x) if masked else None
+    pooling = variant.active().double()
+    assert torch.autograd.gradcheck(lambda x, details=None: _pool(pooling, x, mask, details).values, inputs)
+
+
+@every_pooling
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("masked", [False, True])
+def test_half_precision_stays_close(variant, dtype, masked):
+    x = variant.features()
+    mask, details = _mask(x) if masked else None, variant.details(x)
+    pooling = variant.active()
+    exact = _pool(pooling, x, mask, details).values
+    with torch.autocast("cpu", dtype=dtype):
+        mixed = _pool(pooling, x, mask, details).values.float()
+        short = _pool(pooling, x.to(dtype), mask, None if details is None else details.to(dtype)).values.float()
+    for result in (mixed, short):
+        assert (result - exact).abs().max() < 0.03 * (1 + exact.abs().max())
+
+
+@every_pooling
+def test_the_same_seed_gives_the_same_result_bit_for_bit(variant):
+    x = variant.features().requires_grad_()
+    results = []
+    for _ in range(2):
+        x.grad = None
+        values = _pool(variant.active(), x, _mask(x), variant.details(x), seed=8).values
+        values.square().sum().backward()
+        results.append((values, x.grad))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+@every_pooling
+def test_weights_survive_saving_and_loading(variant):
+    x = variant.features()
+    pooling, other = variant.create(), variant.create(seed=9)
+    file = io.BytesIO()
+    torch.save(pooling.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert torch.equal(other(x, None, variant.details(x)).values, pooling(x, None, variant.details(x)).values)
+    assert set(pooling.state_dict()) == {name for name, _ in pooling.named_parameters()}
+
+
+@every_part
+def test_the_compiler_takes_it_whole(variant):
+    x = variant.features()
+    mask, details = _mask(x), variant.details(x)
+    pooling = variant.active()
+    torch.compiler.reset()
+    compiled = torch.compile(pooling, backend="aot_eager", fullgraph=True)  # no C++ compiler needed
+    for case in ((x, None, details), (x, mask, details)):
+        torch.testing.assert_close(_pool(compiled, *case), _pool(pooling, *case))
+
+
+@every_part
+@pytest.mark.filterwarnings("ignore")  # the exporter's own
+def test_onnx_runtime_computes_the_same(variant):
+    x = variant.features(sides=(9, 7))
+    pooling = variant.create()
+    inputs = (x,) if variant.details(x) is None else (x, None, variant.details(x))
+    program = torch.onnx.export(pooling, inputs, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    names = [each.name for each in session.get_inputs()]
+    arrays = [each.numpy() for each in inputs if each is not None]
+    result = session.run(None, dict(zip(names, arrays, strict=True)))[0]
+    torch.testing.assert_close(torch.from_numpy(result), pooling(*inputs).values.detach(), atol=1e-5, rtol=1e-4)
