@@ -37,45 +37,79 @@ Listener = Callable[[EpochFigures], None]
 class KeepBest(Callback):
     """Keeps the weights with the lowest validation loss in memory and puts them back at the end.
 
-    The state before the first step counts as epoch 0: a network that starts well is never made worse. With `last`,
-    there is nothing to choose by, and the last weights stay.
+    The state before the first step counts as epoch 0: a network that starts well is never made worse. With few
+    validation pixels the lowest of many losses is lower than that of the start by chance; with `proven_by` the start
+    stays unless the mean over the pixels of what training gained exceeds so many of its standard errors (the rule of
+    one standard error of Breiman et al. 1984, on paired losses). With `last`, there is nothing to choose by, and the
+    last weights stay.
     """
 
-    def __init__(self, *, last: bool = False) -> None:
+    def __init__(self, *, last: bool = False, proven_by: float = 0.0) -> None:
         self.last = last
+        self.proven_by = proven_by
         self.loss = float("inf")
         self.epoch = 0
         self.weights: dict[str, Tensor] = {}
+        self.losses = torch.empty(0)
+        self.start: dict[str, Tensor] = {}
+        self.start_losses = torch.empty(0)
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Remember the weights before training, unless a resumed run brings better ones."""
         if not self.weights:
-            self._remember(pl_module)
+            self.weights = self.start = _copy_of_weights(pl_module)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Remember the weights if this epoch is the best so far."""
         loss = trainer.callback_metrics.get("validation_loss")
-        if loss is not None and float(loss) < self.loss:
+        if loss is None:
+            return
+        losses = torch.cat(pl_module.validation_losses).cpu()
+        if not len(self.start_losses):
+            self.start_losses = losses
+        if float(loss) < self.loss:
             self.loss = float(loss)
+            self.losses = losses
             self.epoch = trainer.current_epoch + (0 if trainer.sanity_checking else 1)
-            self._remember(pl_module)
+            self.weights = _copy_of_weights(pl_module)
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Put the best weights back."""
-        if not self.last:
-            pl_module.network.load_state_dict(self.weights)
+        if self.last:
+            return
+        if self.epoch and not is_proven(self.start_losses - self.losses, self.proven_by):
+            self.epoch, self.loss, self.weights = 0, float(self.start_losses.mean()), self.start
+        pl_module.network.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
         """For checkpoints."""
-        return {"loss": self.loss, "epoch": self.epoch, "weights": self.weights}
+        return {name: getattr(self, name) for name in _KEPT}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From checkpoints."""
-        self.loss, self.epoch, self.weights = state_dict["loss"], state_dict["epoch"], state_dict["weights"]
+        for name in _KEPT:
+            setattr(self, name, state_dict[name])
 
-    def _remember(self, pl_module: Any) -> None:
-        state = pl_module.network.state_dict()
-        self.weights = {name: value.detach().clone() for name, value in state.items()}
+
+_KEPT = ("loss", "epoch", "weights", "losses", "start", "start_losses")
+
+
+def is_proven(gains: Tensor, errors: float) -> bool:
+    """Whether the mean of the gains (N,) exceeds so many of its standard errors; a single gain proves nothing.
+
+    >>> is_proven(torch.tensor([1.0, 2.0, 1.5]), 1.0), is_proven(torch.tensor([12.0, 0.0, 0.0]), 1.0)
+    (True, False)
+    """
+    if errors == 0:
+        return True
+    if len(gains) < 2:
+        return False
+    gains = gains.double()
+    return bool(gains.mean() > errors * gains.std() / len(gains) ** 0.5 * (1 + 1e-9))
+
+
+def _copy_of_weights(pl_module: Any) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in pl_module.network.state_dict().items()}
 
 
 class ReportEpochs(Callback):

@@ -88,7 +88,7 @@ def train_network(
     network.train()
     network.warm_start(*as_tensors(training))
     module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
-    best = KeepBest(last=not len(validation))
+    best = KeepBest(last=not len(validation), proven_by=settings.proven_by)
     callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
     if len(validation):
         callbacks.append(

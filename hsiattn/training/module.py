@@ -40,6 +40,11 @@ class PixelClassification(lightning.LightningModule):
     seed
         Order of pixels, variation and dropout of epoch e follow from (seed, e) alone, so a resumed run goes on as the
         uninterrupted one would have.
+
+    Attributes
+    ----------
+    validation_losses
+        Of every validation pixel after the last epoch, one tensor (N,) per batch.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class PixelClassification(lightning.LightningModule):
         self.network = network
         self.settings = settings
         self.seed = seed
+        self.validation_losses: list[Tensor] = []
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
@@ -66,12 +72,17 @@ class PixelClassification(lightning.LightningModule):
         self._log_figures("training", loss, logits, targets)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget the losses of the epoch before."""
+        self.validation_losses = []
+
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Loss and accuracy of a batch of validation pixels."""
         spectra, patches, valid, targets = batch
         logits = self.network(spectra, patches, if_any_missing(valid))
-        loss = functional.cross_entropy(logits.float(), targets)
-        self._log_figures("validation", loss, logits, targets)
+        losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+        self.validation_losses.append(losses.detach())
+        self._log_figures("validation", losses.mean(), logits, targets)
 
     def configure_optimizers(self) -> Any:
         """Adam or AdamW, with the recipe's schedule over the epochs."""

@@ -52,6 +52,9 @@ class TrainingSettings(_Settings):
     max_steps: int | None = Field(default=None, ge=1)
     patience: int = Field(default=50, ge=1)
     """Epochs without a better validation loss after which training stops."""
+    proven_by: float = Field(default=0.0, ge=0)
+    """Standard errors by which training must have lowered the validation loss of the start; else the start is kept.
+    The error is that of the mean difference between pixels; with 0 the lowest loss decides, by however little."""
     validation_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of each class's training pixels that only decides when to stop."""
     max_per_class: int | None = Field(default=None, ge=2)
@@ -92,12 +95,16 @@ def recipe_names() -> list[str]:
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe by its name or from a YAML file, with changes such as `training.max_epochs=50`.
 
+    With `extends: NAME`, a file takes every section that it does not hold itself from that recipe, which must be whole.
+
     Raises
     ------
     RecipeError
         Unknown name, unreadable file, unknown key or a value out of range; names the key.
     """
     values = _read(name_or_path)
+    if "extends" in values:
+        values = {**_read_whole(values.pop("extends")), **values}
     for override in overrides:
         _override(values, override)
     try:
@@ -143,6 +150,13 @@ def _read(name_or_path: str | Path) -> dict[str, Any]:
         raise RecipeError(f"recipe {path} is not YAML", "start from a copy of configs/default.yaml") from error
     if not isinstance(values, dict):
         raise RecipeError(f"recipe {path} holds no keys", "start from a copy of configs/default.yaml")
+    return values
+
+
+def _read_whole(name: Any) -> dict[str, Any]:
+    values = _read(str(name))
+    if "extends" in values:
+        raise RecipeError(f"the recipe {name!r} extends another one itself", "extend the one that stands at the end")
     return values
 
 

@@ -325,3 +325,30 @@ def test_checkpoints_in_a_place_that_cannot_be_written_are_one_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="no checkpoint can be kept"):
         _train(checkpoints=Checkpoints(tmp_path / "file" / "run", {}, False))
+
+
+def test_the_start_stays_unless_training_has_proven_better():
+    """A demand that nothing can meet leaves the warm start; without a demand the lowest loss decides."""
+    demanding = SETTINGS.model_copy(update={"proven_by": 1e6})
+    start = _network()
+    train_network(start, TRAINING, VALIDATION, SETTINGS, device="cpu", epochs=0)
+    kept, record = _train(demanding)
+    assert record.best_epoch == 0
+    assert record.best_validation_loss == pytest.approx(_loss(kept), rel=1e-4)
+    assert all(torch.equal(one, two) for one, two in zip(kept.parameters(), start.parameters(), strict=True))
+    assert _train()[1].best_epoch > 0
+
+
+def test_a_resumed_run_remembers_the_start_that_training_must_improve_upon(tmp_path):
+    settings = SETTINGS.model_copy(update={"proven_by": 0.5})
+    whole, record = _train(settings)
+
+    def stop_after_three(figures):
+        if figures.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(settings, checkpoints=Checkpoints(tmp_path, {"run": 1}, False), listener=stop_after_three)
+    resumed, again = _train(settings, checkpoints=Checkpoints(tmp_path, {"run": 1}, True))
+    assert _same(resumed, whole)
+    assert (again.best_epoch, again.best_validation_loss) == (record.best_epoch, record.best_validation_loss)

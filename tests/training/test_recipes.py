@@ -114,3 +114,22 @@ def test_a_recipe_without_a_network_is_refused(tmp_path):
     del values["network"]
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(values))
     _refused(tmp_path / "r.yaml", match="network: Field required")
+
+
+def test_a_file_that_extends_a_recipe_takes_the_sections_it_does_not_hold(tmp_path):
+    default = load_recipe("default")
+    (tmp_path / "r.yaml").write_text(
+        "name: mine\ndescription: other network\nextends: default\nnetwork: {name: smlp, arguments: {width: 8}}\n"
+    )
+    recipe = load_recipe(tmp_path / "r.yaml", ["training.max_epochs=3"])
+    assert (recipe.name, recipe.network.name, recipe.network.arguments) == ("mine", "smlp", {"width": 8})
+    assert recipe.network.search == {}
+    assert recipe.preparation == default.preparation
+    assert recipe.training == default.training.model_copy(update={"max_epochs": 3})
+
+
+def test_a_recipe_extends_one_that_is_whole(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: a\nextends: smlp\n")
+    _refused(tmp_path / "a.yaml", match="extends another")
+    (tmp_path / "b.yaml").write_text("name: b\nextends: defualt\n")
+    assert _refused(tmp_path / "b.yaml", match="no recipe 'defualt'").remedy == "did you mean default?"
