@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from hsiattn.errors import RecipeError
 from hsiattn.networks.attendnet import AttendNet
@@ -58,8 +60,8 @@ def network_class(name: str) -> type[SpectralSpatialNetwork]:
     return NETWORKS[name]
 
 
-def check_arguments(name: str, arguments: Iterable[str]) -> None:
-    """Refuse a network that does not exist, or names of arguments that it does not take.
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse a network that does not exist, names of arguments that it does not take, and values of the wrong kind.
 
     Raises
     ------
@@ -70,21 +72,29 @@ def check_arguments(name: str, arguments: Iterable[str]) -> None:
     unknown = sorted(set(arguments) - set(known))
     if unknown:
         raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+    for argument, value in arguments.items():
+        try:
+            TypeAdapter(known[argument]).validate_python(value)
+        except ValidationError as error:
+            complaint = error.errors()[0]["msg"].removeprefix("Input ")
+            raise RecipeError(
+                f"network {name!r}: {argument} {complaint}, not {value!r}", "change it in the recipe"
+            ) from error
 
 
-def accepts(name: str) -> list[str]:
-    """Names of the arguments that a network takes beyond its sizes, those of the frame it stands in included.
+def accepts(name: str) -> dict[str, Any]:
+    """The arguments that a network takes beyond its sizes, those of the frame it stands in included, with their types.
 
     Raises
     ------
     RecipeError
         There is no such network.
     """
-    known: list[str] = []
+    known: dict[str, Any] = {}
     for kind in network_class(name).__mro__:
-        parameters = inspect.signature(kind).parameters.values()
-        known += [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        parameters = inspect.signature(kind, eval_str=True).parameters.values()
+        known |= {p.name: p.annotation for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
             break  # nothing is handed on to the class above
     return known
 

@@ -26,7 +26,7 @@ from hsiattn.training.fit import TrainingRecord, train_network
 from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.module import as_tensors
 from hsiattn.training.recipes import Recipe
-from hsiattn.training.search import search_arguments
+from hsiattn.training.search import candidates_of, search_arguments
 
 _TEST_PIXELS_AT_ONCE = 8192
 _FEW_VALIDATION_PIXELS = 30
@@ -89,7 +89,8 @@ def make_model(
         Too few labels, no usable band, another run's checkpoint, … each with the way out.
     """
     choose_device(device)  # refused before anything is read, as are arguments that the network does not have
-    check_arguments(recipe.network.name, {*recipe.network.arguments, *recipe.network.search})
+    for candidate in candidates_of(recipe) or [{}]:
+        check_arguments(recipe.network.name, {**recipe.network.arguments, **candidate})
     scene = LabelledScene.of(source, codes, classes, recipe)
     split = _split(scene, splitter, seed)
     chosen = search_arguments(scene, *scene.positions(split, "training", "validation"), seed=seed)

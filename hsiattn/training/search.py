@@ -15,6 +15,7 @@ from hsiattn.networks import create_network
 from hsiattn.sampling import LabelledPatches
 from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.module import as_tensors
+from hsiattn.training.recipes import Recipe
 
 _FOLDS = 5
 
@@ -40,7 +41,7 @@ def search_arguments(
     dict
         Empty where the recipe searches nothing, or a class has a single pixel.
     """
-    candidates = list(ParameterGrid(scene.recipe.network.search)) if scene.recipe.network.search else []
+    candidates = candidates_of(scene.recipe)
     folds = min(_FOLDS, int(np.bincount(targets).min()))
     if len(candidates) < 2 or folds < 2:
         return candidates[0] if len(candidates) == 1 else {}
@@ -56,6 +57,11 @@ def search_arguments(
             entropy[number] += functional.cross_entropy(logits, truth, reduction="sum").item()
     best = min(range(len(candidates)), key=lambda number: (-right[number], entropy[number], number))
     return dict(candidates[best])
+
+
+def candidates_of(recipe: Recipe) -> list[dict[str, Any]]:
+    """Every combination of the arguments that the recipe searches; none where it searches nothing."""
+    return list(ParameterGrid(recipe.network.search)) if recipe.network.search else []
 
 
 def _warm_started_logits(

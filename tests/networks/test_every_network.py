@@ -194,3 +194,18 @@ def test_unknown_names_and_arguments_are_refused_with_the_choices():
         create_network("ssan", bands=4, channels=4, classes=2, patch_size=27, hiden=3)
     with pytest.raises(RecipeError, match="odd"):
         create_network("ssan", bands=4, channels=4, classes=2, patch_size=8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"width": "many"}, "width should be a valid integer.*'many'"),
+        ({"attention_arguments": "abc"}, "attention_arguments should be a valid dictionary"),
+        ({"attention_at": "output"}, "attention_at should be 'input' or 'features'"),
+        ({"attributes": 3}, "attributes should be"),
+        ({"attention": "squeeze"}, "no attention 'squeeze'; choose one of none, additive"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_its_name(arguments, match):
+    with pytest.raises(RecipeError, match=match):
+        create_network("grouped-ssan", bands=4, channels=4, classes=2, patch_size=5, **arguments)
