@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
 from hsiattn.core.block import convolution, only
-from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.branches import Arguments, AttentionRNN, SpatialBranch, read_out
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 
 
@@ -30,8 +30,8 @@ class GSA(RefinedDiscriminant):
         Number of bottlenecks.
     heads
         Attention heads.
-    group, embedding, hidden
-        See `AttentionRNN`, which reads the spectrum.
+    spectral
+        Arguments of the `AttentionRNN` that reads the spectrum.
     frame
         Arguments of `RefinedDiscriminant`.
     """
@@ -46,14 +46,12 @@ class GSA(RefinedDiscriminant):
         width: int = 32,
         depth: int = 2,
         heads: int = 4,
-        group: int = 8,
-        embedding: int = 32,
-        hidden: int = 32,
+        spectral: Arguments = None,
         **frame: Any,
     ) -> None:
-        spectral = AttentionRNN(bands, group=group, embedding=embedding, hidden=hidden)
+        recurrent = AttentionRNN(bands, **dict(spectral or {}))
         spatial = GSABranch(channels, patch_size, width=width, depth=depth, heads=heads)
-        super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+        super().__init__(bands, channels, classes, patch_size, recurrent, spatial, **frame)
 
 
 class GSABranch(SpatialBranch):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hsiattn.core import MaskedBatchNorm, SparseMLP
 from hsiattn.core.block import convolution, only
-from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.branches import Arguments, AttentionRNN, SpatialBranch, read_out
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 
 
@@ -32,8 +32,8 @@ class SMLP(RefinedDiscriminant):
         Blocks of every stage.
     expansion
         Hidden channels of the channel mix, in multiples of the stage's.
-    group, embedding, hidden
-        See `AttentionRNN`.
+    spectral
+        Arguments of that `AttentionRNN`.
     frame
         Arguments of `RefinedDiscriminant`.
     """
@@ -48,14 +48,12 @@ class SMLP(RefinedDiscriminant):
         width: int = 32,
         depths: Sequence[int] = (2,),
         expansion: int = 3,
-        group: int = 8,
-        embedding: int = 32,
-        hidden: int = 32,
+        spectral: Arguments = None,
         **frame: Any,
     ) -> None:
-        spectral = AttentionRNN(bands, group=group, embedding=embedding, hidden=hidden)
+        recurrent = AttentionRNN(bands, **dict(spectral or {}))
         spatial = SMLPBranch(channels, patch_size, width=width, depths=depths, expansion=expansion)
-        super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+        super().__init__(bands, channels, classes, patch_size, recurrent, spatial, **frame)
 
 
 class SMLPBranch(SpatialBranch):

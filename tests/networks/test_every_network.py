@@ -43,8 +43,8 @@ VARIANTS = {
         "grouped-ssan",
         GROUPED | {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.6},
     ),
-    "gsa": ("gsa", GROUPED | {"heads": 2}),
-    "smlp": ("smlp", GROUPED | {"depths": [1, 1]}),
+    "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
+    "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
     "attendnet": ("attendnet", {"width": 6}),
     "hierarchical": ("hierarchical", {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3}),
     "hierarchical, pixels": (
