@@ -194,3 +194,24 @@ def test_a_prior_that_cannot_be_had_is_refused(table, counts, smoothing):
 
 def test_the_module_says_that_it_is_a_reconstruction():
     assert "reconstruction" in inspect.getdoc(hsiattn.core.pooling.attribute_aware)
+
+
+def test_the_prior_halves_the_contradictory_sets_of_attributes_and_keeps_the_classes():
+    """Three noisy branches; a set of attributes contradicts itself where no class has exactly those."""
+    table = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1], [0, 0, 0, 0]], dtype=torch.bool)
+    torch.manual_seed(3)
+    truth = torch.arange(2000) % 5
+    branches = (table[truth, None] * 0.6 + 0.2 + 0.35 * torch.randn(2000, 3, 4)).clamp(0, 1)
+    contradictory, sets_right, classes_right = {}, {}, {}
+    for balance in (1.0, 0.8):
+        pooling = AttributeAwarePooling(4, balance=balance)
+        pooling.fit_prior(table, torch.full((5,), 50))
+        pooled = pooling(branches).clamp(1e-4, 1 - 1e-4)
+        likely = pooled > 0.5
+        contradictory[balance] = (likely[:, None] != table).any(dim=2).all(dim=1).float().mean()
+        sets_right[balance] = (likely == table[truth]).all(dim=1).float().mean()
+        scores = pooled.log() @ table.T.float() + (1 - pooled).log() @ (~table).T.float()
+        classes_right[balance] = (scores.argmax(dim=1) == truth).float().mean()
+    assert contradictory[0.8] < 0.6 * contradictory[1.0]
+    assert sets_right[0.8] > sets_right[1.0] + 0.04
+    assert classes_right[0.8] > classes_right[1.0] - 0.02
