@@ -15,12 +15,15 @@ from hsiattn.core.attention import (
     ChannelReassessmentAttention,
     EfficientChannelAttention,
     GlobalSelfAttention,
+    LearnedQuery,
     NeighbourhoodAttention,
     NonLocalSpatialAttention,
     SelfAttention,
     SpatialChannelAttention,
     SpatialGate,
     SqueezeExcitation,
+    TransformerEncoder,
+    with_positions,
 )
 from hsiattn.core.block import Dimensions, FeatureBlock, Pooled, Pooling
 from hsiattn.core.by_name import BLOCKS, create_block, create_pooling
@@ -53,6 +56,7 @@ __all__ = [
     "FeatureBlock",
     "GlobalSelfAttention",
     "HybridPooling",
+    "LearnedQuery",
     "MaskedBatchNorm",
     "MaskedConv2d",
     "MaxPooling",
@@ -67,8 +71,10 @@ __all__ = [
     "SpatialChannelAttention",
     "SpatialGate",
     "SqueezeExcitation",
+    "TransformerEncoder",
     "WaveletPooling",
     "WaveletTransform",
     "create_block",
     "create_pooling",
+    "with_positions",
 ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core.block import without
+from hsiattn.core import LearnedQuery, TransformerEncoder, with_positions
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, group_bands
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 
@@ -21,10 +21,10 @@ class Hierarchical(RefinedDiscriminant):
 
     The encoder of the hierarchical self-attention network of Tonmoy et al. 2021, arXiv 2103.04279. There, sensors on a
     body are read over windows of a session; here, groups of bands are read over the pixels of a patch. Within a group
-    every band is a step: a pointwise layer, positions as sines, transformer blocks (`_Encoder`). The steps of all
-    groups of a pixel are summed up by attention with one learned query. The pixels' vectors pass another encoder and
-    another learned query, and give the vector of the patch. As in the authors' code, blocks are normalised after the
-    addition, queries have no bias, and all pixels share the weights of a group's encoder.
+    every band is a step: a pointwise layer, positions as sines, a `TransformerEncoder`. The steps of all groups of a
+    pixel are summed up by attention with one `LearnedQuery`. The pixels' vectors pass another encoder and another
+    learned query, and give the vector of the patch. As in the authors' code, blocks are normalised after the addition,
+    queries have no bias, and all pixels share the weights of a group's encoder.
 
     The spectral branch is the lower half, on the spectrum of the pixel itself, the spatial branch the whole of it, on
     the components of the patch, which make one group.
@@ -48,7 +48,7 @@ class Hierarchical(RefinedDiscriminant):
         Hidden units between the attentions.
     depth
         Transformer blocks of every encoder; 2 as published.
-    rate
+    encoder_dropout
         Share of the features that is dropped inside the encoders in training.
     frame
         Arguments of `RefinedDiscriminant`.
@@ -68,36 +68,51 @@ class Hierarchical(RefinedDiscriminant):
         heads: int = 4,
         feedforward: int = 64,
         depth: int = 2,
-        rate: float = 0.1,
+        encoder_dropout: float = 0.1,
         **frame: Any,
     ) -> None:
         if width % heads or width % 2:
             raise ValueError(f"width must be even and a multiple of heads ({heads}), not {width}")
-        sizes: dict[str, Any] = {
-            "width": width,
-            "heads": heads,
-            "feedforward": feedforward,
-            "depth": depth,
-            "rate": rate,
-        }
-        spectral = GroupedBands(bands, groups=groups, step=step, **sizes)
-        spatial = PixelsOfPatch(channels, patch_size, windows=windows, **sizes)
+        sizes = EncoderSizes(width, heads, feedforward, depth, encoder_dropout)
+        spectral = GroupedBands(bands, sizes, groups=groups, step=step)
+        spatial = PixelsOfPatch(channels, patch_size, sizes, windows=windows)
         super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+
+
+@dataclass(frozen=True)
+class EncoderSizes:
+    """What the encoders of all levels have in common; names as in `Hierarchical`."""
+
+    width: int
+    heads: int
+    feedforward: int
+    depth: int
+    dropout: float
+
+    def encoder(self) -> TransformerEncoder:
+        """A fresh encoder."""
+        return TransformerEncoder(
+            self.width, heads=self.heads, feedforward=self.feedforward, depth=self.depth, dropout=self.dropout
+        )
+
+    def summary(self) -> LearnedQuery:
+        """A fresh attention that makes one vector of a sequence."""
+        return LearnedQuery(self.width, feedforward=self.feedforward, dropout=self.dropout)
 
 
 class GroupedBands(SpectralBranch):
     """One vector from a spectrum: (N, B) -> (N, width)."""
 
-    def __init__(self, bands: int, *, groups: int, step: int, width: int, **sizes: Any) -> None:
+    def __init__(self, bands: int, sizes: EncoderSizes, *, groups: int, step: int) -> None:
         super().__init__()
         if not 1 <= groups <= bands:
             raise ValueError(f"groups must be 1 to {bands}, the number of bands, not {groups}")
         self.step = step
         self.members = [len(part) for part in torch.arange(bands).tensor_split(groups)]
-        self.embeddings = nn.ModuleList(nn.Linear(step, width) for _ in range(groups))
-        self.encoders = nn.ModuleList(_Encoder(width, **sizes) for _ in range(groups))
-        self.summary = _LearnedQuery(width, **sizes)
-        self.features = width
+        self.embeddings = nn.ModuleList(nn.Linear(step, sizes.width) for _ in range(groups))
+        self.encoders = nn.ModuleList(sizes.encoder() for _ in range(groups))
+        self.summary = sizes.summary()
+        self.features = sizes.width
 
     def forward(self, spectra: Tensor) -> Tensor:
         """(N, B) -> (N, features)."""
@@ -105,8 +120,8 @@ class GroupedBands(SpectralBranch):
         parts = torch.split(spectra, self.members, dim=1)
         for part, embedding, encoder in zip(parts, self.embeddings, self.encoders, strict=True):
             steps = group_bands(part, self.step)
-            encoded.append(encoder(_with_positions(functional.relu(embedding(steps))), None))
-        summary: Tensor = self.summary(torch.cat(encoded, dim=1), None)
+            encoded.append(encoder(with_positions(functional.relu(embedding(steps)))))
+        summary: Tensor = self.summary(torch.cat(encoded, dim=1))
         return summary
 
 
@@ -116,7 +131,7 @@ class PixelsOfPatch(SpatialBranch):
     local = False
     members: Tensor
 
-    def __init__(self, channels: int, patch_size: int, *, windows: Windows, width: int, **sizes: Any) -> None:
+    def __init__(self, channels: int, patch_size: int, sizes: EncoderSizes, *, windows: Windows) -> None:
         super().__init__()
         if windows not in ("pixel", "ring"):
             raise ValueError(f"windows must be 'pixel' or 'ring', not {windows!r}")
@@ -124,17 +139,17 @@ class PixelsOfPatch(SpatialBranch):
         members = functional.one_hot(torch.maximum(offsets[:, None], offsets).flatten()).T
         self.rings = windows == "ring"
         self.register_buffer("members", members.float(), persistent=False)
-        self.components = GroupedBands(channels, groups=1, step=1, width=width, **sizes)
-        self.encoder = _Encoder(width, **sizes)
-        self.summary = _LearnedQuery(width, **sizes)
-        self.features = width
+        self.components = GroupedBands(channels, sizes, groups=1, step=1)
+        self.encoder = sizes.encoder()
+        self.summary = sizes.summary()
+        self.features = sizes.width
 
     def forward(self, components: Tensor, mask: Tensor | None) -> Tensor:
         """See `SpatialBranch`."""
         windows, exist = self._windows(components, mask)
         samples, count = windows.shape[:2]
         vectors = self.components(windows.flatten(0, 1)).unflatten(0, (samples, count))
-        encoded = self.encoder(_with_positions(vectors), exist)
+        encoded = self.encoder(with_positions(vectors), exist)
         summary: Tensor = self.summary(encoded, exist)
         return summary[:, :, None, None]
 
@@ -151,71 +166,3 @@ class PixelsOfPatch(SpatialBranch):
         counts = there.to(pixels.dtype) @ self.members.T.to(pixels.dtype)
         means = pixels @ self.members.T.to(pixels.dtype) / counts.clamp(min=1.0)
         return means.transpose(1, 2), counts[:, 0] > 0
-
-
-class _Encoder(nn.Module):
-    """Transformer blocks over a sequence, normalised after each addition: (N, T, F) -> (N, T, F)."""
-
-    def __init__(self, width: int, *, heads: int, feedforward: int, depth: int, rate: float) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(_TransformerBlock(width, heads, feedforward, rate) for _ in range(depth))
-        self.dropout = nn.Dropout(rate)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        x = self.dropout(x)
-        for block in self.blocks:
-            x = block(x, mask)
-        return x
-
-
-class _TransformerBlock(nn.Module):
-    """Multi-head self-attention and two linear layers (Vaswani et al. 2017, arXiv 1706.03762)."""
-
-    def __init__(self, width: int, heads: int, feedforward: int, rate: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.projection = nn.Linear(width, width)
-        self.feedforward = nn.Sequential(nn.Linear(width, feedforward), nn.ReLU(), nn.Linear(feedforward, width))
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(2))
-        self.dropout = nn.Dropout(rate)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        query, (key, value) = self.query(x), self.key_value(x).chunk(2, dim=-1)
-        q, k, v = (each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in (query, key, value))
-        there = None if mask is None else mask[:, None, None, :]
-        scores = without(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), there)
-        attended = (torch.softmax(scores, dim=-1).to(v.dtype) @ v).transpose(1, 2).flatten(2)
-        x = self.norms[0](x + self.dropout(self.projection(attended)))
-        normalised: Tensor = self.norms[1](x + self.dropout(self.feedforward(x)))
-        return normalised
-
-
-class _LearnedQuery(nn.Module):
-    """One vector from a sequence, by attention with a learned query, then a feed-forward layer: (N, T, F) -> (N, F)."""
-
-    def __init__(self, width: int, *, heads: int, feedforward: int, depth: int, rate: float) -> None:
-        super().__init__()
-        self.query = nn.Parameter(nn.init.orthogonal_(torch.empty(1, width)))
-        self.key_value = nn.Linear(width, 2 * width)
-        self.feedforward = nn.Sequential(nn.Linear(width, feedforward), nn.ReLU(), nn.Linear(feedforward, width))
-        self.normalisation = nn.LayerNorm(width, eps=1e-6)
-        self.dropout = nn.Dropout(rate)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        key, value = self.key_value(x).chunk(2, dim=-1)
-        scores = without((key @ self.query.T.to(key.dtype)).squeeze(-1) / math.sqrt(key.shape[-1]), mask)
-        weights = torch.softmax(scores, dim=1).to(value.dtype)
-        summary = self.dropout((weights.unsqueeze(1) @ value).squeeze(1))
-        normalised: Tensor = self.normalisation(self.feedforward(summary) + summary)
-        return normalised
-
-
-def _with_positions(x: Tensor) -> Tensor:
-    """√F · x plus sines and cosines of the position in the sequence: (N, T, F) -> (N, T, F)."""
-    steps, width = x.shape[1:]
-    rates = torch.exp(torch.arange(0, width, 2, device=x.device) * (-math.log(10000.0) / width))
-    angles = torch.arange(steps, device=x.device)[:, None] * rates
-    positions = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
-    return x * math.sqrt(width) + positions.to(x.dtype)

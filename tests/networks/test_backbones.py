@@ -1,14 +1,13 @@
 """What is particular about each backbone; what all have in common is in test_every_network.py."""
 
-import math
-
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from hsiattn.networks import GSA, SMLP, SSAN, AttendNet, Hierarchical
-from hsiattn.networks.hierarchical import GroupedBands, PixelsOfPatch, _LearnedQuery, _TransformerBlock, _with_positions
+from hsiattn.networks.hierarchical import EncoderSizes, GroupedBands, PixelsOfPatch
+
+SIZES = EncoderSizes(width=4, heads=2, feedforward=4, depth=1, dropout=0.0)
 
 
 def _count(module: nn.Module) -> int:
@@ -60,7 +59,7 @@ def test_attendnet_is_ten_times_smaller_than_ssan_and_has_no_recurrence():
 
 def test_bands_are_dealt_to_groups_in_order():
     torch.manual_seed(0)
-    branch = GroupedBands(10, groups=3, step=2, width=4, heads=2, feedforward=4, depth=1, rate=0.0).eval()
+    branch = GroupedBands(10, SIZES, groups=3, step=2).eval()
     assert branch.members == [4, 3, 3]
     spectra = torch.randn(1, 10)
     seen: list[torch.Tensor] = []
@@ -72,8 +71,7 @@ def test_bands_are_dealt_to_groups_in_order():
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 def test_rings_are_means_of_the_pixels_that_are_there(missing):
     torch.manual_seed(0)
-    sizes = {"width": 4, "heads": 2, "feedforward": 4, "depth": 1, "rate": 0.0}
-    branch = PixelsOfPatch(2, 5, windows="ring", **sizes)
+    branch = PixelsOfPatch(2, 5, SIZES, windows="ring")
     patches, mask = torch.randn(3, 2, 5, 5), torch.rand(3, 1, 5, 5) >= missing
     mask[0, :, 0] = mask[0, :, -1] = mask[0, :, :, 0] = mask[0, :, :, -1] = False  # no outer ring at all
     rings, exist = branch._windows(patches, mask)
@@ -88,48 +86,6 @@ def test_rings_are_means_of_the_pixels_that_are_there(missing):
             assert bool(exist[n, ring]) == bool(members)
             if members:
                 torch.testing.assert_close(rings[n, ring], torch.stack(members).mean(dim=0))
-
-
-def test_a_transformer_block_is_that_of_torch():
-    torch.manual_seed(0)
-    block = _TransformerBlock(8, 2, 16, 0.0).eval()
-    reference = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True, layer_norm_eps=1e-6).eval()
-    with torch.no_grad():
-        attention = reference.self_attn
-        attention.in_proj_weight.copy_(torch.cat([block.query.weight, block.key_value.weight]))
-        attention.in_proj_bias.copy_(torch.cat([torch.zeros(8), block.key_value.bias]))
-        attention.out_proj.load_state_dict(block.projection.state_dict())
-        reference.linear1.load_state_dict(block.feedforward[0].state_dict())
-        reference.linear2.load_state_dict(block.feedforward[2].state_dict())
-    x, mask = torch.randn(3, 5, 8), torch.rand(3, 5) > 0.3
-    mask[:, 0] = True
-    torch.testing.assert_close(block(x, None), reference(x), atol=1e-5, rtol=1e-4)
-    expected = reference(x, src_key_padding_mask=~mask)
-    torch.testing.assert_close(block(x, mask)[mask], expected[mask], atol=1e-5, rtol=1e-4)
-
-
-def test_the_learned_query_weighs_a_sequence_by_the_formula():
-    torch.manual_seed(0)
-    summary = _LearnedQuery(4, heads=2, feedforward=6, depth=1, rate=0.0).eval()
-    x, mask = torch.randn(2, 5, 4), torch.rand(2, 5) > 0.3
-    mask[:, 0] = True
-    result = summary(x, mask)
-    key, value = summary.key_value(x).detach().chunk(2, dim=-1)
-    for n in range(2):
-        scores = np.array([float(key[n, t] @ summary.query[0].detach()) / 2.0 for t in range(5)])
-        weights = np.where(mask[n].numpy(), np.exp(scores), 0.0)
-        context = torch.tensor((weights / weights.sum()) @ value[n].numpy(), dtype=torch.float32)
-        expected = summary.normalisation(summary.feedforward(context) + context)
-        torch.testing.assert_close(result[n], expected, atol=1e-5, rtol=1e-4)
-
-
-def test_positions_are_sines_and_cosines_of_falling_frequency():
-    placed = _with_positions(torch.zeros(1, 4, 6))[0]
-    for t in range(4):
-        for pair in range(3):
-            angle = t / 10000 ** (2 * pair / 6)
-            assert placed[t, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-6)
-            assert placed[t, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
 
 
 def test_sizes_that_do_not_fit_are_refused():

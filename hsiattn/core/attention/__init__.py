@@ -11,6 +11,7 @@ from hsiattn.core.attention.self_attention import SelfAttention
 from hsiattn.core.attention.spatial_channel import SpatialChannelAttention
 from hsiattn.core.attention.spatial_gate import SpatialGate
 from hsiattn.core.attention.squeeze_excitation import SqueezeExcitation
+from hsiattn.core.attention.transformer import LearnedQuery, TransformerEncoder, with_positions
 from hsiattn.core.block import FeatureBlock
 
 ATTENTION: dict[str, type[FeatureBlock]] = {
@@ -35,10 +36,13 @@ __all__ = [
     "ChannelReassessmentAttention",
     "EfficientChannelAttention",
     "GlobalSelfAttention",
+    "LearnedQuery",
     "NeighbourhoodAttention",
     "NonLocalSpatialAttention",
     "SelfAttention",
     "SpatialChannelAttention",
     "SpatialGate",
     "SqueezeExcitation",
+    "TransformerEncoder",
+    "with_positions",
 ]
