@@ -1,7 +1,7 @@
 """General network parts, a library of its own: they know tensors and nothing of scenes.
 
 `attention` weighs, `mixing` combines positions without weighing, `pooling` makes fewer of them; `block` says what all
-of them have in common, `by_name` finds them for a recipe.
+of them have in common, `by_name` finds them for a recipe. `recurrent` reads sequences.
 
 Shapes are written with N samples, C channels, H × W rows and columns, L positions or T steps of a sequence, F features,
 w × w patches. A mask is True where a value counts.
@@ -39,6 +39,7 @@ from hsiattn.core.pooling import (
     WaveletPooling,
     WaveletTransform,
 )
+from hsiattn.core.recurrent import FastGRU
 
 __all__ = [
     "ATTENTION",
@@ -53,6 +54,7 @@ __all__ = [
     "ChannelReassessmentAttention",
     "Dimensions",
     "EfficientChannelAttention",
+    "FastGRU",
     "FeatureBlock",
     "GlobalSelfAttention",
     "HybridPooling",

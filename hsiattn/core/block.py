@@ -60,10 +60,15 @@ class Pooling(nn.Module):
     ----------
     outputs
         Channels of the values.
+    cellwise
+        True where a cell depends on its own 2 positions along every axis alone, with their masks and details, and a
+        cell cut off by an odd edge is as if its last position were there twice; in evaluation, where a shift is drawn
+        in training. Such a pooling can be evaluated on whole tiles, see `OverlappingPatches`.
     """
 
     forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
     outputs: int
+    cellwise: bool = False
 
     def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Values, mask and details at half the resolution; see `Pooling`."""

@@ -12,7 +12,6 @@ from hsiattn.core import AttributeAwarePooling, NeighbourhoodAttention
 from hsiattn.networks.base import SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
 
-_SPECTRA_AT_ONCE = 8192
 _LEAST_PROBABILITY = 1e-4
 """Of an attribute, so that its logarithm stays finite."""
 
@@ -93,7 +92,7 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
         mask = None if valid is None else valid[:, None]
-        start = self._start(patches, mask)
+        start = self._start(patches, mask).flatten(1) if self.starts else spectra.new_zeros(())
         return self._fuse(self.spectral(spectra), self.spatial(patches, mask).flatten(1), start)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -101,13 +100,16 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
         if not self.dense_capable:
             return super().dense(spectra, components, valid)
         bands, height, width = spectra.shape
-        rows = spectra.reshape(bands, -1).T
-        # In chunks: the states of all steps of a whole tile would take more memory than everything else together.
-        spectral = torch.cat([self.spectral(part) for part in torch.split(rows, _SPECTRA_AT_ONCE)])
-        mask = None if valid is None else valid[None, None]
-        spatial = self.spatial(components[None], mask)[0].flatten(1).T
-        start = self._start(components[None], mask)
-        return self._fuse(spectral, spatial, start).T.reshape(self.classes, height, width)
+        tile, mask = components[None], None if valid is None else valid[None, None]
+        parts = [self.spectral.columns(spectra.reshape(bands, -1))]
+        if self.spatial.features:
+            parts.append(self.spatial(tile, mask)[0].flatten(1))
+        start = self._start(tile, mask)[0].flatten(1) if self.starts else 0.0
+        if self.attribute_pooling is None:
+            logits = start + self._refine_columns(torch.cat(parts))
+        else:
+            logits = self._fuse(parts[0].T, parts[-1].T, torch.as_tensor(start).T).T
+        return logits.reshape(self.classes, height, width)
 
     def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
         """Discriminant weights from the class means, halfway between those of pixels and of attended neighbourhoods.
@@ -129,11 +131,18 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
             self.discriminant.bias.copy_(-0.5 * means.square().sum(dim=1))
 
     def _start(self, components: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of the discriminant for every position that has a whole window: (N, C, H, W) -> (M, K)."""
-        if not self.starts:
-            return components.new_zeros(())
+        """Logits of the discriminant wherever there is a whole window: (N, C, H, W) -> (N, K, H - w + 1, W - w + 1)."""
         logits: Tensor = self.discriminant(self.context_attention(components, mask))
-        return logits.movedim(1, -1).flatten(0, 2)
+        return logits
+
+    def _refine_columns(self, features: Tensor) -> Tensor:
+        """What `_fuse` adds to the start, with features before pixels, for evaluation: (F, N) -> (K, N)."""
+        norm, layer = self.normalisation, self.refinement
+        centred = features.float()
+        centred = centred - centred.mean(dim=0)
+        centred *= torch.rsqrt(centred.square().mean(dim=0) + norm.eps)
+        logits = torch.addmm((layer.bias + layer.weight @ norm.bias)[:, None], layer.weight * norm.weight, centred)
+        return logits.float()
 
     def _fuse(self, spectral: Tensor, spatial: Tensor, start: Tensor) -> Tensor:
         features = torch.cat([spectral, spatial], dim=1) if self.spatial.features else spectral

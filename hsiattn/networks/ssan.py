@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import create_block, create_pooling
+from hsiattn.core import FastGRU, create_block, create_pooling
 from hsiattn.core.block import only
 from hsiattn.networks.base import SpectralSpatialNetwork
 from hsiattn.networks.branches import Arguments, BandAttention
@@ -70,7 +70,7 @@ class SSAN(SpectralSpatialNetwork):
             raise ValueError(f"initialisation must be 'kaiming' or 'released', not {initialisation!r}")
         pooled = (patch_size + 3) // 4  # two poolings that round up: 27 -> 14 -> 7
 
-        self.recurrent = nn.GRU(1, hidden, batch_first=True, bidirectional=True)
+        self.recurrent = FastGRU(1, hidden)
         self.band_attention = BandAttention(2 * hidden, bands, spectral_attention, spectral_attention_arguments)
         self.spectral_logits = nn.Linear(2 * hidden, classes)
 

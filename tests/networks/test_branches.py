@@ -45,7 +45,10 @@ def test_only_branches_without_a_view_of_the_whole_patch_can_be_evaluated_densel
     assert AttentionCNN(3, 9, attention="spatial-gate").local
     assert not AttentionCNN(3, 9, attention="spatial-gate", attention_arguments={"broadcast": "released"}).local
     assert not AttentionCNN(3, 9, attention="se").local
-    assert not AttentionCNN(3, 9, attention="none", pooling="max").local
+    assert AttentionCNN(3, 9, attention="none", pooling="max").local
+    assert AttentionCNN(3, 9, attention="spatial-gate", pooling="wavelet").local
+    assert not AttentionCNN(3, 9, attention="se", pooling="max").local
+    assert not AttentionCNN(3, 9, attention="none", pooling="wavelet", pooling_arguments={"wavelet": "db2"}).local
 
 
 def test_additive_attention_in_either_form_gives_the_same_context():

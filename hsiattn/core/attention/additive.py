@@ -47,6 +47,21 @@ class AdditiveAttention(nn.Module):
         context = torch.einsum("nt,ntf->nf", weights.to(sequence.dtype), sequence)
         return context, weights
 
+    def over_columns(self, steps: Tensor) -> Tensor:
+        """The context where features lie before sequences: (T, F, N) -> (F, N). For evaluation: no mask, no gradients.
+
+        tanh(a) is 2 σ(2a) - 1, of which only σ(2a) is computed, since the softmax does not see what all steps share.
+        """
+        scores = torch.cat([self._column_scores(step) for step in steps])
+        context = torch.zeros_like(steps[0])
+        for weight, step in zip(torch.softmax(scores, dim=0), steps, strict=True):
+            context.addcmul_(weight, step)
+        return context
+
+    def _column_scores(self, step: Tensor) -> Tensor:
+        hidden = torch.addmm(2.0 * self.projection.bias[:, None], 2.0 * self.projection.weight, step)
+        return (2.0 * self.score.weight.float()) @ hidden.float().sigmoid_()
+
 
 class AdditiveGate(FeatureBlock):
     """Scales every position by its additive-attention weight, as `AdditiveAttention` does before it sums.

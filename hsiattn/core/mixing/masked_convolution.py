@@ -44,7 +44,16 @@ class MaskedConv2d(nn.Module):
         present = mask.to(x.dtype)
         kernel = self.weight.shape[-1]
         counts = functional.conv2d(present, present.new_ones(1, 1, kernel, kernel), dilation=self.dilation)
+        return self.scaled(functional.conv2d(x * present, self.weight, dilation=self.dilation), counts)
+
+    def scaled(self, total: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The layer's result from weighted sums over the pixels that exist and their number, None where all do.
+
+        total (N, outputs, H', W'), counts (N, 1, H', W') or None -> as `forward`.
+        """
+        bias = self.bias[:, None, None]
+        if counts is None:
+            return total + bias, None
         exists = counts > 0.5
-        y = functional.conv2d(x * present, self.weight, dilation=self.dilation)
-        y = y * (kernel * kernel / counts.clamp(min=1.0)) + self.bias[:, None, None]
+        y = total * (self.weight.shape[-1] ** 2 / counts.clamp(min=1.0)) + bias
         return torch.where(exists, y, 0.0), exists

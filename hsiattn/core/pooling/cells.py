@@ -36,9 +36,9 @@ def filled(x: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None:
         return x
-    means = cell_mean(x, mask)
+    means = functional.interpolate(cell_mean(x, mask), scale_factor=2, mode="nearest")
     for axis in range(2, x.ndim):
-        means = means.repeat_interleave(2, dim=axis).narrow(axis, 0, x.shape[axis])
+        means = means.narrow(axis, 0, x.shape[axis])
     return torch.where(mask, x, means)
 
 

@@ -83,6 +83,7 @@ class HybridPooling(Pooling):
         self.skip = detail == "skip"
         self.maximum = MaxPooling(channels, dimensions=dimensions)
         self.transform = WaveletTransform(wavelet, dimensions=dimensions)
+        self.cellwise = self.transform.cellwise
         self.balance = nn.Parameter(torch.zeros(channels, *(1 for _ in range(dimensions))))
         self.condense = convolution(dimensions, self.transform.bands * channels, detail_channels)
         if identity_start:

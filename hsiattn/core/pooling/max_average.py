@@ -27,6 +27,8 @@ class MaxPooling(Pooling):
     As `Pooling`, with C outputs and no details. Parameters: none.
     """
 
+    cellwise = True
+
     def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
         super().__init__()
         self.outputs = channels
@@ -57,6 +59,8 @@ class AveragePooling(Pooling):
     ------
     As `Pooling`, with C outputs and no details. Parameters: none.
     """
+
+    cellwise = True
 
     def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
         super().__init__()

@@ -53,6 +53,7 @@ class RandomShift(Pooling):
             raise ValueError(f"a random shift knows the offsets {', '.join(get_args(Offsets))}, not {offsets!r}")
         self.pooling = pooling
         self.outputs = pooling.outputs
+        self.cellwise = pooling.cellwise
         self.offsets = offsets
         self.per_sample = per_sample
 

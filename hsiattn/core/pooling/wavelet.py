@@ -63,6 +63,7 @@ class WaveletPooling(Pooling):
         self.transform = WaveletTransform(wavelet, dimensions=dimensions)
         self.divisor = self.transform.gain if mean_preserving else 1.0
         self.weights = nn.Parameter(torch.ones(2**dimensions)) if weighted else None
+        self.cellwise = self.transform.cellwise and not weighted
 
     def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Pooled features; see `Pooling`."""

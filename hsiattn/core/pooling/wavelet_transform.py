@@ -36,6 +36,8 @@ class WaveletTransform(nn.Module):
         along the columns: horizontal edges), HL (vertical edges), HH (diagonal), PyWavelets' cH, cV and cD.
     gain
         Factor by which the approximation multiplies a constant: √2 for sequences, 2 for images.
+    cellwise
+        True where the filters have 2 taps, as those of haar, so that cells of 2 positions do not overlap.
 
     Shapes
     ------
@@ -58,11 +60,17 @@ class WaveletTransform(nn.Module):
         self.dimensions = dimensions
         self.bands = 2**dimensions - 1
         self.gain = 2.0 ** (dimensions / 2)
+        self.cellwise = self.taps == 2
         self.register_buffer("analysis", analysis, persistent=False)
         self.register_buffer("synthesis", synthesis, persistent=False)
 
     def analyse(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Approximation and detail sub-bands at half the resolution; see the class for shapes."""
+        if self.cellwise:
+            parts = [x]
+            for axis in reversed(range(self.dimensions)):
+                parts = [part for each in parts for part in self._split_cells(each, axis, self.analysis)]
+            return parts[0], torch.cat(parts[1:], dim=1)
         samples, channels = x.shape[:2]
         for axis in reversed(range(self.dimensions)):
             x = self._split(x, axis, self.analysis)
@@ -72,7 +80,8 @@ class WaveletTransform(nn.Module):
     def approximate(self, x: Tensor) -> Tensor:
         """The approximation alone, for less work: (N, C, P) -> (N, C, P/2)."""
         for axis in range(self.dimensions):
-            x = self._split(x, axis, self.analysis[:1])
+            low = self.analysis[:1]
+            x = self._split_cells(x, axis, low)[0] if self.cellwise else self._split(x, axis, low)
         return x
 
     def synthesise(self, approximation: Tensor, details: Tensor, sides: tuple[int, ...]) -> Tensor:
@@ -91,6 +100,13 @@ class WaveletTransform(nn.Module):
         weight = self._weight(filters.to(bands.dtype), axis, bands.shape[1])
         convolve = functional.conv1d if self.dimensions == 1 else functional.conv2d
         return convolve(signal, weight, stride=self._stride(axis), groups=bands.shape[1])
+
+    def _split_cells(self, x: Tensor, axis: int, filters: Tensor) -> list[Tensor]:
+        """What each filter of 2 taps makes of x along one axis: as `_split`, without a convolution's overhead."""
+        half = (x.shape[2 + axis] + 1) // 2
+        cells = torch.unflatten(_periodic(x, 2 + axis, 0, 2 * half, period=2 * half), 2 + axis, (half, 2))
+        first, second = cells.unbind(3 + axis)
+        return [before * first + after * second for before, after in filters.to(x.dtype)]
 
     def _merge(self, bands: Tensor, axis: int, side: int) -> Tensor:
         """The inverse of `_split`, cut to the side: (N, 2B, ...) -> (N, B, ...)."""

@@ -1,0 +1,105 @@
+"""The fast GRU, against torch's own."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from hsiattn.core import FastGRU, recurrent
+
+
+def _by_torch(gru, sequences):
+    reference = nn.GRU(gru.input_size, gru.hidden_size, batch_first=True, bidirectional=gru.bidirectional)
+    reference.load_state_dict(gru.state_dict())
+    with torch.no_grad():
+        return reference(sequences)[0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    inputs=st.integers(1, 9),
+    hidden=st.integers(1, 17),
+    length=st.integers(1, 12),
+    count=st.integers(1, 70),
+    both=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_without_gradients_the_states_are_those_of_torch(inputs, hidden, length, count, both, seed):
+    torch.manual_seed(seed)
+    gru = FastGRU(inputs, hidden, bidirectional=both)
+    for parameter in gru.parameters():
+        parameter.data *= 3.0  # gates that open and close
+    sequences = 2.0 * torch.randn(count, length, inputs)
+    with torch.inference_mode():
+        states, last = gru(sequences)
+        columns = gru.scan(sequences.permute(1, 2, 0))
+    assert last is None
+    torch.testing.assert_close(states, _by_torch(gru, sequences), atol=1e-5, rtol=0)
+    torch.testing.assert_close(columns.permute(2, 0, 1), states, atol=1e-6, rtol=0)
+
+
+def test_a_long_sequence_of_large_values_stays_close_to_torch():
+    torch.manual_seed(0)
+    gru, sequences = FastGRU(1, 64), 50.0 * torch.randn(5, 200, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(gru(sequences)[0], _by_torch(gru, sequences), atol=1e-5, rtol=0)
+
+
+def test_pieces_make_no_difference(monkeypatch):
+    torch.manual_seed(0)
+    gru, steps = FastGRU(3, 8), torch.randn(4, 3, 150)
+    with torch.inference_mode():
+        whole = gru.scan(steps)
+        monkeypatch.setattr(recurrent, "_FEWEST", 16)
+        monkeypatch.setattr(recurrent, "_MOST", 32)
+        assert gru.sequences_at_once(4) == 32
+        out = torch.empty(4, 16, 150)
+        assert gru.scan(steps, out) is out
+    torch.testing.assert_close(out, whole, atol=1e-6, rtol=0)
+
+
+def test_pieces_hold_the_longer_the_sequences_the_fewer_of_them():
+    gru = FastGRU(1, 512)
+    counts = [gru.sequences_at_once(length) for length in (1, 10, 100, 1000)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == recurrent._FEWEST
+
+
+def test_parameters_are_named_as_in_torch():
+    names = nn.GRU(3, 5, batch_first=True, bidirectional=True).state_dict()
+    assert {name: value.shape for name, value in FastGRU(3, 5).state_dict().items()} == {
+        name: value.shape for name, value in names.items()
+    }
+
+
+def test_training_goes_through_torch_and_gives_its_gradients():
+    torch.manual_seed(0)
+    gru, sequences = FastGRU(3, 5), torch.randn(4, 6, 3, requires_grad=True)
+    states, last = gru(sequences)
+    states.square().sum().backward()
+    assert last is not None
+    ours = sequences.grad.clone()
+    reference = nn.GRU(3, 5, batch_first=True, bidirectional=True)
+    reference.load_state_dict(gru.state_dict())
+    sequences.grad = None
+    reference(sequences)[0].square().sum().backward()
+    torch.testing.assert_close(ours, sequences.grad)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_other_types_go_through_torch(kind):
+    gru = FastGRU(3, 5).to(kind)
+    with torch.inference_mode():
+        assert not gru.fast(torch.zeros(2, 3, 3, dtype=kind))
+        assert gru(torch.zeros(2, 3, 3, dtype=kind))[0].dtype == kind
+
+
+def test_in_bfloat16_the_states_are_good_to_two_digits():
+    torch.manual_seed(0)
+    gru, sequences = FastGRU(4, 16), torch.randn(40, 20, 4)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        states = gru(sequences)[0]
+    assert states.dtype == torch.float32
+    torch.testing.assert_close(states, _by_torch(gru, sequences), atol=0.03, rtol=0)
+    assert not torch.equal(states, _by_torch(gru, sequences))
