@@ -12,8 +12,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import linalg
-from sklearn.covariance import ledoit_wolf
 
 from hsiattn.errors import TrainingError
 
@@ -80,13 +78,15 @@ class Preparation:
         scale
             Stored values divided by this are reflectance.
         """
-        spectra = values.reshape(len(self.bands), -1).astype(np.float32)
-        spectra[:, ~valid.reshape(-1)] = 0.0  # before arithmetic: NaN and infinities would warn and spread
+        spectra = np.array(values, dtype=np.float32, order="C").reshape(len(self.bands), -1)
+        missing = ~valid.reshape(-1)
+        some_missing = bool(missing.any())
+        if some_missing:
+            spectra[:, missing] = 0.0  # before arithmetic: NaN and infinities would warn and spread
         spectra *= (self.gain / np.float32(scale))[:, None]
         spectra -= (self.offset * self.gain)[:, None]
         components = self.projection @ spectra + self.shift[:, None]
-        missing = ~valid.reshape(-1)
-        if missing.any():
+        if some_missing:
             spectra[:, missing] = 0.0
             components[:, missing] = 0.0
         shape = valid.shape
@@ -248,6 +248,8 @@ def _discriminant_axes(
     Scores have unit variance within classes in the shrunk metric, so Euclidean distance between them is Mahalanobis
     distance between spectra.
     """
+    from scipy import linalg  # only fitting needs it, and it takes a while to load
+
     classes = np.unique(targets)
     if len(classes) < 2:
         raise TrainingError("the training pixels are all of one class", "label at least two classes")
@@ -267,6 +269,8 @@ def _covariance_within(spectra: NDArray[np.float64], targets: NDArray[np.int64])
     As in scikit-learn's `LinearDiscriminantAnalysis(shrinkage="auto")`, but a class with a single pixel says nothing
     about scatter and takes no part.
     """
+    from sklearn.covariance import ledoit_wolf  # only fitting needs it, and it takes a second to load
+
     bands = spectra.shape[1]
     total, pixels = np.zeros((bands, bands)), 0
     for k in np.unique(targets):

@@ -19,7 +19,8 @@ from hsiattn.errors import LabelError
 from hsiattn.labels.raster_attributes import Legend, read_legend
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
-from hsiattn.scenes.grid import Grid, georeference
+from hsiattn.scenes.georeferencing import georeference
+from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.matlab import read_matlab_variable
 from hsiattn.scenes.source import SceneSource
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def near(pixels: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
     """True where a pixel of the mask (H, W) lies within `distance` rows and columns (Chebyshev distance)."""
     if distance <= 0:
         return pixels.copy()
+    from scipy import ndimage  # mapping, which never asks, starts without it
+
     return np.asarray(ndimage.maximum_filter(pixels, size=2 * distance + 1, mode="constant", cval=False), dtype=bool)
 
 

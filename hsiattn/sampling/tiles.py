@@ -59,9 +59,7 @@ def read_tile(
     top, left = int(window.row_off) - halo, int(window.col_off) - halo
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
-    values = source.read(inside)
-    if not np.array_equal(bands, np.arange(len(source.bands))):
-        values = values[bands]
+    values = source.read_bands(inside, bands.tolist())
     valid = measured(values, source.nodata)
     beyond = (
         (max(-top, 0), max(bottom - source.height, 0)),

@@ -1,13 +1,22 @@
-"""Hyperspectral scenes: one reader per format, one contract for all of them."""
+"""Hyperspectral scenes: one reader per format, one contract for all of them.
 
+Names that need xarray or a format's own library are loaded when they are first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from hsiattn.lazy import lazily
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.formats import is_matlab, open_source
 from hsiattn.scenes.geotiff import open_raster
-from hsiattn.scenes.grid import Grid, georeference, grid_of
-from hsiattn.scenes.matlab import read_matlab_variable
-from hsiattn.scenes.scene import as_source, open_scene, to_scene
+from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import BandMatch, SpectralBands, find_band_match, match_bands
+
+if TYPE_CHECKING:
+    from hsiattn.scenes.georeferencing import georeference, grid_of
+    from hsiattn.scenes.matlab import read_matlab_variable
+    from hsiattn.scenes.scene import as_source, open_scene, to_scene
 
 __all__ = [
     "BandMatch",
@@ -27,3 +36,15 @@ __all__ = [
     "read_matlab_variable",
     "to_scene",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "as_source": "hsiattn.scenes.scene",
+        "georeference": "hsiattn.scenes.georeferencing",
+        "grid_of": "hsiattn.scenes.georeferencing",
+        "open_scene": "hsiattn.scenes.scene",
+        "read_matlab_variable": "hsiattn.scenes.matlab",
+        "to_scene": "hsiattn.scenes.scene",
+    },
+)

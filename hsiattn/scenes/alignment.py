@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import xarray as xr
 from affine import Affine
 
 from hsiattn.errors import GridError
-from hsiattn.scenes.grid import Grid, grid_of
+from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.source import SceneSource
 
-Raster: TypeAlias = xr.DataArray | SceneSource | Grid
+if TYPE_CHECKING:
+    import xarray as xr
+
+Raster: TypeAlias = "xr.DataArray | SceneSource | Grid"
 
 TOLERANCE = 0.01
 """Two grids are the same if no corner of the raster moves by more than this share of a pixel (rounding in headers)."""
@@ -24,6 +26,8 @@ def grid_of_raster(raster: Raster) -> Grid:
         return raster
     if isinstance(raster, SceneSource):
         return Grid(raster.height, raster.width, raster.crs, raster.transform)
+    from hsiattn.scenes.georeferencing import grid_of
+
     return grid_of(raster)
 
 

@@ -66,6 +66,7 @@ class EnviSource(SceneSource):
         scale = parse_number(header.get("reflectance scale factor"))
         self.scale = scale if scale > 0 else 1.0
         self._check_size()
+        self.block = (1, self.width)
         with open_raster(self.name) as dataset:
             self.crs, self.transform = dataset.crs, dataset.transform
 

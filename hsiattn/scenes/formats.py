@@ -8,7 +8,6 @@ from pathlib import Path
 from hsiattn.errors import SceneError
 from hsiattn.scenes.envi import EnviSource, find_header
 from hsiattn.scenes.geotiff import GdalSource
-from hsiattn.scenes.matlab import MatlabSource
 from hsiattn.scenes.source import SceneSource
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -36,6 +35,8 @@ def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSo
         return GdalSource(text)
     file = Path(text)
     if is_matlab(file):
+        from hsiattn.scenes.matlab import MatlabSource  # brings scipy's readers
+
         return MatlabSource(file, key)
     _refuse_key(text, key)
     if file.suffix.lower() == ".hdr" or (_start(file)[:4] not in _TIFF_SIGNATURES and find_header(file) is not None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description
 
 class GdalSource(SceneSource):
     """A scene that GDAL reads; the file is opened anew for every window, so any thread or process may read.
+
+    Inside `kept_open`, every thread keeps its handle: blocks of the file that two windows share are decoded once.
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ class GdalSource(SceneSource):
             self.crs, self.transform = dataset.crs, dataset.transform
             self.nodata = clean_nodata(dataset.nodata, self.dtype)
             self.scale = _reflectance_scale(dataset)
+            self.block = dataset.block_shapes[0]
+        self._kept: dict[int, Any] | None = None
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -52,10 +57,39 @@ class GdalSource(SceneSource):
 
     def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
         """Stored values of some bands (0-based) of a window; the others stay unread."""
-        # Only files without a georeference make rasterio warn; silencing touches state that all threads share.
-        with open_raster(self.name, quiet=self.transform == Affine.identity()) as dataset:
+        with self._dataset() as dataset:
             values: NDArray[Any] = dataset.read([int(i) + 1 for i in indices], window=window)
             return values
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """See `SceneSource.kept_open`."""
+        self._kept = {}
+        try:
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            for dataset in kept.values():
+                dataset.close()
+
+    @contextmanager
+    def _dataset(self) -> Iterator[Any]:
+        kept, thread = self._kept, threading.get_ident()
+        with reading_errors(self.name):
+            if kept is not None and thread in kept:
+                yield kept[thread]
+                return
+            # Only files without a georeference make rasterio warn; silencing touches state that all threads share.
+            dataset = connect(self.name, quiet=self.transform == Affine.identity())
+            if kept is not None:
+                kept[thread] = dataset
+                yield dataset
+                return
+            with dataset:
+                yield dataset
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kept": None}
 
 
 @contextmanager
@@ -74,19 +108,30 @@ def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
     SceneError
         The file is missing, not a raster, truncated or damaged.
     """
+    dataset = connect(path, quiet=quiet)
+    with reading_errors(path), dataset:
+        yield dataset
+
+
+def connect(path: str, *, quiet: bool = True) -> Any:
+    """What `open_raster` yields, for the caller to close."""
     try:
         with warnings.catch_warnings() if quiet else _nothing():
             if quiet:
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
+            return rasterio.open(path)
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
             "give a GeoTIFF, an ENVI file, a MAT file or another raster that GDAL reads",
         ) from error
+
+
+@contextmanager
+def reading_errors(path: str) -> Iterator[None]:
+    """GDAL's complaints on reading an open raster become `SceneError`."""
     try:
-        with dataset:
-            yield dataset
+        yield
     except (RasterioError, OSError) as error:
         raise SceneError(
             f"{path} cannot be read ({_one_line(error, path)})",

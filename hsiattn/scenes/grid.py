@@ -1,18 +1,20 @@
-"""Where the pixels of a raster lie on the ground, and how an `xarray.DataArray` says so."""
+"""Where the pixels of a raster lie on the ground."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import rioxarray  # noqa: F401  (registers the .rio accessor)
-import xarray as xr
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn.errors import GridError
+
+_ROUNDING = 1e-3
+"""Share of a pixel by which a corner that was written down with few decimals may miss the edge it means."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,44 @@ class Grid:
         shifted = self.transform @ Affine.translation(window.col_off, window.row_off)
         return Grid(int(window.height), int(window.width), self.crs, shifted)
 
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of the raster in map coordinates; without a transform columns and rows."""
+        if self.transform == Affine.identity():
+            return 0.0, float(self.height), float(self.width), 0.0
+        corners = [self.transform @ (column, row) for column in (0, self.width) for row in (0, self.height)]
+        xs, ys = [x for x, _ in corners], [y for _, y in corners]
+        return min(xs), min(ys), max(xs), max(ys)
+
+    def window_touching(self, left: float, bottom: float, right: float, top: float) -> Window:
+        """The smallest window with all pixels that a rectangle overlaps.
+
+        Parameters
+        ----------
+        left, bottom, right, top
+            Map coordinates in the grid's CRS; on a grid without a transform columns and rows, which run down, so that
+            `bottom` is the larger row (given the other way round, they are swapped). On a rotated grid the window
+            bounds the rectangle in rows and columns, and so holds pixels beyond it. An overlap of less than a
+            thousandth of a pixel counts as rounding.
+
+        Raises
+        ------
+        GridError
+            The rectangle is empty or lies outside the grid; the message names the grid's own bounds.
+        """
+        given = " ".join(f"{number:.10g}" for number in (left, bottom, right, top))
+        if self.transform == Affine.identity():
+            bottom, top = min(bottom, top), max(bottom, top)
+        if not (left < right and bottom < top):
+            raise GridError(f"the bounds {given} enclose nothing", "give left, bottom, right, top in this order")
+        corners = [~self.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+        first_column, columns = _touched([column for column, _ in corners], self.width)
+        first_row, rows = _touched([row for _, row in corners], self.height)
+        if columns <= 0 or rows <= 0:
+            own = " ".join(f"{number:.10g}" for number in self.bounds)
+            raise GridError(f"the bounds {given} lie outside the scene", f"its own bounds are {own}")
+        return Window(first_column, first_row, columns, rows)
+
     def coords(self) -> dict[str, Any]:
         """Coordinates on "y" and "x" for a DataArray on this grid.
 
@@ -57,82 +97,9 @@ class Grid:
         return {"y": ("y", t.f + t.e * (rows + 0.5)), "x": ("x", t.c + t.a * (columns + 0.5))}
 
 
-def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """`array` (…, y, x) with coordinates, CRS and transform of `grid`, as rioxarray writes them."""
-    array = array.assign_coords(grid.coords())
-    if grid.crs is not None:
-        array = array.rio.write_crs(grid.crs)
-    located: xr.DataArray = array.rio.write_transform(grid.transform)
-    return located
-
-
-def grid_of(array: xr.DataArray) -> Grid:
-    """The grid of a DataArray with dims "y" and "x", correct after slicing, also with steps or flipped.
-
-    A rotated array that was not opened by `open_scene` has nothing that tells a slice of it from the whole: slice it
-    with rioxarray, which moves the transform along.
-
-    Raises
-    ------
-    GridError
-        The coordinates are not evenly spaced.
-    """
-    height, width = array.sizes["y"], array.sizes["x"]
-    stored = _stored_transform(array)
-    rotated = stored is not None and bool(stored.b or stored.d)
-    if rotated and stored is not None:
-        rows, columns = _positions(array, "row", "y"), _positions(array, "column", "x")
-        transform = stored if rows is None or columns is None else stored @ _steps(rows, columns)
-    elif "x" in array.coords and "y" in array.coords:
-        base = stored or _transform_from_coords(array)
-        columns = (np.asarray(array["x"].values, dtype=np.float64) - base.c) / base.a - 0.5
-        rows = (np.asarray(array["y"].values, dtype=np.float64) - base.f) / base.e - 0.5
-        transform = base @ _steps(rows, columns)
-    else:
-        transform = stored or Affine.identity()
-    return Grid(height, width, array.rio.crs, transform)
-
-
-def _stored_transform(array: xr.DataArray) -> Affine | None:
-    """The transform as it was written, which slicing leaves unchanged; None where there is none."""
-    grid_mapping = array.rio.grid_mapping
-    text = array.coords[grid_mapping].attrs.get("GeoTransform") if grid_mapping in array.coords else None
-    try:
-        return Affine.from_gdal(*(float(number) for number in text.split())) if text else None
-    except (TypeError, ValueError) as error:
-        raise GridError(f"the array has the GeoTransform {text!r}", "write six numbers, as rioxarray does") from error
-
-
-def _positions(array: xr.DataArray, name: str, dim: str) -> np.ndarray[Any, Any] | None:
-    if name not in array.coords or array.coords[name].dims != (dim,):
-        return None
-    return np.asarray(array.coords[name].values, dtype=np.float64)
-
-
-def _steps(rows: np.ndarray[Any, Any], columns: np.ndarray[Any, Any]) -> Affine:
-    """The affine that takes pixels of a slice to pixels of the whole; positions are those of pixel centres, less ½."""
-    (row, row_step), (column, column_step) = _regular(rows, "y"), _regular(columns, "x")
-    to_corner = Affine.translation(column + 0.5 - column_step / 2, row + 0.5 - row_step / 2)
-    return to_corner @ Affine.scale(column_step, row_step)
-
-
-def _regular(positions: np.ndarray[Any, Any], dim: str) -> tuple[float, float]:
-    """First position and step; whole numbers where they are whole but for rounding, so that transforms stay exact."""
-    first = float(positions[0]) if positions.size else 0.0
-    step = float(positions[-1] - first) / (positions.size - 1) if positions.size > 1 else 1.0
-    if not np.allclose(positions, first + step * np.arange(positions.size), rtol=0, atol=0.01 * max(abs(step), 1e-9)):
-        raise GridError(
-            f"the {dim} coordinates of the array are not evenly spaced", "take a contiguous or evenly stepped slice"
-        )
-    near = [float(round(value)) if abs(value - round(value)) < 1e-3 else value for value in (first, step)]
-    return near[0], near[1]
-
-
-def _transform_from_coords(array: xr.DataArray) -> Affine:
-    """The transform that coordinates of pixel centres imply; unit steps where there is but one row or column."""
-    x, y = (np.asarray(array[dim].values, dtype=np.float64) for dim in ("x", "y"))
-    dx = float(x[-1] - x[0]) / (x.size - 1) if x.size > 1 else 1.0
-    dy = float(y[-1] - y[0]) / (y.size - 1) if y.size > 1 else -1.0
-    if dx == 0 or dy == 0:
-        raise GridError("the x or y coordinates of the array are all the same", "give those of its pixel centres")
-    return Affine(dx, 0.0, float(x[0]) - dx / 2, 0.0, dy, float(y[0]) - dy / 2)
+def _touched(edges: list[float], size: int) -> tuple[int, int]:
+    """First of `size` pixels in a row that the way between the outermost edges touches, and how many (≤ 0: none)."""
+    first = math.floor(min(edges) + _ROUNDING)
+    behind = max(math.ceil(max(edges) - _ROUNDING), first + 1)
+    first = max(first, 0)
+    return first, min(behind, size) - first

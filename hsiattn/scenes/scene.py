@@ -16,8 +16,8 @@ from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.formats import open_source
+from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.geotiff import clean_nodata
-from hsiattn.scenes.grid import georeference, grid_of
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, parse_description, parse_number, to_nanometres
 

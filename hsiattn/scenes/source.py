@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -41,6 +42,9 @@ class SceneSource(ABC):
         as missing).
     scale
         Number by which stored values are divided to give reflectance (1.0 where unknown).
+    block
+        Rows and columns of the pieces in which the file stores pixels; windows made of whole pieces are read fastest.
+        (1, 1) where any window is as good as another.
     """
 
     name: str
@@ -52,6 +56,7 @@ class SceneSource(ABC):
     transform: Affine
     nodata: float | None
     scale: float
+    block: tuple[int, int] = (1, 1)
 
     @abstractmethod
     def read(self, window: Window) -> NDArray[Any]:
@@ -69,6 +74,11 @@ class SceneSource(ABC):
         Formats that can leave the other bands unread override this.
         """
         return self.read(window)[np.asarray(indices, dtype=np.int64)]
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """While the block runs, formats whose files are slow to open keep one handle per thread open."""
+        yield
 
     @property
     def shape(self) -> tuple[int, int, int]:

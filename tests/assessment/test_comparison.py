@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix as reference_matrix
 from hsiattn.assessment import assess
 from hsiattn.classes import ClassTable
 from hsiattn.errors import AssessmentError, GridError
-from hsiattn.scenes.grid import Grid, georeference
+from hsiattn.scenes import Grid, georeference
 
 TABLE = ClassTable.from_records([{"code": 1, "name": "roof"}, {"code": 10, "name": "low vegetation"}])
 

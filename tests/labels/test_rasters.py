@@ -20,7 +20,7 @@ from scipy.io import savemat
 from hsiattn.classes import ClassTable
 from hsiattn.errors import GridError, HsiattnError, LabelError
 from hsiattn.labels import open_labels
-from hsiattn.scenes.grid import Grid, georeference, grid_of
+from hsiattn.scenes import Grid, georeference, grid_of
 
 CODES = np.array([[0, 1, 10], [14, 10, 0]], dtype=np.uint8)
 TRANSFORM = Affine(4, 0, 5e5, 0, -4, 5e6)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from hsiattn.errors import GridError
-from hsiattn.scenes import as_source
+from hsiattn.scenes import Grid, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster
-from hsiattn.scenes.grid import Grid, georeference
 
 UTM33, UTM34 = CRS.from_epsg(32633), CRS.from_epsg(32634)
 NORTH_UP = Affine(10, 0, 400000, 0, -10, 5800000)
