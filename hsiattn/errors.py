@@ -67,5 +67,13 @@ class AssessmentError(HsiattnError):
     """A map cannot be compared with its reference."""
 
 
+class ClusterError(HsiattnError):
+    """Worker processes cannot be started, reached or used."""
+
+
+class DeviceError(HsiattnError):
+    """A device cannot run a network."""
+
+
 class OutputError(HsiattnError):
     """An output exists already or cannot be written."""

@@ -1,4 +1,9 @@
-"""Land-cover maps from scenes: windows, evaluation of the network, writing."""
+"""Land-cover maps from scenes.
+
+`windows` says in which pieces, `window_classifier` makes land cover of one, `pipeline` and `cluster` do so for all of
+them, here or on many machines; `journal` keeps what is finished, `writer` makes the rasters of it. `classification` is
+the whole way.
+"""
 
 from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
 from hsiattn.mapping.evaluation import evaluate_patchwise, evaluate_tile

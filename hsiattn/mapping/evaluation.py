@@ -1,4 +1,4 @@
-"""Class probabilities of every pixel of a tile, by the fastest way that a network allows."""
+"""Logits of every pixel of a tile, by the fastest way that a network allows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def evaluate_tile(
     wanted: NDArray[np.bool_],
     *,
     precision: Precision = "32",
-) -> NDArray[np.float32]:
-    """Class probabilities of the core of a tile, (K, h, w), where wanted; undefined elsewhere.
+) -> Tensor:
+    """Logits of the core of a tile, (K, h, w) float32 on the network's device, where wanted; undefined elsewhere.
 
     Dense-capable networks see the tile as a whole, others each pixel's patch.
 
@@ -42,13 +42,11 @@ def evaluate_tile(
         Of matrix products: bfloat16 takes about half the time on CPUs that have it; logits are good to 2-3 digits.
     """
     device = next(network.parameters()).device
-    pixels, tile, there = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (spectra, components, valid))
+    pixels, tile, there = (_on_device(array, device) for array in (spectra, components, valid))
     with mixed_precision(device, precision):
         if network.dense_capable:
-            logits = network.dense(pixels, tile, if_any_missing(there))
-        else:
-            logits = evaluate_patchwise(network, pixels, tile, there, torch.from_numpy(wanted).to(device))
-    return np.asarray(torch.softmax(logits.float(), dim=0).cpu().numpy())
+            return network.dense(pixels, tile, if_any_missing(there)).float()
+        return evaluate_patchwise(network, pixels, tile, there, _on_device(wanted, device))
 
 
 def evaluate_patchwise(
@@ -62,3 +60,11 @@ def evaluate_patchwise(
         i, j = rows[start : start + _BATCH], columns[start : start + _BATCH]
         logits[:, i, j] = network(spectra[:, i, j].T, patches[i, j], if_any_missing(neighbours[i, j])).float().T
     return logits
+
+
+def _on_device(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """A tensor of the array; on a GPU, copied while the GPU works on what it has."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)

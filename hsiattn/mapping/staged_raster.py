@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,31 @@ from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
 from hsiattn.labels.raster_attributes import style_path
+from hsiattn.mapping.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
 """Rows and columns of a tile of the GeoTIFF; windows that are multiples of it are written without rewriting tiles."""
 
-_GTIFF = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "bigtiff": "IF_SAFER"}
+_GTIFF = {
+    "tiled": True,
+    "blockxsize": BLOCK,
+    "blockysize": BLOCK,
+    "compress": "deflate",
+    "bigtiff": "IF_SAFER",
+    "sparse_ok": "TRUE",  # tiles without a classified pixel take no bytes; GDAL reads them as nodata
+}
+_COG = {"compress": "deflate", "bigtiff": "if_safer", "sparse_ok": "TRUE"}
+_CLASS_RESAMPLING = ("mode", "nearest")
+"""How overviews of classes may be made; anything else invents classes."""
+
+_CACHE = 64 * 2**20
+"""Bytes of GDAL's block cache; its default, a share of the machine's memory, would grow to that with the scene."""
+
+_READ = 16 * 2**20
+"""Most bytes that are read back at a time."""
+
+_STAGED = ".staged"
 _WRITE_ERRORS = (
     RasterioError,
     CPLE_BaseError,
@@ -65,12 +87,17 @@ class StagedRaster:
         self.options = {str(key).lower(): value for key, value in options.items()}
         self.dataset: Any = None
         self._folder: Path | None = None
+        self._lock = -1
         self._written = np.zeros(2, dtype=np.uint64)
 
     def create(self) -> None:
         """Open the raster for writing."""
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", dir=self.target.parent))
+            self._remove_abandoned()
+            self._folder = Path(
+                tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=_STAGED, dir=self.target.parent)
+            )
+            self._lock = _lock(self._folder)
             for name in ("whole", "windows"):
                 (self._folder / name).mkdir()
         except OSError as error:
@@ -90,6 +117,20 @@ class StagedRaster:
                 transform=None if self.grid.transform == Affine.identity() else self.grid.transform,
                 **profile,
             )
+
+    def rehearse(self) -> None:
+        """Write a corner of the raster and throw it away, to see whether GDAL takes the creation options."""
+        rows, columns = min(self.grid.height, BLOCK), min(self.grid.width, BLOCK)
+        corner = replace(self.grid, height=rows, width=columns)
+        raster = StagedRaster(self.target, corner, self.bands, self.dtype, self.nodata, self.driver, self.options)
+        try:
+            raster.create()
+            with one_line(self.target, "cannot be created", "check the creation options"):
+                raster.dataset.close()
+                if self.driver != "GTiff":
+                    raster._convert()
+        finally:
+            raster.discard()
 
     def describe(self, descriptions: list[str], tags: Mapping[str, str]) -> None:
         """Name the bands and set the metadata."""
@@ -113,6 +154,8 @@ class StagedRaster:
                 self._convert()
             if not np.array_equal(self._read_back(), self._written):
                 raise OSError("not all pixels have arrived on the disk")
+            for file in (self._folder_path / "whole").iterdir():  # a power cut must not leave a name without content
+                _sync(file)
 
     def commit(self) -> None:
         """Rename everything into place, the raster itself last."""
@@ -124,6 +167,7 @@ class StagedRaster:
                     stale.unlink(missing_ok=True)
             for file in files:
                 os.replace(file, self.target.with_name(file.name))
+            sync_folder(self.target.parent)
 
     def discard(self) -> None:
         """Remove what is left of the hidden folder; harmless after `commit`."""
@@ -132,6 +176,23 @@ class StagedRaster:
                 self.dataset.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of the blocks in which the raster is compressed, once it is created."""
+        rows, columns = self.dataset.block_shapes[0]
+        return int(rows), int(columns)
+
+    def _remove_abandoned(self) -> None:
+        """Delete what a killed process has left of this raster; a living one holds the lock of its folder."""
+        for folder in self.target.parent.glob(f".{glob.escape(self.target.name)}.????????{_STAGED}"):
+            lock = _lock(folder)
+            if lock >= 0:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
 
     @property
     def _folder_path(self) -> Path:
@@ -150,8 +211,10 @@ class StagedRaster:
         """Copy the GeoTIFF into its final format; GDAL takes palette, class names and attribute table along."""
         options = dict(self.options)
         if self.driver == "COG":
-            resampling = "mode" if self.dtype.kind == "u" else "average"
-            options = {"compress": "deflate", "bigtiff": "if_safer", "overview_resampling": resampling, **options}
+            classes = self.dtype.kind == "u"
+            options = {**_COG, "overview_resampling": "mode" if classes else "average", **options}
+            if classes and str(options["overview_resampling"]).lower() not in _CLASS_RESAMPLING:
+                options["overview_resampling"] = "mode"
         rasterio.shutil.copy(self._staged, self._whole, driver=self.driver, **options)
         if style_path(self._staged).exists():
             os.replace(style_path(self._staged), style_path(self._whole))
@@ -162,14 +225,73 @@ class StagedRaster:
             header.write_text(text, encoding="utf-8", errors="surrogateescape")
 
     def _read_back(self) -> NDArray[np.uint64]:
+        """What the file holds, all bands of a block at a time; tiles that were never written hold nothing."""
         content = np.zeros(2, dtype=np.uint64)
         with rasterio.open(self._whole) as raster:
-            for row in range(0, self.grid.height, BLOCK):
-                rows = min(BLOCK, self.grid.height - row)
-                for band in range(1, self.bands + 1):
-                    values = raster.read(band, window=Window(0, row, self.grid.width, rows))
-                    content += _content(values, self.nodata)
+            rows, columns = raster.block_shapes[0]
+            together = max(1, _READ // (rows * columns * self.bands * self.dtype.itemsize))
+            across = min(-(-self.grid.width // columns), together)
+            down = max(1, together // across) if columns >= self.grid.width else 1
+            for row in range(0, self.grid.height, rows * down):
+                for column in range(0, self.grid.width, columns * across):
+                    height, width = min(rows * down, self.grid.height - row), self.grid.width - column
+                    window = Window(column, row, min(columns * across, width), height)
+                    if self.driver == "ENVI" or _stored(raster, window):
+                        content += _content(raster.read(window=window), self.nodata)
         return content
+
+
+@contextmanager
+def limited_cache(rasters: Sequence[StagedRaster]) -> Iterator[None]:
+    """Bound GDAL's block cache while rasters are written.
+
+    It holds at least a few blocks with all their bands: a block that leaves the cache half written is read, completed
+    and compressed again.
+    """
+    side = {raster.driver: BLOCK if raster.driver == "GTiff" else 2 * BLOCK for raster in rasters}
+    largest = max(raster.bands * raster.dtype.itemsize * side[raster.driver] ** 2 for raster in rasters)
+    with block_cache(max(_CACHE, 3 * largest)):
+        yield
+
+
+def _stored(raster: Any, window: Window) -> bool:
+    """Whether any tile of a GeoTIFF that overlaps the window has been written."""
+    rows, columns = raster.block_shapes[0]
+    (top, bottom), (left, right) = window.toranges()
+    return any(
+        raster.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=band) is not None
+        for row in range(top // rows, -(-bottom // rows))
+        for column in range(left // columns, -(-right // columns))
+        for band in raster.indexes
+    )
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can do so."""
+    with suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor that holds the lock of a folder, -1 where another process has it or the file system has no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return -1
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return -1
+    return descriptor
 
 
 def _content(values: NDArray[Any], nodata: float) -> NDArray[np.uint64]:
@@ -179,7 +301,7 @@ def _content(values: NDArray[Any], nodata: float) -> NDArray[np.uint64]:
     """
     valid = ~np.isnan(values) if np.isnan(nodata) else values != nodata
     bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
-    return np.array([np.count_nonzero(valid), bits[valid].sum(dtype=np.uint64)], dtype=np.uint64)
+    return np.array([np.count_nonzero(valid), bits.sum(where=valid, dtype=np.uint64)], dtype=np.uint64)
 
 
 @contextmanager

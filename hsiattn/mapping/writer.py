@@ -8,13 +8,13 @@ GeoTIFF are flushed, and the damage would show up at the user's desk.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -24,9 +24,12 @@ from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
-from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, one_line
+from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import StrPath, check_output
-from hsiattn.scenes.grid import Grid, grid_of
+from hsiattn.scenes.grid import Grid
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["BLOCK", "DRIVERS", "LandCoverWriter", "write_map"]
 
@@ -87,8 +90,9 @@ class LandCoverWriter:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         self.classes = classes if _driver(driver) != "ENVI" else _header_safe(classes)
-        self.counts = np.zeros(len(classes) + 1, dtype=np.int64)
-        """Pixels written so far: unclassified ones, then those of each class."""
+        self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
+        self.height = height
+        self.width = width
         self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform)
@@ -103,10 +107,44 @@ class LandCoverWriter:
             raster(probabilities, len(classes), float32, np.nan) if probabilities is not None else None
         )
         self._rasters = [r for r in (self._probabilities, self._confidence, self._map) if r is not None]
+        self._cache = ExitStack()
         _check_outputs(self._rasters, style_path(path), overwrite)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Pixels (K + 1): unclassified ones, with those that are not written yet, then those of each class."""
+        classified = self._counts[1:]
+        return np.concatenate([[self.height * self.width - classified.sum()], classified])
+
+    @property
+    def values_type(self) -> np.dtype[Any]:
+        """Type of the map's values."""
+        return self._type
+
+    @property
+    def measures(self) -> tuple[bool, int]:
+        """Whether there is a raster of confidence, and how many bands that of probabilities has (0: there is none)."""
+        return self._confidence is not None, self._probabilities.bands if self._probabilities is not None else 0
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of the blocks in which the open rasters are compressed."""
+        return self._map.block
+
+    def rehearse(self) -> None:
+        """See in a moment, before any long work, whether GDAL can write such rasters here.
+
+        Raises
+        ------
+        OutputError
+            It refuses a creation option.
+        """
+        for raster in self._rasters:
+            raster.rehearse()
 
     def __enter__(self) -> Self:
         try:
+            self._cache.enter_context(limited_cache(self._rasters))
             for raster in self._rasters:
                 raster.create()
             self._describe()
@@ -142,25 +180,46 @@ class LandCoverWriter:
         OutputError
             The disk is full or gone.
         """
-        shape = (int(window.height), int(window.width))
-        if indices.shape != shape:
-            raise ValueError(f"indices have the shape {indices.shape}, the window {shape}")
         if indices.size and not -1 <= indices.min() <= indices.max() < len(self.classes):
             raise ValueError(f"indices must lie in -1 … {len(self.classes) - 1}")
-        values = (indices.astype(np.int64) + 1).astype(self._type)
-        self.counts += np.bincount(values.ravel(), minlength=len(self.counts))
-        self._map.write(values[None], window)
-        missing = indices < 0
-        for name, raster, measures in (
+        self.write_values(window, (indices.astype(np.int64) + 1).astype(self._type), confidence, probabilities)
+
+    def write_values(
+        self,
+        window: Window,
+        values: NDArray[np.unsignedinteger[Any]],
+        confidence: NDArray[np.floating[Any]] | None = None,
+        probabilities: NDArray[np.floating[Any]] | None = None,
+    ) -> None:
+        """As `write`, for values as they stand in the map: class index + 1, 0 where unclassified.
+
+        Raises
+        ------
+        ValueError, OutputError
+            As for `write`.
+        """
+        shape = (int(window.height), int(window.width))
+        if values.shape != shape:
+            raise ValueError(f"the classes have the shape {values.shape}, the window {shape}")
+        counts = np.bincount(values.ravel(), minlength=len(self._counts))
+        if len(counts) > len(self._counts):
+            raise ValueError(f"values must lie in 0 … {len(self.classes)}")
+        unclassified = values == UNLABELLED
+        measures = []
+        for name, raster, given in (
             ("confidence", self._confidence, None if confidence is None else confidence[None]),
             ("probabilities", self._probabilities, probabilities),
         ):
-            if (raster is None) != (measures is None):
+            if (raster is None) != (given is None):
                 raise ValueError(f"{name} must be given if and only if the writer has a raster for it")
-            if raster is not None and measures is not None:
-                if measures.shape != (raster.bands, *shape):
-                    raise ValueError(f"{name} have the shape {measures.shape}, not {(raster.bands, *shape)}")
-                raster.write(np.where(missing, np.float32(np.nan), measures).astype(np.float32), window)
+            if raster is not None and given is not None:
+                if given.shape != (raster.bands, *shape):
+                    raise ValueError(f"{name} have the shape {given.shape}, not {(raster.bands, *shape)}")
+                measures.append((raster, given))
+        self._counts += counts
+        self._map.write(values.astype(self._type, copy=False)[None], window)
+        for raster, given in measures:
+            raster.write(np.where(unclassified, np.float32(np.nan), given).astype(np.float32, copy=False), window)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -189,6 +248,7 @@ class LandCoverWriter:
     def _discard(self) -> None:
         for raster in self._rasters:
             raster.discard()
+        self._cache.close()
 
 
 def write_map(
@@ -220,6 +280,10 @@ def write_map(
     LabelError
         The map holds a code that its class table does not list, or no class at all.
     """
+    import xarray as xr  # a map that is written window by window does without
+
+    from hsiattn.scenes import grid_of
+
     variables = land_cover if isinstance(land_cover, xr.Dataset) else land_cover.to_dataset(name="land_cover")
     wanted = {"land_cover": path, "confidence": confidence, "probabilities": probabilities}
     for name, target in wanted.items():

@@ -5,13 +5,14 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from rasterio.windows import Window
 
 from hsiattn import open_labels
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, GridError, OutputError, SceneError, TrainingError
 from hsiattn.mapping import classify_scene, predict_array
-from hsiattn.mapping.classification import _notes, _window_size
+from hsiattn.mapping.classification import _notes
 from hsiattn.scenes import as_source, grid_of, open_source
 
 ROTATED = Affine.translation(360_000, 5_810_000) @ Affine.rotation(20) @ Affine.scale(10, -10)
@@ -191,7 +192,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(bundle, source,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupted_map_leaves_nothing(bundle, source, tmp_path):
+def test_a_map_that_fails_before_a_window_is_finished_leaves_nothing(bundle, source, tmp_path):
     def stop(done, total):
         raise KeyboardInterrupt
 
@@ -200,6 +201,127 @@ def test_an_interrupted_map_leaves_nothing(bundle, source, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("bands", "size"), [(4, 256), (200, 256), (600, 128), (20_000, 64)])
-def test_windows_shrink_with_the_number_of_bands(bands, size):
-    assert _window_size(bands) == size
+def _stop_after(pixels):
+    def stop(done, total):
+        if done >= pixels:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def _pixels(folder):
+    return {path.name: _read(path, None) for path in sorted(folder.glob("*.tif"))}
+
+
+def test_an_interrupted_map_goes_on_to_the_same_pixels(bundle, source, tmp_path):
+    def mapped(folder, **options):
+        return classify_scene(
+            bundle, source, folder / "m.tif", confidence=folder / "c.tif", confidence_kind="margin",
+            probabilities=folder / "p.tif", window_size=5, device="cpu", **options,
+        )  # fmt: skip
+
+    folders = [tmp_path / name for name in ("whole", "pieces")]
+    for folder in folders:
+        folder.mkdir()
+    whole = mapped(folders[0])
+    for pixels in (40, 120, 200):
+        with pytest.raises(KeyboardInterrupt):
+            mapped(folders[1], resume=True, progress=_stop_after(pixels))
+        assert [path.name for path in folders[1].iterdir()] == [".m.tif.journal"]
+    told = []
+    rest = mapped(folders[1], resume=True, progress=lambda *pair: told.append(pair))
+    assert 0 < told[0][0] < told[-1][0] == 14 * 19
+    assert rest.resumed > 0
+    assert rest.windows == whole.windows
+    assert (rest.counts, rest.unclassified, rest.messages) == (whole.counts, whole.unclassified, whole.messages)
+    assert not (folders[1] / ".m.tif.journal").exists()
+    for path in folders[0].glob("*.tif"):
+        assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+
+
+def test_another_scene_or_option_refuses_to_resume_and_says_why(bundle, write_scene, cube, tiny, tmp_path):
+    path = write_scene(tmp_path / "s.tif", cube, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
+
+    def mapped(**options):
+        classify_scene(bundle, open_source(path), tmp_path / "m.tif", window_size=5, device="cpu", **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        mapped(progress=_stop_after(60))
+    mask = np.ones(cube.shape[1:], dtype=bool)
+    for change, reason in (
+        ({"mask": mask}, "mask"),
+        ({"part": Window(0, 0, 9, 9)}, "part"),
+        ({"precision": "bf16-mixed"}, "precision 32 → bf16-mixed"),
+        ({"probabilities": tmp_path / "p.tif"}, "probabilities"),
+    ):
+        with pytest.raises(OutputError, match=reason):
+            mapped(resume=True, **change)
+    path.touch()
+    with pytest.raises(OutputError, match="scene's files"):
+        mapped(resume=True)
+    mapped()  # without resume it begins anew
+    assert not (tmp_path / ".m.tif.journal").exists()
+
+
+def test_windows_threads_and_memory_do_not_decide_what_is_resumed(bundle, source, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        classify_scene(bundle, source, tmp_path / "m.tif", window_size=5, device="cpu", progress=_stop_after(60))
+    record = classify_scene(bundle, source, tmp_path / "m.tif", resume=True, threads=1, ram=2 * 10**9, device="cpu")
+    assert record.windows == 12
+    assert record.resumed > 0
+
+
+def test_nothing_to_resume_is_a_fresh_map(bundle, source, expected, tmp_path):
+    record = classify_scene(bundle, source, tmp_path / "m.tif", resume=True, device="cpu")
+    assert record.resumed == 0
+    np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), expected[0])
+
+
+def test_a_part_of_a_scene_has_the_pixels_of_the_whole_and_its_own_grid(bundle, source, expected, tmp_path):
+    part = Window(3, 2, 11, 9)
+    classify_scene(bundle, source, tmp_path / "m.tif", part=part, window_size=4, device="cpu")
+    np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), expected[0][part.toslices()])
+    with rasterio.open(tmp_path / "m.tif") as written:
+        assert written.transform.almost_equals(source.transform @ Affine.translation(3, 2))
+    with pytest.raises(GridError, match="rows 2 to 15 and columns 3 to 14 are not a part"):
+        classify_scene(bundle, source, tmp_path / "n.tif", part=Window(3, 2, 11, 13), device="cpu")
+
+
+def test_a_mask_may_be_a_raster_that_is_read_by_windows(bundle, source, expected, make_scene, tiny, tmp_path):
+    mask = np.random.default_rng(0).integers(0, 3, expected[0].shape).astype(np.uint8)
+    raster = as_source(make_scene(mask[None], nodata=2, transform=tiny.transform))
+    classify_scene(bundle, source, tmp_path / "m.tif", mask=raster, window_size=4, device="cpu")
+    np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), np.where(mask == 1, expected[0], 0))
+
+
+@pytest.mark.parametrize("kind", ["max", "margin", "entropy"])
+def test_confidence_of_every_kind_is_written_with_the_map(bundle, source, expected, tmp_path, kind):
+    classify_scene(
+        bundle, source, tmp_path / "m.tif", confidence=tmp_path / "c.tif", confidence_kind=kind, device="cpu"
+    )
+    shares = np.sort(expected[1], axis=0)
+    wanted = {
+        "max": shares[-1],
+        "margin": shares[-1] - shares[-2],
+        "entropy": 1 + (shares * np.log(np.maximum(shares, 1e-300))).sum(axis=0) / np.log(3),
+    }[kind]
+    np.testing.assert_allclose(_read(tmp_path / "c.tif"), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_does_not_change_a_bit(bundle, source, tmp_path, threads):
+    for count in (2, threads):
+        classify_scene(
+            bundle, source, tmp_path / f"{count}.tif", probabilities=tmp_path / f"p{count}.tif", window_size=7,
+            threads=count, device="cpu",
+        )  # fmt: skip
+    np.testing.assert_array_equal(_read(tmp_path / "p2.tif", None), _read(tmp_path / f"p{threads}.tif", None))
+
+
+def test_a_window_that_cannot_be_read_stops_the_map_with_its_reason(bundle, write_scene, cube, tiny, tmp_path):
+    path = write_scene(tmp_path / "s.tif", cube, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
+    source = open_source(path)
+    path.unlink()
+    with pytest.raises(SceneError, match="cannot be opened as a raster"):
+        classify_scene(bundle, source, tmp_path / "m.tif", window_size=5, device="cpu")
+    assert not (tmp_path / "m.tif").exists()

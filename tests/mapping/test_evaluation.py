@@ -28,6 +28,10 @@ def _tile(height, width, missing=0.2):
     return rng.normal(size=(BANDS, height, width)).astype(np.float32), components, valid
 
 
+def _shares(network, *tile, **options):
+    return torch.softmax(evaluate_tile(network, *tile, **options), dim=0).numpy()
+
+
 def _one_by_one(network, spectra, components, valid):
     height, width = spectra.shape[1:]
     shares = np.empty((CLASSES, height, width))
@@ -49,7 +53,7 @@ def _one_by_one(network, spectra, components, valid):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (6, 4)])
 def test_a_tile_has_the_probabilities_of_its_patches(network, size, missing):
     spectra, components, valid = _tile(*size, missing)
-    shares = evaluate_tile(network, spectra, components, valid, np.ones(size, dtype=bool))
+    shares = _shares(network, spectra, components, valid, np.ones(size, dtype=bool))
     assert shares.shape == (CLASSES, *size)
     assert shares.dtype == np.float32
     np.testing.assert_allclose(shares, _one_by_one(network, spectra, components, valid), atol=1e-5)
@@ -60,17 +64,17 @@ def test_a_tile_has_the_probabilities_of_its_patches(network, size, missing):
 def test_dense_and_patchwise_evaluation_agree(monkeypatch, network):
     tile = _tile(8, 9)
     wanted = np.ones((8, 9), dtype=bool)
-    dense = evaluate_tile(network, *tile, wanted)
+    dense = _shares(network, *tile, wanted)
     monkeypatch.setattr(type(network), "dense_capable", False)
-    np.testing.assert_allclose(evaluate_tile(network, *tile, wanted), dense, atol=1e-5)
+    np.testing.assert_allclose(_shares(network, *tile, wanted), dense, atol=1e-5)
 
 
 def test_pixels_that_are_not_wanted_do_not_change_those_that_are(monkeypatch, network):
     monkeypatch.setattr(evaluation, "_BATCH", 7)
     spectra, components, valid = _tile(6, 8)
     wanted = np.random.default_rng(0).random((6, 8)) < 0.4
-    some = evaluate_tile(network, spectra, components, valid, wanted)
-    everything = evaluate_tile(network, spectra, components, valid, np.ones((6, 8), dtype=bool))
+    some = _shares(network, spectra, components, valid, wanted)
+    everything = _shares(network, spectra, components, valid, np.ones((6, 8), dtype=bool))
     np.testing.assert_allclose(some[:, wanted], everything[:, wanted], atol=1e-5)
 
 
@@ -87,6 +91,6 @@ def test_the_patchwise_way_computes_wanted_pixels_only(network):
 def test_bfloat16_stays_close(network):
     tile = _tile(5, 5)
     wanted = np.ones((5, 5), dtype=bool)
-    exact, mixed = (evaluate_tile(network, *tile, wanted, precision=p) for p in ("32", "bf16-mixed"))
+    exact, mixed = (_shares(network, *tile, wanted, precision=p) for p in ("32", "bf16-mixed"))
     np.testing.assert_allclose(mixed, exact, atol=0.05)
     assert mixed.dtype == np.float32

@@ -12,6 +12,7 @@ import pytest
 import rasterio
 import xarray as xr
 from affine import Affine
+from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
@@ -21,7 +22,7 @@ from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 from hsiattn.outputs import check_output
-from hsiattn.scenes.grid import Grid, georeference
+from hsiattn.scenes import Grid, georeference
 
 CLASSES = ClassTable.from_records(
     [
@@ -106,6 +107,79 @@ def test_a_cog_is_a_cog_whose_overviews_hold_only_classes(tmp_path: Path) -> Non
         assert raster.overviews(1)
         small = raster.read(1, out_shape=(275, 275))
     assert set(np.unique(small)) == {1, 3}
+
+
+@pytest.mark.parametrize("asked", [None, "average", "nearest"])
+def test_overviews_of_a_cog_show_classes_that_are_there_and_mean_confidence(tmp_path: Path, asked: str | None) -> None:
+    """Classes 1 and 3 alternate; a mean of them would be class 2."""
+    side = 1100
+    indices = np.where(np.indices((side, side)).sum(axis=0) % 3 == 0, 0, 2)
+    confidence = np.where(indices == 0, 0.0, 0.75).astype(np.float32)
+    options = {"OVERVIEW_RESAMPLING": asked} if asked else {}
+    paths = {"confidence": tmp_path / "c.tif", "driver": "COG", "creation_options": options}
+    with writer(tmp_path / "map.tif", height=side, width=side, **paths) as land_cover:
+        land_cover.write(Window(0, 0, side, side), indices, confidence)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert raster.overviews(1) == [2, 4]
+    for level in (0, 1):
+        with rasterio.open(tmp_path / "map.tif", overview_level=level) as raster:
+            assert set(np.unique(raster.read(1))) <= {1, 3}
+        with rasterio.open(tmp_path / "c.tif", overview_level=level) as raster:
+            small = raster.read(1)
+        assert len(np.unique(small)) == 2 if asked == "nearest" else abs(small - 0.5).max() < 0.26
+
+
+def test_unclassified_tiles_take_no_bytes(tmp_path: Path) -> None:
+    with writer(tmp_path / "map.tif", height=2048, width=2048, confidence=tmp_path / "c.tif") as land_cover:
+        part = np.full((2048, 2048), -1)
+        part[300:310, 300:310] = 1
+        land_cover.write(Window(0, 0, 2048, 2048), part, np.full((2048, 2048), 0.5))
+    for name, nothing in (("map.tif", 0), ("c.tif", np.nan)):
+        with rasterio.open(tmp_path / name) as raster:
+            stored = [
+                (row, column)
+                for row in range(8)
+                for column in range(8)
+                if raster.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
+            ]
+            assert stored == [(1, 1)]
+            values = raster.read(1)
+        expected = np.full((2048, 2048), nothing, dtype=values.dtype)
+        expected[300:310, 300:310] = 2 if name == "map.tif" else 0.5
+        np.testing.assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize(("driver", "option"), [("GTiff", "BLOCKXSIZE"), ("COG", "BLOCKSIZE")])
+def test_a_rehearsal_finds_creation_options_that_gdal_refuses(tmp_path: Path, driver: str, option: str) -> None:
+    giant = {"height": 10**6, "width": 10**6, "driver": driver, "confidence": tmp_path / "c.tif"}
+    writer(tmp_path / "map.tif", **giant).rehearse()
+    with pytest.raises(OutputError, match=r"c\.tif cannot be created .*check the creation options"):
+        writer(tmp_path / "map.tif", **giant, creation_options={option: "100"}).rehearse()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_of_gdal_is_bounded_while_a_map_is_written_and_as_before_afterwards(tmp_path: Path) -> None:
+    with rasterio.Env():
+        before = get_gdal_config("GDAL_CACHEMAX")
+        with writer(tmp_path / "map.tif"):
+            assert get_gdal_config("GDAL_CACHEMAX") == 64 * 2**20
+        assert get_gdal_config("GDAL_CACHEMAX") == before
+        with pytest.raises(KeyboardInterrupt):
+            interrupt(tmp_path / "map2.tif", KeyboardInterrupt())
+        assert get_gdal_config("GDAL_CACHEMAX") == before
+
+
+@pytest.mark.parametrize("value", [4, 255])
+def test_values_that_no_class_has_are_refused(tmp_path: Path, value: int) -> None:
+    with pytest.raises(ValueError, match=r"0 … 3"), writer(tmp_path / "map.tif") as land_cover:
+        land_cover.write_values(Window(0, 0, 1, 1), np.full((1, 1), value, np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_counts_are_those_of_the_whole_map(tmp_path: Path) -> None:
+    with writer(tmp_path / "map.tif") as land_cover:
+        land_cover.write_values(Window(3, 4, 2, 2), np.array([[0, 1], [3, 3]], np.uint8))
+        np.testing.assert_array_equal(land_cover.counts, [HEIGHT * WIDTH - 3, 1, 0, 2])
 
 
 def test_an_envi_map_is_a_classification_under_its_final_name(tmp_path: Path) -> None:
