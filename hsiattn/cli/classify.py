@@ -1,52 +1,66 @@
-"""`hsiattn classify`: a land-cover map of a scene."""
+"""`hsiattn classify`: land-cover maps of scenes."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import fitting, options, outputs
-from hsiattn.cli.progress import progress_bar
+from hsiattn.cli import archive, fitting, mapping, options, outputs
+from hsiattn.cli.failures import Failure
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hsiattn.bundle import Bundle
     from hsiattn.mapping import MappingRecord
-    from hsiattn.scenes import SceneSource
-
-BESIDE = "beside the map"
-"""Value of --confidence and --probabilities when they are given without a path."""
 
 
-@click.command(short_help="Map the land cover of a scene.")
-@options.scene_argument
-@click.argument("land_cover_map", metavar="[MAP]", required=False)
+@click.command(short_help="Map the land cover of scenes.")
+@click.argument("paths", metavar="SCENE [MAP] | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
     help="Model file; default: $HSIATTN_MODEL, then the one installed model whose bands match the scene's.",
 )  # fmt: skip
 @click.option(
+    "--out-dir", metavar="DIR",
+    help="Map all SCENEs, which may be patterns, to DIR/<scene>_classes.tif; DIR is made if it is missing.",
+)  # fmt: skip
+@options.bounds
+@click.option(
     "--mask", metavar="FILE", help="Raster on the scene's grid: pixels that are 0 or nodata there stay unclassified."
 )
 @click.option(
-    "--confidence", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
-    help="Also write the highest class probability; default path: <map>_confidence.tif.",
+    "--confidence", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
+    help="Also write how sure the class is, 0 to 1; default path: <map>_confidence.tif.",
 )  # fmt: skip
 @click.option(
-    "--probabilities", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
+    "--confidence-kind", type=click.Choice(["max", "margin", "entropy"]),
+    help="max (default): highest class probability; margin: highest minus second highest; "
+    "entropy: 1 - entropy / log(number of classes). 1 is certain in each of them.",
+)  # fmt: skip
+@click.option(
+    "--probabilities", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
     help="Also write the probability of every class, one band each; default path: <map>_probabilities.tif.",
 )  # fmt: skip
 @options.driver
 @options.creation_options
-@click.option("--window-size", type=click.IntRange(1), metavar="PX", help="Side of the windows the scene is read in.")
+@click.option(
+    "--resume", is_flag=True,
+    help="Go on with maps that were interrupted, and leave alone those that this model has finished.",
+)  # fmt: skip
+@options.overwrite
 @options.key
 @options.device
+@options.precision
 @options.threads
-@options.overwrite
+@options.ram
+@click.option(
+    "--window-size", type=click.IntRange(1), metavar="PX",
+    help="Side of the windows the scene is read in; default: by --ram.",
+)  # fmt: skip
+@options.workers
+@options.dask
 @options.as_json
 @options.common
 @click.option(
@@ -55,67 +69,114 @@ BESIDE = "beside the map"
     "The options below belong to this one-step form.",
 )  # fmt: skip
 @fitting.training_options
+@click.pass_context
 def classify(
-    scene: str,
-    land_cover_map: str | None,
-    model: str | None,
-    mask: str | None,
-    confidence: str | None,
-    probabilities: str | None,
-    driver: str,
-    creation_options: dict[str, str],
-    window_size: int | None,
-    key: str | None,
-    device: str,
-    threads: int | None,
-    overwrite: bool,
-    as_json: bool,
-    labels: str | None,
-    **training: Any,
+    ctx: click.Context, /, paths: tuple[str, ...], out_dir: str | None, labels: str | None, as_json: bool, **given: Any
 ) -> None:
     """Map the land cover of SCENE; MAP defaults to <scene>_classes.tif beside it.
 
     The map has the scene's grid, a palette and class names; 0 is unclassified: missing pixels, and those outside
-    --mask. It appears under its name when it is whole.
+    --mask. It appears under its name when it is whole; after an interruption --resume goes on where it stopped.
+
+    With --out-dir every path or pattern is a scene. One that cannot be mapped does not stop the others; the exit status
+    is then 1.
 
     \b
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
+        hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50
     """
-    if labels is not None and model is not None:
-        raise click.UsageError("--labels trains a model and -m names one: give one of the two")
-    map_path = land_cover_map or default_map(scene)
-    confidence = beside(map_path, "confidence", confidence)
-    probabilities = beside(map_path, "probabilities", probabilities)
-    trained = str(Path(map_path).with_suffix(".hsiattn")) if labels is not None else None
-    outputs.refuse_existing([map_path, confidence, probabilities, trained], overwrite)
+    names = {field.name for field in fields(mapping.Request)}
+    request = mapping.Request(**{name: value for name, value in given.items() if name in names})
+    training = {name: value for name, value in given.items() if name not in names}
+    check_usage(paths, out_dir, labels, request)
+    if out_dir is not None:
+        orders = archive.make_orders(paths, out_dir, request)
+        summary = archive.classify_archive(orders, out_dir, request, announce=not as_json)
+        if as_json:
+            options.print_json(summary.to_dict())
+        else:
+            click.echo(str(summary))
+        ctx.exit(1 if summary.failed else 0)
+    scene, map_path = paths[0], paths[1] if len(paths) > 1 else default_map(paths[0], request.driver)
+    classify_one(scene, mapping.Targets.of(map_path, request), request, labels, training, as_json)
 
-    options.use_threads(threads)
-    from hsiattn.mapping import classify_scene
+
+def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None, request: mapping.Request) -> None:
+    """Refuse arguments that contradict each other, rather than let one of them go without effect."""
+    if request.workers is not None and request.dask is not None:
+        raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
+    if request.confidence_kind is not None and request.confidence is None:
+        raise click.UsageError("--confidence-kind has no meaning without --confidence")
+    if labels is not None and request.model is not None:
+        raise click.UsageError("--labels trains a model and -m names one: give one of the two")
+    if labels is not None and request.resume:
+        raise click.UsageError("--resume goes on with a map, not with --labels: name the trained model with -m")
+    if out_dir is None:
+        if len(paths) > 2:
+            raise click.UsageError("SCENE and MAP are at most two paths: map several scenes with --out-dir DIR")
+        if archive.is_pattern(paths[0]):
+            raise click.UsageError(f"{paths[0]} is a pattern: map several scenes with --out-dir DIR")
+        return
+    if labels is not None:
+        raise click.UsageError("--labels is for one scene: train once with hsiattn train, then classify with -m")
+    for name, value in (("--confidence", request.confidence), ("--probabilities", request.probabilities)):
+        if value not in (None, mapping.BESIDE):
+            raise click.UsageError(f"with --out-dir {name} takes no path, and must not stand before a scene: {value}")
+
+
+def classify_one(
+    scene: str,
+    targets: mapping.Targets,
+    request: mapping.Request,
+    labels: str | None,
+    training: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Map one scene, training first where there are labels, and report."""
+    trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
+    mapping.refuse_scene_as_output(scene, targets)
+    if not request.resume:
+        outputs.refuse_existing([*targets, trained], request.overwrite)
     from hsiattn.scenes import open_source
 
-    source = open_source(scene, key)
-    allowed = read_mask(mask, source)
+    source = open_source(scene, request.key)
     if labels is not None and trained is not None:
-        request = fitting.Training(scene=scene, labels=labels, key=key, device=device, **training)
-        classifier = fitting.train_model(request)
-        classifier.save(trained, overwrite=overwrite)
-        for line in [f"model     {trained}", *fitting.lines_of(classifier)]:
-            options.say(line)
-        bundle = classifier.bundle_
+        options.use_threads(request.threads)
+        mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
+        mapping.part_of(source, request.bounds)
+        what = fitting.Training(scene=scene, labels=labels, key=request.key, device=request.device, **training)
+        bundle = train(what, trained, request.overwrite)
     else:
-        bundle = find_bundle(model, source)
-    with outputs.libraries_silenced(), progress_bar("mapping") as progress:
-        record = classify_scene(
-            bundle, source, map_path, mask=allowed, confidence=confidence, probabilities=probabilities,
-            overwrite=overwrite, driver=driver, creation_options=creation_options, window_size=window_size,
-            device=device, progress=progress,
-        )  # fmt: skip
-    report(record, map_path, as_json)
+        bundle = mapping.Models(request.model).fitting(source)
+    if request.resume:
+        if mapping.is_mapped(targets, bundle):
+            report_left_alone(targets, as_json)
+            return
+        mapping.check_targets(targets, request)
+    try:
+        record = mapping.map_scene(bundle, source, targets, request)
+    except KeyboardInterrupt as interrupt:
+        if mapping.begun_at(targets) is None:
+            raise
+        model = "" if trained is None else f" and -m {trained} in place of --labels"
+        raise Failure(f"interrupted; finished windows are kept, go on with --resume{model}") from interrupt
+    report(record, targets, as_json)
 
 
-def default_map(scene: str) -> str:
+def train(request: fitting.Training, path: str, overwrite: bool) -> Bundle:
+    """Train, keep the model and say how well it does; the model as it is in the file."""
+    from hsiattn.bundle import read_bundle
+
+    classifier = fitting.train_model(request)
+    classifier.save(path, overwrite=overwrite)
+    for line in [f"model     {path}", *fitting.lines_of(classifier)]:
+        options.say(line)
+    return read_bundle(path)
+
+
+def default_map(scene: str, driver: str = "GTiff") -> str:
     """`<scene>_classes.tif` beside the scene; for paths inside GDAL's virtual file systems, in the working directory.
 
     >>> default_map("flights/strip_7.bsq")
@@ -123,48 +184,27 @@ def default_map(scene: str) -> str:
     >>> default_map("/vsizip/flights.zip/strip_7.tif")
     'strip_7_classes.tif'
     """
-    path = Path(scene)
-    name = f"{path.stem}_classes.tif"
-    return name if scene.startswith("/vsi") or "://" in scene else str(path.with_name(name))
+    name = mapping.map_name(scene, driver)
+    return name if mapping.is_remote(scene) else str(Path(scene).with_name(name))
 
 
-def beside(map_path: str, what: str, given: str | None) -> str | None:
-    """The path of a further raster: as given, or named after the map where the option came without a path."""
-    if given != BESIDE:
-        return given
-    path = Path(map_path)
-    return str(path.with_name(f"{path.stem}_{what}.tif"))
+def report_left_alone(targets: mapping.Targets, as_json: bool) -> None:
+    """Say that there was nothing to do."""
+    options.say("this model has made the map already; add --overwrite without --resume to make it anew")
+    if as_json:
+        options.print_json({"map": targets.map, "left_alone": True})
+    else:
+        click.echo(f"map: {targets.map}")
 
 
-def read_mask(path: str | None, source: SceneSource) -> NDArray[np.bool_] | None:
-    """True where the mask allows a class, bool (H, W); None without a mask."""
-    if path is None:
-        return None
-    from hsiattn.labels import open_labels
-
-    allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
-    return allowed
-
-
-def find_bundle(model: str | None, source: SceneSource) -> Bundle:
-    """The model that is named, else the one that fits the scene."""
-    from hsiattn.bundle import find_model, read_bundle
-
-    if model is not None:
-        return read_bundle(model)
-    found = find_model(source)
-    options.say(f"model: {found}")
-    return read_bundle(found)
-
-
-def report(record: MappingRecord, map_path: str, as_json: bool) -> None:
+def report(record: MappingRecord, targets: mapping.Targets, as_json: bool) -> None:
     """Say what was mapped: notices to stderr, the result to stdout."""
     for message in record.messages:
         options.say(message)
     if as_json:
-        options.print_json({"map": map_path, **record.to_dict()})
+        options.print_json(mapping.describe(targets, record))
         return
-    click.echo(f"map: {map_path}")
+    click.echo(f"map: {targets.map}")
     total = max(1, sum(record.counts.values()) + record.unclassified)
     width = max(len(name) for name in (*record.counts, "unclassified"))
     for name, count in (*record.counts.items(), ("unclassified", record.unclassified)):

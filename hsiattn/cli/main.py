@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 import warnings
 from typing import Any
 
@@ -14,18 +13,10 @@ from hsiattn.cli import options
 from hsiattn.cli.assess import assess
 from hsiattn.cli.classify import classify
 from hsiattn.cli.datasets import datasets
+from hsiattn.cli.failures import Failure, explain, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
-from hsiattn.errors import HsiattnError
-
-
-class Failure(click.ClickException):
-    """Ends the program with status 1 and one line on stderr."""
-
-    def show(self, file: Any = None) -> None:
-        """Print the line."""
-        click.echo(f"hsiattn: error: {' '.join(self.message.split())}", file=file, err=True)
 
 
 class Commands(click.Group):
@@ -38,24 +29,13 @@ class Commands(click.Group):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         with warnings.catch_warnings():
             options.apply_verbosity(ctx)
-            failure: BaseException
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
-            except HsiattnError as error:
-                failure, message = error, str(error)
-            except KeyboardInterrupt as error:
-                failure = error
-                message = "interrupted; nothing was written under the final names, run the command again"
-            except MemoryError as error:
-                failure, message = error, "out of memory; take a smaller --window-size, or a scene cut into parts"
-            except Exception as error:
-                what = f"{type(error).__name__}: {error}".rstrip(": ")
-                failure, message = error, f"unexpected {what}; run again with -v for the whole story, and report it"
-            if options.verbosity(ctx) > 0:
-                click.echo("".join(traceback.format_exception(failure)), err=True)
-            raise Failure(message) from failure
+            except (Exception, KeyboardInterrupt) as error:
+                print_traceback(error)
+                raise Failure(explain(error)) from error
 
 
 @click.group(name="hsiattn", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -60,9 +61,21 @@ quiet = click.option(
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
+
+def _finite(ctx: click.Context, param: click.Parameter, numbers: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if numbers is not None and not all(map(math.isfinite, numbers)):
+        raise click.BadParameter("give four finite numbers", ctx=ctx, param=param)
+    return numbers
+
+
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
 scene_argument = click.argument("scene", metavar="SCENE")
 key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")
+bounds = click.option(
+    "--bounds", type=float, nargs=4, metavar="LEFT BOTTOM RIGHT TOP", callback=_finite,
+    help="Only the pixels that this rectangle touches: map coordinates in the scene's CRS; for a scene without "
+    "georeference columns and rows, counted from its upper left corner.",
+)  # fmt: skip
 label_key = click.option(
     "--label-key", metavar="NAME", help="Variable of the label raster in a MATLAB file that holds several."
 )
@@ -87,6 +100,45 @@ seed = click.option(
 threads = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="CPU threads to compute with; default: all."
 )
+precision = click.option(
+    "--precision", type=click.Choice(["auto", "32", "bf16-mixed"]),
+    help="Type of matrix products: float32, bfloat16, or auto: bfloat16 where the device computes in it; "
+    "default: the one the model was trained in.",
+)  # fmt: skip
+
+
+_UNITS = {"": 10**6, "b": 1} | {
+    f"{letter}{infix}b": base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for infix, base in (("", 1000), ("i", 1024))
+}
+
+
+def bytes_of(ctx: click.Context | None, param: click.Parameter | None, text: str) -> int:
+    """An amount of memory in bytes.
+
+    >>> bytes_of(None, None, "1.5GB"), bytes_of(None, None, "2GiB"), bytes_of(None, None, "500")
+    (1500000000, 2147483648, 500000000)
+    """
+    parts = re.fullmatch(r"(\d+(?:\.\d+)?)([a-z]*)", text.lower())
+    amount = float(parts[1]) * _UNITS.get(parts[2], 0) if parts else 0
+    if amount < 1:
+        reason = f"{text!r} is no amount of memory; give 500MB, 1.5GB, 2GiB or a number of MB"
+        raise click.BadParameter(reason, ctx=ctx, param=param)
+    return int(amount)
+
+
+ram = click.option(
+    "--ram", default="1GB", show_default=True, metavar="AMOUNT", callback=bytes_of,
+    help="Memory to use, all in all: 500MB, 1.5GB, 2GiB, …; a plain number is in MB.",
+)  # fmt: skip
+workers = click.option(
+    "--workers", type=click.IntRange(1), metavar="N", help="Compute in N processes of this machine (needs dask)."
+)
+dask = click.option(
+    "--dask", metavar="ADDRESS",
+    help="Compute on the dask cluster with this scheduler, e.g. tcp://host:8786; its workers must see the same paths.",
+)  # fmt: skip
 
 # -- outputs -----------------------------------------------------------------------------------------------------------
 

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from scipy.io import savemat
-
-COMMAND = (sys.executable, "-m", "hsiattn")
-
 
 # -- scenes ------------------------------------------------------------------------------------------------------------
 
@@ -222,54 +214,6 @@ def test_an_output_folder_that_may_not_be_written_to_is_refused(desk, model, ref
     folder = desk / "locked"
     folder.mkdir(mode=0o500)
     assert "locked" in refused("classify", "scene.tif", "locked/map.tif", "-m", model)
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
-
-
-def test_a_full_disk_is_one_line_and_leaves_nothing(desk, model):
-    before = files(desk)
-    command = (
-        f"ulimit -f 1; exec '{COMMAND[0]}' -m hsiattn classify scene.tif -m '{model}' --device cpu --co compress=none"
-    )
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
-    assert "scene_classes.tif cannot be written" in line
-    assert files(desk) == before
-
-
-# -- Ctrl-C ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def large_scene(desk, tiny, write_scene):
-    """A scene that takes long enough to map to be interrupted: 960×1440 pixels."""
-    values = np.tile(tiny.spectra, (1, 24, 30))
-    write_scene(desk / "large.tif", values, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
-    return desk / "large.tif"
-
-
-def test_ctrl_c_leaves_no_map_under_the_final_name(desk, large_scene, model):
-    before = files(desk)
-    process = subprocess.Popen(
-        [*COMMAND, "classify", "large.tif", "-m", str(model), "--device", "cpu", "--window-size", "64"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while files(desk) == before and time.monotonic() < deadline:  # until the hidden folder of the map appears
-        time.sleep(0.02)
-    time.sleep(0.3)
-    assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert out == ""
-    assert len(err.splitlines()) == 1
-    assert "interrupted" in err
-    assert files(desk) == before
 
 
 # -- pixels and bands without data -------------------------------------------------------------------------------------

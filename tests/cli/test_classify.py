@@ -141,3 +141,183 @@ def test_a_crop_of_the_scene_is_mapped_as_in_the_whole_but_for_its_border(
 
 def test_the_map_of_a_scene_in_a_virtual_file_system_lands_in_the_working_directory():
     assert default_map("https://example.org/strip.tif") == "strip_classes.tif"
+
+
+# -- a part of the scene -----------------------------------------------------------------------------------------------
+
+
+def test_bounds_map_the_pixels_that_they_touch_on_the_grid_of_the_scene(classify, tiny):
+    classify("whole.tif")
+    left, top = tiny.transform @ (8.5, 6)
+    right, bottom = tiny.transform @ (20, 12.1)
+    record = classify("part.tif", "--bounds", left, bottom, right, top)
+    assert record["pixels"] == 12 * 7
+    with rasterio.open("whole.tif") as whole, rasterio.open("part.tif") as part:
+        assert part.transform == tiny.transform @ Affine.translation(8, 6)
+        assert part.crs == whole.crs
+        np.testing.assert_array_equal(part.read(1), whole.read(1)[6:13, 8:20])
+
+
+def test_bounds_of_a_scene_without_georeference_are_columns_and_rows(desk, tiny, write_scene, hsiattn, model):
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        write_scene(desk / "plain.tif", tiny.spectra, crs=None, transform=Affine.identity(), nodata=tiny.nodata)
+    assert hsiattn("classify", "plain.tif", "whole.tif", "-m", model).exit_code == 0
+    result = hsiattn("classify", "plain.tif", "part.tif", "-m", model, "--bounds", 10, 30, 20, 25)
+    assert result.exit_code == 0, result.stderr
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open("whole.tif") as whole:
+        expected = whole.read(1)[25:30, 10:20]
+    with rasterio.open("part.tif") as part:  # it knows where it lies in the whole
+        assert part.transform == Affine.translation(10, 25)
+        np.testing.assert_array_equal(part.read(1), expected)
+
+
+def test_bounds_outside_the_scene_are_refused_with_the_bounds_of_the_scene(desk, model, refused):
+    line = refused("classify", "scene.tif", "-m", model, "--bounds", 0, 0, 10, 10)
+    assert "360000 5809600 360480 5810000" in line
+
+
+# -- masks -------------------------------------------------------------------------------------------------------------
+
+
+def test_nodata_of_a_mask_is_outside_of_it(classify, desk, tiny):
+    mask = np.full(tiny.codes.shape, 255, dtype=np.uint8)
+    mask[10:20, 10:30] = 1
+    with rasterio.open(
+        "mask.tif", "w", driver="GTiff", count=1, height=40, width=48, dtype="uint8", nodata=255, crs=tiny.crs,
+        transform=tiny.transform,
+    ) as dataset:  # fmt: skip
+        dataset.write(mask, 1)
+    classify("--mask", "mask.tif")
+    with rasterio.open("scene_classes.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(1) > 0, mask == 1)
+
+
+def test_a_mask_in_a_numpy_file_is_taken_as_it_is(classify, desk, tiny):
+    mask = np.zeros(tiny.codes.shape, dtype=bool)
+    mask[10:20, 10:30] = True
+    np.save("mask.npy", mask)
+    classify("--mask", "mask.npy")
+    with rasterio.open("scene_classes.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(1) > 0, mask)
+
+
+def test_a_mask_with_several_bands_or_of_another_place_is_refused(
+    desk, tiny, write_scene, write_labels, model, refused
+):
+    write_scene(desk / "bands.tif", tiny.spectra[:3], crs=tiny.crs, transform=tiny.transform, nodata=None)
+    assert "3 bands" in refused("classify", "scene.tif", "-m", model, "--mask", "bands.tif")
+    elsewhere = tiny.transform @ Affine.translation(1, 0)
+    write_labels(desk / "elsewhere.tif", np.ones(tiny.codes.shape, np.uint8), crs=tiny.crs, transform=elsewhere)
+    assert "position" in refused("classify", "scene.tif", "-m", model, "--mask", "elsewhere.tif")
+
+
+# -- outputs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["max", "margin", "entropy"])
+def test_the_kinds_of_confidence_are_those_of_the_help(classify, kind):
+    classify("out.tif", "--probabilities", "--confidence", "--confidence-kind", kind)
+    with rasterio.open("out_confidence.tif") as confidence, rasterio.open("out_probabilities.tif") as probabilities:
+        found, shares = confidence.read(1), probabilities.read().astype(np.float64)
+    mapped = np.isfinite(found)
+    assert mapped.any()
+    ordered = np.sort(shares[:, mapped], axis=0)
+    expected = {
+        "max": ordered[-1],
+        "margin": ordered[-1] - ordered[-2],
+        "entropy": 1 + np.sum(ordered * np.log(np.maximum(ordered, 1e-30)), axis=0) / np.log(3),
+    }
+    np.testing.assert_allclose(found[mapped], expected[kind], atol=1e-4)
+
+
+def test_a_map_in_envi_format_does_not_pretend_to_be_a_tiff(classify, desk):
+    record = classify("-f", "ENVI", "--confidence")
+    assert record["map"] == "scene_classes.img"
+    assert (desk / "scene_classes.hdr").is_file()
+    assert (desk / "scene_classes_confidence.img").is_file()
+
+
+def test_the_scene_itself_is_never_overwritten(desk, model, refused):
+    assert "scene itself" in refused("classify", "scene.tif", "./scene.tif", "-m", model, "--overwrite")
+    assert "scene itself" in refused("classify", "scene.tif", "-m", model, "--overwrite", "--confidence", "scene.tif")
+
+
+# -- computation -------------------------------------------------------------------------------------------------------
+
+
+def test_memory_threads_precision_and_windows_of_any_size_give_the_same_map(classify):
+    def values(*options: object) -> np.ndarray:
+        classify("--overwrite", *options)
+        with rasterio.open("scene_classes.tif") as dataset:
+            return dataset.read(1)
+
+    usual = values()
+    np.testing.assert_array_equal(values("--ram", "800MB", "--threads", 2, "--precision", "32"), usual)
+    np.testing.assert_array_equal(values("--window-size", 13), usual)
+
+
+def test_the_record_tells_where_the_time_went(classify):
+    record = classify("--window-size", 16)
+    assert (record["pixels"], record["windows"], record["resumed"]) == (48 * 40, 9, 0)
+    parts = [record[f"seconds_{part}"] for part in ("reading", "preparing", "computing", "writing")]
+    assert all(seconds >= 0 for seconds in parts)
+    assert sum(parts) > 0
+    assert record["seconds"] > 0
+
+
+# -- resuming ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_map_that_this_model_has_finished_is_left_alone_with_resume(classify, desk):
+    classify()
+    before = (desk / "scene_classes.tif").stat()
+    assert classify("--resume") == {"map": "scene_classes.tif", "left_alone": True}
+    assert (desk / "scene_classes.tif").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_resume_makes_a_map_of_which_nothing_is_there(classify):
+    assert classify("--resume")["counts"] == classify("--overwrite")["counts"]
+
+
+def test_a_map_of_another_model_needs_overwrite_to_be_resumed(classify, desk, model, refused):
+    classify()
+    with rasterio.open("scene_classes.tif", "r+") as dataset:
+        dataset.update_tags(HSIATTN_MODEL_SHA256="0" * 64)
+    assert "another model" in refused("classify", "scene.tif", "-m", model, "--resume")
+    assert classify("--resume", "--overwrite")["pixels"] == 48 * 40
+    assert classify("--resume")["left_alone"]
+
+
+def test_a_map_without_the_confidence_that_is_asked_for_is_not_left_alone(classify, model, refused):
+    classify()
+    assert "--overwrite" in refused("classify", "scene.tif", "-m", model, "--resume", "--confidence")
+    classify("--resume", "--overwrite", "--confidence")
+    assert classify("--resume", "--confidence")["left_alone"]
+
+
+def test_the_map_of_the_one_step_form_is_resumed_with_the_model_that_it_kept(desk, hsiattn, quick):
+    arguments = ("--labels", "labels.tif", "--split", "none", "--per-class", 30, *quick)
+    assert hsiattn("classify", "scene.tif", *arguments).exit_code == 0
+    result = hsiattn("classify", "scene.tif", "-m", "scene_classes.hsiattn", "--resume", "--json")
+    assert json.loads(result.stdout)["left_alone"], result.stderr
+
+
+# -- contradictions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--workers", 2, "--dask", "tcp://localhost:8786"), "one of the two"),
+        (("--confidence-kind", "margin"), "without --confidence"),
+        (("--labels", "labels.tif", "--resume"), "-m"),
+        (("--ram", "lots"), "500MB"),
+        (("--precision", "64"), "bf16-mixed"),
+        (("--bounds", 1, 2, 3, "nan"), "finite"),
+        (("b.tif", "c.tif"), "--out-dir"),
+    ],
+)
+def test_options_that_contradict_each_other_are_a_usage_error(desk, hsiattn, options, words):
+    result = hsiattn("classify", "scene.tif", *options)
+    assert result.exit_code == 2
+    assert words in result.stderr

@@ -49,3 +49,38 @@ def test_notices_go_to_stderr_and_quiet_silences_them():
     loud, silent = CliRunner().invoke(speak), CliRunner().invoke(speak, ["-q"])
     assert (loud.stdout, loud.stderr) == ("a result\n", "a notice\n")
     assert (silent.stdout, silent.stderr) == ("a result\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("500MB", 500_000_000),
+        ("1.5GB", 1_500_000_000),
+        ("2GiB", 2 * 2**30),
+        ("64kib", 65536),
+        ("1tb", 10**12),
+        ("4096b", 4096),
+        ("250", 250_000_000),
+    ],
+)
+def test_memory_is_given_in_units_and_plain_numbers_are_megabytes(text, amount):
+    assert options.bytes_of(None, None, text) == amount
+
+
+@pytest.mark.parametrize("text", ["", "GB", "1.5.2GB", "-1GB", "1 GB", "2G", "1e9", "0", "0.1b", "nanGB", "1,5GB"])
+def test_anything_else_is_no_amount_of_memory(text):
+    with pytest.raises(click.BadParameter, match="give 500MB"):
+        options.bytes_of(None, None, text)
+
+
+@click.command()
+@options.bounds
+def with_bounds(bounds):
+    options.print_json(bounds)
+
+
+def test_bounds_may_be_negative_but_not_infinite():
+    result = CliRunner().invoke(with_bounds, ["--bounds", "-10.5", "-20", "3e2", "-1"])
+    assert json.loads(result.output) == [-10.5, -20, 300, -1]
+    assert CliRunner().invoke(with_bounds, ["--bounds", "0", "0", "inf", "1"]).exit_code == 2
+    assert json.loads(CliRunner().invoke(with_bounds, []).output) is None

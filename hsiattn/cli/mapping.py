@@ -1,0 +1,262 @@
+"""Mapping a scene as `hsiattn classify` does it for one scene and for an archive of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hsiattn.cli import options, outputs
+from hsiattn.cli.progress import mapping_bar
+from hsiattn.errors import ClusterError, LabelError, OutputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rasterio.windows import Window
+
+    from hsiattn.bundle import Bundle
+    from hsiattn.devices import Precision
+    from hsiattn.mapping import MappingRecord
+    from hsiattn.mapping.confidence import ConfidenceKind
+    from hsiattn.scenes import SceneSource
+
+BESIDE = "beside the map"
+"""Value of --confidence and --probabilities when they are given without a path."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything the command line says about how scenes are mapped; names as in the options."""
+
+    model: str | None
+    key: str | None
+    mask: str | None
+    bounds: tuple[float, float, float, float] | None
+    confidence: str | None
+    confidence_kind: ConfidenceKind | None
+    probabilities: str | None
+    driver: str
+    creation_options: dict[str, str]
+    window_size: int | None
+    ram: int
+    threads: int | None
+    workers: int | None
+    dask: str | None
+    device: str
+    precision: Precision | None
+    resume: bool
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The rasters to write for one scene."""
+
+    map: str
+    confidence: str | None = None
+    probabilities: str | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path in (self.map, self.confidence, self.probabilities) if path is not None)
+
+    @classmethod
+    def of(cls, map_path: str, request: Request) -> Targets:
+        """The map with the rasters that the request wants beside it."""
+
+        def beside(what: str, given: str | None) -> str | None:
+            path = Path(map_path)
+            return str(path.with_name(f"{path.stem}_{what}{suffix(request.driver)}")) if given == BESIDE else given
+
+        return cls(map_path, beside("confidence", request.confidence), beside("probabilities", request.probabilities))
+
+
+class Models:
+    """The model of every scene: the one that is named, else the one that fits; each is read once.
+
+    Parameters
+    ----------
+    named
+        Model file, None where the scenes decide.
+
+    Raises
+    ------
+    ModelFileError
+        The named model cannot be used.
+    """
+
+    def __init__(self, named: str | None) -> None:
+        from hsiattn.bundle import read_bundle
+
+        self._named = read_bundle(named) if named is not None else None
+        self._found: dict[Path, Bundle] = {}
+
+    def fitting(self, source: SceneSource) -> Bundle:
+        """The model for a scene.
+
+        Raises
+        ------
+        ModelFileError
+            None is named, and none or several of the installed ones fit.
+        """
+        if self._named is not None:
+            return self._named
+        from hsiattn.bundle import find_model, read_bundle
+
+        path = find_model(source)
+        if path not in self._found:
+            self._found[path] = read_bundle(path)
+            options.say(f"model: {path}")
+        return self._found[path]
+
+
+def map_scene(
+    bundle: Bundle, source: SceneSource, targets: Targets, request: Request, title: str = "mapping"
+) -> MappingRecord:
+    """Map an opened scene under a progress bar.
+
+    Raises
+    ------
+    HsiattnError
+        The scene cannot be mapped; where that left finished windows, the message says that `--resume` goes on.
+    """
+    from hsiattn.mapping import classify_scene
+
+    mask = open_mask(request.mask, source)
+    part = part_of(source, request.bounds)
+    begun = begun_at(targets)
+    try:
+        with outputs.libraries_silenced(), mapping_bar(title) as progress:
+            return classify_scene(
+                bundle, source, targets.map, mask=mask, part=part,
+                confidence=targets.confidence, confidence_kind=request.confidence_kind or "max",
+                probabilities=targets.probabilities, overwrite=request.overwrite,
+                resume=request.resume,
+                driver=request.driver, creation_options=request.creation_options, window_size=request.window_size,
+                ram=request.ram, threads=request.threads, workers=request.workers, dask=request.dask,
+                device=request.device, precision=request.precision, progress=progress,
+            )  # fmt: skip
+    except (ClusterError, OutputError) as error:
+        if begun_at(targets) in (None, begun) or "--resume" in error.remedy:
+            raise
+        raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, --resume goes on") from error
+
+
+def begun_at(targets: Targets) -> int | None:
+    """When the journal of a map that is not finished was written to last, in nanoseconds; None where there is none."""
+    from hsiattn.mapping.journal import journal_path
+
+    try:
+        return journal_path(targets.map).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def open_mask(path: str | None, source: SceneSource) -> SceneSource | NDArray[np.bool_] | None:
+    """The mask on the scene's grid, to be read by windows; None without a mask.
+
+    Raises
+    ------
+    GridError
+        It lies on another grid.
+    LabelError
+        It has several bands.
+    SceneError
+        It cannot be opened.
+    """
+    if path is None:
+        return None
+    from hsiattn.labels import open_labels
+    from hsiattn.scenes import check_same_grid, open_source
+
+    if Path(path).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, which no window can be read of
+        allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
+        return allowed
+    mask = open_source(path)
+    if len(mask.bands) != 1:
+        raise LabelError(f"the mask {path} has {len(mask.bands)} bands", "give a raster with one band")
+    check_same_grid(mask, source, (path, source.name))
+    return mask
+
+
+def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | None) -> Window | None:
+    """The part of a scene that a rectangle touches; None for all of it.
+
+    Raises
+    ------
+    GridError
+        The rectangle lies outside.
+    """
+    return None if bounds is None else source.grid.window_touching(*bounds)
+
+
+def is_mapped(targets: Targets, bundle: Bundle) -> bool:
+    """Whether all rasters of a scene are there and the map was made by this very model."""
+    return all(os.path.exists(path) for path in targets) and model_of(targets.map) == bundle.digest
+
+
+def model_of(map_path: str) -> str | None:
+    """Digest of the model that made a map; None where the file does not say, or is no raster."""
+    from hsiattn.errors import SceneError
+    from hsiattn.scenes import open_raster
+
+    try:
+        with open_raster(map_path) as raster:
+            digest: str | None = raster.tags().get("HSIATTN_MODEL_SHA256")
+    except SceneError:
+        return None
+    return digest or None
+
+
+def check_targets(targets: Targets, request: Request) -> None:
+    """Refuse outputs that could not be written in the end.
+
+    Raises
+    ------
+    OutputError
+        As `refuse_existing`; where the map of another model is in the way of `--resume`, the message says so.
+    """
+    if request.resume and not request.overwrite and model_of(targets.map) is not None:
+        whole = all(map(os.path.exists, targets))
+        what = "was made by another model" if whole else "is there, but not all the rasters that should lie beside it"
+        raise OutputError(f"{targets.map} {what}", "add --overwrite to replace it")
+    outputs.refuse_existing(targets, request.overwrite)
+
+
+def refuse_scene_as_output(scene: str, targets: Targets) -> None:
+    """Refuse to write a raster over the scene that it is made from.
+
+    Raises
+    ------
+    OutputError
+        One of the outputs is the scene.
+    """
+    for path in targets:
+        if os.path.abspath(path) == os.path.abspath(scene):
+            raise OutputError(f"{path} is the scene itself", "give the map a name of its own")
+
+
+def map_name(scene: str, driver: str = "GTiff") -> str:
+    """Name of a scene's map, without folder.
+
+    >>> map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
+    ('strip_7_classes.tif', 'strip_7_classes.img')
+    """
+    return f"{Path(scene).stem}_classes{suffix(driver)}"
+
+
+def suffix(driver: str) -> str:
+    """Usual ending of the names of a driver's rasters."""
+    return ".img" if driver.upper() == "ENVI" else ".tif"
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path leads into one of GDAL's virtual file systems rather than to a file."""
+    return path.startswith("/vsi") or "://" in path
+
+
+def describe(targets: Targets, record: MappingRecord) -> dict[str, Any]:
+    """What was mapped, JSON-ready."""
+    return {"map": targets.map, **record.to_dict()}

@@ -1,0 +1,108 @@
+"""Progress says how fast work goes, and when it will be done."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from hsiattn.cli.progress import Pace, figures
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def report():
+    """Reports updates (time, work done) to a pace that looks back ten seconds; returns it."""
+
+    def run(*updates: tuple[float, int]) -> Pace:
+        clock = Clock()
+        pace = Pace(seconds=10, clock=clock)
+        for clock.now, done in updates:
+            pace.update(done)
+        return pace
+
+    return run
+
+
+def test_the_speed_is_work_by_time(report):
+    assert report((0, 0), (1, 200), (2, 600)).per_second == pytest.approx(300)
+
+
+def test_the_speed_is_that_of_the_last_seconds(report):
+    slow, fast = [(float(t), 10 * t) for t in range(60)], [(60.0 + t, 590 + 1000 * (t + 1)) for t in range(12)]
+    assert report(*slow, *fast).per_second == pytest.approx(1000)
+
+
+def test_work_that_was_done_before_does_not_count(report):
+    pace = report((0, 1_000_000), (2, 1_000_500))
+    assert pace.per_second == pytest.approx(250)
+    assert pace.seconds_left(1_001_000) == pytest.approx(2)
+
+
+def test_updates_further_apart_than_the_last_seconds_give_a_speed_too(report):
+    assert report((0, 0), (60, 600), (120, 2400)).per_second == pytest.approx(30)
+
+
+def test_without_two_updates_there_is_no_speed_and_no_time_left(report):
+    pace = report((0, 500))
+    assert pace.per_second is None
+    assert pace.seconds_left(1000) is None
+    assert figures(500, 1000, pace) == "50.0 %, 500 of 1.0 k pixels"
+
+
+def test_work_that_stands_still_has_no_time_left(report):
+    assert report((0, 500), (5, 500)).seconds_left(1000) is None
+
+
+def test_the_figures_are_share_pixels_speed_and_time_left(report):
+    pace = report((0, 0), (10, 500_000))
+    assert figures(500_000, 10_000_000, pace) == "5.0 %, 500.0 k of 10.0 M pixels, 50.0 k pixels/s, 3:10 left"
+
+
+def run_on_terminal(*arguments: object) -> tuple[int, str]:
+    """Exit status of a command, and what it draws on a terminal that is its stderr."""
+    ours, theirs = pty.openpty()
+    drawn: list[bytes] = []
+
+    def collect() -> None:
+        try:
+            while part := os.read(ours, 4096):
+                drawn.append(part)
+        except OSError:  # how Linux says that the other end is closed
+            pass
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hsiattn", *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs,
+        env={**os.environ, "COLUMNS": "160", "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    reader = threading.Thread(target=collect)
+    reader.start()
+    status = process.wait(timeout=60)
+    reader.join(timeout=10)
+    os.close(ours)
+    return status, b"".join(drawn).decode()
+
+
+def test_a_terminal_shows_which_scene_of_how_many_is_mapped_and_how_fast(desk, model):
+    status, drawn = run_on_terminal(
+        "classify", "*.tif", "--out-dir", "maps", "-m", model, "--device", "cpu", "--window-size", 8
+    )
+    assert status == 1  # labels.tif is no scene
+    assert "scene labels.tif: " in drawn
+    assert "scene.tif (2/2)" in drawn
+    assert "of 1.9 k pixels" in drawn
+    assert "pixels/s" in drawn
