@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hsiattn.bundle import Bundle
     from hsiattn.devices import Precision
-    from hsiattn.mapping import MappingRecord
+    from hsiattn.mapping import Execution, MappingRecord, Outputs
     from hsiattn.mapping.confidence import ConfidenceKind
     from hsiattn.scenes import SceneSource
 
@@ -49,6 +49,22 @@ class Request:
     precision: Precision | None
     resume: bool
     overwrite: bool
+
+    def outputs(self, targets: Targets) -> Outputs:
+        """What is written for one scene."""
+        from hsiattn.mapping import Outputs
+
+        return Outputs(
+            targets.map, targets.confidence, self.confidence_kind or "max", targets.probabilities, self.driver,
+            self.creation_options, self.overwrite,
+        )  # fmt: skip
+
+    @property
+    def execution(self) -> Execution:
+        """Where and how it is computed."""
+        from hsiattn.mapping import Execution
+
+        return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
 
 
 @dataclass(frozen=True)
@@ -130,13 +146,8 @@ def map_scene(
     try:
         with outputs.libraries_silenced(), mapping_bar(title) as progress:
             return classify_scene(
-                bundle, source, targets.map, mask=mask, part=part,
-                confidence=targets.confidence, confidence_kind=request.confidence_kind or "max",
-                probabilities=targets.probabilities, overwrite=request.overwrite,
-                resume=request.resume,
-                driver=request.driver, creation_options=request.creation_options, window_size=request.window_size,
-                ram=request.ram, threads=request.threads, workers=request.workers, dask=request.dask,
-                device=request.device, precision=request.precision, progress=progress,
+                bundle, source, request.outputs(targets), mask=mask, part=part, resume=request.resume,
+                execution=request.execution, progress=progress,
             )  # fmt: skip
     except (ClusterError, OutputError) as error:
         if begun_at(targets) in (None, begun) or "--resume" in error.remedy:

@@ -7,11 +7,14 @@ the whole way.
 
 from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
 from hsiattn.mapping.evaluation import evaluate_patchwise, evaluate_tile
+from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 
 __all__ = [
+    "Execution",
     "LandCoverWriter",
     "MappingRecord",
+    "Outputs",
     "classify_scene",
     "evaluate_patchwise",
     "evaluate_tile",

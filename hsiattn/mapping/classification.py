@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.bundle import Bundle
-from hsiattn.devices import Precision, choose_device, choose_precision
-from hsiattn.errors import GridError
+from hsiattn.devices import Precision
+from hsiattn.errors import GridError, OutputError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.block_cache import block_cache
-from hsiattn.mapping.cluster import run_on_cluster
-from hsiattn.mapping.confidence import ConfidenceKind, check_kind
+from hsiattn.mapping.confidence import check_kind
+from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
-from hsiattn.mapping.pipeline import run_here, windows_in_flight
 from hsiattn.mapping.results import WindowResult
+from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
-from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
-from hsiattn.mapping.writer import LandCoverWriter
+from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.scenes import SceneSource, find_band_match
 
 if TYPE_CHECKING:
@@ -36,9 +31,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with the number of pixels done and of all pixels; first, with those that were done before."""
-
-RAM = 10**9
-"""Bytes that mapping takes unless told otherwise, all in all."""
 
 
 @dataclass
@@ -83,24 +75,12 @@ class MappingRecord:
 def classify_scene(
     bundle: Bundle,
     source: SceneSource,
-    map_path: str | os.PathLike[str],
+    outputs: Outputs,
     *,
     mask: Mask | None = None,
     part: Window | None = None,
-    confidence: str | os.PathLike[str] | None = None,
-    confidence_kind: ConfidenceKind = "max",
-    probabilities: str | os.PathLike[str] | None = None,
-    overwrite: bool = False,
     resume: bool = False,
-    driver: str = "GTiff",
-    creation_options: dict[str, Any] | None = None,
-    window_size: int | None = None,
-    ram: int = RAM,
-    threads: int | None = None,
-    workers: int | None = None,
-    dask: str | None = None,
-    device: str = "auto",
-    precision: Precision | None = None,
+    execution: Execution | None = None,
     progress: Progress | None = None,
 ) -> MappingRecord:
     """Write the land-cover map of a scene.
@@ -110,26 +90,13 @@ def classify_scene(
 
     Parameters
     ----------
-    map_path, confidence, probabilities
-        Rasters to write; see `LandCoverWriter`.
-    confidence_kind
-        See `ConfidenceKind`.
     mask
-        Where a class is wanted.
+        Where a class is wanted; None for everywhere.
     part
         The window of the scene that is mapped; None for all of it.
     resume
-        Go on with an interrupted map of these paths, if there is one; otherwise it is begun anew.
-    window_size
-        Side in pixels of the windows in which the scene is read; chosen to suit file and memory where None.
-    ram
-        Bytes to stay within, those of the process itself included; with `workers`, each of them.
-    threads
-        Windows that are computed at once on a CPU; None for the number of threads that torch would take.
-    workers, dask
-        Compute in so many processes on this machine, or on the dask cluster whose scheduler has this address.
-    precision
-        See `evaluate_tile`; None for the one the model was trained in.
+        Go on with an interrupted map of that path, if there is one. Without, an interrupted map is refused, unless it
+        may be overwritten.
 
     Raises
     ------
@@ -137,54 +104,36 @@ def classify_scene(
         The scene's bands do not fit the model.
     ClusterError
         Workers cannot be started or reached.
+    DeviceError, TrainingError
+        A window does not fit the GPU, or there is no such device.
     GridError
         The mask has another size than the scene, or the part lies outside of it.
     OutputError
         An output exists already or cannot be written; or what is to be resumed was another map.
     SceneError
         The scene is smaller than the patch, or cannot be read.
-    TrainingError
-        There is no such device.
     """
     began = time.monotonic()
+    execution = execution or Execution()
     area = _area(source, part)
-    memory, threads = Memory.within(ram), threads or torch.get_num_threads()
-    writer = LandCoverWriter(
-        map_path,
-        height=int(area.height),
-        width=int(area.width),
-        crs=source.crs,
-        transform=source.grid.window(area).transform,
-        classes=bundle.classes,
-        overwrite=overwrite,
-        driver=driver,
-        creation_options=creation_options,
-        confidence=confidence,
-        probabilities=probabilities,
-        tags=_tags(bundle),
-    )
+    writer = outputs.writer(bundle, source, area)
     classifier = WindowClassifier(
         bundle,
         source,
-        _plan(bundle, source, area, memory, threads if workers is None and dask is None else 1, window_size),
+        execution.plan(bundle, source, area),
         mask=mask,
-        confidence=check_kind(confidence_kind) if confidence is not None else None,
-        probabilities=probabilities is not None,
-        device=device,
-        precision=precision,
+        confidence=check_kind(outputs.confidence_kind) if outputs.confidence is not None else None,
+        probabilities=outputs.probabilities is not None,
+        device=execution.device,
+        precision=execution.precision,
     )
-    writer.rehearse()
     record = MappingRecord(int(area.height) * int(area.width), messages=_notes(bundle, source))
-    with _journal(journal_path(map_path), classifier, resume) as journal, source.kept_open():
+    with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
-        with block_cache(memory.cache):
-            left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
-            results = (
-                run_here(classifier, left, threads=threads)
-                if workers is None and dask is None
-                else run_on_cluster(classifier, left, workers=workers, address=dask)
-            )
-            _keep(results, journal, record, _Counter(classifier.plan, journal.finished, progress))
+        counter = _Counter(classifier.plan, journal.finished, progress)
+        left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
+        with source.kept_open(), block_cache(Memory.within(execution.ram).cache):
+            _keep(execution.run(classifier, left), journal, record, counter)
         clock = time.monotonic()
         with writer:
             write_from_journal(writer, journal, classifier.plan)
@@ -226,8 +175,8 @@ def predict_array(
 
     from hsiattn.scenes import georeference
 
-    grid, threads = source.grid, torch.get_num_threads()
-    plan = _plan(bundle, source, source.extent, Memory.within(RAM), threads, None)
+    grid, execution = source.grid, Execution(device=device, precision=precision)
+    plan = execution.plan(bundle, source, source.extent)
     classifier = WindowClassifier(
         bundle,
         source,
@@ -243,7 +192,7 @@ def predict_array(
     of_classes = np.full((len(bundle.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
     counter = _Counter(plan, (), progress)
     with source.kept_open():
-        for result in run_here(classifier, range(len(plan)), threads=threads):
+        for result in execution.run(classifier, range(len(plan))):
             place = result.window.toslices()
             codes[place] = bundle.classes.to_codes(result.values.astype(np.int64) - 1)
             likeliest[place] = result.confidence
@@ -295,12 +244,17 @@ def _keep(
 
 
 @contextmanager
-def _journal(path: Path, classifier: WindowClassifier, resume: bool) -> Iterator[Journal]:
+def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> Iterator[Journal]:
     """The journal of a map, an earlier one where there is something to resume; left behind if it holds any window.
 
     The plan of an earlier run is kept, whatever the memory is now, so that the windows are the same.
     """
-    header = _what_decides_the_map(classifier)
+    path, header = journal_path(outputs.map), what_decides_the_map(classifier)
+    if Journal.exists(path) and not resume and not outputs.overwrite:
+        Journal.check_free(path)
+        raise OutputError(
+            f"{outputs.map} was begun and not finished", "go on with --resume, or begin anew with --overwrite"
+        )
     if resume and Journal.exists(path):
         journal = Journal.resume(path, header)
         classifier.plan = WindowPlan.from_dict(journal.header["plan"])
@@ -312,43 +266,6 @@ def _journal(path: Path, classifier: WindowClassifier, resume: bool) -> Iterator
     finally:
         if not journal.finished:
             journal.remove()
-
-
-def _what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
-    """Everything that, if it changed, would change the pixels; JSON-ready."""
-    bundle, source, device = classifier.bundle, classifier.source, choose_device(classifier.device)
-    return {
-        "model": bundle.digest,
-        "scene": source.name,
-        "scene's files": _state_of_files(source),
-        "scene's grid": [source.height, source.width, str(source.crs), list(source.transform)[:6]],
-        "scene's bands": hashlib.sha256(repr(source.bands.to_dict()).encode()).hexdigest()[:16],
-        "scene's values": [str(source.dtype), source.nodata, source.scale],
-        "part": [int(edge) for edge in classifier.plan.area.flatten()],
-        "mask": _state_of_mask(classifier.mask),
-        "confidence": classifier.confidence,
-        "probabilities": classifier.probabilities,
-        "device": device.type,
-        "precision": choose_precision(classifier.precision, device),
-        "torch": torch.__version__,
-    }
-
-
-def _state_of_files(source: SceneSource) -> list[int] | None:
-    """Size and time of the last change (ns) of the scene's file; None where it is none on a disk."""
-    try:
-        state = os.stat(source.name)
-    except OSError:
-        return None
-    return [state.st_size, state.st_mtime_ns]
-
-
-def _state_of_mask(mask: Mask | None) -> str | list[int] | None:
-    if mask is None:
-        return None
-    if isinstance(mask, SceneSource):
-        return _state_of_files(mask)
-    return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()[:16]
 
 
 def _area(source: SceneSource, part: Window | None) -> Window:
@@ -363,28 +280,6 @@ def _area(source: SceneSource, part: Window | None) -> Window:
             "give a part inside the scene",
         )
     return part
-
-
-def _plan(
-    bundle: Bundle, source: SceneSource, area: Window, memory: Memory, threads: int, window_size: int | None
-) -> WindowPlan:
-    if window_size is not None:
-        return WindowPlan(area, window_size, window_size)
-    return plan_windows(
-        source,
-        area,
-        bands=len(bundle.preparation.bands),
-        halo=bundle.patch_size // 2,
-        memory=memory.windows,
-        at_once=windows_in_flight(threads),
-        threads=threads,
-        dense=bundle.network.dense_capable,
-    )
-
-
-def _tags(bundle: Bundle) -> dict[str, str]:
-    versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
-    return {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
 
 
 def _notes(bundle: Bundle, source: SceneSource) -> list[str]:

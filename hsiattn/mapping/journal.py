@@ -73,6 +73,18 @@ class Journal:
         except OSError:
             return False
 
+    @staticmethod
+    def check_free(path: Path) -> None:
+        """Refuse a journal that another process holds.
+
+        Raises
+        ------
+        OutputError
+            Another process is writing the map.
+        """
+        with _one_line(path, "cannot be read", _ANEW):
+            os.close(_lock(path))
+
     @classmethod
     def create(cls, path: Path, header: Mapping[str, Any]) -> Self:
         """Begin a journal; an earlier one is replaced, in one step.

@@ -1,5 +1,7 @@
 """Maps of scenes, against the network on the patch of every pixel."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,13 +9,22 @@ import torch
 from affine import Affine
 from rasterio.windows import Window
 
-from hsiattn import open_labels
+from hsiattn import mapping, open_labels
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, GridError, OutputError, SceneError, TrainingError
-from hsiattn.mapping import classify_scene, predict_array
+from hsiattn.mapping import Execution, Outputs, predict_array
 from hsiattn.mapping.classification import _notes
 from hsiattn.scenes import as_source, grid_of, open_source
+
+EXECUTION, OUTPUTS = ({field.name for field in fields(kind)} for kind in (Execution, Outputs))
+
+
+def classify_scene(bundle, source, path, **options):
+    execution = Execution(**{name: options.pop(name) for name in EXECUTION & set(options)})
+    outputs = Outputs(path, **{name: options.pop(name) for name in OUTPUTS & set(options)})
+    return mapping.classify_scene(bundle, source, outputs, execution=execution, **options)
+
 
 ROTATED = Affine.translation(360_000, 5_810_000) @ Affine.rotation(20) @ Affine.scale(10, -10)
 
@@ -259,7 +270,9 @@ def test_another_scene_or_option_refuses_to_resume_and_says_why(bundle, write_sc
     path.touch()
     with pytest.raises(OutputError, match="scene's files"):
         mapped(resume=True)
-    mapped()  # without resume it begins anew
+    with pytest.raises(OutputError, match="begun and not finished; go on with --resume, or begin anew with --overwr"):
+        mapped()
+    mapped(overwrite=True)
     assert not (tmp_path / ".m.tif.journal").exists()
 
 

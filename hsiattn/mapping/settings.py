@@ -1,0 +1,147 @@
+"""What to write and how to go about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from rasterio.windows import Window
+
+from hsiattn.bundle import Bundle
+from hsiattn.devices import Precision
+from hsiattn.mapping.cluster import run_on_cluster
+from hsiattn.mapping.confidence import ConfidenceKind
+from hsiattn.mapping.pipeline import run_here, windows_in_flight
+from hsiattn.mapping.results import WindowResult
+from hsiattn.mapping.window_classifier import WindowClassifier
+from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
+from hsiattn.mapping.writer import LandCoverWriter
+from hsiattn.scenes import SceneSource
+
+RAM = 10**9
+"""Bytes that mapping takes unless told otherwise, all in all."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The rasters to write, see `LandCoverWriter`.
+
+    Attributes
+    ----------
+    map
+        Path of the land-cover map.
+    confidence, probabilities
+        Paths of the rasters beside it, None for none.
+    confidence_kind
+        See `ConfidenceKind`.
+    driver, creation_options, overwrite
+        Format, GDAL's options for it, and whether existing files are replaced.
+    """
+
+    map: str | os.PathLike[str]
+    confidence: str | os.PathLike[str] | None = None
+    confidence_kind: ConfidenceKind = "max"
+    probabilities: str | os.PathLike[str] | None = None
+    driver: str = "GTiff"
+    creation_options: Mapping[str, Any] | None = None
+    overwrite: bool = False
+
+    def writer(self, bundle: Bundle, source: SceneSource, area: Window) -> LandCoverWriter:
+        """What writes them, once everything has been found to be writable.
+
+        Raises
+        ------
+        OutputError
+            An output exists already, or cannot be written.
+        """
+        writer = LandCoverWriter(
+            self.map,
+            height=int(area.height),
+            width=int(area.width),
+            crs=source.crs,
+            transform=source.grid.window(area).transform,
+            classes=bundle.classes,
+            overwrite=self.overwrite,
+            driver=self.driver,
+            creation_options=self.creation_options,
+            confidence=self.confidence,
+            probabilities=self.probabilities,
+            tags=_tags(bundle),
+        )
+        writer.rehearse()
+        return writer
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Where windows are computed, and how; nothing here but `precision` changes a pixel.
+
+    Attributes
+    ----------
+    ram
+        Bytes to stay within, those of the process itself included; with `workers`, of each of them.
+    window_size
+        Side in pixels of the windows in which the scene is read; chosen to suit file and memory where None.
+    threads
+        Windows that are computed at once on a CPU; None for the number of threads that torch would take.
+    workers, dask
+        Compute in so many processes on this machine, or on the dask cluster whose scheduler has this address.
+    device
+        See `choose_device`.
+    precision
+        See `evaluate_tile`; None for the one the model was trained in.
+    """
+
+    ram: int = RAM
+    window_size: int | None = None
+    threads: int | None = None
+    workers: int | None = None
+    dask: str | None = None
+    device: str = "auto"
+    precision: Precision | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether this process does all the work."""
+        return self.workers is None and self.dask is None
+
+    @property
+    def windows_at_once(self) -> int:
+        """Windows that a process computes at the same time."""
+        return (self.threads or torch.get_num_threads()) if self.here else 1
+
+    def plan(self, bundle: Bundle, source: SceneSource, area: Window) -> WindowPlan:
+        """The windows of an area.
+
+        Raises
+        ------
+        OutputError
+            There is too little memory.
+        """
+        memory = Memory.within(self.ram)
+        if self.window_size is not None:
+            return WindowPlan(area, self.window_size, self.window_size)
+        return plan_windows(
+            source,
+            area,
+            bands=len(bundle.preparation.bands),
+            halo=bundle.patch_size // 2,
+            memory=memory.windows,
+            at_once=windows_in_flight(self.windows_at_once),
+            threads=self.windows_at_once,
+            dense=bundle.network.dense_capable,
+        )
+
+    def run(self, classifier: WindowClassifier, numbers: Iterable[int]) -> Generator[WindowResult, None, None]:
+        """The results of windows; see `run_here` and `run_on_cluster`."""
+        if self.here:
+            return run_here(classifier, numbers, threads=self.windows_at_once)
+        return run_on_cluster(classifier, numbers, workers=self.workers, address=self.dask)
+
+
+def _tags(bundle: Bundle) -> dict[str, str]:
+    versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
+    return {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
