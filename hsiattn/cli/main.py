@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import warnings
+from functools import cache
 from typing import Any
 
 import click
@@ -19,6 +22,17 @@ from hsiattn.cli.models import models
 from hsiattn.cli.train import train
 
 
+@cache
+def leave_imports_alone() -> None:
+    """Collect garbage less often, and none at the end.
+
+    torch alone makes some hundred thousand objects that stay to the end. To look through them again and again while
+    they are made, and once more when the process ends, takes a third of a second.
+    """
+    gc.set_threshold(50_000, 20, 100)
+    atexit.register(gc.freeze)
+
+
 class Commands(click.Group):
     """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
 
@@ -27,6 +41,7 @@ class Commands(click.Group):
         # Before torch is loaded: its threads then sleep while they wait instead of spinning, which on a machine that
         # other programs share makes training many times faster.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        leave_imports_alone()
         with warnings.catch_warnings():
             options.apply_verbosity(ctx)
             try:

@@ -16,7 +16,6 @@ from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision
 from hsiattn.errors import GridError, OutputError
 from hsiattn.mapping.assembly import write_from_journal
-from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import check_kind
 from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
@@ -126,13 +125,14 @@ def classify_scene(
         probabilities=outputs.probabilities is not None,
         device=execution.device,
         precision=execution.precision,
+        cache=Memory.within(execution.ram).cache_for(source),
     )
     record = MappingRecord(int(area.height) * int(area.width), messages=_notes(bundle, source))
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)
         left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
-        with source.kept_open(), block_cache(Memory.within(execution.ram).cache):
+        with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
         clock = time.monotonic()
         with writer:
@@ -191,7 +191,7 @@ def predict_array(
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)
     of_classes = np.full((len(bundle.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
     counter = _Counter(plan, (), progress)
-    with source.kept_open():
+    with classifier.ready():
         for result in execution.run(classifier, range(len(plan))):
             place = result.window.toslices()
             codes[place] = bundle.classes.to_codes(result.values.astype(np.int64) - 1)

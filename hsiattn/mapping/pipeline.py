@@ -42,7 +42,8 @@ def run_here(
     on_cpu = choose_device(classifier.device).type == "cpu"
     workers = threads if on_cpu else 2
     readers = ThreadPoolExecutor(max(1, workers // 2), "reader")
-    networks = ThreadPoolExecutor(workers, "network")
+    # In a new thread MKL has as many threads as the machine has cores, whatever the others were told.
+    networks = ThreadPoolExecutor(workers, "network", torch.set_num_threads, (1,))
 
     def start(number: int) -> Future[WindowResult]:
         reading = readers.submit(classifier.read, number)

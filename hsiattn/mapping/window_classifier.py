@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,12 @@ from torch import Tensor
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
+from hsiattn.mapping.allocator import keep_freed_memory
+from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
-from hsiattn.mapping.windows import WindowPlan
+from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.sampling import Tile, read_tile
 from hsiattn.scenes import SceneSource
 
@@ -60,6 +63,8 @@ class WindowClassifier:
     device, precision
         Where the network runs, see `choose_device`, and the type of its matrix products, see `evaluate_tile`; None for
         the one the model was trained in.
+    cache
+        Bytes for GDAL's cache of the scene's blocks.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class WindowClassifier:
         probabilities: bool = False,
         device: str = "auto",
         precision: Precision | None = None,
+        cache: int = LEAST_CACHE,
     ) -> None:
         self.bundle = bundle
         self.source = source
@@ -90,6 +96,7 @@ class WindowClassifier:
         self.confidence = confidence
         self.probabilities = probabilities
         self.device = device
+        self.cache = cache
         self.precision: Precision = precision or bundle.training.get("precision", "32")
         self.bands = bundle.match(source)
         choose_device(device)
@@ -156,6 +163,13 @@ class WindowClassifier:
         seconds = Seconds(read.seconds, preparing, computing)
         return WindowResult(read.number, window, values, confidence, probabilities, read.missing, seconds)
 
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """While the block runs, files stay open, their blocks in a cache of the right size, freed memory at hand."""
+        keep_freed_memory()
+        with block_cache(self.cache), self.source.kept_open():
+            yield
+
     def _allowed(self, window: Window) -> NDArray[np.bool_]:
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
@@ -194,7 +208,7 @@ class WindowClassifier:
         self.__dict__.update(state)
         self._start()
         # In another process nobody tells when the last window is done: its files stay open as long as this does.
-        self._open.enter_context(self.source.kept_open())
+        self._open.enter_context(self.ready())
 
 
 def _core(halo: int, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -15,9 +15,12 @@ PROCESS_BYTES = 350 * 10**6
 """What Python, torch and GDAL take before the first window, measured on Linux."""
 
 _CACHE_SHARE = 0.2
-_LARGEST_DENSE, _LARGEST_PATCHWISE = 2**17, 2**13
+_LARGEST_DENSE, _LARGEST_PATCHWISE = 2**15, 2**13
 """Pixels of a window: more make nothing faster; networks that go patch by patch should finish one now and then."""
-_FEWEST_ROWS = 32
+_FEWEST_ROWS = 16
+LEAST_CACHE = 64 * 10**6
+_BLOCKS_IN_CACHE = 9
+"""Those that a window of one block reaches into with its halo."""
 _PER_THREAD = 4
 """Windows that every thread should get, so that none is idle for long at the end."""
 
@@ -29,13 +32,19 @@ class Memory:
     Attributes
     ----------
     cache
-        Bytes for GDAL's cache of blocks.
+        Most bytes for GDAL's cache of blocks.
     windows
         Bytes for all windows that exist at the same time.
     """
 
     cache: int
     windows: int
+
+    def cache_for(self, source: SceneSource) -> int:
+        """Bytes for the cache of a scene: no more than serves to decode every block once or twice."""
+        rows, columns = source.block
+        block = rows * columns * len(source.bands) * source.dtype.itemsize
+        return min(self.cache, max(LEAST_CACHE, _BLOCKS_IN_CACHE * block))
 
     @classmethod
     def within(cls, ram: int) -> Self:
@@ -149,7 +158,7 @@ def plan_windows(
     most = min(fitting, _LARGEST_DENSE if dense else _LARGEST_PATCHWISE, enough_for_all)
     most = max(most, min(fitting, _FEWEST_ROWS**2))
     block_rows, block_columns = source.block
-    least = max(_FEWEST_ROWS, 4 * halo)
+    least = max(_FEWEST_ROWS, 2 * halo)
     if block_columns >= source.width and most >= least * width:
         return WindowPlan(area, _power(most // width), width)
     side = max(_power(int(most**0.5)), 1)

@@ -72,6 +72,22 @@ def test_tiled_files_are_read_in_whole_tiles():
     assert (plan.rows, plan.columns) == (512, 512)
 
 
+def test_a_larger_scene_has_more_windows_not_larger_ones():
+    small, large = (_plan(_Source(610 * side, 340 * side, (1, 340 * side))) for side in (1, 4))
+    assert large.rows * large.columns <= small.rows * small.columns
+    assert len(large) > 10 * len(small)
+
+
+def test_the_cache_is_small_for_rows_and_holds_the_neighbours_of_a_tile():
+    memory = Memory.within(4 * 10**9)
+    source = _Source(5000, 5000, (1, 5000))
+    source.bands = range(100)
+    assert memory.cache_for(source) == 64 * 10**6
+    source.block = (256, 256)
+    assert memory.cache_for(source) == 9 * 256 * 256 * 100 * 4
+    assert Memory.within(450 * 10**6).cache_for(source) == Memory.within(450 * 10**6).cache
+
+
 def test_very_wide_rows_are_cut():
     plan = _plan(_Source(100_000, 100_000, (1, 100_000)))
     assert plan.columns < 100_000

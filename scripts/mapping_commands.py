@@ -1,0 +1,143 @@
+"""Commands run as a user would run them: timed from process start to its end, weighed, and killed half-way."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_LAUNCHER = """
+import json, os, sys, time
+began = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+with open(sys.argv[1], "w") as file:
+    json.dump({"seconds": seconds, "cpu": cpu, "peak": usage.ru_maxrss * 1024}, file)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
+# A process inherits the peak memory of the one that starts it, so that one must be small: not this script.
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended: wall-clock and CPU seconds, peak resident bytes, what it printed."""
+
+    seconds: float
+    cpu: float
+    peak: int
+    output: str
+
+
+def python(*words: object) -> list[str]:
+    """A command of this interpreter."""
+    return [sys.executable, *map(str, words)]
+
+
+def hsiattn_command(*words: object) -> list[str]:
+    """A command of the package under test, which need not be installed."""
+    return python("-m", "hsiattn", *words)
+
+
+def measure(command: list[str]) -> Finished:
+    """Run a command to its end.
+
+    Raises
+    ------
+    RuntimeError
+        It failed; with what it said.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".json") as figures:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, figures.name, *command]
+        done = subprocess.run(launcher, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
+        measured = json.load(figures)
+    return Finished(measured["seconds"], measured["cpu"], measured["peak"], done.stdout)
+
+
+def run(command: list[object]) -> str:
+    """Run a Python script; what it printed."""
+    return measure(python(*command)).output
+
+
+def hsiattn(*words: object) -> dict[str, Any]:
+    """Run a subcommand; its JSON."""
+    return json.loads(measure(hsiattn_command(*words, "--json")).output)
+
+
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own, so that it can be killed with everything that it started."""
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def kill_after(command: list[str], seconds: float) -> bool:
+    """Start a command and kill it and its children; False where it had ended by then."""
+    process = start(command)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=seconds)
+    running = process.poll() is None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def kill_one_worker(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Kill a dask worker of a running command after some seconds; its process id, None where there was none."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    workers = [pid for pid in children(process.pid) if "spawn_main" in command_line(pid)]
+    if process.poll() is not None or not workers:
+        return None
+    largest = max(workers, key=resident)  # beside the workers, multiprocessing keeps a small process of its own
+    os.kill(largest, signal.SIGKILL)
+    return largest
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the children of all threads of a process."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
+
+
+def command_line(pid: int) -> str:
+    """The words of a process's command."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def resident(pid: int) -> int:
+    """Resident pages of a process."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest_of_pixels(path: Path) -> str:
+    """SHA-256 of the pixels of a raster."""
+    import rasterio
+
+    with rasterio.open(path) as dataset:
+        return hashlib.sha256(dataset.read().tobytes()).hexdigest()

@@ -1,0 +1,70 @@
+"""What a run of the mapping benchmark was asked for, and the command under test as it runs it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapping_commands import Finished, hsiattn_command
+from mapping_scene import Benchmark
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for."""
+
+    data: Path
+    files: Benchmark
+    threads: int
+    repeats: int
+    kills: int
+    rows: int
+    pixels: int
+    train: tuple[str, ...]
+
+
+def classify(
+    settings: Settings,
+    scene: Path | None = None,
+    *words: object,
+    ending: Path | None = None,
+    files: Benchmark | None = None,
+    threads: int | None = None,
+    overwrite: bool = True,
+) -> list[str]:
+    """The command that maps a scene."""
+    files = files or settings.files
+    return hsiattn_command(
+        "classify", scene or files.scene, ending or files.folder / f"{files.mixture}_map.tif", "-m", files.model(),
+        "--threads", threads or settings.threads, "--json", *(("--overwrite",) if overwrite else ()),
+        *(() if "--device" in words else ("--device", "cpu")), *words,
+    )  # fmt: skip
+
+
+def record_of(finished: Finished) -> dict[str, Any]:
+    """What the command said about itself."""
+    return json.loads(finished.output)
+
+
+def map_path(settings: Settings, name: str) -> Path:
+    """Path of a map that is not there yet, in a folder that is empty."""
+    folder = settings.files.folder / "maps" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    return folder / "map.tif"
+
+
+def names_beside(path: Path) -> set[str]:
+    """Names of all files in the folder of a map."""
+    return {other.name for other in path.parent.iterdir()}
+
+
+def pixels_of(scene: Path) -> int:
+    """Pixels of a raster."""
+    import rasterio
+
+    with rasterio.open(scene) as dataset:
+        return dataset.height * dataset.width

@@ -1,0 +1,226 @@
+"""Scenes of full size for the mapping benchmark, put together from small real ones, with labels and trained models."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from mapping_commands import hsiattn, run
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+from real_scenes import CLASSES
+
+HEIGHT, WIDTH, BANDS = 610, 340, 103
+"""Of Pavia University, the scene that most papers time their networks on."""
+
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "tiled": {"tiled": True, "blockxsize": 256, "blockysize": 256},
+    "band": {"interleave": "band"},
+}
+"""Creation options of the GeoTIFF: as rasterio writes it when nothing is asked for, in blocks, band by band."""
+
+MIXTURES = {
+    "easy": ("salinas-a", "indian-pines-crop"),
+    "hard": ("salinas-a", "indian-pines-crop", "enmap-potsdam"),
+}
+"""The small scenes that a large one is made of, one below the other: fields alone, or fields and a city."""
+
+_NOISE = 0.01
+"""Deviation of the noise on every pixel as a share of its band's: repeated spectra are then no duplicates."""
+_LABELS_PER_CLASS = 1000
+_PER_CLASS = 200
+_LARGER = 4
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Files of one mixture and layout in the output folder."""
+
+    folder: Path
+    mixture: str = "easy"
+    layout: str = "default"
+
+    @property
+    def scene(self) -> Path:
+        """610 × 340 × 103 pixels, float32."""
+        return self._file("" if self.layout == "default" else f"_{self.layout}", ".tif")
+
+    @property
+    def large_scene(self) -> Path:
+        """The same, four times as high and as wide."""
+        return self._file("_x16" if self.layout == "default" else f"_x16_{self.layout}", ".tif")
+
+    @property
+    def labels(self) -> Path:
+        """Class codes of some pixels of the scene."""
+        return self._file("_labels", ".tif")
+
+    @property
+    def classes(self) -> Path:
+        """Class table of the labels."""
+        return self._file("_classes", ".csv")
+
+    @property
+    def split(self) -> Path:
+        """Who trained: the SVM and the networks see the same pixels."""
+        return self._file("_split", ".tif")
+
+    @property
+    def svm(self) -> Path:
+        """Fitted SVM."""
+        return self._file("_svm", ".joblib")
+
+    def model(self, recipe: str = "default") -> Path:
+        """Model file of a recipe."""
+        return self._file(f"_{recipe}", ".hsiattn")
+
+    def _file(self, what: str, suffix: str) -> Path:
+        return self.folder / f"{self.mixture}{what}{suffix}"
+
+
+def prepare(benchmark: Benchmark, data: Path, *, large: bool = False, settings: tuple[str, ...] = ()) -> None:
+    """Make what is not there yet: scene, labels, split and the model of the default recipe."""
+    benchmark.folder.mkdir(parents=True, exist_ok=True)
+    if not benchmark.labels.exists() or not benchmark.scene.exists() or (large and not benchmark.large_scene.exists()):
+        spectra, codes, names = compose(data, MIXTURES[benchmark.mixture])
+        with benchmark.classes.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("code", "name"), *enumerate(names, start=1)])
+        write_scene(benchmark.scene, spectra, LAYOUTS[benchmark.layout], times=1)
+        write_labels(benchmark.labels, codes)
+        if large:
+            write_scene(benchmark.large_scene, spectra, LAYOUTS[benchmark.layout], times=_LARGER)
+    if not benchmark.model().exists():
+        words = [word for setting in settings for word in ("--set", setting)]
+        trained = hsiattn(
+            "train", benchmark.scene, "--labels", benchmark.labels, "--classes", benchmark.classes,
+            "-o", benchmark.model(), "--split", "random", "--per-class", _PER_CLASS, "--write-split", benchmark.split,
+            "--overwrite", *words,
+        )  # fmt: skip
+        accuracy = trained["accuracy"]["overall_accuracy"]["value"]
+        benchmark.model().with_suffix(".json").write_text(json.dumps({"overall_accuracy": accuracy}), encoding="utf-8")
+
+
+def prepare_published(benchmark: Benchmark) -> None:
+    """A model of the recipe `ssan-paper` after one epoch: its weights matter neither for speed nor for equality."""
+    if not benchmark.model("ssan-paper").exists():
+        hsiattn(
+            "train", benchmark.scene, "--labels", benchmark.labels, "--classes", benchmark.classes,
+            "-o", benchmark.model("ssan-paper"), "--recipe", "ssan-paper", "--split", "none", "--per-class", 20,
+            "--set", "training.max_epochs=1", "--overwrite",
+        )  # fmt: skip
+
+
+def prepare_svm(benchmark: Benchmark) -> None:
+    """The SVM, with C and gamma found by cross-validation on the pixels that the network was trained on."""
+    if not benchmark.svm.exists():
+        script = Path(__file__).with_name("mapping_svm.py")
+        run([script, "fit", benchmark.scene, benchmark.labels, benchmark.split, benchmark.svm])
+
+
+def compose(data: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Small scenes tiled side by side to the full size, one strip of rows for each.
+
+    Neighbouring tiles are each other's mirror image, so that no seam shows within a strip.
+
+    Returns
+    -------
+    spectra (B, H, W) float32, codes (H, W) uint8 from 1 with 0 for unlabelled, and the names of the codes.
+    """
+    spectra, codes = np.empty((BANDS, HEIGHT, WIDTH), np.float32), np.zeros((HEIGHT, WIDTH), np.uint8)
+    edges = np.linspace(0, HEIGHT, len(names) + 1).round().astype(int)
+    legend: list[str] = []
+    for name, top, bottom in zip(names, edges[:-1], edges[1:], strict=True):
+        cube, known = _small_scene(data, name)
+        chosen = np.linspace(0, len(cube) - 1, BANDS).round().astype(int)
+        rows, columns = mirrored(np.arange(bottom - top), cube.shape[1]), mirrored(np.arange(WIDTH), cube.shape[2])
+        spectra[:, top:bottom] = cube[chosen][:, rows[:, None], columns]
+        for row in csv.DictReader(CLASSES[name].splitlines()):
+            legend.append(f"{name} {row['name']}")
+            codes[top:bottom][known[rows[:, None], columns] == int(row["code"])] = len(legend)
+    return spectra, codes, legend
+
+
+def mirrored(positions: np.ndarray, size: int) -> np.ndarray:
+    """Positions in an endless row of tiles, of which every other one is mirrored, as positions in one tile."""
+    inside = positions % (2 * size)
+    return np.where(inside < size, inside, 2 * size - 1 - inside)
+
+
+def _small_scene(data: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Cube (B, h, w) and its codes (h, w)."""
+    if name == "enmap-potsdam":
+        return _potsdam(data / name)
+    from hsiattn.labels import open_labels
+    from hsiattn.scenes import open_source
+
+    pines = data / "indian-pines-roi" / "Indian_subset.mat"
+    salinas = (data / "salinas-a" / "SalinasA_corrected.mat", None, data / "salinas-a" / "SalinasA_gt.mat", None)
+    cube, key, labels, label_key = salinas if name == "salinas-a" else (pines, "Indian_subset", pines, "gt")
+    source = open_source(cube, key)
+    return source.read(source.extent).astype(np.float32), open_labels(labels, like=source, key=label_key).values
+
+
+def _potsdam(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The 18 tiles as one picture of 3 × 6, without the bands that hold no data."""
+    tiles = []
+    for path in sorted((folder / "images").glob("*.tif")):
+        with rasterio.open(path) as image, rasterio.open(folder / "labels" / path.name) as labels:
+            values = image.read()
+            tiles.append((values[(values != image.nodata).all(axis=(1, 2))], labels.read(1)))
+    rows = [tiles[start : start + 6] for start in range(0, 18, 6)]
+    cube = np.concatenate([np.concatenate([values for values, _ in row], axis=2) for row in rows], axis=1)
+    return cube, np.concatenate([np.concatenate([codes for _, codes in row], axis=1) for row in rows])
+
+
+def write_scene(path: Path, spectra: np.ndarray, layout: dict[str, Any], *, times: int) -> None:
+    """Write `times` × `times` copies of the spectra, mirrored by turns, with noise of their own; once, if at all."""
+    if path.exists():
+        return
+    noise = (_NOISE * spectra.std(axis=(1, 2)))[:, None, None].astype(np.float32)
+    height, width = times * HEIGHT, times * WIDTH
+    columns = mirrored(np.arange(width), WIDTH)
+    generator = np.random.default_rng(0)
+    temporary = path.with_suffix(".part")
+    with rasterio.open(temporary, "w", **_profile(height, width), count=BANDS, dtype="float32", **layout) as target:
+        for window in _strips(height, width):
+            rows = mirrored(np.arange(window.row_off, window.row_off + window.height), HEIGHT)
+            values = spectra[:, rows[:, None], columns]
+            values += noise * generator.standard_normal(values.shape, dtype=np.float32)
+            target.write(values, window=window)
+    temporary.rename(path)
+
+
+def write_labels(path: Path, codes: np.ndarray) -> None:
+    """Write the codes of some pixels of each class, enough to train and to test on."""
+    generator, kept = np.random.default_rng(0), np.zeros_like(codes)
+    for code in np.unique(codes[codes > 0]):
+        members = generator.permutation(np.flatnonzero(codes == code))[:_LABELS_PER_CLASS]
+        kept.flat[members] = code
+    with rasterio.open(path, "w", **_profile(*codes.shape), count=1, dtype="uint8", nodata=0) as target:
+        target.write(kept, 1)
+
+
+def layout_of(path: Path) -> str:
+    """How a raster lies on the disk, in words."""
+    with rasterio.open(path) as dataset:
+        rows, columns = dataset.block_shapes[0]
+        interleave = "pixel" if dataset.interleaving is None else dataset.interleaving.value.lower()
+        return f"{dataset.height}×{dataset.width}×{dataset.count}, blocks of {rows}×{columns}, {interleave}-interleaved"
+
+
+def _profile(height: int, width: int) -> dict[str, Any]:
+    transform = from_origin(500_000, 5_800_000, 4, 4)
+    return {"driver": "GTiff", "height": height, "width": width, "crs": "EPSG:32633", "transform": transform}
+
+
+def _strips(height: int, width: int) -> Iterator[Window]:
+    """Windows of whole rows, of blocks as high as those of a tiled file."""
+    for row in range(0, height, 256):
+        yield Window(0, row, width, min(256, height - row))
