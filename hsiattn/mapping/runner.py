@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hsiattn.devices import Precision
 from hsiattn.errors import DeviceError
+from hsiattn.mapping.allocator import keep_freed_memory
 from hsiattn.mapping.evaluation import evaluate_tile
 from hsiattn.networks import SpectralSpatialNetwork
 
@@ -37,6 +38,7 @@ class NetworkRunner:
     """
 
     def __init__(self, network: SpectralSpatialNetwork, device: torch.device, precision: Precision) -> None:
+        keep_freed_memory()
         self.device = device
         self.precision: Precision = precision
         self._network = network if device.type == "cpu" else copy.deepcopy(network).to(device)

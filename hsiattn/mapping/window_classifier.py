@@ -18,7 +18,6 @@ from torch import Tensor
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
-from hsiattn.mapping.allocator import keep_freed_memory
 from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
@@ -165,8 +164,7 @@ class WindowClassifier:
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """While the block runs, files stay open, their blocks in a cache of the right size, freed memory at hand."""
-        keep_freed_memory()
+        """While the block runs, files stay open, and their blocks in a cache of the right size."""
         with block_cache(self.cache), self.source.kept_open():
             yield
 
