@@ -16,7 +16,8 @@ from hsiattn.assessment import AccuracyReport, assess
 from hsiattn.bundle import Bundle, read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, ModelFileError, SplitError
-from hsiattn.mapping import predict_array
+from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
+from hsiattn.mapping.classification import Progress
 from hsiattn.sampling import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split
 from hsiattn.scenes import as_source
 from hsiattn.scenes.alignment import check_same_grid
@@ -144,6 +145,40 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         """Class probabilities (class, y, x) of a scene, float32; NaN where there is no data."""
         predicted = predict_array(self._fitted(), as_source(scene), probabilities=True, device=self.device)
         return predicted["probabilities"]
+
+    def write_land_cover(
+        self,
+        scene: Scene,
+        path: str | Path,
+        *,
+        resume: bool = False,
+        execution: Execution | None = None,
+        progress: Progress | None = None,
+        **outputs: Any,
+    ) -> MappingRecord:
+        """Write the land cover of a scene, however large, as `hsiattn classify` does: window by window, resumable.
+
+        Parameters
+        ----------
+        path
+            The map.
+        resume, progress
+            See `classify_scene`.
+        execution
+            Memory, threads, workers, device; see `Execution`.
+        outputs
+            What is written beside the map, and in which format; see `Outputs`.
+
+        Raises
+        ------
+        HsiattnError
+            The kind says what is wrong; see `classify_scene`.
+        """
+        execution = execution or Execution(device=self.device)
+        wanted = Outputs(path, **outputs)
+        return classify_scene(
+            self._fitted(), as_source(scene), wanted, resume=resume, execution=execution, progress=progress
+        )
 
     def score(self, scene: Scene, labels: xr.DataArray) -> float:
         """Overall accuracy of `predict` on all labelled pixels; these may include the training pixels."""

@@ -10,6 +10,7 @@ from hsiattn import SpectralSpatialClassifier, assess, open_labels, open_scene
 from hsiattn.bundle import write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import GridError, LabelError, ModelFileError, OutputError, RecipeError, SceneError, SplitError
+from hsiattn.mapping import Execution
 from hsiattn.sampling import ROLES, RandomPixels
 
 
@@ -59,6 +60,18 @@ def test_prediction_probabilities_and_score_agree(fitted, scene, labels):
     share = np.mean(predicted["land_cover"].values[reference > 0] == reference[reference > 0])  # without data is wrong
     assert fitted.score(scene, labels) == pytest.approx(share)
     assert share > 0.9
+
+
+def test_a_map_written_window_by_window_is_the_prediction(fitted, tiny, tmp_path):
+    record = fitted.write_land_cover(
+        tiny.scene, tmp_path / "m.tif", confidence=tmp_path / "c.tif", execution=Execution(window_size=16, device="cpu")
+    )
+    predicted = fitted.predict(tiny.scene)
+    np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), predicted["land_cover"])
+    assert record.windows > 1
+    assert (tmp_path / "c.tif").exists()
+    with pytest.raises(OutputError, match="--overwrite"):
+        fitted.write_land_cover(tiny.scene, tmp_path / "m.tif")
 
 
 def test_what_fitting_leaves_behind(fitted, labels):

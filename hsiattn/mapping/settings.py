@@ -11,7 +11,7 @@ import torch
 from rasterio.windows import Window
 
 from hsiattn.bundle import Bundle
-from hsiattn.devices import Precision
+from hsiattn.devices import Precision, choose_device
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
@@ -133,6 +133,7 @@ class Execution:
             at_once=windows_in_flight(self.windows_at_once),
             threads=self.windows_at_once,
             dense=bundle.network.dense_capable,
+            on_gpu=choose_device(self.device).type == "cuda",
         )
 
     def run(self, classifier: WindowClassifier, numbers: Iterable[int]) -> Generator[WindowResult, None, None]:

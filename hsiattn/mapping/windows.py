@@ -15,7 +15,7 @@ PROCESS_BYTES = 350 * 10**6
 """What Python, torch and GDAL take before the first window, measured on Linux."""
 
 _CACHE_SHARE = 0.2
-_LARGEST_DENSE, _LARGEST_PATCHWISE = 2**15, 2**13
+_LARGEST_DENSE, _LARGEST_PATCHWISE, _LARGEST_ON_GPU = 2**15, 2**13, 2**18
 """Pixels of a window: more make nothing faster; networks that go patch by patch should finish one now and then."""
 _FEWEST_ROWS = 16
 LEAST_CACHE = 64 * 10**6
@@ -130,6 +130,7 @@ def plan_windows(
     at_once: int,
     threads: int,
     dense: bool = True,
+    on_gpu: bool = False,
 ) -> WindowPlan:
     """Windows that suit the file, the memory and the threads.
 
@@ -150,12 +151,15 @@ def plan_windows(
         Windows that are computed at the same time.
     dense
         Whether the network takes whole windows or patches.
+    on_gpu
+        Whether it runs on a GPU, which larger windows keep busier.
     """
     height, width = int(area.height), int(area.width)
     # A window is held as stored; while it is read, a second time.
     fitting = memory // (at_once * 2 * bands * source.dtype.itemsize)
     enough_for_all = max(1, height * width // (_PER_THREAD * threads))
-    most = min(fitting, _LARGEST_DENSE if dense else _LARGEST_PATCHWISE, enough_for_all)
+    useful = _LARGEST_PATCHWISE if not dense else _LARGEST_ON_GPU if on_gpu else _LARGEST_DENSE
+    most = min(fitting, useful, enough_for_all)
     most = max(most, min(fitting, _FEWEST_ROWS**2))
     block_rows, block_columns = source.block
     least = max(_FEWEST_ROWS, 2 * halo)

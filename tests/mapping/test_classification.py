@@ -338,3 +338,27 @@ def test_a_window_that_cannot_be_read_stops_the_map_with_its_reason(bundle, writ
     with pytest.raises(SceneError, match="cannot be opened as a raster"):
         classify_scene(bundle, source, tmp_path / "m.tif", window_size=5, device="cpu")
     assert not (tmp_path / "m.tif").exists()
+
+
+GIANT = """<VRTDataset rasterXSize="100000" rasterYSize="100000"><SRS>{crs}</SRS>
+<GeoTransform>300000, 10, 0, 6000000, 0, -10</GeoTransform>{bands}</VRTDataset>"""
+GIANT_BAND = """<VRTRasterBand dataType="Float32" band="{band}"><NoDataValue>-9999</NoDataValue><SimpleSource>
+<SourceFilename relativeToVRT="1">s.tif</SourceFilename><SourceBand>{band}</SourceBand>
+<SrcRect xOff="0" yOff="0" xSize="19" ySize="14"/><DstRect xOff="99981" yOff="99986" xSize="19" ySize="14"/>
+</SimpleSource></VRTRasterBand>"""
+
+
+def test_the_last_corner_of_ten_thousand_million_pixels_is_mapped(bundle, write_scene, cube, tiny, expected, tmp_path):
+    write_scene(tmp_path / "s.tif", cube, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
+    bands = "".join(GIANT_BAND.format(band=band) for band in range(1, 25))
+    (tmp_path / "giant.vrt").write_text(GIANT.format(crs=tiny.crs, bands=bands))
+    giant = open_source(tmp_path / "giant.vrt")
+    record = classify_scene(bundle, giant, tmp_path / "m.tif", part=Window(99_975, 99_980, 25, 20), device="cpu")
+    codes = open_labels(tmp_path / "m.tif").values
+    assert not codes[:6].any()
+    assert not codes[:, :6].any()
+    inner = slice(2, -2), slice(2, -2)  # the small scene is mirrored at its upper edge, here there is nothing
+    np.testing.assert_array_equal(codes[6:, 6:][inner], expected[0][inner])
+    assert record.pixels == 500
+    plan = Execution().plan(bundle, giant, giant.extent)
+    assert plan[len(plan) - 1].row_off + plan[len(plan) - 1].height == 100_000

@@ -99,6 +99,13 @@ def test_networks_that_go_patch_by_patch_get_small_windows():
     assert _plan(source, dense=False).rows < _plan(source).rows
 
 
+def test_a_gpu_gets_larger_windows():
+    source, area = _Source(4000, 4000, (1, 4000)), Window(0, 0, 4000, 4000)
+    sizes = {"bands": 100, "halo": 4, "memory": 10**10, "at_once": 4, "threads": 2}
+    on_cpu, on_gpu = (plan_windows(source, area, **sizes, on_gpu=gpu) for gpu in (False, True))
+    assert on_gpu.rows * on_gpu.columns > 4 * on_cpu.rows * on_cpu.columns
+
+
 def test_too_little_memory_is_refused_in_one_line():
     with pytest.raises(OutputError, match="300 MB are not enough to map a scene; give at least 400 MB"):
         Memory.within(300 * 10**6)
