@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 _STATES_AT_ONCE = 2**22
 """Most numbers in the states of the sequences that are computed together: 16 MiB; they stay near the cores."""
-_FEWEST, _MOST = 64, 4096
+_FEWEST, _MOST = 128, 4096
 """Sequences computed together: enough to fill a matrix product, few enough for the gates of a step to stay in cache."""
 _WORTH_WHILE = 2**15
 """Numbers in a state, over all sequences, from which on the fast way is the faster one."""

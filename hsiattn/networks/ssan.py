@@ -104,8 +104,11 @@ class SSAN(SpectralSpatialNetwork):
 
     def spectral_branch(self, spectra: Tensor) -> Tensor:
         """Logits from the pixel's spectrum alone: (N, B) -> (N, K)."""
-        states, _ = self.recurrent(spectra.unsqueeze(-1))
-        logits: Tensor = self.spectral_logits(self.band_attention(states))
+        if self.recurrent.fast(spectra):
+            context = self.band_attention.over_columns(self.recurrent.scan(spectra.T.unsqueeze(1))).T
+        else:
+            context = self.band_attention(self.recurrent(spectra.unsqueeze(-1))[0])
+        logits: Tensor = self.spectral_logits(context)
         return logits
 
     def spatial_branch(self, patches: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -103,10 +103,10 @@ def train_network(
 
     began = time.monotonic()
     with _quiet_lightning(), _deterministic_algorithms(), _fitting_threads(network, chosen):
-        trainer = _trainer(
-            settings, chosen, precision, callbacks, state, settings.max_epochs if epochs is None else epochs
-        )
         loaders = [_loader(training, settings.batch_size, seed)]
+        if epochs is None:
+            epochs = _epochs(settings, len(loaders[0]))
+        trainer = _trainer(chosen, precision, callbacks, state, epochs)
         if len(validation):
             loaders.append(_loader(validation, 1024, None))
         _fit(trainer, module, loaders, checkpoint)
@@ -126,8 +126,14 @@ def train_network(
     )
 
 
+def _epochs(settings: TrainingSettings, batches: int) -> int:
+    """Most epochs, of so many batches; one that is begun is finished, since validation follows whole epochs."""
+    if settings.max_steps is None:
+        return settings.max_epochs
+    return min(settings.max_epochs, -(-settings.max_steps // batches))
+
+
 def _trainer(
-    settings: TrainingSettings,
     device: torch.device,
     precision: Literal["32", "bf16-mixed"],
     callbacks: list[Callback],
@@ -139,7 +145,6 @@ def _trainer(
         devices=[device.index or 0] if device.type == "cuda" else 1,
         precision=precision,
         max_epochs=epochs,
-        max_steps=settings.max_steps if settings.max_steps else -1,
         callbacks=callbacks,
         deterministic="warn",
         logger=False,

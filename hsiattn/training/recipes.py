@@ -50,6 +50,7 @@ class TrainingSettings(_Settings):
     batch_size: int = Field(default=128, ge=1)
     max_epochs: int = Field(default=200, ge=1)
     max_steps: int | None = Field(default=None, ge=1)
+    """Batches after which training stops, at the end of that epoch."""
     patience: int = Field(default=50, ge=1)
     """Epochs without a better validation loss after which training stops."""
     proven_by: float = Field(default=0.0, ge=0)

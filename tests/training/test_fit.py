@@ -154,11 +154,12 @@ def test_so_many_epochs_are_trained_as_asked_and_none_leaves_the_warm_start():
     assert _same(network, start)
 
 
-def test_most_steps_are_a_limit():
-    settings = SETTINGS.model_copy(update={"max_steps": 7})
+@pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2)])
+def test_most_steps_are_a_limit_at_the_end_of_an_epoch(steps, epochs):
+    settings = SETTINGS.model_copy(update={"max_steps": steps})
     heard = []
     _train(settings, listener=heard.append)
-    assert len(heard) == 2  # five batches in an epoch
+    assert len(heard) == epochs  # of five batches
 
 
 def test_class_weights_are_scikit_learns_balanced_ones():
