@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -302,33 +303,38 @@ def test_a_journal_in_use_is_refused(path: Path) -> None:
         assert set(journal.finished) == {0}
 
 
-@pytest.fixture
-def limited_files() -> Iterator[Any]:
-    """A limit on the size of files, which does what a full disk does; lifted at the end."""
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """A limit on the size of files, which does what a full disk does.
+
+    It holds for the file that pytest's report goes to as well, and so must end with the block, not with the test.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_keeps_the_finished_windows_and_the_journal_sound(path: Path, limited_files: Any) -> None:
+def test_a_full_disk_keeps_the_finished_windows_and_the_journal_sound(path: Path) -> None:
     two, three = begun(path, 2), begun(path, 3)
     with Journal.create(path, HEADER) as journal:
         journal.append(finished(0))
         journal.append(finished(1))
         for limit in (len(two), len(two) + 10, len(three) - 1):
-            limited_files(limit)
-            with pytest.raises(OutputError, match=r"2 finished windows are kept .*make space and go on with --resume"):
+            told = pytest.raises(OutputError, match=r"2 finished windows are kept .*make space and go on with --resume")
+            with told, files_up_to(limit):
                 journal.append(finished(2))
             assert path.read_bytes() == two
             assert set(journal.finished) == {0, 1}
-        limited_files(len(three))
-        journal.append(finished(2))
+        with files_up_to(len(three)):
+            journal.append(finished(2))
     assert path.read_bytes() == three
 
 
-def test_a_disk_too_full_for_the_header_is_one_line_and_leaves_nothing(path: Path, limited_files: Any) -> None:
-    limited_files(20)
-    with pytest.raises(OutputError, match=r"cannot be begun .* space left"):
+def test_a_disk_too_full_for_the_header_is_one_line_and_leaves_nothing(path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot be begun .* space left"), files_up_to(20):
         Journal.create(path, HEADER)
     assert list(path.parent.iterdir()) == []
 
