@@ -131,8 +131,13 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
             self.discriminant.bias.copy_(-0.5 * means.square().sum(dim=1))
 
     def _start(self, components: Tensor, mask: Tensor | None) -> Tensor:
-        """Logits of the discriminant wherever there is a whole window: (N, C, H, W) -> (N, K, H - w + 1, W - w + 1)."""
-        logits: Tensor = self.discriminant(self.context_attention(components, mask))
+        """Logits of the discriminant wherever there is a whole window: (N, C, H, W) -> (N, K, H - w + 1, W - w + 1).
+
+        In the type of the weights even within mixed precision, as is the sum with the refinement: far from all classes
+        logits reach tens of thousands, and classes differ by less than bfloat16 keeps of such numbers.
+        """
+        with _full_precision(components):
+            logits: Tensor = self.discriminant(self.context_attention(components.to(self.discriminant.weight), mask))
         return logits
 
     def _refine_columns(self, features: Tensor) -> Tensor:
@@ -141,13 +146,15 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
         centred = features.float()
         centred = centred - centred.mean(dim=0)
         centred *= torch.rsqrt(centred.square().mean(dim=0) + norm.eps)
-        logits = torch.addmm((layer.bias + layer.weight @ norm.bias)[:, None], layer.weight * norm.weight, centred)
-        return logits.float()
+        with _full_precision(features):
+            bias = (layer.bias + layer.weight @ norm.bias)[:, None]
+            return torch.addmm(bias, layer.weight * norm.weight, centred)
 
     def _fuse(self, spectral: Tensor, spatial: Tensor, start: Tensor) -> Tensor:
         features = torch.cat([spectral, spatial], dim=1) if self.spatial.features else spectral
-        features = self.dropout(self.normalisation(features))
-        logits: Tensor = start + self.refinement(features)
+        with _full_precision(features):
+            features = self.dropout(self.normalisation(features.to(self.refinement.weight)))
+            logits: Tensor = start + self.refinement(features)
         if self.attribute_pooling is None:
             return logits
         sizes = [self.spectral.features, self.spatial.features]
@@ -172,3 +179,8 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
         score = (pooled.log() @ table.T.float() + (1 - pooled).log() @ (1 - table.T.float())) / table.shape[1]
         weighed: Tensor = (1 - self.attribute_pooling.balance) * score
         return weighed.to(sources[0].dtype)
+
+
+def _full_precision(x: Tensor) -> torch.autocast:
+    """A context without mixed precision, on the device of a tensor."""
+    return torch.autocast(x.device.type, enabled=False)

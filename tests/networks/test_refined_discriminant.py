@@ -89,3 +89,25 @@ def test_the_prior_travels_with_the_weights():
 def test_a_table_with_another_number_of_classes_is_refused(table):
     with pytest.raises(ValueError, match="one row per class"):
         GroupedSSAN(10, 3, 4, 5, attributes=table, attribute_balance=0.5)
+
+
+@pytest.mark.parametrize("way", ["forward", "dense"])
+def test_bfloat16_does_not_touch_the_discriminant(way):
+    """Far from all classes the logits are large and close together, and bfloat16 keeps three digits of them."""
+    network = _network()
+    network.warm_start(*_pixels(), TARGETS)
+    torch.nn.init.zeros_(network.refinement.weight)
+    with torch.no_grad():
+        network.discriminant.weight *= 100
+    generator = torch.Generator().manual_seed(2)
+    if way == "forward":
+        inputs = (torch.randn(50, 10, generator=generator), 30 * torch.randn(50, 3, 5, 5, generator=generator))
+    else:
+        inputs = (torch.randn(10, 8, 6, generator=generator), 30 * torch.randn(3, 12, 10, generator=generator))
+    with torch.inference_mode():
+        exact = getattr(network, way)(*inputs)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            mixed = getattr(network, way)(*inputs)
+    assert exact.abs().max() > 1000
+    assert mixed.dtype == torch.float32
+    torch.testing.assert_close(mixed, exact, rtol=1e-6, atol=1e-2)
