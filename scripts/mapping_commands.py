@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,28 @@ def kill_one_worker(process: subprocess.Popen[bytes], seconds: float) -> int | N
     largest = max(workers, key=resident)  # beside the workers, multiprocessing keeps a small process of its own
     os.kill(largest, signal.SIGKILL)
     return largest
+
+
+@contextlib.contextmanager
+def dask_cluster(workers: int) -> Iterator[str]:
+    """The address of a scheduler with so many workers of one thread, all running."""
+    from distributed import Client
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        at = ("--scheduler-file", f"{folder}/scheduler.json")
+        for words in (
+            ("scheduler", "--port", 0, "--no-dashboard"),
+            ("worker", "--nworkers", workers, "--nthreads", 1, "--no-dashboard", "--local-directory", folder),
+        ):
+            process = start(python("-m", "dask", *words, *at))
+            stack.callback(process.wait)
+            stack.callback(os.killpg, process.pid, signal.SIGKILL)
+        while not Path(at[1]).exists():
+            time.sleep(0.05)
+        with Client(scheduler_file=at[1]) as client:
+            client.wait_for_workers(workers, timeout=60)
+            address = str(client.scheduler.address)
+        yield address
 
 
 def children(pid: int) -> list[int]:
