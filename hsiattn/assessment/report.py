@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.assessment import metrics
+from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
 
@@ -93,6 +94,11 @@ class AccuracyReport:
         Coverage of the intervals.
     resamples, random_state
         Of the bootstrap.
+    calibration
+        How well the confidence of the test pixels agrees with how often they are right; None if not known.
+    advice
+        Sentences on what stands between these figures and better ones, the most important first, as
+        `hsiattn.assessment.guidance.advice` gives them.
 
     Raises
     ------
@@ -109,6 +115,8 @@ class AccuracyReport:
     confidence_level: float = 0.95
     resamples: int = 2000
     random_state: int = 0
+    calibration: Calibration | None = None
+    advice: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.classes)
@@ -122,6 +130,7 @@ class AccuracyReport:
             counts.flags.writeable = False
             object.__setattr__(self, name, counts)
         object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "advice", tuple(self.advice))
 
     @property
     def test_pixels(self) -> int:
@@ -182,11 +191,17 @@ class AccuracyReport:
 
     @property
     def method_text(self) -> str:
-        """How to read intervals and unclassified pixels, in two sentences."""
-        return (
+        """How to read intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
+        text = (
             f"Intervals ({100 * self.confidence_level:g} %): Wilson for overall, producer's and user's accuracy, "
             f"bootstrap ({self.resamples} resamples) for the others; they regard test pixels as independent, which "
             "neighbouring ones are not. Test pixels that the map leaves unclassified count as errors of omission."
+        )
+        if self.calibration is None:
+            return text
+        return (
+            f"{text} The expected calibration error (Guo et al. 2017) is the mean gap between the confidence of pixels "
+            f"and the share of them that is right, over {len(self.calibration.bins)} bins of confidence."
         )
 
     def __str__(self) -> str:
@@ -226,6 +241,8 @@ class AccuracyReport:
                 for record, row in rows
             ],
             "confusion_matrix": self.confusion.tolist(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
+            "advice": list(self.advice),
             "notes": list(self.notes),
             "confidence_level": self.confidence_level,
             "resamples": self.resamples,
@@ -234,7 +251,8 @@ class AccuracyReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> AccuracyReport:
-        """The inverse of `to_dict`; figures are computed anew from the counts."""
+        """The inverse of `to_dict`; figures are computed anew from the counts. Calibration and advice may be absent."""
+        calibration = record.get("calibration")
         return cls(
             confusion=np.asarray(record["confusion_matrix"], dtype=np.int64),
             classes=ClassTable.from_records(record["classes"]),
@@ -245,6 +263,8 @@ class AccuracyReport:
             confidence_level=record["confidence_level"],
             resamples=record["resamples"],
             random_state=record["random_state"],
+            calibration=None if calibration is None else Calibration.from_dict(calibration),
+            advice=tuple(record.get("advice", ())),
         )
 
     def to_json(self, indent: int | None = 2) -> str:
@@ -261,6 +281,10 @@ class AccuracyReport:
         for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):
             table.writerow(["all", "", name, count, "", ""])
         table.writerow(["all", "", "leakage", "" if self.leakage is None else self.leakage, "", ""])
+        if self.calibration is not None:
+            figures = self.calibration.to_dict()
+            for name in ("expected_calibration_error", "mean_confidence", "temperature"):
+                table.writerow(["all", "", name, "" if figures[name] is None else f"{figures[name]:.6f}", "", ""])
         for item, row in zip(self.classes, self.per_class, strict=True):
             for name in _CLASS_MEASURES:
                 table.writerow([item.name, item.code, name, *_csv_numbers(getattr(row, name))])

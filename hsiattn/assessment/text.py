@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hsiattn.assessment.calibration import Calibration
     from hsiattn.assessment.report import AccuracyReport, Estimate
 
 WIDTH = 110
@@ -16,13 +17,15 @@ _HEAD_WIDTH = 10
 
 
 def render_text(report: AccuracyReport) -> str:
-    """The whole report: overall figures, classes, confusion matrix, how to read it."""
+    """The whole report: overall figures, advice, classes, confusion matrix, calibration, how to read it."""
     title = "Accuracy assessment"
     parts = [
         f"{title}\n{'=' * len(title)}",
         _overall(report),
+        *([_advice(report.advice)] if report.advice else []),
         _per_class(report),
         _matrix(report),
+        *([_reliability(report.calibration)] if report.calibration is not None and report.calibration.pixels else []),
         "\n".join(textwrap.fill(note, WIDTH) for note in (*report.notes, report.method_text)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -59,9 +62,16 @@ def _overall(report: AccuracyReport) -> str:
         ("Test pixels", tested),
         ("Leakage", report.leakage_text),
     ]
+    if report.calibration is not None:
+        lines.append(("Calibration", report.calibration.in_words))
     return "\n".join(
         textwrap.fill(text, WIDTH, initial_indent=f"{label:<22}", subsequent_indent=" " * 22) for label, text in lines
     )
+
+
+def _advice(advice: Sequence[str]) -> str:
+    lines = [textwrap.fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
+    return "\n".join(["Advice", *lines])
 
 
 def _per_class(report: AccuracyReport) -> str:
@@ -101,6 +111,22 @@ def _matrix(report: AccuracyReport) -> str:
         rows.append([labels[-1], *totals[start : start + per_block]])
         blocks.append(_table(head_rows, rows, first))
     return "Confusion matrix, pixels (rows: reference, columns: map)\n" + "\n\n".join(blocks)
+
+
+def _reliability(calibration: Calibration) -> str:
+    """The reliability table, without the bins in which no pixel lies."""
+    head = ["Confidence, %", "Pixels", "Mean confidence, %", "Right, %"]
+    rows = [
+        [
+            f"{100 * part.lower:.0f}–{100 * part.upper:.0f}",
+            format_count(part.pixels),
+            f"{100 * part.mean_confidence:.1f}",
+            f"{100 * part.accuracy:.1f}",
+        ]
+        for part in calibration.bins
+        if part.pixels
+    ]
+    return "Reliability of the confidence\n" + _table([head], rows)
 
 
 def _table(head: Sequence[Sequence[str]], rows: Sequence[Sequence[str]], first_width: int = 0) -> str:

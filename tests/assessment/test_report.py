@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 
-from hsiattn.assessment import AccuracyReport
+from hsiattn.assessment import AccuracyReport, Calibration
 from hsiattn.classes import ClassTable
 
 CLASSES = ClassTable.from_records(
@@ -180,3 +180,69 @@ def test_counts_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"shapes|negative"):
         AccuracyReport(confusion, CLASSES, unclassified)
+
+
+@pytest.fixture
+def advised() -> AccuracyReport:
+    """A report that also has a calibration, and advice."""
+    confidence = np.array([0.95, 0.95, 0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False, False, True])
+    calibration = Calibration.measured(confidence, right, bins=10, temperature=1.25)
+    return AccuracyReport(
+        CONFUSION, CLASSES, MISSING, calibration=calibration, advice=("roof <flat> has 4; label 6 more", "second")
+    )
+
+
+def test_calibration_and_advice_stand_in_the_text(advised: AccuracyReport) -> None:
+    text = advised.to_text()
+    words = " ".join(text.split())
+    assert "expected calibration error 15.0 %: mean confidence 81.7 %, 66.7 % right, at temperature 1.25" in words
+    assert "over 10 bins of confidence" in words
+    assert re.search(r"90–100 +4 +95\.0 +75\.0\n", text)
+    assert re.search(r"50–60 +2 +55\.0 +50\.0\n", text)
+    assert "- roof <flat> has 4; label 6 more\n- second\n" in text
+    assert text.index("Advice") < text.index("Accuracy by class")
+
+
+def test_calibration_and_advice_stand_in_the_page(advised: AccuracyReport) -> None:
+    page = advised.to_html()
+    assert "<li>roof &lt;flat&gt; has 4; label 6 more</li>" in page
+    assert page.index("Advice") < page.index("Accuracy by class")
+    cells = _Cells()
+    cells.feed(page)
+    assert ["90–100", "4", "95.0", "75.0"] in cells.rows
+    # bars start at the axis and are as high as the share of right pixels, on a diagram of 200 units a side
+    bars = re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', page)
+    assert [tuple(map(float, bar)) for bar in bars] == [(100, 100, 20, 100), (180, 50, 20, 150)]
+
+
+def test_a_report_without_calibration_and_advice_says_nothing_of_them(report: AccuracyReport) -> None:
+    for form in (report.to_text(), report.to_html()):
+        assert "alibration" not in form
+        assert "Advice" not in form
+    assert report.to_dict()["calibration"] is None
+    assert report.to_dict()["advice"] == []
+
+
+def test_calibration_and_advice_come_back_from_json(advised: AccuracyReport) -> None:
+    again = AccuracyReport.from_dict(json.loads(advised.to_json()))
+    assert again.to_json() == advised.to_json()
+    assert again.to_html() == advised.to_html()
+
+
+def test_reports_from_before_calibration_are_still_read(report: AccuracyReport) -> None:
+    record = {name: value for name, value in report.to_dict().items() if name not in ("calibration", "advice")}
+    assert AccuracyReport.from_dict(record).to_json() == report.to_json()
+
+
+def test_csv_has_the_calibration_where_it_is_known(advised: AccuracyReport, report: AccuracyReport) -> None:
+    values = {row["measure"]: row["value"] for row in csv.DictReader(io.StringIO(advised.to_csv()))}
+    assert float(values["expected_calibration_error"]) == pytest.approx(0.15)
+    assert float(values["temperature"]) == 1.25
+    assert "calibration" not in report.to_csv()
+
+
+def test_a_calibration_without_pixels_is_not_drawn() -> None:
+    report = AccuracyReport(CONFUSION, CLASSES, calibration=Calibration.measured([], []))
+    assert "not known (no pixels)" in report.to_text()
+    assert "<svg" not in report.to_html()
