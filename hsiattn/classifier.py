@@ -18,7 +18,15 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, ModelFileError, SplitError
 from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
-from hsiattn.sampling import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split
+from hsiattn.sampling import (
+    AllPixels,
+    GroupedPixels,
+    PixelSplitter,
+    RandomPixels,
+    SpatialBlocks,
+    Split,
+    connected_fields,
+)
 from hsiattn.scenes import as_source
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.training.callbacks import Listener
@@ -37,8 +45,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     recipe
         Name of a recipe, path of a recipe file, or a `Recipe`.
     split
-        How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "random", "none", a
-        splitter of `hsiattn.sampling`, or an array (H, W) of roles.
+        How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
+        fields), "random", "none", a splitter, or an array (H, W) of roles.
     random_state
         The one seed of everything random.
     device
@@ -125,7 +133,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             codes,
             classes,
             recipe,
-            self._splitter(recipe.patch_size),
+            self._splitter(recipe.patch_size, codes),
             seed=self.random_state,
             device=self.device,
             listener=listener,
@@ -229,15 +237,17 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             raise NotFittedError("this classifier is not fitted; call fit or load first")
         return self.bundle_
 
-    def _splitter(self, patch_size: int) -> PixelSplitter | NDArray[Any]:
+    def _splitter(self, patch_size: int, codes: NDArray[np.int64]) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str):
             return self.split
         if self.split == "blocks":
             return SpatialBlocks(buffer=patch_size // 2, random_state=self.random_state)
+        if self.split == "polygons":
+            return GroupedPixels(groups=connected_fields(codes), random_state=self.random_state)
         if self.split == "random":
             return RandomPixels(train_size=10, random_state=self.random_state)
         if self.split == "none":
             return AllPixels(random_state=self.random_state)
         raise SplitError(
-            f"there is no split {self.split!r}", "give blocks, random, none, a splitter or an array of roles"
+            f"there is no split {self.split!r}", "give blocks, polygons, random, none, a splitter or an array of roles"
         )

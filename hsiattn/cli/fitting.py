@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.sampling import PixelSplitter, Split
 
-SPLITS = ("blocks", "random", "none")
+SPLITS = ("blocks", "polygons", "random", "none")
 
 training_options = options.use(
     click.option(
@@ -35,7 +36,8 @@ training_options = options.use(
     options.label_key,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
-        help="How labelled pixels are held out: blocks with a buffer, single random pixels, or none.",
+        help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
+        "as wholes, single random pixels, or none.",
     ),
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
@@ -91,7 +93,7 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     if request.split_file is not None:
         split = read_roles(request.split_file, labels)
     else:
-        split = make_splitter(request, recipe.patch_size)
+        split = make_splitter(request, recipe.patch_size, labels)
     classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
     with training_bar() as listener:
         classifier.fit(
@@ -116,6 +118,7 @@ def check_consistency(request: Training) -> None:
         split = f"--split {request.split}"
         useless = {
             "blocks": [],
+            "polygons": ["--block-size", "--buffer"],
             "random": ["--block-size", "--buffer"],
             "none": ["--train-share", "--block-size", "--buffer"],
         }[request.split]
@@ -137,15 +140,22 @@ def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
     return roles
 
 
-def make_splitter(request: Training, patch_size: int) -> PixelSplitter:
+def make_splitter(request: Training, patch_size: int, labels: DataArray) -> PixelSplitter:
     """The splitter that the options describe; the buffer defaults to half a patch, so that no test window leaks."""
-    from hsiattn.sampling import AllPixels, RandomPixels, SpatialBlocks
+    from hsiattn.sampling import AllPixels, GroupedPixels, RandomPixels, SpatialBlocks, connected_fields
 
     if request.split == "none":
         return AllPixels(train_size=request.per_class, random_state=request.seed)
     if request.split == "random":
         size = request.per_class or request.train_share or 10
         return RandomPixels(train_size=size, random_state=request.seed)
+    if request.split == "polygons":
+        return GroupedPixels(
+            groups=connected_fields(labels.to_numpy()),
+            train_share=request.train_share or 0.5,
+            train_size=request.per_class,
+            random_state=request.seed,
+        )
     return SpatialBlocks(
         block_size=request.block_size,
         buffer=patch_size // 2 if request.buffer is None else request.buffer,
@@ -178,10 +188,7 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     """The same for people."""
     record, training, report = classifier.split_.record, classifier.bundle_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
-    lines = [
-        f"pixels    {pixels}",
-        f"training  {training['epochs']} epochs in {training['seconds']:.0f} s, the best was {training['best_epoch']}",
-    ]
+    lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
     if report is None:
         return [*lines, "accuracy  not known: no pixels were held out"]
     names = {"overall_accuracy": "overall accuracy", "average_accuracy": "average accuracy"}
@@ -189,6 +196,14 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     kappa = report.kappa
     figures.append(f"kappa {kappa.value:.3f} ({kappa.lower:.3f}–{kappa.upper:.3f})")
     return [*lines, f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
+
+
+def _course(training: Mapping[str, Any]) -> str:
+    """How training went, in words."""
+    epochs, seconds, best = training["epochs"], training["seconds"], training["best_epoch"]
+    if not epochs:
+        return f"in closed form, in {seconds:.1f} s"
+    return f"{epochs} epochs in {seconds:.0f} s" + (f", the best was {best}" if best < epochs else "")
 
 
 def percent(estimate: Estimate) -> str:

@@ -1,26 +1,57 @@
 """Which labelled pixels train, validate and test a network, what that leaks, and how their patches are gathered."""
 
+from hsiattn.sampling.groups import GroupedPixels, connected_fields
 from hsiattn.sampling.leakage import leakage, near
 from hsiattn.sampling.patches import LabelledPatches, gather_patches, gather_spectra
-from hsiattn.sampling.roles import ROLES, Split, read_split, split_labels, split_of_roles, write_split
+from hsiattn.sampling.protocols import (
+    PROTOCOLS,
+    Adaptation,
+    Protocol,
+    adapt_protocol,
+    draw_protocol,
+    leakage_by_window,
+)
+from hsiattn.sampling.roles import (
+    ROLES,
+    Split,
+    leave_classes_out,
+    read_split,
+    roles_of_tiles,
+    split_labels,
+    split_of_roles,
+    write_split,
+)
+from hsiattn.sampling.shipped import shipped_split, shipped_splits
 from hsiattn.sampling.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 from hsiattn.sampling.tiles import Tile, read_tile, tile_windows
 
 __all__ = [
+    "PROTOCOLS",
     "ROLES",
+    "Adaptation",
     "AllPixels",
+    "GroupedPixels",
     "LabelledPatches",
     "PixelSplitter",
+    "Protocol",
     "RandomPixels",
     "SpatialBlocks",
     "Split",
     "Tile",
+    "adapt_protocol",
+    "connected_fields",
+    "draw_protocol",
     "gather_patches",
     "gather_spectra",
     "leakage",
+    "leakage_by_window",
+    "leave_classes_out",
     "near",
     "read_split",
     "read_tile",
+    "roles_of_tiles",
+    "shipped_split",
+    "shipped_splits",
     "split_labels",
     "split_of_roles",
     "tile_windows",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.features import rasterize
 
-from hsiattn.classes import ClassTable, LandCoverClass
-from hsiattn.errors import LabelError, SplitError
+from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
+from hsiattn.errors import GridError, LabelError, SceneError, SplitError
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
-from hsiattn.sampling.splitters import PixelSplitter
+from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
+from hsiattn.scenes import Grid
+from hsiattn.scenes.alignment import Raster, grid_of_raster, has_georeference
 
 ROLES = {"none": 0, "training": 1, "validation": 2, "test": 3, "dropped": 4}
 """Value of each role in a split raster. "none" is not labelled; "dropped" is labelled and unused."""
@@ -142,6 +144,74 @@ def split_of_roles(
     return Split(own, _record(codes, own, classes, window, {"method": "given", "in_words": "as the given split says"}))
 
 
+def leave_classes_out(codes: NDArray[Any], classes: ClassTable, left_out: Iterable[int]) -> NDArray[Any]:
+    """Labels (H, W) without the pixels of some classes, which a model then never hears of.
+
+    Parameters
+    ----------
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Their table.
+    left_out
+        Codes of the classes to leave out; the model is made with `classes.subset` of the others.
+
+    Raises
+    ------
+    SplitError
+        The table does not know a class that is left out, or no class is left.
+    """
+    away = sorted({int(code) for code in left_out})
+    unknown = [code for code in away if code not in classes.codes]
+    if unknown:
+        raise SplitError(
+            f"class {', '.join(map(str, unknown))} is to be left out, but is not in the class table",
+            f"give some of {', '.join(map(str, classes.codes))}",
+        )
+    if len(away) == len(classes):
+        raise SplitError("every class is left out", "leave at least one class to train on")
+    return np.where(np.isin(codes, away), UNLABELLED, codes).astype(codes.dtype)
+
+
+def roles_of_tiles(grid: Raster, tiles: Mapping[str, Iterable[str | Path]]) -> NDArray[np.uint8]:
+    """Roles (H, W) of the pixels whose centres lie in tiles, georeferenced rasters that somebody gave roles to.
+
+    Parameters
+    ----------
+    grid
+        Of the labels, or labels or scene themselves.
+    tiles
+        Paths of the tiles by role, for example `{"training": [...], "test": [...]}`; no role is required. Tiles may
+        reach beyond the grid, and may have pixels of another size.
+
+    Returns
+    -------
+    NDArray
+        Values of `ROLES`; "none" outside all tiles.
+
+    Raises
+    ------
+    SplitError
+        Another word than those of `ROLES`, or a pixel in tiles of two roles.
+    GridError
+        A tile or the grid has no georeference, they differ in CRS, or a tile lies outside the grid.
+    SceneError
+        A tile cannot be opened.
+    """
+    own = grid_of_raster(grid)
+    roles = np.full((own.height, own.width), ROLES["none"], dtype=np.uint8)
+    for role, paths in tiles.items():
+        if role not in ROLES:
+            raise SplitError(f"there is no role {role!r}", f"give {', '.join(ROLES)}")
+        inside = _inside([_footprint(path, own) for path in paths], own)
+        other = np.unique(roles[inside & (roles != ROLES["none"])])
+        if other.size:
+            first = next(name for name, value in ROLES.items() if value == other[0])
+            raise SplitError(f"tiles for {first} and for {role} overlap", "give every tile one role")
+        roles[inside] = ROLES[role]
+    return roles
+
+
 def write_split(
     path: str | Path, roles: NDArray[np.uint8], *, crs: CRS | None, transform: Affine, overwrite: bool = False
 ) -> None:
@@ -196,6 +266,37 @@ _ROLE_COLORS = {
 }
 
 
+def _footprint(path: str | Path, grid: Grid) -> NDArray[np.float64]:
+    """Corners (4, 2) of a tile as column and row of the grid."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as tile:
+                place = Grid(tile.height, tile.width, tile.crs, tile.transform)
+    except (OSError, RasterioError) as error:
+        raise SceneError(f"the tile {path} is missing or not a raster", "check the path") from error
+    if not (has_georeference(place) and has_georeference(grid)):
+        which = f"the tile {path}" if has_georeference(grid) else "the raster that tiles are placed in"
+        raise GridError(f"{which} has no georeference", "give rasters with a transform")
+    if place.crs is not None and grid.crs is not None and place.crs != grid.crs:
+        raise GridError(f"the tile {path} is in another CRS than the raster it is placed in", "reproject the tile")
+    to_grid = ~grid.transform @ place.transform
+    ends = [(0, 0), (place.width, 0), (place.width, place.height), (0, place.height)]
+    corners = np.array([to_grid @ end for end in ends], dtype=np.float64)
+    if (corners.max(axis=0) <= 0).any() or (corners.min(axis=0) >= (grid.width, grid.height)).any():
+        raise GridError(f"the tile {path} lies outside the raster it is placed in", "give the tiles of this scene")
+    return corners
+
+
+def _inside(footprints: list[NDArray[np.float64]], grid: Grid) -> NDArray[np.bool_]:
+    """True where a pixel's centre lies in one of the footprints."""
+    if not footprints:
+        return np.zeros((grid.height, grid.width), dtype=bool)
+    shapes = [{"type": "Polygon", "coordinates": [[*corners.tolist(), corners[0].tolist()]]} for corners in footprints]
+    burnt = rasterize(shapes, (grid.height, grid.width), transform=Affine.identity(), dtype="uint8")
+    return np.asarray(burnt, dtype=bool)
+
+
 def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], classes: ClassTable) -> None:
     missing = [c for c in classes if not np.any(usable & (codes == c.code))]
     if missing:
@@ -212,8 +313,7 @@ def _splitting_by_name(
     try:
         yield from splitter.split(positions, members)
     except SplitError as error:
-        listed = re.compile(r"\bclass (\d+(?:, \d+)*)(?= )")
-        problem = listed.sub(lambda found: _named(classes.subset(map(int, found[1].split(", ")))), error.problem)
+        problem = CLASSES_NAMED.sub(lambda found: _named(classes.subset(map(int, found[1].split(", ")))), error.problem)
         raise SplitError(problem, error.remedy) from error
 
 

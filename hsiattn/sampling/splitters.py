@@ -6,6 +6,7 @@ y (N,), and yields pairs of index arrays (training, test). Pixels in neither wer
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,8 @@ from hsiattn.errors import SplitError
 from hsiattn.sampling.leakage import near
 
 Indices = NDArray[np.int64]
+CLASSES_NAMED = re.compile(r"\bclass (\d+(?:, \d+)*)(?= )")
+"""Where a splitter's complaint lists classes by code: "class 1, 11 has …"."""
 _TRIALS = 256
 _SMALLEST_SHARE = 0.1
 
@@ -50,7 +53,7 @@ class PixelSplitter(ABC):
         """
         positions, codes = np.asarray(X), np.asarray(y)
         for draw in range(self.n_splits):
-            training, test = self._draw(positions, codes, np.random.default_rng((self.random_state, draw)))
+            training, test = self._draw(positions, codes, groups, np.random.default_rng((self.random_state, draw)))
             yield np.sort(training), np.sort(test)
 
     def describe(self) -> dict[str, Any]:
@@ -63,8 +66,10 @@ class PixelSplitter(ABC):
         """How the test pixels came about, for the reader of a report."""
 
     @abstractmethod
-    def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
-        """One pair of index arrays."""
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        """One pair of index arrays; `groups` as `split` was given them."""
 
 
 class AllPixels(PixelSplitter):
@@ -76,7 +81,9 @@ class AllPixels(PixelSplitter):
 
     in_words = "none held out"
 
-    def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
         chosen = [
             rng.permutation(np.flatnonzero(codes == code))[: self.train_size if self.train_size else None]
             for code in np.unique(codes)
@@ -102,7 +109,9 @@ class RandomPixels(PixelSplitter):
 
     in_words = "single pixels at random, among the training pixels"
 
-    def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
         training, test = [], []
         for code in np.unique(codes):
             members = rng.permutation(np.flatnonzero(codes == code))
@@ -154,8 +163,7 @@ class SpatialBlocks(PixelSplitter):
         random_state: int = 0,
     ) -> None:
         super().__init__(n_splits, random_state=random_state)
-        if not 0 < train_share < 1:
-            raise SplitError(f"the training share of blocks is {train_share}", "give a number between 0 and 1")
+        check_share(train_share, "blocks")
         self.block_size = block_size
         self.buffer = buffer
         self.train_share = train_share
@@ -166,7 +174,9 @@ class SpatialBlocks(PixelSplitter):
         """How the test pixels came about, for the reader of a report."""
         return f"in other blocks of the scene, more than {self.buffer} pixels from any training pixel"
 
-    def _draw(self, positions: NDArray[Any], codes: NDArray[Any], rng: np.random.Generator) -> tuple[Indices, Indices]:
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
         failure: SplitError | None = None
         for size in self._sizes(positions):
             try:
@@ -192,7 +202,7 @@ class SpatialBlocks(PixelSplitter):
         np.add.at(counts, (blocks, members), 1)
         for assignment in _balanced_assignments(counts, classes, self.train_share, size, rng):
             in_training = assignment[blocks]
-            training = _draw_per_class(np.flatnonzero(in_training), members, self.train_size, rng)
+            training = draw_per_class(np.flatnonzero(in_training), members, self.train_size, rng)
             test = _outside_buffer(positions, training, np.flatnonzero(~in_training), self.buffer)
             if len(np.unique(members[test])) == len(classes):
                 return training, test
@@ -202,6 +212,27 @@ class SpatialBlocks(PixelSplitter):
             f"with blocks of {size}",
             "label it in more places, use a smaller --buffer (with a smaller patch), another --block-size or seed",
         )
+
+
+def check_share(share: float, side: str) -> None:
+    """Refuse a training share that leaves nothing for one of the sides."""
+    if not 0 < share < 1:
+        raise SplitError(f"the training share of {side} is {share}", "give a number between 0 and 1")
+
+
+def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.random.Generator) -> Indices:
+    """At most `size` pixels per class from a pool of pixel indices."""
+    drawn = []
+    for k in np.unique(members[pool]):
+        candidates = rng.permutation(pool[members[pool] == k])
+        drawn.append(candidates[: _pixels_of(size, len(candidates))])
+    return np.concatenate(drawn)
+
+
+def classes_named(problem: str) -> list[int]:
+    """Codes of the classes that a splitter's complaint is about."""
+    found = CLASSES_NAMED.search(problem)
+    return [int(code) for code in found[1].split(", ")] if found else []
 
 
 def _pixels_of(size: float | None, available: int) -> int:
@@ -241,15 +272,6 @@ def _balanced_assignments(
         )
     for trial in order[:32]:
         yield trials[trial]
-
-
-def _draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.random.Generator) -> Indices:
-    """At most `size` pixels per class from a pool of pixel indices."""
-    drawn = []
-    for k in np.unique(members[pool]):
-        candidates = rng.permutation(pool[members[pool] == k])
-        drawn.append(candidates[: _pixels_of(size, len(candidates))])
-    return np.concatenate(drawn)
 
 
 def _outside_buffer(positions: NDArray[Any], training: Indices, candidates: Indices, buffer: int) -> Indices:

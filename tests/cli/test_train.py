@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from hsiattn.cli import fitting
-from hsiattn.sampling import ROLES, write_split
+from hsiattn.sampling import ROLES, connected_fields, write_split
 
 
 @pytest.fixture
@@ -62,6 +62,40 @@ def test_random_pixels_leak_and_no_split_has_no_accuracy(train):
     assert everything["accuracy"] is None
 
 
+def test_polygons_are_held_out_as_wholes(train, tiny):
+    result = train("--split", "polygons", "--per-class", 30, "--seed", 2, "--write-split", "split.tif", "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)["split"]
+    assert (record["method"], record["train_size"], record["random_state"]) == ("GroupedPixels", 30, 2)
+    assert "polygons" in record["in_words"]
+    with rasterio.open("split.tif") as dataset:
+        roles = dataset.read(1)
+    fields = connected_fields(tiny.codes)
+    assert record["groups"]["number"] == fields.max()
+    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
+    assert not set(fields[fitted]) & set(fields[roles == ROLES["test"]])
+    for code in (1, 4, 7):
+        assert (fitted & (tiny.codes == code)).sum() == 30
+        assert ((roles == ROLES["test"]) & (tiny.codes == code)).sum() > 0
+
+
+def test_the_share_of_polygons_that_train_can_be_chosen(train):
+    shares = []
+    for share in (0.2, 0.8):
+        result = train("--split", "polygons", "--train-share", share, "--overwrite", "--json")
+        pixels = json.loads(result.stdout)["split"]["pixels"]
+        shares.append(1 - pixels["test"] / sum(pixels.values()))
+    assert shares == pytest.approx([0.2, 0.8], abs=0.1)
+
+
+def test_a_class_in_a_single_polygon_is_named(desk, tiny, refused, quick, write_labels):
+    codes = np.where(tiny.codes == 7, 0, tiny.codes)
+    codes[20:24, 20:24] = 7
+    write_labels(desk / "labels.tif", codes, crs=tiny.crs, transform=tiny.transform)
+    arguments = ("--labels", "labels.tif", "-o", "m.hsiattn", "--split", "polygons", *quick)
+    assert "class 7 lies in a single polygon" in refused("train", "scene.tif", *arguments)
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another_split(train, desk):
     def digest(seed: int) -> tuple[str, dict]:
         assert train("--seed", seed, "--overwrite", "--threads", 1).exit_code == 0
@@ -86,6 +120,8 @@ def test_the_log_holds_loss_and_accuracy_of_every_epoch(model):
     "options",
     [
         ("--split", "random", "--buffer", "3"),
+        ("--split", "polygons", "--buffer", "3"),
+        ("--split", "polygons", "--block-size", "8"),
         ("--split", "random", "--per-class", "3", "--train-share", "0.5"),
         ("--split", "none", "--train-share", "0.5"),
         ("--split-file", "split.tif", "--per-class", "3"),

@@ -1,5 +1,6 @@
 """Roles of pixels: what the raster says, what the record says, and what is refused."""
 
+import csv
 import json
 
 import numpy as np
@@ -11,18 +12,21 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, OutputError, SplitError
+from hsiattn.errors import GridError, LabelError, OutputError, SceneError, SplitError
 from hsiattn.sampling import (
     ROLES,
     AllPixels,
     RandomPixels,
     SpatialBlocks,
     leakage,
+    leave_classes_out,
     read_split,
+    roles_of_tiles,
     split_labels,
     split_of_roles,
     write_split,
 )
+from hsiattn.scenes import Grid
 
 CLASSES = ClassTable.from_records(
     [{"code": 1, "name": "oats"}, {"code": 11, "name": "rye"}, {"code": 20, "name": "ley"}]
@@ -215,3 +219,106 @@ def test_values_beyond_a_byte_are_not_folded_into_roles(tmp_path):
         dataset.write(np.array([[257, -255]], dtype=np.int16), 1)
     with pytest.raises(LabelError, match="-255"):
         read_split(tmp_path / "wide.tif")
+
+
+def test_classes_left_out_are_unlabelled_and_all_others_stay(codes):
+    without = leave_classes_out(codes, CLASSES, [11, 1])
+    np.testing.assert_array_equal(without, [[0 if code in (1, 11) else code for code in row] for row in codes])
+    assert without.dtype == codes.dtype
+    split = split_labels(without, CLASSES.subset([20]), RandomPixels(train_size=5), window=3)
+    assert set(split.record["per_class"]) == {"ley"}
+    assert not split.roles[np.isin(codes, [1, 11])].any()
+
+
+@pytest.mark.parametrize(("left_out", "problem"), [([7, 11], "class 7 "), ([1, 11, 20], "every class")])
+def test_classes_that_cannot_be_left_out_are_refused(codes, left_out, problem):
+    with pytest.raises(SplitError, match=problem):
+        leave_classes_out(codes, CLASSES, left_out)
+
+
+PLACE = Affine(10.0, 0.0, 360000.0, 0.0, -10.0, 5810000.0)
+ROTATED = Affine.translation(5000.0, 9000.0) @ Affine.rotation(30.0) @ Affine.scale(10.0, -10.0)
+UTM = CRS.from_epsg(32633)
+
+
+@pytest.fixture
+def tile(tmp_path):
+    """The function that writes a tile of h × w pixels whose corner lies at a column and row of a grid."""
+
+    def write(name, column, row, width, height, *, place=PLACE, pixel=1.0, crs=UTM):
+        path = tmp_path / f"{name}.tif"
+        transform = place @ Affine.translation(column, row) @ Affine.scale(pixel)
+        profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": height, "width": width}
+        with rasterio.open(path, "w", **profile, crs=crs, transform=transform) as dataset:
+            dataset.write(np.ones((1, height, width), dtype=np.uint8))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("place", [PLACE, ROTATED], ids=["north up", "rotated"])
+def test_pixels_have_the_role_of_the_tile_in_which_their_centre_lies(tile, place):
+    grid = Grid(12, 20, UTM, place)
+    tiles = {
+        "training": [tile("a", 0, 0, 4, 5, place=place), tile("b", 8, 4, 4, 4, place=place)],
+        "test": [str(tile("beyond", 16, 8, 9, 9, place=place))],
+        "validation": [tile("coarse", 4, 5, 1, 2, place=place, pixel=2.9)],
+        "dropped": [],
+    }
+    expected = np.zeros((12, 20), dtype=np.uint8)
+    expected[:5, :4] = expected[4:8, 8:12] = ROLES["training"]
+    expected[8:, 16:] = ROLES["test"]
+    expected[5:11, 4:7] = ROLES["validation"]  # 2.9 wide and 5.8 high: the last centres are at 2.5 and 5.5
+    roles = roles_of_tiles(grid, tiles)
+    np.testing.assert_array_equal(roles, expected)
+    assert roles.dtype == np.uint8
+
+
+def test_tiles_of_two_roles_must_not_overlap_but_those_of_one_may(tile):
+    grid, first, second = Grid(12, 20, UTM, PLACE), tile("a", 0, 0, 6, 6), tile("b", 5, 5, 6, 6)
+    assert roles_of_tiles(grid, {"test": [first, second]}).astype(bool).sum() == 71
+    with pytest.raises(SplitError, match="training and for test overlap"):
+        roles_of_tiles(grid, {"training": [first], "test": [second]})
+
+
+def test_an_unknown_role_is_refused_with_the_known_ones(tile):
+    with pytest.raises(SplitError, match="'train'") as caught:
+        roles_of_tiles(Grid(12, 20, UTM, PLACE), {"train": [tile("a", 0, 0, 6, 6)]})
+    assert "training" in caught.value.remedy
+
+
+def test_tiles_that_cannot_be_placed_are_refused_by_name(tile, tmp_path):
+    grid = Grid(12, 20, UTM, PLACE)
+    outside, elsewhere = tile("outside", 20, 0, 5, 5), tile("elsewhere", 0, 0, 5, 5, crs=CRS.from_epsg(32632))
+    with pytest.raises(GridError, match=r"outside\.tif lies outside"):
+        roles_of_tiles(grid, {"test": [outside]})
+    with pytest.raises(GridError, match=r"elsewhere\.tif is in another CRS"):
+        roles_of_tiles(grid, {"test": [elsewhere]})
+    with pytest.raises(GridError, match="has no georeference"):
+        roles_of_tiles(Grid(12, 20, None, Affine.identity()), {"test": [elsewhere]})
+    with pytest.raises(SceneError, match=r"gone\.tif"):
+        roles_of_tiles(grid, {"test": [tmp_path / "gone.tif"]})
+
+
+@pytest.mark.real_scene
+def test_enmap_tiles_give_every_role_the_pixels_that_their_producers_counted(real_data):
+    folder = real_data / "enmap-potsdam"
+    tiles = {}
+    for role, name in (("training", "train"), ("validation", "validation"), ("test", "test")):
+        with (folder / f"{name}_files.csv").open() as file:
+            tiles[role] = [folder / row["image"] for row in csv.DictReader(file)]
+    with rasterio.open(folder / "enmap_landcover_unstyled.tif") as raster:
+        codes = raster.read(1)
+        grid = Grid(raster.height, raster.width, raster.crs, raster.transform)
+    roles = roles_of_tiles(grid, tiles)
+    counted = {role: sum(1 for _ in paths) * 32 * 32 for role, paths in tiles.items()}
+    assert {role: int((roles == ROLES[role]).sum()) for role in tiles} == counted
+    for role, paths in tiles.items():
+        own = []
+        for path in paths:
+            with rasterio.open(folder / "labels" / path.name) as labels:
+                own.append(labels.read(1).ravel())
+        np.testing.assert_array_equal(
+            np.bincount(codes[roles == ROLES[role]].astype(int), minlength=7),
+            np.bincount(np.concatenate(own).astype(int), minlength=7),
+        )
