@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +30,8 @@ class PreparationSettings(BaseModel):
 
     scaling: Literal["standardize", "minmax"] = "standardize"
     """Per band: to mean 0 and deviation 1, or to [0, 1]."""
+    bands_as_components: bool = False
+    """Hand the scaled bands themselves on as components, before the others, for what averages them over windows."""
     principal_components: int = Field(default=0, ge=0)
     """Number of whitened principal components of reflectance."""
     rescale_components: bool = False
@@ -64,6 +67,12 @@ class Preparation:
         """C, number of components."""
         return len(self.shift)
 
+    @cached_property
+    def _hands_bands_on(self) -> bool:
+        """Whether components are the scaled bands and nothing else, which takes no product and no memory of its own."""
+        identity = np.eye(len(self.bands), dtype=np.float32)
+        return bool(np.array_equal(self.projection, identity) and not self.shift.any())
+
     def transform(
         self, values: NDArray[Any], valid: NDArray[np.bool_], scale: float = 1.0
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -85,7 +94,7 @@ class Preparation:
             spectra[:, missing] = 0.0  # before arithmetic: NaN and infinities would warn and spread
         spectra *= (self.gain / np.float32(scale))[:, None]
         spectra -= (self.offset * self.gain)[:, None]
-        components = self.projection @ spectra + self.shift[:, None]
+        components = spectra if self._hands_bands_on else self.projection @ spectra + self.shift[:, None]
         if some_missing:
             spectra[:, missing] = 0.0
             components[:, missing] = 0.0
@@ -160,6 +169,10 @@ def fit_preparation(
     offset, gain = low, 1.0 / np.where(high > low, high - low, 1.0)
 
     projections, shifts = [], []
+    count = int(varies.sum())
+    if settings.bands_as_components:
+        projections.append(np.eye(count))
+        shifts.append(np.zeros(count))
     if settings.principal_components:
         axes = _whitened_axes(moments, settings.principal_components)
         centre = -axes @ moments.mean
@@ -171,7 +184,6 @@ def fit_preparation(
         directions, centre = _discriminant_axes((training - offset) * gain, targets)
         projections.append(directions)
         shifts.append(centre)
-    count = int(varies.sum())
     preparation = Preparation(
         bands=bands[varies],
         offset=offset.astype(np.float32),

@@ -49,6 +49,26 @@ def test_minmax_spectra_are_those_of_scikit_learn(spectra):
     np.testing.assert_allclose(scaled, MinMaxScaler().fit_transform(spectra), atol=2e-6)
 
 
+def test_bands_can_be_components_alone_or_before_others(spectra):
+    alone, with_others = (_fit(spectra, bands_as_components=True, discriminant=other) for other in (False, True))
+    scaled, components = _apply(alone, spectra)
+    np.testing.assert_array_equal(components, scaled)
+    _, discriminant = _apply(_fit(spectra, discriminant=True), spectra)
+    np.testing.assert_allclose(_apply(with_others, spectra)[1], np.hstack([scaled, discriminant]), atol=1e-5)
+    assert (alone.channels, with_others.channels) == (6, 8)
+
+
+def test_bands_as_components_are_zero_where_nothing_was_measured(spectra):
+    cube, valid = spectra.T.reshape(6, 9, 10).copy(), np.ones((9, 10), dtype=bool)
+    valid[2, 3], cube[:, 2, 3] = False, np.nan
+    preparation = _fit(spectra, bands_as_components=True)
+    for read in (preparation, Preparation.from_arrays(preparation.to_arrays())):
+        scaled, components = read.transform(cube, valid)
+        np.testing.assert_array_equal(components, scaled)
+        assert not components[:, 2, 3].any()
+        assert np.isfinite(components).all()
+
+
 @pytest.mark.parametrize("scaling", ["standardize", "minmax"])
 @pytest.mark.parametrize("count", [1, 4, 6])
 def test_components_are_the_whitened_principal_components_of_reflectance(spectra, scaling, count):

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from hsiattn.errors import RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
+from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
 from hsiattn.networks.hierarchical import Hierarchical
@@ -25,17 +26,24 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "smlp": SMLP,
     "attendnet": AttendNet,
     "hierarchical": Hierarchical,
+    "discriminant": Discriminant,
+    "random-forest": RandomForest,
+    "rbf-svm": RBFSVM,
 }
 
 __all__ = [
     "GSA",
     "NETWORKS",
+    "RBFSVM",
     "SMLP",
     "SSAN",
     "AttendNet",
+    "Discriminant",
     "Edge",
+    "FittedNetwork",
     "GroupedSSAN",
     "Hierarchical",
+    "RandomForest",
     "RefinedDiscriminant",
     "SpectralSpatialNetwork",
     "accepts",

@@ -81,10 +81,20 @@ def train_network(
     Raises
     ------
     TrainingError
-        A checkpoint of another run, an unknown device, or a loss that is not finite.
+        A checkpoint of another run, an unknown device, a loss that is not finite, or epochs for a network in which
+        nothing learns by gradient.
     """
     chosen = choose_device(device)
     precision = choose_precision(settings.precision, chosen)
+    if 0 in (epochs, settings.max_epochs):
+        if log:
+            start_log(log, keep=False)
+        return _only_start(network, training, chosen, precision)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise TrainingError(
+            f"{type(network).__name__} is fitted in closed form and learns nothing in epochs",
+            "set training.max_epochs=0",
+        )
     network.train()
     network.warm_start(*as_tensors(training))
     module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
@@ -121,6 +131,28 @@ def train_network(
         best_validation_loss=best.loss,
         seconds=round(time.monotonic() - began, 2),
         device=str(chosen),
+        precision=precision,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
+
+
+def _only_start(
+    network: SpectralSpatialNetwork,
+    training: LabelledPatches,
+    device: torch.device,
+    precision: Literal["32", "bf16-mixed"],
+) -> TrainingRecord:
+    """The warm start alone, without all that epochs need."""
+    began = time.monotonic()
+    network.train()
+    network.warm_start(*as_tensors(training))
+    network.eval()
+    return TrainingRecord(
+        epochs=0,
+        best_epoch=0,
+        best_validation_loss=float("nan"),
+        seconds=round(time.monotonic() - began, 2),
+        device=str(device),
         precision=precision,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
     )

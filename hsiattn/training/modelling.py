@@ -29,6 +29,8 @@ from hsiattn.training.recipes import Recipe
 from hsiattn.training.search import candidates_of, search_arguments
 
 _TEST_PIXELS_AT_ONCE = 8192
+_TEST_BYTES_AT_ONCE = 2**26
+"""Of patches; with all bands as components, those of 8192 pixels would take half a gigabyte, twice while gathered."""
 _FEW_VALIDATION_PIXELS = 30
 
 
@@ -157,8 +159,13 @@ def _train(
     log: Path | None,
     checkpoints: Checkpoints | None,
 ) -> _Trained:
-    """Train with early stopping, then, where the recipe says so, anew on training and validation pixels together."""
+    """Train with early stopping, then, where the recipe says so, anew on training and validation pixels together.
+
+    Without epochs there is nothing to stop: the warm start is fitted on all of them at once.
+    """
     settings = scene.recipe.training
+    if settings.max_epochs == 0:
+        return _fitted_on_all(scene, split, chosen, 0, seed=seed, device=device, log=log)
     fitted, aside = scene.positions(split, "training"), scene.positions(split, "validation")
     preparation = scene.fit_preparation(*fitted)
     training = scene.gather(*fitted, preparation)
@@ -183,13 +190,30 @@ def _train(
         )
     if not len(validation) or not settings.refit:
         return _Trained(network, arguments, preparation, record)
+    again = _fitted_on_all(scene, split, chosen, record.best_epoch, seed=seed, device=device)
+    seconds = round(record.seconds + again.record.seconds, 2)
+    return replace(again, record=replace(record, seconds=seconds))
+
+
+def _fitted_on_all(
+    scene: LabelledScene,
+    split: Split,
+    chosen: dict[str, Any],
+    epochs: int,
+    *,
+    seed: int,
+    device: str,
+    log: Path | None = None,
+) -> _Trained:
+    """So many epochs on training and validation pixels together, none held out."""
     together = scene.positions(split, "training", "validation")
     preparation = scene.fit_preparation(*together)
     training = scene.gather(*together, preparation)
+    nothing = training.take(np.empty(0, np.int64))
     arguments = scene.network_arguments(training, chosen)
-    network = _network(arguments, seed)
-    again = train_network(network, training, nothing, settings, seed=seed, device=device, epochs=record.best_epoch)
-    return _Trained(network, arguments, preparation, replace(record, seconds=round(record.seconds + again.seconds, 2)))
+    network, settings = _network(arguments, seed), scene.recipe.training
+    record = train_network(network, training, nothing, settings, seed=seed, device=device, log=log, epochs=epochs)
+    return _Trained(network, arguments, preparation, record)
 
 
 def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:
@@ -206,8 +230,9 @@ def _test(scene: LabelledScene, split: Split, trained: _Trained, device: torch.d
     count = len(scene.classes)
     confusion = np.zeros((count, count), dtype=np.int64)
     network = trained.network.eval().to(device)
-    for start in range(0, len(positions), _TEST_PIXELS_AT_ONCE):
-        part = slice(start, start + _TEST_PIXELS_AT_ONCE)
+    at_once = _pixels_at_once(trained.preparation.channels, scene.recipe.patch_size)
+    for start in range(0, len(positions), at_once):
+        part = slice(start, start + at_once)
         pixels = scene.gather(positions[part], targets[part], trained.preparation)
         inputs = as_tensors(pixels)[:3]
         with mixed_precision(device, trained.record.precision):
@@ -222,6 +247,11 @@ def _test(scene: LabelledScene, split: Split, trained: _Trained, device: torch.d
         window=scene.recipe.patch_size,
         notes=(f"test pixels: {split.record['in_words']}; none of them was seen in training",),
     )
+
+
+def _pixels_at_once(channels: int, patch_size: int) -> int:
+    """Test pixels whose patches are gathered together: bounded by their bytes, at least a batch."""
+    return min(_TEST_PIXELS_AT_ONCE, max(256, _TEST_BYTES_AT_ONCE // (4 * max(1, channels) * patch_size**2)))
 
 
 def _checkpoint(scene: LabelledScene, split: Split, seed: int, folder: Path, resume: bool) -> Checkpoints:

@@ -48,7 +48,8 @@ class TrainingSettings(_Settings):
     schedule: Literal["constant", "cosine"] = "constant"
     """Learning rate over the epochs: as it is, or falling to 0 along a half cosine."""
     batch_size: int = Field(default=128, ge=1)
-    max_epochs: int = Field(default=200, ge=1)
+    max_epochs: int = Field(default=200, ge=0)
+    """0 leaves the network at its warm start, which is then fitted on training and validation pixels together."""
     max_steps: int | None = Field(default=None, ge=1)
     """Batches after which training stops, at the end of that epoch."""
     patience: int = Field(default=50, ge=1)

@@ -154,6 +154,22 @@ def test_so_many_epochs_are_trained_as_asked_and_none_leaves_the_warm_start():
     assert _same(network, start)
 
 
+def test_a_recipe_without_epochs_stops_at_the_warm_start_before_anything_is_set_up(tmp_path, monkeypatch):
+    start, _ = _train(epochs=0)
+    monkeypatch.setattr("lightning.Trainer", None)
+    network, record = _train(SETTINGS.model_copy(update={"max_epochs": 0}), log=tmp_path / "log.csv")
+    assert _same(network, start)
+    assert not network.training
+    assert (record.epochs, record.best_epoch) == (0, 0)
+    assert (tmp_path / "log.csv").read_text().startswith("epoch,")
+
+
+def test_epochs_for_a_network_without_gradients_are_refused():
+    network = create_network("discriminant", bands=9, channels=2, classes=3, patch_size=3)
+    with pytest.raises(TrainingError, match="max_epochs=0"):
+        train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+
+
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2)])
 def test_most_steps_are_a_limit_at_the_end_of_an_epoch(steps, epochs):
     settings = SETTINGS.model_copy(update={"max_steps": steps})

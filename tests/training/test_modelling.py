@@ -96,6 +96,39 @@ def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs
     assert len(calls) == 1
 
 
+def test_without_epochs_the_start_is_fitted_once_on_all_but_the_test_pixels(scene, tiny, classes, recipe, monkeypatch):
+    calls, original = [], modelling.train_network
+
+    def record(network, training, validation, settings, **options):
+        calls.append((len(training), len(validation)))
+        return original(network, training, validation, settings, **options)
+
+    monkeypatch.setattr(modelling, "train_network", record)
+    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
+    assert calls == [(3 * 12, 0)]
+    assert model.bundle.training["epochs"] == 0
+    assert model.split.record["pixels"]["validation"] > 0
+
+
+def test_test_pixels_are_gathered_in_parts_that_fit_memory(model, scene, tiny, classes, recipe, monkeypatch):
+    sizes, original = [], modelling.LabelledScene.gather
+
+    def record(self, positions, *rest):
+        sizes.append(len(positions))
+        return original(self, positions, *rest)
+
+    monkeypatch.setattr(modelling.LabelledScene, "gather", record)
+    monkeypatch.setattr(modelling, "_TEST_BYTES_AT_ONCE", 1)
+    again = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    np.testing.assert_array_equal(again.report.confusion, model.report.confusion)
+    assert sizes[-2] == 256 > sizes[-1] > 0
+
+
+@pytest.mark.parametrize(("channels", "patch_size", "pixels"), [(0, 1, 8192), (5, 9, 8192), (204, 9, 1015)])
+def test_a_patch_of_many_bytes_means_fewer_pixels_at_once(channels, patch_size, pixels):
+    assert modelling._pixels_at_once(channels, patch_size) == pixels
+
+
 def test_without_a_test_part_there_is_no_report(scene, tiny, classes, recipe):
     model = make_model(as_source(scene), tiny.codes, classes, recipe, AllPixels(), device="cpu")
     assert model.report is None

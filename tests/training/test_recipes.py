@@ -23,7 +23,8 @@ def test_a_recipe_of_the_package_loads_says_its_name_and_builds_its_network(name
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.description
-    channels = recipe.preparation.principal_components + (2 if recipe.preparation.discriminant else 0)
+    settings = recipe.preparation
+    channels = 9 * settings.bands_as_components + settings.principal_components + 2 * settings.discriminant
     sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
     assert create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 
@@ -59,7 +60,7 @@ def test_changes_are_applied_in_their_order_and_to_that_key_alone():
 @pytest.mark.parametrize(
     ("change", "key"),
     [
-        ("training.max_epochs=0", "training.max_epochs"),
+        ("training.max_epochs=-1", "training.max_epochs"),
         ("training.max_epochs=many", "training.max_epochs"),
         ("training.epochs=3", "training.epochs"),
         ("training.optimizer=sgd", "training.optimizer"),
