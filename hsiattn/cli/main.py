@@ -14,6 +14,7 @@ import click
 from hsiattn import __version__
 from hsiattn.cli import options
 from hsiattn.cli.assess import assess
+from hsiattn.cli.benchmark import benchmark
 from hsiattn.cli.classify import classify
 from hsiattn.cli.datasets import datasets
 from hsiattn.cli.failures import Failure, explain, print_traceback
@@ -74,5 +75,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, datasets, models):
+for command in (train, classify, assess, info, datasets, models, benchmark):
     main.add_command(command)

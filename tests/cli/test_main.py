@@ -14,7 +14,7 @@ from hsiattn.cli import main as cli_main
 from hsiattn.cli.main import main
 from hsiattn.errors import SceneError
 
-COMMANDS = ("train", "classify", "assess", "info", "datasets", "models")
+COMMANDS = ("train", "classify", "assess", "info", "datasets", "models", "benchmark")
 
 
 def run(*arguments):

@@ -1,0 +1,224 @@
+"""`hsiattn benchmark`: recipes × scenes × protocols × seeds, with records and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hsiattn.cli import options, outputs
+from hsiattn.cli.failures import Failure, print_line
+from hsiattn.cli.progress import duration
+
+if TYPE_CHECKING:
+    from hsiattn.experiments.measurement import Task
+    from hsiattn.experiments.plan import Plan
+    from hsiattn.experiments.records import RecordFolder
+    from hsiattn.experiments.runs import Run
+
+Advance = Callable[[int, int], None]
+"""Called with the number of runs that are done and that have failed."""
+
+
+@dataclass
+class Progress:
+    """How far a benchmark has come.
+
+    Attributes
+    ----------
+    runs
+        Of the plan, after filters.
+    before
+        Finished by an earlier call.
+    done
+        Finished by this one.
+    failed
+        Runs and reasons.
+    """
+
+    runs: int
+    before: int
+    done: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"of {self.runs} runs {self.done} done, {self.before} done before, {len(self.failed)} failed"
+
+
+@click.command(short_help="Compare recipes on scenes, over protocols and seeds.")
+@click.argument("config", metavar="CONFIG")
+@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; made if need be.")
+@click.option("--data", metavar="FOLDER", help="What paths in CONFIG are relative to; default: the folder of CONFIG.")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="Runs side by side, one thread each; default: one per core."
+)
+@click.option("--seeds", type=click.IntRange(1), metavar="N", help="The seeds 0 … N-1 instead of those of CONFIG.")
+@click.option(
+    "--only", multiple=True, metavar="KIND=NAME",
+    help="Do only the runs of scene=NAME, protocol=NAME or recipe=NAME; may be repeated, those of one kind add up.",
+)  # fmt: skip
+@click.option("--report-only", is_flag=True, help="Run nothing; write tables and report of what is finished.")
+@options.device
+@click.option("--overwrite", is_flag=True, help="Do runs again that were finished with another configuration.")
+@options.as_json
+@options.common
+def benchmark(
+    config: str,
+    output: str,
+    data: str | None,
+    jobs: int | None,
+    seeds: int | None,
+    only: tuple[str, ...],
+    report_only: bool,
+    device: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run every recipe of CONFIG on every scene, under every protocol, with every seed, and compare them.
+
+    CONFIG is a YAML file, or the name of one of the package (example). Recipes share the splits, so that they are
+    compared pair by pair. Every finished run is kept in FOLDER, and the same command goes on where it was stopped.
+    FOLDER then holds runs.csv, one line per run (also runs.parquet where pyarrow is installed), classes.csv,
+    report.html and report.md, always of all finished runs of CONFIG.
+
+    \b
+        hsiattn datasets example data
+        hsiattn benchmark example --data data -o results
+        hsiattn benchmark mine.yaml -o results --only scene=salinas-a --only recipe=default --seeds 2
+    """
+    if report_only and only:
+        raise click.UsageError("--only has no meaning with --report-only, which runs nothing")
+
+    from hsiattn.experiments.plan import load_plan, plan_path
+    from hsiattn.experiments.records import RecordFolder
+    from hsiattn.experiments.runs import only as filtered
+    from hsiattn.experiments.runs import runs_of
+
+    plan, home = load_plan(config), plan_path(config).parent
+    runs = runs_of(plan, beside=home, seeds=None if seeds is None else range(seeds))
+    folder, progress = RecordFolder(Path(output)), Progress(0, 0)
+    if not report_only:
+        chosen = filtered(plan, runs, only)
+        tasks = make_tasks(chosen, data_folder(config, data), Path(output), device)
+        missing = folder.unfinished(tasks, overwrite)
+        outputs.make_folder(Path(output))
+        progress = Progress(len(chosen), len(chosen) - len(missing))
+        run_tasks(missing, folder, progress, jobs)
+    if report_only or folder.read_all(runs):
+        finish(plan, runs, folder, progress, as_json)
+    if progress.failed:
+        tell_failures(progress)
+        raise Failure(f"{len(progress.failed)} of {progress.runs} runs failed; the same command tries them again")
+
+
+def data_folder(config: str, data: str | None) -> Path:
+    """The folder that paths of a plan are relative to; for a plan of the package, the working directory."""
+    from hsiattn.experiments.plan import plan_names, plan_path
+
+    if data is not None:
+        return Path(data).resolve()
+    return Path.cwd() if config in plan_names() else plan_path(config).parent.resolve()
+
+
+def make_tasks(runs: Sequence[Run], data: Path, folder: Path, device: str) -> list[Task]:
+    """The runs with the fingerprints of their data, for which every scene is opened once.
+
+    Raises
+    ------
+    HsiattnError
+        A scene, labels or files of a protocol are missing or damaged.
+    """
+    from hsiattn.experiments.measurement import Task
+    from hsiattn.experiments.protocols import data_fingerprint
+    from hsiattn.experiments.scenes import open_entry
+
+    fingerprints: dict[tuple[str, str, int], str] = {}
+    for run in sorted(runs, key=lambda run: run.scene.name):
+        key = run.scene.name, run.protocol.name, run.seed
+        if key not in fingerprints:
+            fingerprints[key] = data_fingerprint(run, open_entry(run.scene, data), data)
+    return [
+        Task(run, fingerprints[run.scene.name, run.protocol.name, run.seed], data, folder.resolve(), device)
+        for run in runs
+    ]
+
+
+def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, jobs: int | None) -> None:
+    """Run what is missing, keeping every result as soon as it is there.
+
+    Raises
+    ------
+    Failure
+        Interrupted; the line says how far it has come.
+    """
+    from hsiattn.experiments.execution import Failed, cores, side_by_side
+    from hsiattn.experiments.measurement import perform
+
+    try:
+        with run_bar(len(tasks)) as advance, closing(side_by_side(perform, tasks, jobs=jobs or cores())) as results:
+            for task, result in results:
+                if isinstance(result, Failed):
+                    progress.failed.append((str(task.run), result.reason))
+                    if options.verbosity(click.get_current_context()) > 0:
+                        click.echo(result.traceback, err=True)
+                else:
+                    folder.write(task.run, result)
+                    progress.done += 1
+                if advance:
+                    advance(progress.done, len(progress.failed))
+    except KeyboardInterrupt as interrupt:
+        raise Failure(f"interrupted: {progress}; the same command goes on from there") from interrupt
+
+
+@contextmanager
+def run_bar(total: int) -> Iterator[Advance | None]:
+    """A bar over the runs; None where stderr is no terminal or `-q` is given."""
+    if not total or not options.on_terminal():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("runs", total=total)
+
+        def advance(done: int, failed: int) -> None:
+            bar.update(task, completed=done + failed, description=f"runs, {failed} failed" if failed else "runs")
+
+        yield advance
+
+
+def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Progress, as_json: bool) -> None:
+    """Write tables and report of the finished runs, and tell where they are."""
+    from hsiattn.experiments.report import make_report, write_report
+
+    report = make_report(plan, runs, folder)
+    records = folder.read_all(runs)
+    written = [*folder.write_tables(records), *write_report(report, folder.folder)]
+    if as_json:
+        counts = {"runs": len(runs), "finished": len(records), "done": progress.done, "done_before": progress.before}
+        failed = [{"run": run, "reason": reason} for run, reason in progress.failed]
+        options.print_json(
+            {"plan": plan.name, **counts, "failed": failed, **report.to_dict(), "files": list(map(str, written))}
+        )
+        return
+    seconds = sum(record["whole_training_seconds"] + record["mapping_seconds"] for record in records)
+    click.echo(f"runs      {len(records)} of {len(runs)} finished, {duration(seconds)} of computing")
+    click.echo(f"table     {folder.folder / 'runs.csv'}")
+    click.echo(f"report    {folder.folder / 'report.html'}")
+
+
+def tell_failures(progress: Progress) -> None:
+    """One line for every reason, with the first of the runs that failed for it."""
+    by_reason: dict[str, list[str]] = {}
+    for run, reason in progress.failed:
+        by_reason.setdefault(reason, []).append(run)
+    for reason, runs in by_reason.items():
+        others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+        print_line(f"run {runs[0]}{others}: {reason}")

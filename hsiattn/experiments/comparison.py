@@ -1,0 +1,227 @@
+"""Figures of many runs: means over seeds, and recipes compared pair by pair on the same splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.assessment.significance import (
+    cliques,
+    friedman_ranks,
+    holm,
+    mcnemar,
+    mean_interval,
+    nemenyi_critical_difference,
+    wilcoxon_signed_rank,
+)
+from hsiattn.experiments.records import Record
+
+Cell = tuple[str, str]
+"""Names of a scene and a protocol."""
+Right = Callable[[Record], NDArray[np.bool_]]
+"""Which test pixels (N,) a run has right."""
+
+LEVEL = 0.05
+"""Below this p-value a difference counts as significant."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The records of a benchmark in the order of its plan.
+
+    Attributes
+    ----------
+    recipes
+        Those with a record.
+    cells
+        Scenes and protocols with a record.
+    records
+        By scene, protocol, recipe and seed.
+    """
+
+    recipes: list[str]
+    cells: list[Cell]
+    records: dict[tuple[str, str, str, int], Record] = field(repr=False)
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Results:
+        """Recipes and cells in the order in which they first come."""
+        return cls(
+            list(dict.fromkeys(r["recipe"] for r in records)),
+            list(dict.fromkeys((r["scene"], r["protocol"]) for r in records)),
+            {(r["scene"], r["protocol"], r["recipe"], r["seed"]): r for r in records},
+        )
+
+    def of_cell(self, cell: Cell, recipe: str) -> dict[int, Record]:
+        """The records of a recipe on a scene under a protocol, by seed, ascending."""
+        found = {key[3]: record for key, record in self.records.items() if key[:3] == (*cell, recipe)}
+        return dict(sorted(found.items()))
+
+    def values(self, cell: Cell, recipe: str, measure: str) -> NDArray[np.float64]:
+        """A measure by seed, where it is defined."""
+        figures = [record[measure] for record in self.of_cell(cell, recipe).values()]
+        return np.array([value for value in figures if value is not None], dtype=np.float64)
+
+    def mean(self, recipe: str, measure: str) -> float:
+        """Mean over scenes and protocols of the mean over seeds, so that no cell weighs more for having more runs."""
+        means = [values.mean() for cell in self.cells if len(values := self.values(cell, recipe, measure))]
+        return float(np.mean(means)) if means else math.nan
+
+    def pairs(self, recipe: str, other: str, cells: Sequence[Cell] | None = None) -> list[tuple[Record, Record]]:
+        """The records of two recipes on the same splits."""
+        found = []
+        for cell in self.cells if cells is None else cells:
+            ours, theirs = self.of_cell(cell, recipe), self.of_cell(cell, other)
+            found += [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+        return [(a, b) for a, b in found if a["split_sha256"] == b["split_sha256"]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The reference recipe against another one, on the same splits.
+
+    Attributes
+    ----------
+    other
+        Name of the other recipe.
+    pairs
+        Number of pairs of runs.
+    mean, low, high
+        Difference of the overall accuracies, reference less other, and its 95 % interval (Student's t over the pairs;
+        NaN with one pair).
+    average_accuracy, border_accuracy
+        Mean difference of those.
+    won, lost
+        Pairs in which the reference is better, and worse.
+    p_value, corrected
+        Wilcoxon's signed ranks over the pairs, and after Holm for the number of other recipes.
+    better, worse
+        Runs in which McNemar's test, over the test pixels, finds the reference significantly better, and worse (5 %).
+    """
+
+    other: str
+    pairs: int
+    mean: float
+    low: float
+    high: float
+    average_accuracy: float
+    border_accuracy: float
+    won: int
+    lost: int
+    p_value: float
+    corrected: float
+    better: int
+    worse: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Mean ranks of the recipes over all blocks in which every one of them has a run.
+
+    Attributes
+    ----------
+    recipes
+        From the best to the worst mean rank.
+    mean_ranks
+        1 is the best.
+    blocks
+        Number of scenes × protocols × seeds.
+    statistic, p_value
+        Friedman's test.
+    critical_difference
+        Nemenyi's, at 5 %.
+    groups
+        First and last place (from 0) of recipes that are not told apart.
+    """
+
+    recipes: list[str]
+    mean_ranks: list[float]
+    blocks: int
+    statistic: float
+    p_value: float
+    critical_difference: float
+    groups: list[tuple[int, int]]
+
+
+def compare_all(
+    results: Results, reference: str, right: Right, cells: Sequence[Cell] | None = None
+) -> list[Comparison]:
+    """The reference against every other recipe, over all cells or those given; recipes without a pair are left out."""
+    compared = {
+        other: pairs
+        for other in results.recipes
+        if other != reference and (pairs := results.pairs(reference, other, cells))
+    }
+    tests = [wilcoxon_signed_rank(_differences(pairs, "overall_accuracy")).p_value for pairs in compared.values()]
+    corrected = holm(tests).tolist()
+    return [
+        _comparison(other, pairs, p_value, adjusted, right)
+        for (other, pairs), p_value, adjusted in zip(compared.items(), tests, corrected, strict=True)
+    ]
+
+
+def rank(results: Results) -> Ranking | None:
+    """Friedman's ranks by overall accuracy; None with fewer than two recipes, or without two common blocks."""
+    recipes = results.recipes
+    blocks = []
+    for cell in results.cells:
+        by_recipe = [results.of_cell(cell, recipe) for recipe in recipes]
+        common = set.intersection(*(set(records) for records in by_recipe))
+        blocks += [[records[seed]["overall_accuracy"] for records in by_recipe] for seed in sorted(common)]
+    if len(recipes) < 2 or len(blocks) < 2:
+        return None
+    test = friedman_ranks(np.array(blocks))
+    order = np.argsort(test.mean_ranks, kind="stable")
+    difference = nemenyi_critical_difference(len(recipes), len(blocks), LEVEL)
+    return Ranking(
+        recipes=[recipes[place] for place in order],
+        mean_ranks=[float(test.mean_ranks[place]) for place in order],
+        blocks=len(blocks),
+        statistic=test.statistic,
+        p_value=test.p_value,
+        critical_difference=difference,
+        groups=cliques(test.mean_ranks, difference),
+    )
+
+
+def _comparison(
+    other: str, pairs: list[tuple[Record, Record]], p_value: float, corrected: float, right: Right
+) -> Comparison:
+    differences = _differences(pairs, "overall_accuracy")
+    interval = mean_interval(differences)
+    verdicts = [_verdict(right(ours), right(theirs)) for ours, theirs in pairs]
+    return Comparison(
+        other=other,
+        pairs=len(pairs),
+        mean=interval.mean,
+        low=interval.low,
+        high=interval.high,
+        average_accuracy=_mean(_differences(pairs, "average_accuracy")),
+        border_accuracy=_mean(_differences(pairs, "border_accuracy")),
+        won=int((differences > 0).sum()),
+        lost=int((differences < 0).sum()),
+        p_value=p_value,
+        corrected=corrected,
+        better=verdicts.count(1),
+        worse=verdicts.count(-1),
+    )
+
+
+def _differences(pairs: Sequence[tuple[Record, Record]], measure: str) -> NDArray[np.float64]:
+    both = [(ours[measure], theirs[measure]) for ours, theirs in pairs]
+    return np.array([a - b for a, b in both if a is not None and b is not None], dtype=np.float64)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
+def _verdict(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> int:
+    """1 where the first map is significantly better by McNemar's test, -1 where it is worse, 0 otherwise."""
+    if mcnemar(ours, theirs).p_value >= LEVEL:
+        return 0
+    return 1 if ours.sum() > theirs.sum() else -1

@@ -1,0 +1,173 @@
+"""Many small tasks side by side: one process and one thread for each core."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Generic, TypeVar
+
+from hsiattn.errors import HsiattnError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+_SECONDS_TO_END = 10.0
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A task that failed.
+
+    Attributes
+    ----------
+    reason
+        What is wrong and what to do about it, in one line.
+    traceback
+        Where it happened; empty where the process was lost.
+    """
+
+    reason: str
+    traceback: str = ""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def side_by_side(
+    function: Callable[[T], R], tasks: Sequence[T], *, jobs: int
+) -> Generator[tuple[T, R | Failed], None, None]:
+    """Call a function on every task, in processes of one thread each; results come as they are ready.
+
+    A task that fails, or whose process is lost, yields `Failed`, and the others go on. The processes end with the
+    generator, at once where it is closed early or Ctrl-C is pressed; they themselves are deaf to Ctrl-C.
+
+    Parameters
+    ----------
+    function
+        Importable by its name, since the processes are spawned.
+    jobs
+        Number of processes.
+    """
+    waiting = deque(tasks)
+    workers: list[_Worker[T, R]] = []
+    try:
+        for _ in range(min(jobs, len(waiting))):
+            workers.append(_Worker(function))
+            workers[-1].give(waiting.popleft())
+        while workers:
+            ready = wait([worker.connection for worker in workers])
+            for worker in [worker for worker in workers if worker.connection in ready]:
+                task, result = worker.take()
+                if waiting:
+                    if worker.lost:
+                        workers[workers.index(worker)] = worker = _Worker(function)
+                    worker.give(waiting.popleft())
+                else:
+                    worker.stop()
+                    workers.remove(worker)
+                yield task, result
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+class _Worker(Generic[T, R]):
+    """A process that works on one task after the other."""
+
+    def __init__(self, function: Callable[[T], R]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, other = context.Pipe()
+        self.process = context.Process(target=_work, args=(function, other), daemon=True)
+        with _environment(_ONE_THREAD), _interrupts_held_back():
+            self.process.start()
+        other.close()
+        self.task: T | None = None
+        self.lost = False
+
+    def give(self, task: T) -> None:
+        """Start on a task; that the process is gone shows when the result is taken."""
+        self.task = task
+        with contextlib.suppress(OSError):
+            self.connection.send(task)
+
+    def take(self) -> tuple[T, R | Failed]:
+        """The task and its result, once the connection is ready."""
+        assert self.task is not None
+        try:
+            return self.task, self.connection.recv()
+        except (EOFError, OSError):
+            self.lost = True
+            self.process.join(_SECONDS_TO_END)
+            code = self.process.exitcode
+            self.stop()
+            how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
+            return self.task, Failed(
+                f"its process ended {how}; if memory ran short, run fewer side by side with a smaller --jobs"
+            )
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+
+def _work(function: Callable[[T], R], connection: Connection) -> None:
+    """What a process does: one task after the other, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; what it means is decided above
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = connection.recv()
+            connection.send(_attempt(function, task))
+
+
+def _attempt(function: Callable[[T], R], task: T) -> R | Failed:
+    try:
+        return function(task)
+    except HsiattnError as error:
+        return Failed(str(error), traceback.format_exc())
+    except MemoryError:
+        return Failed("out of memory; run fewer side by side with a smaller --jobs", traceback.format_exc())
+    except Exception as error:  # one failing run must not end the others
+        what = f"{type(error).__name__}: {error}".rstrip(": ")
+        return Failed(f"unexpected {what}; run again with -v for the whole story", traceback.format_exc())
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Environment variables for processes that are started in this block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block, and processes started in it begin without heeding it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

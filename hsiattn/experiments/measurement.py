@@ -1,0 +1,226 @@
+"""One run of a benchmark: train on its split, map the scene, compare the test pixels."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.assessment import border_pixels, confusion_matrix, metrics, unclassified_counts
+from hsiattn.assessment.calibration import expected_calibration_error
+from hsiattn.experiments.plan import file_name
+from hsiattn.experiments.protocols import SharedSplit, shared_split
+from hsiattn.experiments.runs import Run
+from hsiattn.experiments.scenes import LabelledSource, open_entry
+from hsiattn.sampling import ROLES, leakage
+
+if TYPE_CHECKING:
+    from hsiattn.training.modelling import Model
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run and where it takes place.
+
+    Attributes
+    ----------
+    data_sha256
+        Fingerprint of what it reads.
+    data
+        Folder that the plan's paths are relative to.
+    folder
+        Of the benchmark's results.
+    device
+        See `hsiattn.devices.choose_device`.
+    """
+
+    run: Run
+    data_sha256: str
+    data: Path
+    folder: Path
+    device: str = "auto"
+
+    @property
+    def split_file(self) -> Path:
+        """The raster of roles that all recipes share; other data, or another protocol, have another one."""
+        run = self.run
+        name = f"{run.seed}-{self.data_sha256[:8]}-{run.split_sha256[:8]}.tif"
+        return self.folder / "splits" / file_name(run.scene.name) / file_name(run.protocol.name) / name
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run yields.
+
+    Attributes
+    ----------
+    record
+        The figures, JSON-ready; shares 0 … 1, seconds, and what identifies the run.
+    pixels
+        Arrays of one length: `row`, `column`, `truth` and `predicted` (codes) and `confidence` of every test pixel;
+        with classes left out also `unknown_row`, … of their pixels.
+    """
+
+    record: dict[str, Any]
+    pixels: dict[str, NDArray[Any]]
+
+
+def perform(task: Task) -> Outcome:
+    """Train with what the split lets training know, map the whole scene, and look at the test pixels in the map.
+
+    Raises
+    ------
+    HsiattnError
+        The scene, the split or the recipe cannot be used; each with the way out.
+    """
+    from hsiattn.mapping import predict_array
+    from hsiattn.training.labelled_scene import LabelledScene
+    from hsiattn.training.modelling import make_model
+
+    run = task.run
+    scene = open_entry(run.scene, task.data)
+    usable = LabelledScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
+    split = shared_split(run, scene, usable, data=task.data, file=task.split_file)
+    began = time.monotonic()
+    model = make_model(
+        scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device
+    )
+    trained = time.monotonic()
+    land_cover = predict_array(model.bundle, scene.source, device=task.device)
+    mapped = time.monotonic()
+    predicted, confidence = land_cover["land_cover"].values, land_cover["confidence"].values
+    unknown = usable & np.isin(scene.codes, run.protocol.leave_out)
+    return Outcome(
+        {
+            "scene": run.scene.name,
+            "protocol": run.protocol.name,
+            "recipe": run.recipe_name,
+            "seed": run.seed,
+            **_accuracies(scene, split, predicted, confidence, run.border_reach),
+            "unknown_auroc": _auroc(confidence[split.test], confidence[unknown]) if unknown.any() else None,
+            **_sampling(model, split, run.recipe.patch_size),
+            **_training(model),
+            "whole_training_seconds": round(trained - began, 3),
+            "mapping_seconds": round(mapped - trained, 3),
+            "pixels_per_second": round(predicted.size / (mapped - trained), 1),
+            "split_sha256": split.sha256,
+            "split_file": str(task.split_file.relative_to(task.folder)),
+            "configuration_sha256": run.configuration_sha256,
+            "data_sha256": task.data_sha256,
+            "versions": model.bundle.versions,
+            "cores": os.cpu_count(),
+            "machine": platform.machine(),
+            "created": model.bundle.created,
+            "messages": list(model.messages),
+        },
+        {
+            **_pixels("", split.test, scene.codes, predicted, confidence),
+            **(_pixels("unknown_", unknown, scene.codes, predicted, confidence) if unknown.any() else {}),
+        },
+    )
+
+
+def _accuracies(
+    scene: LabelledSource,
+    split: SharedSplit,
+    predicted: NDArray[Any],
+    confidence: NDArray[np.float32],
+    border_reach: int,
+) -> dict[str, Any]:
+    test, classes = split.test, split.classes
+    right = predicted == split.codes
+    border = border_pixels(scene.codes, reach=border_reach) & test
+    reference, answer = split.codes[test], predicted[test]
+    counted = classes.to_indices(reference), classes.to_indices(answer), len(classes)
+    confusion, unclassified = confusion_matrix(*counted), unclassified_counts(*counted)
+    of_classes = metrics.producers_accuracy(confusion, unclassified)
+    worst = int(np.nanargmin(of_classes))
+    return {
+        "overall_accuracy": float(right[test].mean()),
+        "average_accuracy": float(metrics.average_accuracy(confusion, unclassified)),
+        "kappa": _number(metrics.kappa(confusion, unclassified)),
+        "worst_class": classes.names[worst],
+        "worst_class_accuracy": float(of_classes[worst]),
+        "border_accuracy": _mean(right[border]),
+        "interior_accuracy": _mean(right[test & ~border]),
+        "expected_calibration_error": float(
+            expected_calibration_error(np.nan_to_num(confidence[test]).astype(np.float64), right[test])
+        ),
+        "test_pixels": int(test.sum()),
+        "border_pixels": int(border.sum()),
+        "classes": [
+            {"code": entry.code, "class": entry.name, "accuracy": _number(accuracy), "test_pixels": int(count)}
+            for entry, accuracy, count in zip(classes, of_classes, confusion.sum(axis=1) + unclassified, strict=True)
+        ],
+    }
+
+
+def _sampling(model: Model, split: SharedSplit, window: int) -> dict[str, Any]:
+    """How many pixels took part, and how much the test saw of them."""
+    fitted = np.isin(model.split.roles, (ROLES["training"], ROLES["validation"]))
+    return {
+        "window": window,
+        "leakage": leakage(fitted, split.test, window),
+        "training_pixels": int(fitted.sum()),
+        "validation_pixels": int(model.split.mask("validation").sum()),
+    }
+
+
+def _training(model: Model) -> dict[str, Any]:
+    network, training = model.bundle.network, model.bundle.training
+    return {
+        "best_epoch": training.get("best_epoch"),
+        "training_seconds": training.get("seconds"),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "macs": _multiply_adds(network),
+    }
+
+
+def _multiply_adds(network: Any) -> int:
+    """Multiply-adds of one pixel by its own patch, as torch counts them in products and convolutions."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    spectra = torch.zeros(1, network.bands)
+    patches = torch.zeros(1, network.channels, network.patch_size, network.patch_size)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.eval().to("cpu")(spectra, patches)
+    return int(counter.get_total_flops()) // 2
+
+
+def _pixels(
+    prefix: str, chosen: NDArray[np.bool_], codes: NDArray[Any], predicted: NDArray[Any], confidence: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    rows, columns = np.nonzero(chosen)
+    arrays = {
+        "row": rows.astype(np.int32),
+        "column": columns.astype(np.int32),
+        "truth": codes[chosen].astype(np.int32),
+        "predicted": predicted[chosen].astype(np.int32),
+        "confidence": confidence[chosen].astype(np.float32),
+    }
+    return {f"{prefix}{name}": array for name, array in arrays.items()}
+
+
+def _auroc(known: NDArray[Any], unknown: NDArray[Any]) -> float:
+    """Probability that a known pixel has a higher confidence than one of an unknown class; ties count half."""
+    from scipy.stats import rankdata
+
+    values = np.nan_to_num(np.concatenate([known, unknown]).astype(np.float64))
+    ranks = rankdata(values)[: len(known)].sum()
+    return float((ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
+
+
+def _mean(right: NDArray[np.bool_]) -> float | None:
+    return float(right.mean()) if right.size else None
+
+
+def _number(value: Any) -> float | None:
+    """JSON knows no NaN."""
+    return None if np.isnan(value) else float(value)

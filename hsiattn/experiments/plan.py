@@ -1,0 +1,316 @@
+"""Plans of benchmarks: which recipes meet which scenes, under which protocols and seeds, in one YAML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hsiattn.errors import HsiattnError
+from hsiattn.resources import resource_folder, resource_names
+
+_SHIPPED = "configs/benchmarks"
+
+
+class PlanError(HsiattnError):
+    """A plan of a benchmark is missing, malformed, or contradicts itself."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SceneEntry(_Entry):
+    """A scene with its labels: a benchmark card, or two files with what is needed to read them."""
+
+    name: str = ""
+    """Default: that of the card."""
+    card: str | None = None
+    """Name of a benchmark scene, see `hsiattn.benchmarks`."""
+    cube: str | None = None
+    labels: str | None = None
+    classes: str | None = None
+    """Class table; default: the label raster's own names."""
+    key: str | None = None
+    """Variable of the cube in a MATLAB file."""
+    label_key: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_the_card(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "card" in values:
+            return {"name": values["card"], **values}
+        return values
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SceneEntry:
+        files = {"cube", "labels", "classes", "key", "label_key"} & self.model_fields_set
+        if self.card is not None and files:
+            raise ValueError(f"with a card, {', '.join(sorted(files))} have no meaning")
+        if self.card is None and not (self.name and self.cube and self.labels):
+            raise ValueError("give a card, or name, cube and labels")
+        return self
+
+
+class ProtocolEntry(_Entry):
+    """How labelled pixels are divided; what all protocols share."""
+
+    name: str
+    scenes: tuple[str, ...] | None = None
+    """Names of the scenes it is for; None for all."""
+    leave_out: tuple[int, ...] = ()
+    """Codes of classes that the model does not get to know, and whose pixels it should be less sure of."""
+
+
+class RandomProtocol(ProtocolEntry):
+    """Single pixels at random."""
+
+    split: Literal["random"]
+    per_class: int | None = Field(default=None, ge=1)
+    share: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _count_or_share(self) -> RandomProtocol:
+        if (self.per_class is None) == (self.share is None):
+            raise ValueError("give per_class or share, one of them")
+        return self
+
+
+class BlocksProtocol(ProtocolEntry):
+    """Blocks of the scene with a buffer between training and test."""
+
+    split: Literal["blocks"]
+    per_class: int | None = Field(default=None, ge=1)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    buffer: int = Field(default=4, ge=0)
+    block_size: int | None = Field(default=None, ge=1)
+
+
+class PolygonsProtocol(ProtocolEntry):
+    """Whole polygons: fields of the label raster, or the ids in a raster of their own."""
+
+    split: Literal["polygons"]
+    per_class: int | None = Field(default=None, ge=1)
+    share: float = Field(default=0.5, gt=0, lt=1)
+    groups: str | None = None
+    """Raster of ids, 0 = none; `{scene}` stands for the scene's name. None: connected fields of one class."""
+
+
+class FileProtocol(ProtocolEntry):
+    """A split that somebody made before, as `hsiattn train --write-split` writes it."""
+
+    split: Literal["file"]
+    roles: str
+    """Raster of roles; `{scene}` and `{seed}` stand for name and number."""
+
+
+class TilesProtocol(ProtocolEntry):
+    """Training, validation and test tiles: CSV files that list georeferenced tiles of the scene."""
+
+    split: Literal["tiles"]
+    training: str
+    validation: str | None = None
+    test: str
+    folder: str | None = None
+    """What the paths in the CSV files are relative to; None: the folder of each of them."""
+
+
+class ShippedProtocol(ProtocolEntry):
+    """A split of a benchmark scene that comes with the package, see `hsiattn.sampling.shipped_split`."""
+
+    split: Literal["shipped"]
+    protocol: str
+    """Name of its protocol, for example `blocks-30`."""
+
+
+Protocol = Annotated[
+    RandomProtocol | BlocksProtocol | PolygonsProtocol | FileProtocol | TilesProtocol | ShippedProtocol,
+    Field(discriminator="split"),
+]
+
+
+class RecipeEntry(_Entry):
+    """A recipe with changes, under a name of its own."""
+
+    name: str
+    recipe: str
+    """Name of a recipe of the package, or a recipe file beside the plan."""
+    settings: tuple[str, ...] = Field(default=(), alias="set")
+    """Changes such as `training.max_epochs=50`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, values: Any) -> Any:
+        if isinstance(values, str):
+            return {"name": Path(values).stem, "recipe": values}
+        if isinstance(values, dict) and "name" in values:
+            return {"recipe": values["name"], **values}
+        return values
+
+
+class Plan(_Entry):
+    """Everything that a benchmark is about to do."""
+
+    name: str
+    scenes: tuple[SceneEntry, ...]
+    protocols: tuple[Protocol, ...]
+    recipes: tuple[RecipeEntry, ...]
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
+    """Each decides split, initial weights and order of one run; a number N in the file stands for 0 … N-1."""
+    reference: str = ""
+    """Recipe that all others are compared with; default: the first."""
+    border_reach: int = Field(default=4, ge=1)
+    """Rows and columns within which another class makes a border pixel."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_of_seeds(cls, value: Any) -> Any:
+        return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value) or min(value) < 0:
+            raise ValueError("give different numbers from 0 on")
+        return value
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Plan:
+        for kind, names in self.names.items():
+            if not names:
+                raise ValueError(f"there are no {kind}")
+            twice = _taken_twice(names)
+            if twice:
+                raise ValueError(f"two {kind} have the same name, or nearly: {' and '.join(twice)}")
+        for protocol in self.protocols:
+            unknown = set(protocol.scenes or ()) - set(self.names["scenes"])
+            if unknown:
+                raise ValueError(f"protocol {protocol.name!r} is for a scene that is not there: {min(unknown)}")
+        if self.reference and self.reference not in self.names["recipes"]:
+            raise ValueError(f"the reference {self.reference!r} is none of the recipes")
+        return self
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """Names of the scenes, protocols and recipes."""
+        return {kind: [entry.name for entry in getattr(self, kind)] for kind in ("scenes", "protocols", "recipes")}
+
+    @property
+    def reference_recipe(self) -> str:
+        """Name of the recipe that all others are compared with."""
+        return self.reference or self.recipes[0].name
+
+
+def plan_names() -> list[str]:
+    """Names of the plans that travel with the package.
+
+    >>> "example" in plan_names()
+    True
+    """
+    return resource_names(_SHIPPED)
+
+
+def plan_path(name_or_path: str | Path) -> Path:
+    """The file of a plan: one of the package by its name, or a YAML file.
+
+    Raises
+    ------
+    PlanError
+        There is none.
+    """
+    text = str(name_or_path)
+    if text in plan_names():
+        return resource_folder(_SHIPPED) / f"{text}.yaml"
+    if not Path(text).is_file():
+        raise PlanError(f"there is no plan {text!r}", f"give a YAML file, or one of {', '.join(plan_names())}")
+    return Path(text)
+
+
+def load_plan(name_or_path: str | Path) -> Plan:
+    """A plan by its name or from a YAML file.
+
+    Raises
+    ------
+    PlanError
+        Unknown name, unreadable file, unknown key or a value out of range; names the key.
+    """
+    path = plan_path(name_or_path)
+    start = f"start from a copy of {_SHIPPED}/example.yaml"
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PlanError(f"plan {path} is not YAML", start) from error
+    if not isinstance(values, dict):
+        raise PlanError(f"plan {path} holds no keys", start)
+    try:
+        return Plan.model_validate(values)
+    except ValidationError as error:
+        raise PlanError(f"plan {path}: {_complaint(error)}", _remedy(error)) from error
+
+
+def file_name(name: str) -> str:
+    """A name as it stands in paths.
+
+    >>> file_name("random 10/class"), file_name("random 5 %")
+    ('random_10_class', 'random_5')
+    """
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_.")
+
+
+def _taken_twice(names: Sequence[str]) -> list[str]:
+    """The first two names that would share their files."""
+    taken: dict[str, str] = {}
+    for name in names:
+        path = file_name(name).lower()
+        if path in taken:
+            return [taken[path], name]
+        taken[path] = name
+    return []
+
+
+def _complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in _place(first["loc"]))
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "there is no such key"
+    elif first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        key, reason = f"{key}.split", "must be one of random, blocks, polygons, file, tiles, shipped"
+    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {reason}{others}" if key else f"{reason}{others}"
+
+
+def _place(location: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Where a mistake is, as in the file: entries count from 1, and the kind of split is no key."""
+    for number, part in enumerate(location):
+        if number == 2 and location[0] == "protocols":
+            continue
+        yield part + 1 if isinstance(part, int) else part
+
+
+def _remedy(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden":
+        return "correct the plan"
+    kind, *inside = first["loc"]
+    settings: type[BaseModel] = Plan
+    if inside:
+        settings = _ENTRIES[str(inside[1] if kind == "protocols" else kind)]
+    keys = [field.alias or name for name, field in settings.model_fields.items()]
+    return f"the keys there are {', '.join(keys)}"
+
+
+_ENTRIES: dict[str, type[BaseModel]] = {
+    "scenes": SceneEntry,
+    "recipes": RecipeEntry,
+    "random": RandomProtocol,
+    "blocks": BlocksProtocol,
+    "polygons": PolygonsProtocol,
+    "file": FileProtocol,
+    "tiles": TilesProtocol,
+    "shipped": ShippedProtocol,
+}

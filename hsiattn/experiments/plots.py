@@ -1,0 +1,212 @@
+"""The pictures of the benchmark's report, as matplotlib figures."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+from hsiattn.experiments.comparison import Cell, Ranking, Results
+from hsiattn.experiments.plan import Plan
+
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b4173", "#637939")
+"""Okabe and Ito's, which colour-blind readers tell apart, and some more."""
+_MARKERS = "osD^vPX<>*"
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Protocols that differ only in the number of training pixels per class, ascending."""
+
+    name: str
+    protocols: tuple[tuple[int, str], ...]
+    """Pixels per class, and name of the protocol."""
+
+
+def learning_curves(plan: Plan) -> list[LearningCurve]:
+    """The learning curves that a plan holds, of two protocols or more."""
+    families: dict[str, list[tuple[int, str]]] = {}
+    for protocol in plan.protocols:
+        size = getattr(protocol, "per_class", None)
+        if size is not None:
+            rest = protocol.model_dump_json(exclude={"name", "per_class"})
+            families.setdefault(f"{protocol.split} {rest}", []).append((size, protocol.name))
+    return [
+        LearningCurve(rest.split()[0], tuple(sorted(points)))
+        for rest, points in families.items()
+        if len({size for size, _ in points}) > 1
+    ]
+
+
+def accuracy_figure(results: Results) -> Figure:
+    """Overall accuracy by recipe on every scene under every protocol: seeds as points, the mean as a bar."""
+    height = 0.24 * len(results.recipes) + 0.75
+    figure, panels = _panels(len(results.cells), height)
+    for axes, cell in zip(panels, results.cells, strict=False):
+        for place, recipe in enumerate(results.recipes):
+            values = 100 * results.values(cell, recipe, "overall_accuracy")
+            color = _style(results, recipe)["color"]
+            axes.plot(values, np.full(len(values), place), "o", color=color, alpha=0.45, markersize=4, mew=0)
+            if len(values):
+                axes.plot([values.mean()] * 2, [place - 0.34, place + 0.34], color=color, linewidth=2.2)
+        axes.set_title(_wrapped(cell), fontsize=9)
+        axes.set_ylim(len(results.recipes) - 0.5, -0.5)
+        axes.set_yticks(range(len(results.recipes)), results.recipes)
+        axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("overall accuracy, %")
+    return figure
+
+
+def ranking_figure(ranking: Ranking) -> Figure:
+    """The critical-difference diagram (Demšar 2006): mean ranks, the best on the left; bars join the indistinct."""
+    count = len(ranking.recipes)
+    half, levels = math.ceil(count / 2), _bar_levels(ranking.groups)
+    first_name = 0.45 + 0.25 * (max(levels, default=-1) + 1)  # inches below the axis, as all heights here
+    above, below = 0.95, first_name + 0.28 * half
+    figure = _figure(8.0, above + below, layout=None)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.axis("off")
+    span = count - 1
+    axes.set_xlim(1 - 0.55 * span, count + 0.55 * span)
+    axes.set_ylim(-below, above)
+    axes.plot([1, count], [0, 0], color="black", linewidth=1)
+    for tick in range(1, count + 1):
+        axes.plot([tick, tick], [0, 0.08], color="black", linewidth=1)
+        axes.text(tick, 0.13, str(tick), ha="center", va="bottom", fontsize=9)
+    _draw_critical_difference(axes, 0.5, ranking.critical_difference)
+    for place, (recipe, mean) in enumerate(zip(ranking.recipes, ranking.mean_ranks, strict=True)):
+        on_left = place < half
+        level = -first_name - 0.28 * (place if on_left else count - 1 - place)
+        side = 1 - 0.06 * span if on_left else count + 0.06 * span
+        axes.plot([mean, mean, side], [0, level, level], color="#5b6670", linewidth=1)
+        text = f"{recipe}  {mean:.2f} " if on_left else f" {mean:.2f}  {recipe}"
+        axes.text(side, level, text, ha="right" if on_left else "left", va="center", fontsize=9)
+    for (first, last), number in zip(ranking.groups, levels, strict=True):
+        level, margin = -0.25 - 0.25 * number, 0.01 * span
+        ends = ranking.mean_ranks[first] - margin, ranking.mean_ranks[last] + margin
+        axes.plot(ends, [level, level], color="black", linewidth=4, solid_capstyle="round")
+    return figure
+
+
+def time_figure(results: Results) -> Figure:
+    """Overall accuracy against training time, both as means over scenes and protocols."""
+    figure = _figure(7.2, 4.2)
+    axes = figure.subplots()
+    for recipe in results.recipes:
+        seconds, accuracy = (results.mean(recipe, name) for name in ("whole_training_seconds", "overall_accuracy"))
+        axes.plot(seconds, 100 * accuracy, linestyle="none", markersize=8, label=recipe, **_style(results, recipe))
+    _plain_logarithms(axes)
+    axes.set_xlabel("training, s (mean over scenes and protocols)")
+    axes.set_ylabel("overall accuracy, %")
+    axes.grid(color="#e3e6e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+def learning_figure(results: Results, curve: LearningCurve) -> Figure:
+    """Overall accuracy against training pixels per class, mean and standard deviation over seeds, scene by scene."""
+    names = {name for _, name in curve.protocols}
+    scenes = list(dict.fromkeys(scene for scene, protocol in results.cells if protocol in names))
+    figure, panels = _panels(len(scenes), 3.2, sharey=False)
+    for axes, scene in zip(panels, scenes, strict=False):
+        for recipe in results.recipes:
+            points = [
+                (size, 100 * values.mean(), 100 * values.std(ddof=1) if len(values) > 1 else 0.0)
+                for size, name in curve.protocols
+                if len(values := results.values((scene, name), recipe, "overall_accuracy"))
+            ]
+            if points:
+                sizes, means, deviations = np.array(points).T
+                style = _style(results, recipe)
+                axes.plot(sizes, means, markersize=5, linewidth=1.4, label=recipe, **style)
+                axes.fill_between(sizes, means - deviations, means + deviations, color=style["color"], alpha=0.12, lw=0)
+        axes.set_xscale("log")
+        axes.set_xticks([size for size, _ in curve.protocols], [str(size) for size, _ in curve.protocols])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.tick_params(axis="x", which="minor", length=0)
+        axes.set_title(scene, fontsize=9)
+        axes.set_xlabel("training pixels per class")
+        axes.grid(color="#e3e6e8", linewidth=0.8)
+    panels[0].set_ylabel("overall accuracy, %")
+    lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
+    known = [lines[recipe] for recipe in results.recipes if recipe in lines]
+    figure.legend(handles=known, loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
+def to_svg(figure: Figure) -> bytes:
+    """An SVG file; the same figure gives the same bytes."""
+    text = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "hsiattn", "svg.fonttype": "path"}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
+def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
+    """A figure of that size in inches, which belongs to nobody's session."""
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def _bar_levels(groups: Sequence[tuple[int, int]]) -> list[int]:
+    """The line on which the bar of each group stands: the highest on which it touches no other."""
+    ends: list[int] = []  # of the last bar on every line
+    levels = []
+    for first, last in groups:
+        level = next((number for number, end in enumerate(ends) if end < first), len(ends))
+        ends[level : level + 1] = [last]
+        levels.append(level)
+    return levels
+
+
+def _panels(count: int, height: float, *, sharey: bool = True) -> tuple[Figure, list[Axes]]:
+    """So many panels of that height, three beside each other; what is left over is empty."""
+    columns = min(3, count)
+    rows = math.ceil(count / columns)
+    figure = _figure(3.6 * columns + 1.2, height * rows)
+    grid: Any = figure.subplots(rows, columns, squeeze=False, sharey="row" if sharey else False)
+    panels = list(grid.ravel())
+    for axes in panels:
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels
+
+
+def _style(results: Results, recipe: str) -> dict[str, Any]:
+    """Colour and marker by which a recipe is known in all figures."""
+    place = results.recipes.index(recipe)
+    return {"color": _COLORS[place % len(_COLORS)], "marker": _MARKERS[(place + place // 10) % len(_MARKERS)]}
+
+
+def _draw_critical_difference(axes: Axes, level: float, difference: float) -> None:
+    """A measure of that length, from the best rank on."""
+    axes.plot([1, 1 + difference], [level, level], color="black", linewidth=1.2)
+    for end in (1, 1 + difference):
+        axes.plot([end, end], [level - 0.05, level + 0.05], color="black", linewidth=1.2)
+    axes.text(1 + difference / 2, level + 0.08, f"CD {difference:.2f}", ha="center", va="bottom", fontsize=9)
+
+
+def _plain_logarithms(axes: Axes) -> None:
+    """A logarithmic axis with 1, 2, 5, 10, … on it; a linear one where all values are of one size."""
+    low, high = axes.dataLim.intervalx
+    if low <= 0 or high < 5 * low:
+        return
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _wrapped(cell: Cell) -> str:
+    return "\n".join(cell)

@@ -1,0 +1,276 @@
+"""The split that all recipes share on a scene, under a protocol, with a seed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import LabelError, SplitError
+from hsiattn.experiments.plan import (
+    BlocksProtocol,
+    FileProtocol,
+    PolygonsProtocol,
+    RandomProtocol,
+    ShippedProtocol,
+    TilesProtocol,
+)
+from hsiattn.experiments.runs import Run
+from hsiattn.experiments.scenes import LabelledSource, resolved
+from hsiattn.labels import open_labels
+from hsiattn.sampling import (
+    ROLES,
+    GroupedPixels,
+    PixelSplitter,
+    RandomPixels,
+    SpatialBlocks,
+    Split,
+    connected_fields,
+    leave_classes_out,
+    read_split,
+    roles_of_tiles,
+    shipped_split,
+    split_labels,
+    split_of_roles,
+    write_split,
+)
+from hsiattn.sampling.groups import digest_of
+
+
+@dataclass(frozen=True, eq=False)
+class SharedSplit:
+    """Who trains and who is tested, the same for every recipe.
+
+    Attributes
+    ----------
+    roles
+        (H, W) uint8, values of `hsiattn.sampling.ROLES`. Validation pixels are there only where a file or tiles say
+        so; otherwise every recipe sets its own aside from the training pixels.
+    codes
+        (H, W) codes of the classes that the model gets to know, 0 elsewhere.
+    classes
+        Their table.
+    """
+
+    roles: NDArray[np.uint8]
+    codes: NDArray[Any]
+    classes: ClassTable
+
+    @property
+    def sha256(self) -> str:
+        """Of the roles, row by row."""
+        return hashlib.sha256(np.ascontiguousarray(self.roles).tobytes()).hexdigest()
+
+    @property
+    def test(self) -> NDArray[np.bool_]:
+        """True for the test pixels."""
+        return np.asarray(self.roles == ROLES["test"])
+
+    def for_training(self) -> PixelSplitter | NDArray[np.uint8]:
+        """What training gets to know of it: everything but the test pixels."""
+        if np.any(self.roles == ROLES["validation"]):
+            return np.where(self.test, ROLES["dropped"], self.roles).astype(np.uint8)
+        return _ThesePixels(self.roles == ROLES["training"])
+
+
+class _ThesePixels(PixelSplitter):
+    """Training pixels that are given; which of them validate, and how many are used, is left to the recipe."""
+
+    in_words = "left to the benchmark"
+
+    def __init__(self, training: NDArray[np.bool_]) -> None:
+        super().__init__()
+        self.training = training
+
+    def describe(self) -> dict[str, Any]:
+        """Name and words; the pixels are in the split file."""
+        return {"method": "shared split of a benchmark", "in_words": self.in_words}
+
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return np.flatnonzero(self.training[tuple(positions.T)]), np.empty(0, dtype=np.int64)
+
+
+def shared_split(
+    run: Run, scene: LabelledSource, usable: NDArray[np.bool_], *, data: Path, file: Path | None = None
+) -> SharedSplit:
+    """The split of a run: from its file where that is there, else drawn and written.
+
+    Parameters
+    ----------
+    usable
+        (H, W), False where the scene has no data.
+    data
+        Folder that the protocol's paths are relative to.
+    file
+        Raster of roles; None reads and writes none.
+
+    Raises
+    ------
+    SplitError, LabelError, GridError
+        Too few labels for the protocol, or files that do not fit the scene.
+    """
+    codes, classes = known_classes(scene, run)
+    if file is not None and file.exists():
+        return SharedSplit(read_split(file), codes, classes)
+    roles = _draw_roles(run, scene, codes, classes, usable, data)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # another process may have written the same a moment ago
+        write_split(file, roles, crs=scene.source.crs, transform=scene.source.grid.transform, overwrite=True)
+    return SharedSplit(roles, codes, classes)
+
+
+def known_classes(scene: LabelledSource, run: Run) -> tuple[NDArray[Any], ClassTable]:
+    """Codes (H, W) without those of the classes that take no part, and the table of the others.
+
+    Raises
+    ------
+    LabelError
+        A class that is left out has no pixel, or fewer than two remain.
+    """
+    absent = [code for code in run.protocol.leave_out if not np.any(scene.codes == code)]
+    away = {*run.protocol.leave_out, *(_shipped(run, scene).record["left_out"] if _is_shipped(run) else ())}
+    remaining = set(scene.classes.codes) - away
+    if absent or len(remaining) < 2:
+        problem = f"no pixel has the code {absent[0]}" if absent else "fewer than two classes remain"
+        raise LabelError(f"protocol {run.protocol.name!r} leaves classes out, but {problem}", "correct leave_out")
+    if not away:
+        return scene.codes, scene.classes
+    return leave_classes_out(scene.codes, scene.classes, away), scene.classes.subset(remaining)
+
+
+def data_fingerprint(run: Run, scene: LabelledSource, data: Path) -> str:
+    """SHA-256 of what a run reads: the scene, its labels, and the files of its protocol.
+
+    Raises
+    ------
+    SplitError
+        A file of the protocol is not there.
+    """
+    total = hashlib.sha256(scene.fingerprint().encode())
+    for path in _files_of(run):
+        try:
+            total.update(Path(resolved(data, path)).read_bytes())
+        except OSError as error:
+            raise SplitError(
+                f"protocol {run.protocol.name!r} needs {path}, which cannot be read ({error.strerror})",
+                "check the path; it is relative to the folder of the data",
+            ) from error
+    return total.hexdigest()
+
+
+def _files_of(run: Run) -> list[str]:
+    """Paths of the files that decide a run's split, as in the plan."""
+    protocol = run.protocol
+    if isinstance(protocol, FileProtocol):
+        return [_filled(protocol.roles, run)]
+    if isinstance(protocol, TilesProtocol):
+        return [path for path in (protocol.training, protocol.validation, protocol.test) if path is not None]
+    if isinstance(protocol, PolygonsProtocol) and protocol.groups is not None:
+        return [_filled(protocol.groups, run)]
+    return []
+
+
+def _draw_roles(
+    run: Run,
+    scene: LabelledSource,
+    codes: NDArray[Any],
+    classes: ClassTable,
+    usable: NDArray[np.bool_],
+    data: Path,
+) -> NDArray[np.uint8]:
+    # the window only serves the leakage figure of the split's own record, which depends on the recipe
+    given = _given_roles(run, scene, data)
+    if given is not None:
+        roles = split_of_roles(given, codes, classes, window=1, usable=usable).roles
+    else:
+        splitter = _splitter(run, scene, codes, data)
+        roles = split_labels(
+            codes, classes, splitter, window=1, usable=usable, validation_share=0.0, seed=run.seed
+        ).roles
+    if not np.any(roles == ROLES["test"]):
+        raise SplitError(f"protocol {run.protocol.name!r} leaves no test pixel", "correct the protocol")
+    return roles
+
+
+def _given_roles(run: Run, scene: LabelledSource, data: Path) -> NDArray[np.uint8] | None:
+    """Roles from a file or from tiles; None where the protocol draws."""
+    protocol = run.protocol
+    if isinstance(protocol, FileProtocol):
+        return read_split(resolved(data, _filled(protocol.roles, run)))
+    if isinstance(protocol, ShippedProtocol):
+        return _shipped(run, scene).roles
+    if not isinstance(protocol, TilesProtocol):
+        return None
+    listed = {"training": protocol.training, "validation": protocol.validation, "test": protocol.test}
+    folder = None if protocol.folder is None else Path(resolved(data, protocol.folder))
+    tiles = {
+        role: _listed_tiles(Path(resolved(data, path)), folder) for role, path in listed.items() if path is not None
+    }
+    return np.asarray(roles_of_tiles(scene.source.grid, tiles))
+
+
+def _splitter(run: Run, scene: LabelledSource, codes: NDArray[Any], data: Path) -> PixelSplitter:
+    protocol = run.protocol
+    if isinstance(protocol, RandomProtocol):
+        size = protocol.per_class or protocol.share
+        assert size is not None  # checked by the plan
+        return RandomPixels(train_size=size, random_state=run.seed)
+    if isinstance(protocol, BlocksProtocol):
+        return SpatialBlocks(
+            block_size=protocol.block_size,
+            buffer=protocol.buffer,
+            train_share=protocol.share,
+            train_size=protocol.per_class,
+            random_state=run.seed,
+        )
+    assert isinstance(protocol, PolygonsProtocol)
+    if protocol.groups is None:
+        groups = connected_fields(codes)
+    else:
+        path = resolved(data, _filled(protocol.groups, run))
+        groups = np.asarray(open_labels(path, like=scene.source).values)
+    return GroupedPixels(
+        groups=groups, train_share=protocol.share, train_size=protocol.per_class, random_state=run.seed
+    )
+
+
+def _is_shipped(run: Run) -> bool:
+    return isinstance(run.protocol, ShippedProtocol)
+
+
+def _shipped(run: Run, scene: LabelledSource) -> Split:
+    """The split of the package, which must have been drawn from these labels."""
+    assert isinstance(run.protocol, ShippedProtocol)
+    split = shipped_split(run.scene.card or run.scene.name, run.protocol.protocol, run.seed)
+    if split.record["labels_sha256"] != digest_of(scene.codes):
+        raise SplitError(
+            f"the labels of {run.scene.name} are not those that the package's splits were drawn from",
+            "take the released label map, or draw a split of your own",
+        )
+    return split
+
+
+def _listed_tiles(path: Path, folder: Path | None) -> Sequence[Path]:
+    """Tiles that a CSV file names in its first column, under a head; relative to its own folder where None is given."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()][1:]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SplitError(f"{path} is not a list of tiles", "give a CSV file whose first column names them") from error
+    if not names:
+        raise SplitError(f"{path} names no tile", "give a head and one tile per line")
+    return [(path.parent if folder is None else folder) / name for name in names]
+
+
+def _filled(path: str, run: Run) -> str:
+    return path.replace("{scene}", run.scene.name).replace("{seed}", str(run.seed))

@@ -1,0 +1,177 @@
+"""What stays of the runs: a JSON and a NumPy file each, and one table of all."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import importlib.util
+import json
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import OutputError
+from hsiattn.experiments.measurement import Outcome, Task
+from hsiattn.experiments.runs import Run
+from hsiattn.outputs import whole_file
+
+Record = dict[str, Any]
+
+COLUMNS = (
+    "scene", "protocol", "recipe", "seed", "overall_accuracy", "average_accuracy", "kappa", "worst_class",
+    "worst_class_accuracy", "border_accuracy", "interior_accuracy", "expected_calibration_error", "unknown_auroc",
+    "leakage", "window", "training_pixels", "validation_pixels", "test_pixels", "border_pixels", "training_seconds",
+    "whole_training_seconds", "mapping_seconds", "pixels_per_second", "best_epoch", "parameters", "macs",
+    "split_sha256", "configuration_sha256", "data_sha256", "hsiattn", "torch", "cores", "machine", "created",
+)  # fmt: skip
+"""Columns of `runs.csv`: shares 0 … 1, times in seconds, `macs` multiply-adds per pixel; empty where not defined."""
+
+CLASS_COLUMNS = ("scene", "protocol", "recipe", "seed", "code", "class", "accuracy", "test_pixels")
+"""Columns of `classes.csv`: producer's accuracy of every class in every run."""
+
+
+class RecordFolder:
+    """The folder of a benchmark, with the records of its finished runs under `runs/`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def record_path(self, run: Run) -> Path:
+        """The JSON file that a finished run has."""
+        return self.folder / "runs" / run.folder / f"{run.seed}.json"
+
+    def pixels_path(self, run: Run) -> Path:
+        """The NumPy file beside it, with the test pixels."""
+        return self.record_path(run).with_suffix(".npz")
+
+    def read(self, run: Run) -> Record | None:
+        """The record of a run, None where it is not finished.
+
+        Raises
+        ------
+        OutputError
+            The file is not one that a benchmark wrote.
+        """
+        path = self.record_path(run)
+        if not path.exists():
+            return None
+        try:
+            record: Record = json.loads(path.read_text(encoding="utf-8"))
+            record["configuration_sha256"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise OutputError(f"{path} is not the record of a run", "remove it; the run is then done again") from error
+        return record
+
+    def read_all(self, runs: Iterable[Run]) -> list[Record]:
+        """The records of the runs that are finished as the plan has them; those of another plan are left out."""
+        found = ((run, self.read(run)) for run in runs)
+        return [r for run, r in found if r is not None and r["configuration_sha256"] == run.configuration_sha256]
+
+    def read_pixels(self, record: Record) -> dict[str, NDArray[Any]]:
+        """The arrays that a run left, see `Outcome`.
+
+        Raises
+        ------
+        OutputError
+            They are missing or damaged.
+        """
+        path = self.folder / record["pixels_file"]
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise OutputError(f"{path} is missing or damaged", "remove the JSON beside it and run again") from error
+
+    def unfinished(self, tasks: Sequence[Task], overwrite: bool = False) -> list[Task]:
+        """The tasks that have no record yet; with `overwrite`, also those whose record is of another plan or scene.
+
+        Raises
+        ------
+        OutputError
+            A run was finished with another configuration, and may not be done again.
+        """
+        missing, outdated = [], []
+        for task in tasks:
+            record = self.read(task.run)
+            if record is None:
+                missing.append(task)
+            elif (record["configuration_sha256"], record.get("data_sha256")) != (
+                task.run.configuration_sha256,
+                task.data_sha256,
+            ):
+                outdated.append(task)
+        if outdated and not overwrite:
+            raise OutputError(
+                f"{len(outdated)} finished runs in {self.folder} are of another plan, recipe or scene "
+                f"(the first: {outdated[0].run})",
+                "choose another folder, or do them again with --overwrite",
+            )
+        again = {id(task) for task in (*missing, *outdated)}
+        return [task for task in tasks if id(task) in again]
+
+    def write(self, run: Run, outcome: Outcome) -> None:
+        """Keep what a run has yielded; the JSON comes last, so that a run with a record has all its files.
+
+        Raises
+        ------
+        OutputError
+            The disk is full, or the folder not writable.
+        """
+        path = self.record_path(run)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"the folder {path.parent} cannot be made ({error.strerror})", "choose another place"
+            ) from error
+        pixels = self.pixels_path(run)
+        with whole_file(pixels) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, **outcome.pixels)  # type: ignore[arg-type]
+        record = {**outcome.record, "pixels_file": str(pixels.relative_to(self.folder))}
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+    def write_tables(self, records: Sequence[Record]) -> list[Path]:
+        """`runs.csv` and `classes.csv`, and `runs.parquet` where pyarrow is installed.
+
+        Raises
+        ------
+        OutputError
+            One of them cannot be written.
+        """
+        rows = [run_row(record) for record in records]
+        classes = [
+            {**{name: record[name] for name in CLASS_COLUMNS[:4]}, **entry}
+            for record in records
+            for entry in record["classes"]
+        ]
+        written = [self.folder / "runs.csv", self.folder / "classes.csv"]
+        _write_csv(written[0], COLUMNS, rows)
+        _write_csv(written[1], CLASS_COLUMNS, classes)
+        if importlib.util.find_spec("pyarrow") is not None:
+            written.append(self.folder / "runs.parquet")
+            _write_parquet(written[-1], rows)
+        return written
+
+
+def run_row(record: Record) -> dict[str, Any]:
+    """A record as one line of `runs.csv`."""
+    flat = {**record, "hsiattn": record["versions"].get("hsiattn"), "torch": record["versions"].get("torch")}
+    return {name: flat.get(name) for name in COLUMNS}
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:
+    arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    with whole_file(path) as temporary:
+        parquet.write_table(arrow.Table.from_pylist(rows), temporary)

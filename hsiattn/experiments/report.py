@@ -1,0 +1,294 @@
+"""The report of a benchmark, as Markdown and as a self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import OutputError
+from hsiattn.experiments.comparison import Comparison, Ranking, Results, compare_all, rank
+from hsiattn.experiments.plan import Plan
+from hsiattn.experiments.records import Record, RecordFolder
+from hsiattn.experiments.runs import Run
+from hsiattn.experiments.tables import MEASURES, Table, cell_table, comparison_table, overall_table, p_text
+from hsiattn.outputs import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHOD = (
+    "Every recipe trains on the same pixels of a scene, protocol and seed, and knows nothing of the test pixels; these "
+    "are compared in the map of the whole scene. OA: overall accuracy; AA: mean producer's accuracy of the classes; "
+    "worst class: the lowest of these. Border: test pixels with another class within {reach} rows and columns. "
+    "ECE: expected calibration error in 15 bins. Leakage: share of the test pixels with a training pixel in the "
+    "recipe's window. Training: from the labelled scene to the model, search and preparation included; mapping: the "
+    "whole scene; both with one thread. Figures are means ± standard deviations over seeds; the best mean of a column "
+    "is bold.",
+    "Differences are in percentage points, reference less other, on the same split; the interval is Student's t over "
+    "pairs. Wilcoxon: signed-rank test over pairs, two-sided, with Holm's correction for the number of recipes that "
+    "the reference is compared with. McNemar: runs in which the test over test pixels finds the reference "
+    "significantly better, and worse, at 5 %. Ranks: Friedman's test over scenes × protocols × seeds with Nemenyi's "
+    "critical difference at 5 %. Splits of one scene overlap and neighbouring test pixels resemble each other, so that "
+    "all p-values are optimistic.",
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report: its place among the files, and what it shows."""
+
+    name: str
+    caption: str
+    svg: bytes
+
+    @property
+    def data_uri(self) -> str:
+        """For an HTML page that needs no other file."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One scene under one protocol: its figures, and the comparison where there is one."""
+
+    title: str
+    facts: str
+    figures: Table
+    comparison: Table | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the report tells.
+
+    Attributes
+    ----------
+    title
+        Name of the plan.
+    facts
+        Sentences on what was run, with what, and what is missing.
+    means
+        Mean of every measure over scenes and protocols of the mean over seeds, by recipe.
+    overall
+        The same as a table.
+    reference, comparisons
+        Name of the reference recipe, and how it stands to the others over all pairs.
+    ranking
+        None with fewer than two recipes or common runs.
+    sections
+        Scene by scene, protocol by protocol.
+    pictures
+        In the order of the page.
+    method
+        How the figures are to be read.
+    """
+
+    title: str
+    facts: tuple[str, ...]
+    means: dict[str, dict[str, float]]
+    overall: Table
+    reference: str
+    comparisons: tuple[Comparison, ...]
+    ranking: Ranking | None
+    sections: tuple[Section, ...]
+    pictures: tuple[Picture, ...]
+    method: tuple[str, ...]
+
+    @property
+    def comparison(self) -> Table | None:
+        """The comparisons over all pairs as a table; None where there are none."""
+        return _comparison_table(self.comparisons, self.reference)
+
+    @property
+    def ranking_text(self) -> str:
+        """Friedman's and Nemenyi's figures in a sentence."""
+        if self.ranking is None:
+            return ""
+        r = self.ranking
+        return (
+            f"Mean ranks by overall accuracy over {r.blocks} scenes × protocols × seeds; "
+            f"Friedman χ² = {r.statistic:.1f}, p {_equals(p_text(r.p_value))}; "
+            f"two recipes are told apart from a difference of {r.critical_difference:.2f} on."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures over all scenes and protocols, JSON-ready but for NaN; shares 0 … 1."""
+        return {
+            "means": self.means,
+            "reference": self.reference,
+            "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "ranking": None if self.ranking is None else asdict(self.ranking),
+        }
+
+    def to_markdown(self) -> str:
+        """The report as Markdown; pictures are files in the folder `plots`."""
+        parts = [f"# Benchmark: {self.title}", *self.facts, "## All scenes and protocols", self.overall.to_markdown()]
+        if self.comparison is not None:
+            parts += ["## Compared pair by pair", self.comparison.to_markdown()]
+        if self.ranking is not None:
+            parts += ["## Ranks", self.ranking_text]
+        parts += [f"![{picture.caption}](plots/{picture.name}.svg)" for picture in self.pictures]
+        for section in self.sections:
+            parts += [f"## {section.title}", section.facts, section.figures.to_markdown()]
+            if section.comparison is not None:
+                parts.append(section.comparison.to_markdown())
+        return "\n\n".join([*parts, "## How to read this", *self.method]) + "\n"
+
+    def to_html(self) -> str:
+        """A self-contained HTML page."""
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        environment = Environment(
+            loader=PackageLoader("hsiattn.experiments", "."),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        return environment.get_template("report.html.jinja").render(report=self)
+
+
+def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
+    """The report on the finished runs of a plan.
+
+    Raises
+    ------
+    OutputError
+        None of them is finished, or the files of one are damaged.
+    """
+    records = folder.read_all(runs)
+    if not records:
+        raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first, without --report-only")
+    results, right = Results.of(records), _RightPixels(folder)
+    reference = plan.reference_recipe
+    ranking = rank(results)
+    overall = compare_all(results, reference, right)
+    sections = []
+    for cell in results.cells:
+        compared = compare_all(results, reference, right, [cell])
+        of_cell = [record for key, record in results.records.items() if key[:2] == cell]
+        table = _comparison_table(compared, reference)
+        sections.append(Section(", ".join(cell), _cell_facts(of_cell), cell_table(results, cell), table))
+    return Report(
+        title=plan.name,
+        facts=_facts(plan, runs, records),
+        means={recipe: {m.name: results.mean(recipe, m.name) for m in MEASURES} for recipe in results.recipes},
+        overall=overall_table(results, ranking),
+        reference=reference,
+        comparisons=tuple(overall),
+        ranking=ranking,
+        sections=tuple(sections),
+        pictures=_pictures(plan, results, ranking),
+        method=(METHOD[0].format(reach=plan.border_reach), *METHOD[1:]),
+    )
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Write `report.html`, `report.md` and the pictures of the latter; replaces those of an earlier run.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to.
+    """
+    files = {folder / "report.html": report.to_html().encode(), folder / "report.md": report.to_markdown().encode()}
+    plots = folder / "plots"
+    try:
+        os.makedirs(plots, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {plots} cannot be made ({error.strerror})", "choose another place") from error
+    files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}
+    for path, content in files.items():
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+    return list(files)
+
+
+class _RightPixels:
+    """Which test pixels a run has right, read once."""
+
+    def __init__(self, folder: RecordFolder) -> None:
+        self.folder = folder
+        self.known: dict[str, NDArray[np.bool_]] = {}
+
+    def __call__(self, record: Record) -> NDArray[np.bool_]:
+        name = record["pixels_file"]
+        if name not in self.known:
+            pixels = self.folder.read_pixels(record)
+            self.known[name] = np.asarray(pixels["predicted"] == pixels["truth"])
+        return self.known[name]
+
+
+def _comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table | None:
+    return comparison_table(comparisons, reference) if comparisons else None
+
+
+def _pictures(plan: Plan, results: Results, ranking: Ranking | None) -> tuple[Picture, ...]:
+    from hsiattn.experiments import plots
+
+    found: list[tuple[str, str, Figure]] = [
+        ("accuracy", "Overall accuracy by recipe; a point is a seed, a bar the mean.", plots.accuracy_figure(results))
+    ]
+    if ranking is not None:
+        caption = "Critical-difference diagram; bars join recipes that are not told apart."
+        found.append(("ranks", caption, plots.ranking_figure(ranking)))
+    found.append(("time", "Overall accuracy against training time.", plots.time_figure(results)))
+    curves = [c for c in plots.learning_curves(plan) if {p for _, p in c.protocols} & {p for _, p in results.cells}]
+    for number, curve in enumerate(curves, start=1):
+        caption = f"Learning curve, {curve.name} split; mean and standard deviation over seeds."
+        found.append((f"learning_{number}", caption, plots.learning_figure(results, curve)))
+    return tuple(Picture(name, caption, plots.to_svg(figure)) for name, caption, figure in found)
+
+
+def _facts(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> tuple[str, ...]:
+    seeds = sorted({record["seed"] for record in records})
+    finished = f"{len(records)} runs"
+    if len(records) < len(runs):
+        finished += f" of {len(runs)}; {len(runs) - len(records)} are not finished"
+    made_with = Counter(_made_with(record) for record in records)
+    return (
+        f"{finished}; seeds {', '.join(map(str, seeds))}. The reference is {plan.reference_recipe}.",
+        *(
+            f"Made with {text}" + (f" ({count} runs)." if len(made_with) > 1 else ".")
+            for text, count in made_with.most_common()
+        ),
+        *_gaps(records),
+    )
+
+
+def _gaps(records: Sequence[Record]) -> list[str]:
+    """A warning where recipes do not have the same runs."""
+    counts = Counter(record["recipe"] for record in records)
+    if len(set(counts.values())) == 1:
+        return []
+    return ["Recipes have different numbers of runs: compare their means with care, and rather pair by pair."]
+
+
+def _made_with(record: Record) -> str:
+    versions = record["versions"]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("hsiattn", "torch", "numpy") if name in versions)
+    return f"{named} on {record['machine']} with {record['cores']} cores"
+
+
+def _cell_facts(records: Sequence[Record]) -> str:
+    """How many pixels train and test, as ranges over the runs."""
+    ranges = {name: _range([record[name] for record in records]) for name in ("training_pixels", "test_pixels")}
+    border = _range([record["border_pixels"] for record in records])
+    training, test = ranges.values()
+    return f"{training} training pixels, {test} test pixels, {border} of them at a border."
+
+
+def _range(values: Sequence[Any]) -> str:
+    return str(min(values)) if min(values) == max(values) else f"{min(values)}–{max(values)}"
+
+
+def _equals(text: str) -> str:
+    return text if text.startswith("<") else f"= {text}"

@@ -1,0 +1,113 @@
+"""The runs of a plan: every recipe on every scene, under every protocol, with every seed."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hsiattn.experiments.plan import Plan, PlanError, Protocol, RecipeEntry, SceneEntry, file_name
+from hsiattn.training.recipes import Recipe, load_recipe, recipe_names
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and the map made with it: a recipe on a scene under a protocol with a seed."""
+
+    scene: SceneEntry
+    protocol: Protocol
+    recipe_name: str
+    recipe: Recipe
+    seed: int
+    border_reach: int = 4
+
+    @property
+    def folder(self) -> Path:
+        """Of its files, relative to that of the benchmark."""
+        return Path(file_name(self.scene.name)) / file_name(self.protocol.name) / file_name(self.recipe_name)
+
+    @cached_property
+    def configuration_sha256(self) -> str:
+        """Of everything in the plan that decides the figures; names and descriptions do not."""
+        recipe = self.recipe.model_dump(mode="json", exclude_defaults=True, exclude={"name", "description"})
+        return _sha256(split=self.split_sha256, recipe=recipe, border_reach=self.border_reach)
+
+    @cached_property
+    def split_sha256(self) -> str:
+        """Of everything in the plan that decides the split."""
+        protocol = self.protocol.model_dump(mode="json", exclude_defaults=True, exclude={"name", "scenes"})
+        return _sha256(protocol=protocol | {"split": self.protocol.split}, seed=self.seed)
+
+    def __str__(self) -> str:
+        return f"{self.scene.name}, {self.protocol.name}, {self.recipe_name}, seed {self.seed}"
+
+
+def runs_of(plan: Plan, *, beside: Path, seeds: Iterable[int] | None = None) -> list[Run]:
+    """All runs of a plan: seed after seed, so that a benchmark that is stopped early has compared every recipe.
+
+    Parameters
+    ----------
+    beside
+        Folder of the plan; recipe files are sought there.
+    seeds
+        Instead of the plan's own.
+
+    Raises
+    ------
+    RecipeError
+        A recipe does not exist, or is not well formed.
+    """
+    recipes = {entry.name: _recipe(entry, beside) for entry in plan.recipes}
+    return [
+        Run(scene, protocol, name, recipe, seed, plan.border_reach)
+        for seed in (plan.seeds if seeds is None else seeds)
+        for scene in plan.scenes
+        for protocol in plan.protocols
+        if protocol.scenes is None or scene.name in protocol.scenes
+        for name, recipe in recipes.items()
+    ]
+
+
+def only(plan: Plan, runs: Sequence[Run], filters: Sequence[str]) -> list[Run]:
+    """The runs that filters such as `scene=salinas-a` or `recipe=svm` let through; those of one kind add up.
+
+    Raises
+    ------
+    PlanError
+        A filter of another kind, or a name that the plan does not have.
+    """
+    wanted: dict[str, set[str]] = {}
+    for text in filters:
+        kind, _, name = text.partition("=")
+        if kind not in ("scene", "protocol", "recipe"):
+            raise PlanError(f"{text!r} is no filter", "write scene=NAME, protocol=NAME or recipe=NAME")
+        known = plan.names[f"{kind}s"]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"the plan has {', '.join(known)}"
+            raise PlanError(f"the plan has no {kind} {name!r}", remedy)
+        wanted.setdefault(kind, set()).add(name)
+    return [run for run in runs if all(_name_of(run, kind) in names for kind, names in wanted.items())]
+
+
+def _sha256(**decisive: Any) -> str:
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _name_of(run: Run, kind: str) -> str:
+    return {"scene": run.scene.name, "protocol": run.protocol.name, "recipe": run.recipe_name}[kind]
+
+
+def _recipe(entry: RecipeEntry, beside: Path) -> Recipe:
+    known = entry.recipe in recipe_names()
+    return load_recipe(entry.recipe if known else _existing(beside / entry.recipe, entry.recipe), entry.settings)
+
+
+def _existing(path: Path, name: str) -> Path | str:
+    """The path where there is a file, else the name, with which `load_recipe` says what it knows."""
+    return path if path.is_file() else name

@@ -1,0 +1,152 @@
+"""The tables of the benchmark's report, ready for Markdown and HTML alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hsiattn.experiments.comparison import Cell, Comparison, Ranking, Results
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a run as tables show it.
+
+    Attributes
+    ----------
+    name
+        In the record.
+    head
+        In the table.
+    scale, digits
+        The value is multiplied by the one and shown with the other.
+    better
+        1 where more is better, -1 where less is, 0 where neither.
+    """
+
+    name: str
+    head: str
+    scale: float = 1.0
+    digits: int = 1
+    better: int = 1
+
+    def text(self, value: float) -> str:
+        """A value as shown; empty where not defined."""
+        return "" if math.isnan(value) else f"{self.scale * value:.{self.digits}f}"
+
+
+MEASURES = (
+    Measure("overall_accuracy", "OA, %", 100),
+    Measure("average_accuracy", "AA, %", 100),
+    Measure("kappa", "kappa", digits=3),
+    Measure("worst_class_accuracy", "worst class, %", 100),
+    Measure("border_accuracy", "border, %", 100),
+    Measure("interior_accuracy", "interior, %", 100),
+    Measure("expected_calibration_error", "ECE, %", 100, better=-1),
+    Measure("unknown_auroc", "AUROC of unknown classes", digits=3),
+    Measure("leakage", "leakage, %", 100, better=0),
+    Measure("whole_training_seconds", "training, s", better=-1),
+    Measure("mapping_seconds", "mapping, s", digits=2, better=-1),
+    Measure("pixels_per_second", "pixels/s", digits=0),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of a table."""
+
+    text: str
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Heads, and rows that begin with a name."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+    def to_markdown(self) -> str:
+        """A Markdown table, the best figures bold."""
+        lines = [list(self.heads), ["---"] * len(self.heads)]
+        lines += [[f"**{entry.text}**" if entry.best else entry.text for entry in row] for row in self.rows]
+        return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
+
+
+def overall_table(results: Results, ranking: Ranking | None) -> Table:
+    """Every recipe's mean over scenes and protocols of the mean over seeds, with its mean rank."""
+    measures = _defined(results)
+    ranks = dict(zip(ranking.recipes, ranking.mean_ranks, strict=True)) if ranking else {}
+    columns = [_column([results.mean(recipe, m.name) for recipe in results.recipes], m) for m in measures]
+    if ranks:
+        columns.append(_column([ranks[recipe] for recipe in results.recipes], Measure("", "", 1, 2, -1)))
+    counts = [Entry(str(sum(key[2] == recipe for key in results.records))) for recipe in results.recipes]
+    heads = ("recipe", "runs", *(m.head for m in measures), *(["mean rank"] if ranks else []))
+    return Table(heads, tuple(zip(_names(results.recipes), counts, *columns, strict=True)))
+
+
+def cell_table(results: Results, cell: Cell) -> Table:
+    """Mean ± standard deviation over seeds of every recipe on one scene under one protocol."""
+    recipes = [recipe for recipe in results.recipes if results.of_cell(cell, recipe)]
+    measures = _defined(results, cell)
+    columns = []
+    for measure in measures:
+        values = [results.values(cell, recipe, measure.name) for recipe in recipes]
+        means = _column([float(v.mean()) if len(v) else math.nan for v in values], measure)
+        spreads = [f" ± {measure.text(float(v.std(ddof=1)))}" if len(v) > 1 else "" for v in values]
+        columns.append([Entry(e.text + spread, e.best) for e, spread in zip(means, spreads, strict=True)])
+    counts = [Entry(str(len(results.of_cell(cell, recipe)))) for recipe in recipes]
+    heads = ("recipe", "runs", *(m.head for m in measures))
+    return Table(heads, tuple(zip(_names(recipes), counts, *columns, strict=True)))
+
+
+def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table:
+    """The reference against the others, differences in percentage points."""
+    heads = (
+        f"{reference} against", "pairs", "ΔOA", "95 % interval", "won : lost", "Wilcoxon p", "p (Holm)",
+        "McNemar better : worse", "ΔAA", "Δborder",
+    )  # fmt: skip
+    rows = []
+    for c in comparisons:
+        interval = "" if math.isnan(c.low) else f"{_points(c.low)} … {_points(c.high)}"
+        texts = (
+            c.other, str(c.pairs), _points(c.mean), interval,
+            f"{c.won} : {c.lost}", p_text(c.p_value), p_text(c.corrected), f"{c.better} : {c.worse}",
+            _points(c.average_accuracy), _points(c.border_accuracy),
+        )  # fmt: skip
+        rows.append(tuple(Entry(text) for text in texts))
+    return Table(heads, tuple(rows))
+
+
+def p_text(value: float) -> str:
+    """A p-value with two significant digits.
+
+    >>> p_text(0.0312), p_text(0.5), p_text(0.00002)
+    ('0.031', '0.50', '< 0.0001')
+    """
+    if value < 1e-4:
+        return "< 0.0001"
+    return f"{value:.2f}" if value >= 0.095 else f"{value:.{1 - math.floor(math.log10(value))}f}"
+
+
+def _points(value: float) -> str:
+    return "" if math.isnan(value) else f"{100 * value:+.2f}"
+
+
+def _names(recipes: Sequence[str]) -> list[Entry]:
+    return [Entry(recipe) for recipe in recipes]
+
+
+def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:
+    """Measures that any run has, of one cell or of all."""
+    records = [record for key, record in results.records.items() if cell is None or key[:2] == cell]
+    return [m for m in MEASURES if any(record[m.name] is not None for record in records)]
+
+
+def _column(values: Sequence[float], measure: Measure) -> list[Entry]:
+    """Figures of all recipes, the best bold, with all that look the same; none where all do."""
+    texts = [measure.text(value) for value in values]
+    known = [(measure.better * value, text) for value, text in zip(values, texts, strict=True) if text]
+    best = max(known)[1] if known and measure.better and len({text for _, text in known}) > 1 else None
+    return [Entry(text, best is not None and text == best) for text in texts]

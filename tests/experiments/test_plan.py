@@ -1,0 +1,85 @@
+"""Plans of benchmarks: what they may hold, and every mistake by its key."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsiattn.experiments.plan import PlanError, file_name, load_plan, plan_names
+from hsiattn.experiments.runs import runs_of
+
+BLOCKS = {"name": "blocks", "split": "blocks"}
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_a_plan_of_the_package_says_its_name_and_has_all_its_recipes(name, tmp_path):
+    plan = load_plan(name)
+    assert plan.name == name
+    assert {run.recipe_name for run in runs_of(plan, beside=tmp_path)} == set(plan.names["recipes"])
+
+
+def test_a_plan_says_everything_in_few_words(make_plan):
+    plan = make_plan(
+        scenes=[{"card": "salinas-a"}],
+        protocols=[BLOCKS],
+        recipes=["default", "mine/other.yaml", {"name": "small", "recipe": "default", "set": ["patch_size=5"]}],
+    )
+    assert plan.names == {"scenes": ["salinas-a"], "protocols": ["blocks"], "recipes": ["default", "other", "small"]}
+    assert plan.protocols[0].buffer == 4
+    assert plan.recipes[2].settings == ("patch_size=5",)
+    assert plan.reference_recipe == "default"
+
+
+def test_a_number_of_seeds_counts_from_0_and_a_list_is_taken_as_it_is(make_plan):
+    assert make_plan(seeds=3).seeds == (0, 1, 2)
+    assert make_plan(seeds=[7, 3]).seeds == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"colour": "red"}, "colour: there is no such key; the keys there are name, scenes"),
+        ({"seeds": 0}, "seeds: "),
+        ({"seeds": [1, 1]}, "seeds: give different numbers from 0 on"),
+        ({"recipes": []}, "there are no recipes"),
+        ({"reference": "svm"}, "the reference 'svm' is none of the recipes"),
+        ({"recipes": ["default", {"name": "Default", "recipe": "gsa"}]}, "two recipes have the same name, or nearly"),
+        ({"recipes": [{"name": "x", "recipe": "gsa", "sets": []}]}, "recipes.1.sets: there is no such key; the keys"),
+        ({"scenes": [{"name": "x", "cube": "a.tif"}]}, "scenes.1: give a card, or name, cube and labels"),
+        ({"scenes": [{"card": "salinas", "key": "x"}]}, "scenes.1: with a card, key have no meaning"),
+        ({"protocols": [{"name": "x", "split": "random"}]}, "protocols.1: give per_class or share, one of them"),
+        ({"protocols": [{**BLOCKS, "share": 1.5}]}, "protocols.1.share: "),
+        ({"protocols": [{**BLOCKS, "roles": "a"}]}, "protocols.1.roles: there is no such key; the keys there are name"),
+        ({"protocols": [BLOCKS, {"name": "x", "split": "blocs"}]}, "protocols.2.split: must be one of random, blocks"),
+        ({"protocols": [{"name": "x"}]}, "protocols.1.split: must be one of random, blocks"),
+        ({"protocols": [{**BLOCKS, "scenes": ["mars"]}]}, "protocol 'blocks' is for a scene that is not there: mars"),
+    ],
+)
+def test_a_mistake_is_told_by_its_key(make_plan, changes, complaint):
+    with pytest.raises(PlanError) as caught:
+        make_plan(**changes)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_mistakes_are_counted(make_plan):
+    with pytest.raises(PlanError, match=r"\(and 1 more\)"):
+        make_plan(seeds=0, border_reach=0)
+
+
+def test_a_plan_that_is_not_there_names_those_that_are():
+    with pytest.raises(PlanError, match=r"there is no plan 'exampel'; give a YAML file, or one of .*example"):
+        load_plan("exampel")
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("a: [", "is not YAML"), ("just words", "holds no keys")])
+def test_a_file_that_is_no_plan_is_refused(tmp_path, text, complaint):
+    path = tmp_path / "plan.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PlanError, match=complaint):
+        load_plan(path)
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "..", "blocks, 30 px"])
+def test_a_name_cannot_lead_out_of_its_folder(name):
+    assert "/" not in file_name(name)
+    assert not file_name(name).startswith(".")

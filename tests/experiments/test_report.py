@@ -1,0 +1,171 @@
+"""The report: its figures are those of the runs, and its page needs no other file."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from hsiattn.errors import OutputError
+from hsiattn.experiments import plots
+from hsiattn.experiments.comparison import Ranking, Results
+from hsiattn.experiments.records import RecordFolder
+from hsiattn.experiments.report import make_report, write_report
+from hsiattn.experiments.tables import MEASURES, Entry, Table, cell_table, overall_table, p_text
+
+ACCURACIES = {"default": 0.9, "a < b": 0.85, "svm": 0.7}
+CURVE = [{"name": f"random {size}", "split": "random", "per_class": size} for size in (5, 10)]
+
+
+@pytest.fixture
+def benchmark(finished):
+    return finished(ACCURACIES)
+
+
+def columns(table: Table) -> dict[str, list[Entry]]:
+    return {head: [row[place] for row in table.rows] for place, head in enumerate(table.heads)}
+
+
+def test_a_scenes_table_gives_mean_and_deviation_over_seeds(benchmark):
+    _, runs, folder = benchmark
+    results = Results.of(folder.read_all(runs))
+    cell = results.cells[0]
+    accuracy = columns(cell_table(results, cell))["OA, %"]
+    for entry, recipe in zip(accuracy, ACCURACIES, strict=True):
+        values = [results.records[*cell, recipe, seed]["overall_accuracy"] for seed in range(3)]
+        assert entry.text == f"{100 * np.mean(values):.1f} ± {100 * np.std(values, ddof=1):.1f}"
+    assert [entry.best for entry in accuracy] == [True, False, False]
+
+
+def test_figures_that_nobody_has_get_no_column_and_equal_ones_are_not_bold(benchmark):
+    _, runs, folder = benchmark
+    found = columns(overall_table(Results.of(folder.read_all(runs)), None))
+    assert "AUROC of unknown classes" not in found
+    assert "interior, %" not in found
+    assert not any(entry.best for entry in found["kappa"])
+    assert [entry.text for entry in found["training, s"]] == ["9.0", "8.5", "7.0"]
+    assert [entry.best for entry in found["training, s"]] == [False, False, True]
+    assert [entry.text for entry in found["runs"]] == ["6", "6", "6"]
+
+
+def test_markdown_escapes_bars_and_marks_the_best():
+    table = Table(("a|b",), ((Entry("x", best=True),),))
+    assert table.to_markdown().splitlines() == ["| a\\|b |", "| --- |", "| **x** |"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0004, "0.00040"), (0.04, "0.040"), (1.0, "1.00"), (0.0999, "0.10"), (1e-9, "< 0.0001")]
+)
+def test_p_values_have_two_digits(value, text):
+    assert p_text(value) == text
+
+
+def test_the_report_tells_the_figures_of_all_runs(benchmark):
+    plan, runs, folder = benchmark
+    report = make_report(plan, runs, folder)
+    results = Results.of(folder.read_all(runs))
+    document = report.to_dict()
+    assert set(document["means"]) == set(ACCURACIES)
+    assert set(document["means"]["svm"]) == {measure.name for measure in MEASURES}
+    assert document["means"]["svm"]["overall_accuracy"] == pytest.approx(results.mean("svm", "overall_accuracy"))
+    assert document["reference"] == "default"
+    assert [c["other"] for c in document["comparisons"]] == ["a < b", "svm"]
+    assert document["ranking"]["recipes"][0] == "default"
+    text = report.to_markdown()
+    assert "18 runs; seeds 0, 1, 2. The reference is default." in text
+    assert f"{100 * document['comparisons'][1]['mean']:+.2f}" in text
+    assert text.count("| svm |") == 2 + 2 * 2  # all scenes together, then two scenes; figures and comparison each
+
+
+def test_what_is_missing_is_said(benchmark):
+    plan, runs, folder = benchmark
+    folder.record_path(runs[2]).unlink()
+    text = make_report(plan, runs, folder).to_markdown()
+    assert "17 runs of 18; 1 are not finished" in text
+    assert "different numbers of runs" in text
+
+
+def test_a_report_of_nothing_is_refused(benchmark, tmp_path):
+    plan, runs, _ = benchmark
+    with pytest.raises(OutputError, match="no run of this plan is finished"):
+        make_report(plan, runs, RecordFolder(tmp_path / "elsewhere"))
+
+
+def test_the_page_is_whole_and_escaped(benchmark, tmp_path):
+    plan, runs, folder = benchmark
+    report = make_report(plan, runs, folder)
+    write_report(report, tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "a &lt; b" in page
+    assert "a < b" not in page
+    links = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert len(links) == len(report.pictures) == 3
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
+    assert page.count('class="best"') == report.to_markdown().count("**") / 2
+    for row in report.overall.rows:
+        assert row[2].text in page
+
+
+def test_the_pictures_of_the_markdown_report_lie_beside_it(benchmark, tmp_path):
+    plan, runs, folder = benchmark
+    files = write_report(make_report(plan, runs, folder), tmp_path)
+    names = re.findall(r"\]\((plots/[^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))
+    assert {tmp_path / name for name in names} < set(files)
+    for name in names:
+        assert ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
+
+
+def test_the_same_runs_give_the_same_report(benchmark):
+    plan, runs, folder = benchmark
+    assert make_report(plan, runs, folder).to_html() == make_report(plan, runs, folder).to_html()
+
+
+def test_one_recipe_alone_has_a_report_without_comparison(finished):
+    plan, runs, folder = finished({"default": 0.9}, scenes=1, seeds=1)
+    text = make_report(plan, runs, folder).to_markdown()
+    assert "Ranks" not in text.split("How to read this")[0]
+    assert "default against" not in text
+    assert " ± " not in text.split("## How")[0]
+
+
+def test_accuracies_are_drawn_run_by_run(benchmark):
+    _, runs, folder = benchmark
+    results = Results.of(folder.read_all(runs))
+    figure = plots.accuracy_figure(results)
+    for axes, cell in zip(figure.axes, results.cells, strict=True):
+        points, bar = axes.get_lines()[4:6]  # those of svm
+        values = 100 * results.values(cell, "svm", "overall_accuracy")
+        np.testing.assert_allclose(points.get_xdata(), values)
+        np.testing.assert_allclose(bar.get_xdata(), [values.mean()] * 2)
+        assert axes.get_title() == "\n".join(cell)
+
+
+def test_protocols_that_differ_in_the_number_of_labels_make_a_learning_curve(finished):
+    blocks = {"name": "blocks", "split": "blocks", "per_class": 10}
+    plan, runs, folder = finished({"default": 0.9, "svm": 0.7}, protocols=[CURVE[1], blocks, CURVE[0]])
+    (curve,) = plots.learning_curves(plan)
+    assert curve.protocols == ((5, "random 5"), (10, "random 10"))
+    results = Results.of(folder.read_all(runs))
+    figure = plots.learning_figure(results, curve)
+    line = figure.axes[1].get_lines()[1]
+    assert line.get_label() == "svm"
+    np.testing.assert_array_equal(line.get_xdata(), [5, 10])
+    expected = [
+        100 * results.values(("scene 1", name), "svm", "overall_accuracy").mean() for _, name in curve.protocols
+    ]
+    np.testing.assert_allclose(line.get_ydata(), expected)
+    assert "learning_1" in {picture.name for picture in make_report(plan, runs, folder).pictures}
+
+
+def test_bars_of_the_ranks_join_those_that_are_not_told_apart():
+    ranking = Ranking(["a", "b", "c", "d"], [1.2, 1.9, 3.1, 3.8], 10, 9.0, 0.01, 1.3, [(0, 1), (1, 2), (2, 3)])
+    axes = plots.ranking_figure(ranking).axes[0]
+    bars = [line for line in axes.get_lines() if line.get_linewidth() == 4]
+    ends = [tuple(np.round(bar.get_xdata(), 2)) for bar in bars]
+    assert ends == [(1.17, 1.93), (1.87, 3.13), (3.07, 3.83)]
+    heights = [bar.get_ydata()[0] for bar in bars]
+    assert heights[0] == heights[2] > heights[1]
+    measure = next(line for line in axes.get_lines() if tuple(line.get_xdata()) == (1, 2.3))
+    assert measure.get_ydata()[0] > 0

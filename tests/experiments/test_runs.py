@@ -1,0 +1,101 @@
+"""The runs of a plan, their filters, and what makes two of them the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from hsiattn.errors import RecipeError
+from hsiattn.experiments.plan import PlanError
+from hsiattn.experiments.runs import only, runs_of
+
+SCENES = [{"name": name, "cube": "a.tif", "labels": "b.tif"} for name in ("north", "south")]
+PROTOCOLS = [
+    {"name": "random", "split": "random", "per_class": 10},
+    {"name": "blocks", "split": "blocks", "scenes": ["south"]},
+]
+
+
+@pytest.fixture
+def plan(make_plan):
+    return make_plan(scenes=SCENES, protocols=PROTOCOLS)
+
+
+def test_every_recipe_meets_every_scene_under_every_protocol_that_is_for_it(plan, tmp_path):
+    runs = runs_of(plan, beside=tmp_path)
+    cells = {(run.scene.name, run.protocol.name) for run in runs}
+    assert cells == {("north", "random"), ("south", "random"), ("south", "blocks")}
+    assert len(runs) == 3 * 2 * 2
+    assert len({(run.folder, run.seed) for run in runs}) == len(runs)
+
+
+def test_the_first_seed_is_done_before_the_second_begins(plan, tmp_path):
+    assert [run.seed for run in runs_of(plan, beside=tmp_path)] == [0] * 6 + [1] * 6
+    assert {run.seed for run in runs_of(plan, beside=tmp_path, seeds=[5])} == {5}
+
+
+def test_filters_of_one_kind_add_up_and_kinds_narrow_each_other(plan, tmp_path):
+    runs = runs_of(plan, beside=tmp_path)
+    chosen = only(plan, runs, ["scene=south", "recipe=gsa", "recipe=default", "protocol=blocks"])
+    assert {(run.scene.name, run.protocol.name) for run in chosen} == {("south", "blocks")}
+    assert {run.recipe_name for run in chosen} == {"gsa", "default"}
+    assert only(plan, runs, []) == runs
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("scene=sout", "the plan has no scene 'sout'; did you mean south"),
+        ("seed=1", "'seed=1' is no filter; write scene=NAME"),
+        ("recipe=xyz", "the plan has no recipe 'xyz'; the plan has default, gsa"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(plan, tmp_path, text, complaint):
+    with pytest.raises(PlanError, match=complaint):
+        only(plan, runs_of(plan, beside=tmp_path), [text])
+
+
+def test_recipe_files_stand_beside_the_plan(make_plan, tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: default\nname: mine\npatch_size: 3\n", encoding="utf-8")
+    (run, *_) = runs_of(make_plan(recipes=["mine.yaml"]), beside=tmp_path)
+    assert run.recipe_name == "mine"
+    assert run.recipe.patch_size == 3
+
+
+def test_a_recipe_that_is_not_there_is_told(make_plan, tmp_path):
+    with pytest.raises(RecipeError, match="there is no recipe 'defalt'; did you mean default"):
+        runs_of(make_plan(recipes=["defalt"]), beside=tmp_path)
+
+
+def changed(make_plan, tmp_path, **changes):
+    return runs_of(make_plan(**changes), beside=tmp_path)[0].configuration_sha256
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": [1]},
+        {"border_reach": 1},
+        {"protocols": [{"name": "random 10/class", "split": "random", "per_class": 11}]},
+        {"recipes": [{"name": "default", "recipe": "default", "set": ["training.weight_decay=0.5"]}]},
+    ],
+)
+def test_what_decides_the_figures_changes_the_hash(make_plan, tmp_path, changes):
+    assert changed(make_plan, tmp_path, **changes) != changed(make_plan, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "another"},
+        {"protocols": [{"name": "ten of each", "split": "random", "per_class": 10, "scenes": ["tiny"]}]},
+        {"recipes": [{"name": "other words", "recipe": "default", "set": ["description=other words"]}]},
+    ],
+)
+def test_names_and_descriptions_do_not(make_plan, tmp_path, changes):
+    assert changed(make_plan, tmp_path, **changes) == changed(make_plan, tmp_path)
+
+
+def test_splits_that_only_differ_in_their_kind_differ_in_their_hash(make_plan, tmp_path):
+    protocols = [{"name": split, "split": split, "per_class": 10} for split in ("random", "blocks", "polygons")]
+    runs = runs_of(make_plan(protocols=protocols, recipes=["default"], seeds=1), beside=tmp_path)
+    assert len({run.split_sha256 for run in runs}) == 3
