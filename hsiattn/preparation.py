@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from hsiattn.errors import TrainingError
+from hsiattn.noise import noise_components
 
 _LEAST_VARIANCE = 1e-9
 """Of scaled bands within a class, so that spectra without noise, as of a first trial, can be told apart too."""
@@ -34,6 +35,9 @@ class PreparationSettings(BaseModel):
     """Hand the scaled bands themselves on as components, before the others, for what averages them over windows."""
     principal_components: int = Field(default=0, ge=0)
     """Number of whitened principal components of reflectance."""
+    noise_components: int = Field(default=0, ge=0)
+    """Number of components of the minimum noise fraction transform, the least noisy first. Noise is what distinguishes
+    neighbouring pixels, labelled or not."""
     rescale_components: bool = False
     """Scale each principal component to [0, 1], as SSAN does."""
     discriminant: bool = False
@@ -123,6 +127,7 @@ def fit_preparation(
     training: NDArray[np.float64],
     targets: NDArray[np.int64],
     scene: Chunks | None = None,
+    surroundings: Surroundings | None = None,
 ) -> tuple[Preparation, list[int]]:
     """Fit a preparation.
 
@@ -136,6 +141,8 @@ def fit_preparation(
         (N,) their class indices.
     scene
         All valid spectra of the training scene, same bands; needed for `fit_on: scene`.
+    surroundings
+        Moments of the pixels around the labels, same bands; needed for noise components.
 
     Returns
     -------
@@ -180,6 +187,12 @@ def fit_preparation(
             axes, centre = _rescaled(axes, centre, chunks())
         projections.append(axes / gain)  # acts on scaled spectra, reflectance = scaled / gain + offset
         shifts.append(axes @ offset + centre)
+    if settings.noise_components:
+        if surroundings is None:
+            raise ValueError("noise components need the pixels around the labels")
+        axes, centre = _noise_axes(surroundings, settings.noise_components, varies)
+        projections.append(axes / gain)
+        shifts.append(axes @ offset + centre)
     if settings.discriminant:
         directions, centre = _discriminant_axes((training - offset) * gain, targets)
         projections.append(directions)
@@ -192,6 +205,32 @@ def fit_preparation(
         shift=(np.concatenate(shifts) if shifts else np.empty(0)).astype(np.float32),
     )
     return preparation, dropped
+
+
+def _noise_axes(
+    surroundings: Surroundings, count: int, varies: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Axes (count, B) and centre (count,) of components that compress the strong ones.
+
+    A component has noise of unit variance, and the first ones have hundreds of it; divided by 1 + deviation / 4, those
+    that hardly rise above the noise keep their scale and none has a deviation above 4.
+    """
+    total, noise = (matrix[np.ix_(varies, varies)] for matrix in (surroundings.covariance, surroundings.noise))
+    axes = noise_components(total, noise, count)
+    if len(axes) < count:
+        raise TrainingError(f"{count} noise components need as many bands", "lower preparation.noise_components")
+    deviation = np.sqrt(np.maximum(np.einsum("ib,bc,ic->i", axes, total, axes), 0.0))
+    axes = axes / (1.0 + deviation / 4.0)[:, None]
+    return axes, -axes @ surroundings.mean[varies]
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Moments of the pixels around the labels, labelled or not: mean (B,), covariance and noise covariance (B, B)."""
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    noise: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,14 +307,14 @@ def _discriminant_axes(
     means = np.stack([spectra[targets == k].mean(axis=0) for k in classes])
     # In the space where the within-class covariance is the identity, the differences of class means span all that
     # tells classes apart; an orthonormal basis of that span keeps distances.
-    root = np.linalg.cholesky(_covariance_within(spectra, targets))
+    root = np.linalg.cholesky(covariance_within(spectra, targets))
     whitened = linalg.solve_triangular(root, (means - means.mean(axis=0)).T, lower=True)
     basis = np.linalg.svd(whitened, full_matrices=False)[0][:, : len(classes) - 1]
     directions = linalg.solve_triangular(root, basis, lower=True, trans="T").T
     return directions, -directions @ means.mean(axis=0)
 
 
-def _covariance_within(spectra: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+def covariance_within(spectra: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
     """Covariances of the classes (B, B), shrunk after Ledoit and Wolf 2004, averaged by their numbers of pixels.
 
     As in scikit-learn's `LinearDiscriminantAnalysis(shrinkage="auto")`, but a class with a single pixel says nothing

@@ -43,13 +43,13 @@ class LabelledPatches:
     valid
         (N, w, w) bool.
     targets
-        (N,) int64, class indices.
+        (N,) int64, class indices; or (N, K) float32, class probabilities.
     """
 
     spectra: NDArray[np.float32]
     patches: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    targets: NDArray[np.int64]
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -78,7 +78,7 @@ def gather_spectra(source: SceneSource, positions: NDArray[np.int64]) -> tuple[N
 def gather_patches(
     source: SceneSource,
     positions: NDArray[np.int64],
-    targets: NDArray[np.int64],
+    targets: NDArray[Any],
     preparation: PreparesTiles,
     *,
     patch_size: int,

@@ -26,7 +26,7 @@ from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.sampling import LabelledPatches
 from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
 from hsiattn.training.checkpoints import Checkpoints, KeepState
-from hsiattn.training.module import Batch, PixelClassification, as_tensors
+from hsiattn.training.module import Batch, PixelClassification, as_tensors, classes_of
 from hsiattn.training.recipes import TrainingSettings
 
 _SMALL_NETWORK = 500_000
@@ -96,7 +96,7 @@ def train_network(
             "set training.max_epochs=0",
         )
     network.train()
-    network.warm_start(*as_tensors(training))
+    _warm_start(network, training)
     module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
     best = KeepBest(last=not len(validation), proven_by=settings.proven_by)
     callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
@@ -127,7 +127,7 @@ def train_network(
     network.eval().to("cpu")
     return TrainingRecord(
         epochs=trainer.current_epoch,
-        best_epoch=best.epoch,
+        best_epoch=best.epoch if len(validation) else trainer.current_epoch,
         best_validation_loss=best.loss,
         seconds=round(time.monotonic() - began, 2),
         device=str(chosen),
@@ -145,7 +145,7 @@ def _only_start(
     """The warm start alone, without all that epochs need."""
     began = time.monotonic()
     network.train()
-    network.warm_start(*as_tensors(training))
+    _warm_start(network, training)
     network.eval()
     return TrainingRecord(
         epochs=0,
@@ -230,7 +230,14 @@ def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataL
     return DataLoader(_PixelBatches(pixels), sampler=_EpochOrder(len(pixels), batch_size, seed), batch_size=None)
 
 
+def _warm_start(network: SpectralSpatialNetwork, training: LabelledPatches) -> None:
+    spectra, patches, valid, targets = as_tensors(training)
+    network.warm_start(spectra, patches, valid, classes_of(targets))
+
+
 def _class_weights(training: LabelledPatches, classes: int, settings: TrainingSettings) -> Tensor:
+    if training.targets.ndim == 2:
+        return torch.ones(classes)
     counts = np.bincount(training.targets, minlength=classes)
     if not settings.class_balance:
         return torch.ones(classes)

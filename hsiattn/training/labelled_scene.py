@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, SceneError, TrainingError
 from hsiattn.networks import accepts, network_class
-from hsiattn.preparation import Preparation, fit_preparation
+from hsiattn.noise import noise_covariance
+from hsiattn.preparation import Preparation, Surroundings, fit_preparation
 from hsiattn.sampling import LabelledPatches, Split, gather_patches, gather_spectra, read_tile, tile_windows
 from hsiattn.scenes import SceneSource
+from hsiattn.teaching import TeacherSettings, TeachingArea, read_area
 from hsiattn.training.recipes import Recipe
 
 _PIXELS_AT_ONCE = 50_000
@@ -51,6 +53,7 @@ class LabelledScene:
     bands: NDArray[np.int64]
     usable: NDArray[np.bool_]
     messages: list[str] = field(default_factory=list)
+    _area: TeachingArea | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: Recipe) -> LabelledScene:
@@ -86,15 +89,23 @@ class LabelledScene:
         values, _ = gather_spectra(self.source, positions)
         spectra = values[:, self.bands].astype(np.float64) / self.source.scale
         whole = self._all_spectra if self.recipe.preparation.fit_on == "scene" else None
-        preparation, constant = fit_preparation(self.recipe.preparation, self.bands, spectra, targets, whole)
+        surroundings = self._surroundings(positions, targets) if self.recipe.preparation.noise_components else None
+        preparation, constant = fit_preparation(
+            self.recipe.preparation, self.bands, spectra, targets, whole, surroundings
+        )
         if constant:
             numbers = ranges(np.array(constant) + 1)
             self.say(f"{len(constant)} bands do not vary over the training pixels and are left out: {numbers}")
         return preparation
 
-    def gather(
-        self, positions: NDArray[np.int64], targets: NDArray[np.int64], preparation: Preparation
-    ) -> LabelledPatches:
+    def area(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> TeachingArea:
+        """The pixels around those, labelled or not; read once, for the first that ask."""
+        if self._area is None:
+            teacher = self.recipe.training.teacher or TeacherSettings()
+            self._area = read_area(self.source, self.bands, positions, targets, most=teacher.area)
+        return self._area
+
+    def gather(self, positions: NDArray[np.int64], targets: NDArray[Any], preparation: Preparation) -> LabelledPatches:
         """Prepared spectra and patches of those pixels."""
         edge = network_class(self.recipe.network.name).edge
         return gather_patches(
@@ -146,6 +157,12 @@ class LabelledScene:
             "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
             "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
         }
+
+    def _surroundings(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Surroundings:
+        area = self.area(positions, targets)
+        noise = noise_covariance(area.spectra, area.side_neighbours)
+        covariance = np.cov(area.spectra.T, dtype=np.float64)
+        return Surroundings(area.spectra.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance), noise)
 
     def _all_spectra(self) -> Iterator[NDArray[np.float64]]:
         """Reflectance of all valid pixels of the scene, window by window."""

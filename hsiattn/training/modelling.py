@@ -18,8 +18,9 @@ from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device, mixed_precision
 from hsiattn.networks import SpectralSpatialNetwork, check_arguments, create_network
 from hsiattn.preparation import Preparation
-from hsiattn.sampling import PixelSplitter, Split, split_labels, split_of_roles
+from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.scenes import SceneSource
+from hsiattn.teaching import TeacherSettings, teach
 from hsiattn.training.callbacks import Listener
 from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.fit import TrainingRecord, train_network
@@ -110,6 +111,7 @@ def make_model(
         accuracy=report.to_dict() if report is not None else None,
         training={
             **trained.record.to_dict(),
+            **({"teacher": trained.lesson} if trained.lesson else {}),
             "chosen_arguments": chosen,
             "seed": seed,
             "threads": torch.get_num_threads(),
@@ -124,12 +126,13 @@ def make_model(
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """A network, what it was created with, the preparation it was trained with, and how that went."""
+    """A network, what it was created with, its preparation, how training went, and what a teacher recorded."""
 
     network: SpectralSpatialNetwork
     arguments: dict[str, Any]
     preparation: Preparation
     record: TrainingRecord
+    lesson: dict[str, Any] | None = None
 
 
 def _split(scene: LabelledScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:
@@ -164,8 +167,12 @@ def _train(
     Without epochs there is nothing to stop: the warm start is fitted on all of them at once.
     """
     settings = scene.recipe.training
+    if settings.teacher is not None:
+        taught = _taught_pixels(scene, split, settings.teacher, seed)
+        options = {"device": device, "listener": listener, "log": log, "checkpoints": checkpoints}
+        return _fitted_on(taught, scene, chosen, settings.max_epochs, seed=seed, **options)
     if settings.max_epochs == 0:
-        return _fitted_on_all(scene, split, chosen, 0, seed=seed, device=device, log=log)
+        return _fitted_on(_all_pixels(scene, split), scene, chosen, 0, seed=seed, device=device, log=log)
     fitted, aside = scene.positions(split, "training"), scene.positions(split, "validation")
     preparation = scene.fit_preparation(*fitted)
     training = scene.gather(*fitted, preparation)
@@ -190,30 +197,53 @@ def _train(
         )
     if not len(validation) or not settings.refit:
         return _Trained(network, arguments, preparation, record)
-    again = _fitted_on_all(scene, split, chosen, record.best_epoch, seed=seed, device=device)
+    again = _fitted_on(_all_pixels(scene, split), scene, chosen, record.best_epoch, seed=seed, device=device)
     seconds = round(record.seconds + again.record.seconds, 2)
     return replace(again, record=replace(record, seconds=seconds))
 
 
-def _fitted_on_all(
-    scene: LabelledScene,
-    split: Split,
-    chosen: dict[str, Any],
-    epochs: int,
-    *,
-    seed: int,
-    device: str,
-    log: Path | None = None,
-) -> _Trained:
-    """So many epochs on training and validation pixels together, none held out."""
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """What a network is fitted on, with nothing held out, the preparation, and what a teacher said of them."""
+
+    training: LabelledPatches
+    preparation: Preparation
+    lesson: dict[str, Any] | None = None
+
+
+def _all_pixels(scene: LabelledScene, split: Split) -> _Pixels:
+    """Training and validation pixels together."""
     together = scene.positions(split, "training", "validation")
     preparation = scene.fit_preparation(*together)
-    training = scene.gather(*together, preparation)
-    nothing = training.take(np.empty(0, np.int64))
-    arguments = scene.network_arguments(training, chosen)
+    return _Pixels(scene.gather(*together, preparation), preparation)
+
+
+def _taught_pixels(scene: LabelledScene, split: Split, settings: TeacherSettings, seed: int) -> _Pixels:
+    """Training and validation pixels with their classes, and unlabelled ones with what a teacher says of them."""
+    positions, targets = scene.positions(split, "training", "validation")
+    area = scene.area(positions, targets)
+    inside = area.indices_of(positions)
+    labelled, seen = inside[inside >= 0], targets[inside >= 0]
+    lesson = teach(area, labelled, seen, settings, seed=seed)
+    others = np.setdiff1d(np.arange(len(area)), labelled)
+    drawn = np.random.default_rng((seed, 3)).permutation(others)[: settings.pixels]
+    certain = np.eye(len(scene.classes), dtype=np.float32)[targets]
+    weight = settings.label_weight
+    shares = np.concatenate([lesson.probabilities[drawn], *[certain] * weight])
+    preparation = scene.fit_preparation(positions, targets)
+    patches = scene.gather(np.concatenate([area.positions[drawn], *[positions] * weight]), shares, preparation)
+    return _Pixels(patches, preparation, {**lesson.record, "pixels_taught": len(drawn)})
+
+
+def _fitted_on(
+    pixels: _Pixels, scene: LabelledScene, chosen: dict[str, Any], epochs: int, *, seed: int, **options: Any
+) -> _Trained:
+    """A network after so many epochs on those pixels, none held out; `options` are those of `train_network`."""
+    nothing = pixels.training.take(np.empty(0, np.int64))
+    arguments = scene.network_arguments(pixels.training, chosen)
     network, settings = _network(arguments, seed), scene.recipe.training
-    record = train_network(network, training, nothing, settings, seed=seed, device=device, log=log, epochs=epochs)
-    return _Trained(network, arguments, preparation, record)
+    record = train_network(network, pixels.training, nothing, settings, seed=seed, epochs=epochs, **options)
+    return _Trained(network, arguments, pixels.preparation, record, pixels.lesson)
 
 
 def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:
@@ -245,8 +275,18 @@ def _test(scene: LabelledScene, split: Split, trained: _Trained, device: torch.d
         classes=scene.classes,
         leakage=split.record["leakage"],
         window=scene.recipe.patch_size,
-        notes=(f"test pixels: {split.record['in_words']}; none of them was seen in training",),
+        notes=(_note(split, trained),),
     )
+
+
+def _note(split: Split, trained: _Trained) -> str:
+    """Where the test pixels come from, and what training knew of them."""
+    known = "none of them was seen in training"
+    if trained.lesson:
+        known = (
+            "their labels were not seen in training, their spectra, as those of other unlabelled pixels, may have been"
+        )
+    return f"test pixels: {split.record['in_words']}; {known}"
 
 
 def _pixels_at_once(channels: int, patch_size: int) -> int:

@@ -15,8 +15,11 @@ from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
 from hsiattn.sampling import LabelledPatches
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
+_WARMING_UP = 0.1
+"""Share of the steps in which the learning rate of one cycle rises."""
+
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets (N,)."""
+"""Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets: classes (N,) or their probabilities (N, K)."""
 
 
 def as_tensors(pixels: LabelledPatches) -> Batch:
@@ -24,6 +27,11 @@ def as_tensors(pixels: LabelledPatches) -> Batch:
     arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
     spectra, patches, valid, targets = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
     return spectra, patches, valid, targets
+
+
+def classes_of(targets: Tensor) -> Tensor:
+    """Class indices (N,) of targets: themselves, or the most probable of each pixel."""
+    return targets if targets.ndim == 1 else targets.argmax(dim=1)
 
 
 class PixelClassification(lightning.LightningModule):
@@ -92,6 +100,12 @@ class PixelClassification(lightning.LightningModule):
         )
         if self.settings.schedule == "constant":
             return optimizer
+        if self.settings.schedule == "one-cycle":
+            steps = int(self.trainer.estimated_stepping_batches)
+            cycle = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, self.settings.learning_rate, total_steps=steps, pct_start=_WARMING_UP
+            )
+            return [optimizer], [{"scheduler": cycle, "interval": "step"}]
         epochs = self.settings.max_epochs
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda epoch: 0.5 * (1 + math.cos(math.pi * min(epoch, epochs) / epochs))
@@ -99,7 +113,7 @@ class PixelClassification(lightning.LightningModule):
         return [optimizer], [schedule]
 
     def _log_figures(self, part: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        accuracy = (logits.argmax(dim=1) == targets).float().mean()
+        accuracy = (logits.argmax(dim=1) == classes_of(targets)).float().mean()
         figures = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets))
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hsiattn.errors import RecipeError
 from hsiattn.preparation import PreparationSettings
 from hsiattn.resources import resource_folder, resource_names
+from hsiattn.teaching import TeacherSettings
 
 
 class _Settings(BaseModel):
@@ -45,8 +46,8 @@ class TrainingSettings(_Settings):
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate over the epochs: as it is, or falling to 0 along a half cosine."""
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    """Learning rate over the epochs: as it is, falling to 0 along a half cosine, or rising first (Smith 2018)."""
     batch_size: int = Field(default=128, ge=1)
     max_epochs: int = Field(default=200, ge=0)
     """0 leaves the network at its warm start, which is then fitted on training and validation pixels together."""
@@ -68,6 +69,9 @@ class TrainingSettings(_Settings):
     precision: Literal["auto", "32", "bf16-mixed"] = "auto"
     """`auto` is bf16-mixed where the device computes in bfloat16, else 32."""
     augmentation: AugmentationSettings = AugmentationSettings()
+    teacher: TeacherSettings | None = None
+    """Let a teacher label pixels around the labels, and train on them: so many epochs, on all training pixels, without
+    validation. Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
 
 
 class Recipe(_Settings):

@@ -1,0 +1,16 @@
+"""What labelled and unlabelled pixels of a scene know together: a teacher that labels the pixels a network learns from.
+
+A few labels do not train a network. But linear discriminants need few, the unlabelled pixels around them tell how
+spectra scatter within a field and where fields end, and both together label thousands of pixels well enough for it.
+"""
+
+from hsiattn.teaching.area import TeachingArea, read_area
+from hsiattn.teaching.teacher import Lesson, TeacherSettings, teach
+
+__all__ = [
+    "Lesson",
+    "TeacherSettings",
+    "TeachingArea",
+    "read_area",
+    "teach",
+]

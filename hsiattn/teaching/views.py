@@ -1,0 +1,124 @@
+"""The spectra of an area seen in several ways and at several scales, and linear discriminants on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.noise import noise_components, noise_covariance
+from hsiattn.preparation import covariance_within
+from hsiattn.teaching.area import TeachingArea
+from hsiattn.teaching.diffusion import EdgeKeepingDiffusion
+
+Kind = Literal["reflectance", "shape", "components", "neighbours"]
+"""Scaled bands; the same of spectra of unit length, which forget brightness; the least noisy components; scaled bands
+again, but their scatter within classes is known half from neighbouring pixels."""
+
+_COMPONENTS, _GUIDES = 20, 10
+_ALIKE = 0.5
+_TOWARDS_ROUND = 0.3
+"""Share of a sphere in the covariance of the components, which few labels leave uncertain."""
+
+
+class View(NamedTuple):
+    """A kind of spectrum, averaged over a window of pixels (5), or by diffusion that holds on to the pixel (0 … 1)."""
+
+    kind: Kind
+    scale: float = 1
+
+    def __str__(self) -> str:
+        if self.scale == 1:
+            return f"{self.kind}, single pixels"
+        return f"{self.kind}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
+
+
+ALL_VIEWS = tuple(
+    View(kind, scale) for kind in ("reflectance", "shape", "neighbours", "components") for scale in (1, 5, 0.1, 0.03)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDiscriminant:
+    """weights (K, F) and bias (K,) of a discriminant function with equal priors."""
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, F) -> (N, K)."""
+        return np.asarray(features @ self.weights.T + self.bias)
+
+
+class AreaViews:
+    """Features of all pixels of an area, made when they are first asked for.
+
+    Parameters
+    ----------
+    area
+        Its spectra are standardised, band by band, over the area.
+    """
+
+    def __init__(self, area: TeachingArea) -> None:
+        self._area = area
+        self._known: dict[View, NDArray[np.float32]] = {}
+        reflectance = self[View("reflectance")]
+        noise = noise_covariance(reflectance, area.side_neighbours)
+        axes = noise_components(np.cov(reflectance.T, dtype=np.float64), noise, max(_COMPONENTS, _GUIDES))
+        self._known[View("components")] = (reflectance @ axes[:_COMPONENTS].T).astype(np.float32)
+        self.diffusion = EdgeKeepingDiffusion(area.neighbours, self._known[View("components")][:, :_GUIDES])
+        self._scatter = noise_covariance(reflectance, area.side_neighbours, alike=_ALIKE)
+
+    def __getitem__(self, view: View) -> NDArray[np.float32]:
+        """Features (N, F) of all pixels."""
+        if view.kind == "neighbours":
+            view = View("reflectance", view.scale)
+        if view not in self._known:
+            self._known[view] = self._make(view)
+        return self._known[view]
+
+    def discriminant(self, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64]) -> LinearDiscriminant:
+        """Fitted on the labelled pixels, given by their indices (M,); `targets` (M,) hold every class 0 … K - 1."""
+        features = self[view][labelled].astype(np.float64)
+        means = np.stack([features[targets == k].mean(axis=0) for k in range(int(targets.max()) + 1)])
+        weights = np.linalg.solve(self._covariance(view, labelled, features, targets), means.T).T
+        bias = -0.5 * (weights * means).sum(axis=1)
+        return LinearDiscriminant(weights.astype(np.float32), bias.astype(np.float32))
+
+    def _covariance(
+        self, view: View, labelled: NDArray[np.int64], features: NDArray[np.float64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Within classes (F, F)."""
+        if view.kind in ("reflectance", "shape"):
+            return covariance_within(features, targets)
+        if view.kind == "components":
+            scatter = _pooled(features, targets)
+            size = np.trace(scatter) / len(scatter)
+            round_part = (_TOWARDS_ROUND * size + 1e-9) * np.eye(len(scatter))
+            return np.asarray((1 - _TOWARDS_ROUND) * scatter + round_part)
+        scatter = _pooled(self[View("neighbours")][labelled].astype(np.float64), targets)
+        known = self._scatter + 1e-9 * np.eye(len(scatter))
+        size = np.trace(np.linalg.solve(known, scatter)) / len(scatter)
+        return np.asarray(0.5 * scatter + 0.5 * size * known + 1e-9 * np.eye(len(scatter)))
+
+    def _make(self, view: View) -> NDArray[np.float32]:
+        if view.scale > 1:
+            return self._area.window_mean(self[View(view.kind)], int(view.scale))
+        if view.scale < 1:
+            return self.diffusion.spread(self[View(view.kind)], view.scale)
+        spectra = self._area.spectra
+        if view.kind == "shape":
+            spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-9)
+        deviation = spectra.std(axis=0, dtype=np.float64)
+        deviation[deviation < 1e-9] = 1.0
+        return np.asarray((spectra - spectra.mean(axis=0, dtype=np.float64)) / deviation, dtype=np.float32)
+
+
+def _pooled(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Scatter within classes (F, F), not shrunk."""
+    classes, members = np.unique(targets, return_inverse=True)
+    means = np.stack([features[targets == k].mean(axis=0) for k in classes])
+    residuals = features - means[members]
+    return np.asarray(residuals.T @ residuals / max(len(features) - len(classes), 1))
