@@ -71,6 +71,8 @@ class Bundle:
         Packages that made the model.
     created
         Time in UTC, ISO 8601.
+    temperature
+        By which the network's logits are divided before their softmax gives probabilities.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -87,6 +89,7 @@ class Bundle:
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
+    temperature: float = 1.0
     digest: str = ""
 
     @property
@@ -123,6 +126,7 @@ class Bundle:
             "split": self.split,
             "accuracy": self.accuracy,
             "training": self.training,
+            "temperature": self.temperature,
             "data": self.data,
             "versions": self.versions,
         }
@@ -267,8 +271,17 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         data=header["data"],
         versions=header["versions"],
         created=header["created"],
+        temperature=_temperature(header.get("temperature", 1.0)),
         digest=digest,
     )
+
+
+def _temperature(value: Any) -> float:
+    """Files from before temperatures have none."""
+    temperature = float(value)
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"its temperature {value} is not a positive number")
+    return temperature
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,7 +17,8 @@ def noise_covariance(
 
     Half the covariance of the differences between neighbours (Switzer and Green 1984, minimum/maximum autocorrelation
     factors). Differences across the borders of fields are no noise: with `alike` below 1 only that share of the pairs
-    counts which differs least in the metric of the covariance itself.
+    counts which differs least in the metric of the covariance itself; the covariance is then too small as a whole, by
+    one factor in all directions. Without a pair it is 0.
 
     Parameters
     ----------
@@ -30,6 +31,8 @@ def noise_covariance(
     """
     from scipy import linalg  # only fitting needs it, and it takes a while to load
 
+    if not len(pairs):
+        return np.zeros((spectra.shape[1], spectra.shape[1]))
     differences = (spectra[pairs[:, 0]] - spectra[pairs[:, 1]]).astype(np.float64)
     covariance = differences.T @ differences / len(differences)
     for _ in range(_ROUNDS if alike < 1 else 0):

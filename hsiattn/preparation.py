@@ -36,8 +36,8 @@ class PreparationSettings(BaseModel):
     principal_components: int = Field(default=0, ge=0)
     """Number of whitened principal components of reflectance."""
     noise_components: int = Field(default=0, ge=0)
-    """Number of components of the minimum noise fraction transform, the least noisy first. Noise is what distinguishes
-    neighbouring pixels, labelled or not."""
+    """Most components of the minimum noise fraction transform, the least noisy first; no more than there are bands.
+    Noise is what distinguishes neighbouring pixels, labelled or not."""
     rescale_components: bool = False
     """Scale each principal component to [0, 1], as SSAN does."""
     discriminant: bool = False
@@ -217,8 +217,6 @@ def _noise_axes(
     """
     total, noise = (matrix[np.ix_(varies, varies)] for matrix in (surroundings.covariance, surroundings.noise))
     axes = noise_components(total, noise, count)
-    if len(axes) < count:
-        raise TrainingError(f"{count} noise components need as many bands", "lower preparation.noise_components")
     deviation = np.sqrt(np.maximum(np.einsum("ib,bc,ic->i", axes, total, axes), 0.0))
     axes = axes / (1.0 + deviation / 4.0)[:, None]
     return axes, -axes @ surroundings.mean[varies]

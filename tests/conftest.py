@@ -114,7 +114,13 @@ def quick_recipe() -> Recipe:
     """The default recipe, so small that training takes about a second."""
     from hsiattn.training import load_recipe
 
-    changes = ["patch_size=5", "training.max_epochs=4", "training.max_per_class=30", "training.batch_size=32"]
+    changes = [
+        "patch_size=5",
+        "training.max_epochs=4",
+        "training.max_per_class=30",
+        "training.batch_size=32",
+        "training.teacher.pixels=200",
+    ]
     sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, range_scale: 0.05, dropout: 0.3}"
     return load_recipe("default", [*changes, sizes])
 

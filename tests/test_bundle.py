@@ -50,6 +50,25 @@ def test_a_model_predicts_after_the_round_trip_what_it_predicted_before_bit_for_
     assert after["land_cover"].attrs == before["land_cover"].attrs
 
 
+def test_a_temperature_survives_the_round_trip_and_older_files_have_none(bundle, model, tmp_path):
+    write_bundle(replace(bundle, temperature=2.5), tmp_path / "humble.hsiattn")
+    assert read_bundle(tmp_path / "humble.hsiattn").temperature == 2.5
+    _rewrite(model, edit_header=lambda header: header.pop("temperature"))
+    assert read_bundle(model).temperature == 1
+
+
+def test_confidence_and_probabilities_are_those_of_the_logits_by_the_temperature(bundle, source):
+    plain, humble = (
+        predict_array(replace(bundle, temperature=t), source, probabilities=True, device="cpu") for t in (1.0, 4.0)
+    )
+    np.testing.assert_array_equal(humble["land_cover"], plain["land_cover"])
+    logits = np.log(plain["probabilities"].to_numpy().astype(np.float64))
+    shares = np.exp(logits / 4 - np.log(np.exp(logits / 4).sum(axis=0)))
+    np.testing.assert_allclose(humble["probabilities"], shares, atol=1e-5)
+    np.testing.assert_allclose(humble["confidence"], shares.max(axis=0), atol=1e-5)
+    assert humble["confidence"].mean() < plain["confidence"].mean()
+
+
 def test_everything_about_a_model_survives_the_round_trip(bundle, model):
     twin = read_bundle(model)
     assert json.dumps(twin.header(), sort_keys=True) == json.dumps(
@@ -128,6 +147,9 @@ def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model):
     [
         {"edit_header": lambda h: h.pop("bands")},
         {"edit_header": lambda h: h.update(classes=[1, 2])},
+        {"edit_header": lambda h: h.update(temperature=0.0)},
+        {"edit_header": lambda h: h.update(temperature="warm")},
+        {"edit_header": lambda h: h.update(temperature=None)},
         {"edit_header": lambda h: h.update(classes=[{"code": 0, "name": "x"}])},
         {"edit_header": lambda h: h["network"].update(name="resnet")},
         {"edit_header": lambda h: h["network"].update(hidden=5)},

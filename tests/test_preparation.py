@@ -1,8 +1,11 @@
 """Preparations, checked against numpy and scikit-learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy import linalg
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
@@ -10,7 +13,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hsiattn.errors import TrainingError
-from hsiattn.preparation import Preparation, PreparationSettings, fit_preparation
+from hsiattn.preparation import Preparation, PreparationSettings, Surroundings, fit_preparation
 
 BANDS = np.array([0, 2, 3, 5, 8, 9])
 
@@ -253,3 +256,88 @@ def test_a_preparation_survives_its_arrays(spectra):
 def test_unknown_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
         PreparationSettings(**wrong)
+
+
+# -- noise components --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def surroundings():
+    """Moments of spectra whose signal has two directions, and of noise of which bands have unlike shares."""
+    rng = np.random.default_rng(6)
+    directions = rng.normal(size=(2, 6)) * [[0.3], [0.1]]
+    noise = np.diag(np.linspace(0.001, 0.003, 6))
+    return Surroundings(rng.uniform(0.1, 0.6, 6), directions.T @ directions + noise, noise)
+
+
+def _fit_noise(spectra, surroundings, count, **settings):
+    settings = PreparationSettings(noise_components=count, **settings)
+    return fit_preparation(settings, BANDS, spectra, TARGETS, surroundings=surroundings)[0]
+
+
+@pytest.mark.parametrize("scaling", ["standardize", "minmax"])
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_noise_components_are_those_of_the_generalised_eigenproblem_compressed(spectra, surroundings, count, scaling):
+    """Per unit of noise, a component's deviation d becomes d / (1 + d / 4)."""
+    distinct = surroundings.covariance + np.diag(np.geomspace(0.001, 0.05, 6))
+    preparation = _fit_noise(spectra, replace(surroundings, covariance=distinct), count, scaling=scaling)
+    _, components = _apply(preparation, spectra)
+    values, vectors = linalg.eigh(distinct, surroundings.noise)
+    values, vectors = values[::-1][:count], vectors[:, ::-1][:, :count]
+    expected = (spectra - surroundings.mean) @ vectors / (1 + np.sqrt(values) / 4)
+    signs = np.sign((components * expected).sum(axis=0))
+    np.testing.assert_allclose(components * signs, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_no_noise_component_has_a_deviation_above_four_and_weak_ones_keep_their_scale(spectra, surroundings):
+    preparation = _fit_noise(spectra, surroundings, 6)
+    axes = preparation.projection.astype(np.float64) * preparation.gain
+    deviation = np.sqrt(np.diag(axes @ surroundings.covariance @ axes.T))
+    assert (np.diff(deviation) < 1e-4).all()
+    assert 2 < deviation[0] < 4
+    np.testing.assert_allclose(deviation[2:], 1 / 1.25, rtol=1e-3)  # nothing but noise: deviation 1
+    mean = _apply(preparation, surroundings.mean[None])[1]
+    np.testing.assert_allclose(mean, 0, atol=1e-3)
+
+
+def test_noise_components_do_not_depend_on_the_labels(spectra, surroundings):
+    one, other = (_fit_noise(values, surroundings, 3) for values in (spectra, spectra[:45].repeat(2, axis=0) + 0.01))
+    for mine, theirs in zip(_apply(one, spectra), _apply(other, spectra), strict=True):
+        assert mine.shape == theirs.shape
+    np.testing.assert_allclose(_apply(one, spectra)[1], _apply(other, spectra)[1], atol=1e-3)
+
+
+def test_noise_components_stand_between_principal_components_and_discriminant_scores(spectra, surroundings):
+    kinds = ({"bands_as_components": True}, {"principal_components": 2}, {}, {"discriminant": True})
+    counts = (0, 0, 3, 0)
+    single = [
+        _apply(_fit_noise(spectra, surroundings, n, **kind), spectra)[1] for kind, n in zip(kinds, counts, strict=True)
+    ]
+    together = _fit_noise(spectra, surroundings, 3, bands_as_components=True, principal_components=2, discriminant=True)
+    np.testing.assert_allclose(_apply(together, spectra)[1], np.concatenate(single, axis=1), atol=1e-4)
+
+
+def test_bands_that_do_not_vary_at_the_labels_take_no_part_in_noise_components(spectra, surroundings):
+    spectra[:, [1, 4]] = 0.25
+    preparation = _fit_noise(spectra, surroundings, 4)
+    kept = np.array([0, 2, 3, 5])
+    rest = Surroundings(
+        surroundings.mean[kept], surroundings.covariance[np.ix_(kept, kept)], surroundings.noise[np.ix_(kept, kept)]
+    )
+    settings = PreparationSettings(noise_components=4)
+    expected, _ = fit_preparation(settings, BANDS[kept], spectra[:, kept], TARGETS, surroundings=rest)
+    np.testing.assert_allclose(preparation.projection, expected.projection, rtol=1e-5)
+    with pytest.raises(TrainingError, match="5 noise components need as many bands"):
+        _fit_noise(spectra, surroundings, 5)
+
+
+def test_noise_components_without_surroundings_are_a_mistake_of_the_programmer(spectra):
+    with pytest.raises(ValueError, match="around the labels"):
+        _fit(spectra, noise_components=2)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-30])
+def test_surroundings_without_noise_give_finite_components(spectra, surroundings, noise):
+    silent = Surroundings(surroundings.mean, surroundings.covariance, noise * np.eye(6))
+    _, components = _apply(_fit_noise(spectra, silent, 6), spectra)
+    assert np.isfinite(components).all()

@@ -4,7 +4,12 @@
 """
 
 from hsiattn.assessment.borders import border_pixels
-from hsiattn.assessment.calibration import Calibration, expected_calibration_error, fit_temperature
+from hsiattn.assessment.calibration import (
+    Calibration,
+    expected_calibration_error,
+    fit_temperature,
+    robust_temperature,
+)
 from hsiattn.assessment.comparison import assess
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
 from hsiattn.assessment.report import AccuracyReport, Estimate
@@ -18,5 +23,6 @@ __all__ = [
     "confusion_matrix",
     "expected_calibration_error",
     "fit_temperature",
+    "robust_temperature",
     "unclassified_counts",
 ]

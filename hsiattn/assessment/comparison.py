@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
+from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
@@ -84,6 +85,7 @@ def assess(
         leakage=leakage,
         window=window,
         notes=tuple(notes),
+        advice=tuple(advise_on_leakage(leakage, window)),
     )
 
 

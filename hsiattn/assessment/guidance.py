@@ -2,28 +2,21 @@
 
 All functions take plain figures and give sentences without a final full stop, as errors do; none where all is well.
 
-Whether two classes are confused beyond what their spectra allow is judged by the Bhattacharyya distance B of their
-spectra: the best possible classifier of single pixels errs in (1 - √(1 - e^-2B)) / 2 … e^-B / 2 of the pixels of two
-equally frequent classes. Remote sensing writes it as the Jeffries-Matusita distance 2 (1 - e^-B), from 0 (alike) to 2
-(apart).
-
-Sources: Kailath 1967, IEEE Transactions on Communication Technology 15, 52-60 (bounds); Richards, Remote Sensing
-Digital Image Analysis (Jeffries-Matusita distance); Ledoit & Wolf 2004, Journal of Multivariate Analysis 88, 365-411
-(shrunk covariance); Donner & Zou 2012, Statistical Methods in Medical Research 21, 347-359 (interval of a mean of
-proportions from the intervals of each).
+Source: Donner & Zou 2012, Statistical Methods in Medical Research 21, 347-359 (interval of a mean of proportions from
+the intervals of each).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from numpy.typing import NDArray
 
 from hsiattn.assessment.intervals import wilson_interval
+from hsiattn.assessment.separability import bayes_error_bounds, pairs
 
 _FEWEST_LABELS = 10
 _MOST_UNEVEN = 20
@@ -33,10 +26,6 @@ _FEWEST_CONFUSED = 10
 _ALIKE = 0.2  # Bayes error from which on spectra overlap
 _MUCH_CONFUSED = 0.1
 _STRAY = 0.02  # of the pixels of any two classes are odd in any reference
-_FOLDS = 5
-_MOST_PIXELS = 500  # per class: enough for a distance to within a few percent
-_ODD = 3.0  # median distances from the median of a class
-_FEWEST_PIXELS = 3  # per class, two of which remain when one is held out
 _LIKE_EACH_OTHER = "merge them, add a date or bands, or label more of both"
 _BEYOND_SPECTRA = (
     "look at these pixels: labels may be wrong, fields mixed at their borders, or unlike the fields trained on"
@@ -119,7 +108,7 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     --------
     >>> advise_on_validation(1000, 0.9)
     []
-    >>> advise_on_validation(40, 0.9)[0].partition(";")[0]
+    >>> advise_on_validation(40, 0.9)[0].partition(", ")[0]
     'the validation score is likely noise: 90.0 % of 40 pixels may as well be 76.9–96.0 %'
     """
     if pixels < 1 or math.isnan(accuracy):
@@ -129,8 +118,47 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
         return []
     return [
         f"the validation score is likely noise: {_percent(accuracy)} of {pixels} pixels may as well be "
-        f"{100 * lower:.1f}–{_percent(upper)}; label more pixels, or choose settings by cross-validation and train on "
-        "all of them with --set training.refit=true"
+        f"{100 * lower:.1f}–{_percent(upper)}, and it decides when training stops; label more pixels, or train without "
+        "validation pixels as --recipe default does"
+    ]
+
+
+def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) -> list[str]:
+    """On what accuracy in cross-validation inside the training pixels is worth.
+
+    Without a test it is all there is, and flatters, as pixels that are left out have neighbours that are not. With one,
+    it only makes choices, which are likely noise where its 95 % interval (Wilson) reaches further than 5 points to
+    either side.
+
+    Parameters
+    ----------
+    pixels
+        That were left out in turns; 0 for none.
+    accuracy
+        Share of them that is right, 0 … 1; NaN if not known.
+    tested
+        Whether there are test pixels.
+
+    Examples
+    --------
+    >>> advise_on_cross_validation(60, 0.9, tested=True)[0].partition(";")[0]
+    'choices by cross-validation are likely noise: 90.0 % of 60 training pixels may as well be 79.9–95.3 %'
+    """
+    if pixels < 1 or math.isnan(accuracy):
+        return []
+    lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
+    interval = f"{100 * lower:.1f}–{_percent(upper)}"
+    if not tested:
+        return [
+            f"accuracy is not known without test pixels: {_percent(accuracy)} ({interval}) of {pixels} training pixels "
+            "are right in cross-validation, which flatters where they lie side by side; hold pixels out with "
+            "--split blocks"
+        ]
+    if (upper - lower) / 2 <= _NOISY:
+        return []
+    return [
+        f"choices by cross-validation are likely noise: {_percent(accuracy)} of {pixels} training pixels may as well "
+        f"be {interval}; label more pixels"
     ]
 
 
@@ -152,8 +180,8 @@ def advise_on_confusions(
     names
         Of the K classes.
     separability
-        float (K, K): Jeffries-Matusita distances, 0 … 2, as `jeffries_matusita` gives them, NaN where not known; None
-        where none is, and then nothing is said.
+        float (K, K): Jeffries-Matusita distances, 0 … 2, as `hsiattn.assessment.separability` gives them, NaN where
+        not known; None where none is, and then nothing is said.
 
     Returns
     -------
@@ -172,7 +200,7 @@ def advise_on_confusions(
         raise ValueError(f"{count} classes need counts and distances of the shape ({count}, {count})")
     found = []
     level = 1 - 0.05 / max(count * (count - 1) / 2, 1)
-    for i, j in _pairs(count):
+    for i, j in pairs(count):
         lost = int(confusion[i, j] + confusion[j, i])
         tested = min(confusion[i, i] + confusion[i, j], confusion[j, j] + confusion[j, i])
         if lost < _FEWEST_CONFUSED or not tested or math.isnan(separability[i, j]):
@@ -181,85 +209,13 @@ def advise_on_confusions(
         best, worst = (float(bound) for bound in bayes_error_bounds(separability[i, j]))
         confused = f"{names[i]} and {names[j]} are confused in {_percent(error)} of their test pixels"
         if worst > _ALIKE and at_least > _MUCH_CONFUSED:
-            cause = f"and look alike: their training spectra leave {100 * best:.0f}–{100 * worst:.0f} % of error"
+            left = "–".join(dict.fromkeys(f"{100 * bound:.0f}" for bound in (best, worst)))
+            cause = f"and look alike: their training spectra leave {left} % of error"
             found.append((lost, f"{confused}, {cause}; {_LIKE_EACH_OTHER}"))
         elif worst <= _ALIKE and at_least > max(2 * worst, _STRAY):
             cause = f"though their training spectra allow {_percent(worst)} at most"
             found.append((lost, f"{confused}, {cause}; {_BEYOND_SPECTRA}"))
     return [sentence for _, sentence in sorted(found, key=lambda item: -item[0])]
-
-
-def bayes_error_bounds(separability: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Least and largest error of the best classifier of two equally frequent classes (Kailath 1967).
-
-    Parameters
-    ----------
-    separability
-        Jeffries-Matusita distances, 0 … 2, any shape.
-
-    Returns
-    -------
-    lower, upper
-        Shares 0 … 0.5, that shape.
-
-    Examples
-    --------
-    >>> [float(bound) for bound in bayes_error_bounds(0.0)], [float(bound) for bound in bayes_error_bounds(2.0)]
-    ([0.5, 0.5], [0.0, 0.0])
-    """
-    overlap = np.clip(1 - np.asarray(separability, dtype=np.float64) / 2, 0.0, 1.0)  # e^-B
-    return np.asarray((1 - np.sqrt(1 - overlap**2)) / 2), np.asarray(overlap / 2)
-
-
-def jeffries_matusita(bhattacharyya: ArrayLike) -> NDArray[np.float64]:
-    """Jeffries-Matusita distances, 0 … 2, of Bhattacharyya distances of any shape."""
-    return np.asarray(-2 * np.expm1(-np.asarray(bhattacharyya, dtype=np.float64)))
-
-
-def bhattacharyya_distances(spectra: ArrayLike, targets: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """Bhattacharyya distances of all pairs of classes, from few pixels with many bands.
-
-    Each pair is seen along its linear discriminant, from class means and one within-class covariance shrunk after
-    Ledoit and Wolf. With ten pixels in 200 bands such a discriminant separates its own pixels perfectly, whatever the
-    classes are; so it is found on four fifths of the pixels and measured on the fifth that was held out, in turns.
-    Pixels that follow one another are held out together, since in raster order they are often neighbours. Odd pixels
-    are drawn towards the median of their class before, lest a single one turns every discriminant.
-
-    Measured is A, the share of pairs of held-out pixels, one of each class, that the discriminant puts in the right
-    order (the area under the ROC curve). Normal classes of equal covariance with that share have the Bhattacharyya
-    distance Φ⁻¹(A)² / 4. Unlike means and variances, ranks are not moved by one odd pixel, and they claim no more than
-    the pixels can show: n pixels of each class lie at most as far apart as A = 1 - 1 / 2n² says. The distance is thus
-    rather too small than too large, and an error that exceeds what it allows is remarkable.
-
-    Parameters
-    ----------
-    spectra
-        (N, B), any unit.
-    targets
-        int (N,), 0 … K - 1, in an order that keeps neighbours together; of more than 500 pixels of a class 500 are
-        used, evenly spread.
-    classes
-        K.
-
-    Returns
-    -------
-    ndarray of float64, shape (K, K)
-        0 or more, symmetric, 0 on the diagonal; NaN for classes with fewer than 3 pixels.
-
-    Raises
-    ------
-    ValueError
-        Shapes or targets that do not fit, or spectra that are not finite.
-    """
-    members = _members(spectra, targets, classes)
-    distances = np.full((classes, classes), np.nan)
-    np.fill_diagonal(distances, 0.0)
-    known = [k for k in range(classes) if len(members[k]) >= _FEWEST_PIXELS]
-    scores = _held_out_scores([members[k] for k in known]) if len(known) > 1 else []
-    for a, b in _pairs(len(scores)):
-        ordered = _share_in_order(scores[a][:, b], -scores[b][:, a])
-        distances[known[a], known[b]] = distances[known[b], known[a]] = float(ndtri(ordered)) ** 2 / 4
-    return distances
 
 
 def advice(
@@ -270,6 +226,9 @@ def advice(
     window: int | None = None,
     validation_pixels: int = 0,
     validation_accuracy: float = math.nan,
+    left_out_pixels: int = 0,
+    left_out_accuracy: float = math.nan,
+    tested: bool = True,
     confusion: NDArray[np.integer[Any]] | None = None,
     names: Sequence[str] = (),
     separability: NDArray[np.float64] | None = None,
@@ -285,6 +244,8 @@ def advice(
         As for `advise_on_leakage`.
     validation_pixels, validation_accuracy
         As for `advise_on_validation`.
+    left_out_pixels, left_out_accuracy, tested
+        As for `advise_on_cross_validation`.
     confusion, names, separability
         As for `advise_on_confusions`, of whose sentences the first two are taken; None to leave it out.
     most
@@ -301,11 +262,8 @@ def advice(
     if confusion is not None:
         sentences += advise_on_confusions(confusion, names, separability)[:2]
     sentences += advise_on_validation(validation_pixels, validation_accuracy)
+    sentences += advise_on_cross_validation(left_out_pixels, left_out_accuracy, tested=tested)
     return sentences[:most]
-
-
-def _pairs(count: int) -> Iterator[tuple[int, int]]:
-    return ((i, j) for i in range(count) for j in range(i + 1, count))
 
 
 def _pair_error(confusion: NDArray[np.integer[Any]], i: int, j: int, level: float) -> tuple[float, float]:
@@ -315,71 +273,6 @@ def _pair_error(confusion: NDArray[np.integer[Any]], i: int, j: int, level: floa
     shares = losses / totals
     below = shares - wilson_interval(losses, totals, level)[0]
     return float(shares.mean()), float(shares.mean() - np.sqrt((below**2).sum()) / 2)
-
-
-def _members(spectra: ArrayLike, targets: ArrayLike, classes: int) -> list[NDArray[np.float64]]:
-    """Spectra (n, B) of each class, at most so many as are needed."""
-    values, codes = np.asarray(spectra), np.asarray(targets)
-    if values.ndim != 2 or codes.shape != values.shape[:1]:
-        raise ValueError(f"spectra must be (N, B) and targets (N,), not {values.shape} and {codes.shape}")
-    if not np.isfinite(values).all() or not ((codes >= 0) & (codes < classes)).all():
-        raise ValueError(f"spectra must be finite, and targets lie in 0 … {classes - 1}")
-    members = []
-    for k in range(classes):
-        places = np.flatnonzero(codes == k)
-        if len(places) > _MOST_PIXELS:
-            places = places[np.linspace(0, len(places) - 1, _MOST_PIXELS).astype(np.int64)]
-        members.append(values[places].astype(np.float64))
-    return members
-
-
-def _held_out_scores(members: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Per class (n, K): where its pixels lie on its discriminants against each class, positive toward the own class.
-
-    Zero is half way between the class means, one a standard deviation, both as the other pixels have it.
-    """
-    centre = np.concatenate(members).mean(axis=0)  # products of large values would lose digits
-    members = [pixels - centre for pixels in members]
-    folds = [np.arange(len(pixels)) * _FOLDS // len(pixels) for pixels in members]
-    scores = [np.zeros((len(pixels), len(members))) for pixels in members]
-    for fold in range(_FOLDS):
-        training = [_drawn_in(pixels[own != fold]) for pixels, own in zip(members, folds, strict=True)]
-        whiten = _whitening(training)
-        means = np.stack([part.mean(axis=0) for part in training]) @ whiten
-        lengths = (means**2).sum(axis=1)
-        for k, (pixels, own) in enumerate(zip(members, folds, strict=True)):
-            products = pixels[own == fold] @ whiten @ means.T
-            offsets = products[:, [k]] - products - (lengths[k] - lengths) / 2
-            apart = np.sqrt(((means[k] - means) ** 2).sum(axis=1))
-            scores[k][own == fold] = offsets / np.where(apart > 0, apart, 1.0)
-    return scores
-
-
-def _share_in_order(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:
-    """Share of pairs of which the first is higher, ties by half; from chance, 1/2, to half a pair short of all."""
-    ordered = np.sort(low)
-    below = np.searchsorted(ordered, high, side="left") + np.searchsorted(ordered, high, side="right")
-    return float(np.clip(below.mean() / (2 * len(low)), 0.5, 1 - 0.5 / (len(high) * len(low))))
-
-
-def _drawn_in(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pixels of one class (n, B), odd ones moved towards its median until they lie three median distances from it."""
-    middle = np.median(pixels, axis=0)
-    lengths = np.sqrt(((pixels - middle) ** 2).sum(axis=1))
-    reach = np.minimum(1.0, _ODD * np.median(lengths) / np.maximum(lengths, np.finfo(np.float64).tiny))
-    return np.asarray(middle + (pixels - middle) * reach[:, None])
-
-
-def _whitening(classes: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Matrix (B, B) after which the shrunk covariance within classes is the identity."""
-    from sklearn.covariance import ledoit_wolf  # takes a second to load, and reports do without it
-
-    residuals = np.concatenate([part - part.mean(axis=0) for part in classes])
-    deviation = residuals.std(axis=0)
-    deviation = np.where(deviation > 1e-12 * max(deviation.max(), 1e-300), deviation, 1.0)
-    shrunk, _ = ledoit_wolf(residuals / deviation, assume_centered=True)
-    values, vectors = np.linalg.eigh(shrunk)
-    return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-9)) / deviation[:, None])
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -180,6 +180,8 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
     return {
         "split": classifier.split_.record,
         "training": classifier.bundle_.training,
+        "temperature": classifier.bundle_.temperature,
+        "messages": list(classifier.messages_),
         "accuracy": report.to_dict() if report is not None else None,
     }
 
@@ -195,7 +197,8 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     figures = [f"{names[name]} {percent(report.overall[name])}" for name in names]
     kappa = report.kappa
     figures.append(f"kappa {kappa.value:.3f} ({kappa.lower:.3f}–{kappa.upper:.3f})")
-    return [*lines, f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
+    lines += [f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
+    return lines if report.calibration is None else [*lines, f"          {report.calibration.in_words}"]
 
 
 def _course(training: Mapping[str, Any]) -> str:

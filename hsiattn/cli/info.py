@@ -65,6 +65,7 @@ def describe_model(path: str) -> dict[str, Any]:
         "network": bundle.arguments,
         "recipe": bundle.recipe,
         "training": bundle.training,
+        "temperature": bundle.temperature,
         "split": bundle.split,
         "accuracy": bundle.accuracy,
         "data": bundle.data,

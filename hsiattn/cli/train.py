@@ -82,7 +82,7 @@ def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifi
     try:
         return fitting.train_model(request)
     except KeyboardInterrupt as interrupt:
-        if (checkpoints / "last.ckpt").exists():
+        if any(checkpoints.rglob("last.ckpt")):  # an ensemble keeps one for every member
             raise TrainingError("interrupted", f"go on with --resume; the state is in {checkpoints}") from interrupt
         shutil.rmtree(checkpoints, ignore_errors=True)
         raise

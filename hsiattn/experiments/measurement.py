@@ -117,7 +117,7 @@ def perform(task: Task) -> Outcome:
             "cores": os.cpu_count(),
             "machine": platform.machine(),
             "created": model.bundle.created,
-            "messages": list(model.messages),
+            "messages": [message for message in model.messages if message not in model.advice],
         },
         {
             **_pixels("", split.test, scene.codes, predicted, confidence),

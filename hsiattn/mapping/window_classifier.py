@@ -149,6 +149,8 @@ class WindowClassifier:
             prepared = time.perf_counter()
             logits = runner.logits(*parts, wanted)
             values[rows] = np.where(wanted, logits.argmax(dim=0).cpu().numpy() + 1, 0)
+            if self.bundle.temperature != 1.0:
+                logits = logits / self.bundle.temperature
             if confidence is not None and self.confidence is not None:
                 confidence[rows][wanted] = _array(confidence_of(logits, self.confidence))[wanted]
             if probabilities is not None:

@@ -12,6 +12,7 @@ from hsiattn.errors import RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
+from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
 from hsiattn.networks.hierarchical import Hierarchical
@@ -26,6 +27,7 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "smlp": SMLP,
     "attendnet": AttendNet,
     "hierarchical": Hierarchical,
+    "ensemble": Ensemble,
     "discriminant": Discriminant,
     "random-forest": RandomForest,
     "rbf-svm": RBFSVM,
@@ -40,6 +42,7 @@ __all__ = [
     "AttendNet",
     "Discriminant",
     "Edge",
+    "Ensemble",
     "FittedNetwork",
     "GroupedSSAN",
     "Hierarchical",

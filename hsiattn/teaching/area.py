@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from scipy import sparse
 
-from hsiattn.sampling import read_tile, tile_windows
+from hsiattn.sampling import read_tile
 from hsiattn.scenes import SceneSource
 
 _SIDE = 32
@@ -117,7 +117,6 @@ def _tiles_with_labels(
 
     First, for every class, the one that holds most of it; then those that add most to the classes with least so far.
     """
-    windows = list(tile_windows(source.height, source.width, _SIDE))
     across = -(-source.width // _SIDE)
     tile_of = labelled[:, 0] // _SIDE * across + labelled[:, 1] // _SIDE
     tiles, members = np.unique(tile_of, return_inverse=True)
@@ -131,4 +130,11 @@ def _tiles_with_labels(
         worth = counts @ (1.0 / (1.0 + counts[chosen].sum(axis=0)))
         worth[chosen] = -1.0
         chosen.append(int(worth.argmax()))
-    return [windows[int(tiles[number])] for number in sorted(chosen)]
+    corners = [divmod(int(tiles[number]), across) for number in sorted(chosen)]
+    return [
+        Window.from_slices(
+            (row * _SIDE, min((row + 1) * _SIDE, source.height)),
+            (column * _SIDE, min((column + 1) * _SIDE, source.width)),
+        )
+        for row, column in corners
+    ]

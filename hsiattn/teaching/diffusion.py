@@ -30,7 +30,8 @@ class EdgeKeepingDiffusion:
     def __init__(self, pairs: NDArray[np.int64], guide: NDArray[np.float32]) -> None:
         first, second = pairs.T
         distance = np.square(guide[first] - guide[second], dtype=np.float64).sum(axis=1)
-        weights = np.exp(-distance / max(float(np.median(distance)), 1e-12)) + _LEAST_WEIGHT
+        typical = float(np.median(distance)) if len(distance) else 0.0
+        weights = np.exp(-distance / max(typical, 1e-12)) + _LEAST_WEIGHT
         count = len(guide)
         near = sparse.coo_array((weights, (first, second)), shape=(count, count))
         self._affinity = (near + near.T).tocsc()

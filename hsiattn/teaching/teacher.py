@@ -48,7 +48,7 @@ class Lesson:
     Attributes
     ----------
     probabilities
-        (N, K) float32 of the pixels of the area.
+        (N, K) float32 of the pixels of the area; those that are labelled are certain.
     record
         JSON-ready: views, smoothing, temperature, estimated class frequencies, cross-validated accuracy.
     """
@@ -107,13 +107,16 @@ def teach(
         "class_frequencies": [round(float(prior), 4) for prior in priors],
         "cross_validated_accuracy": None if np.isnan(right) else round(right, 4),
     }
-    return Lesson(softmax(np.log(shares) / temperature, axis=1).astype(np.float32), record)
+    probabilities = softmax(np.log(shares) / temperature, axis=1).astype(np.float32)
+    probabilities[labelled] = np.eye(len(priors))[targets]
+    return Lesson(probabilities, record)
 
 
 def estimated_priors(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Frequencies (K,) of the classes among pixels with probabilities (N, K) for equal priors.
 
-    Expectation maximisation after Saerens, Latinne and Decaestecker 2002; no class falls below a fiftieth.
+    Expectation maximisation after Saerens, Latinne and Decaestecker 2002; to every class, pixels are added that are
+    certainly of it, a fiftieth of all, so that none vanishes.
     """
     count = probabilities.shape[1]
     shares = probabilities / probabilities.sum(axis=1, keepdims=True)

@@ -66,10 +66,11 @@ class AreaViews:
         self._known: dict[View, NDArray[np.float32]] = {}
         reflectance = self[View("reflectance")]
         noise = noise_covariance(reflectance, area.side_neighbours)
-        axes = noise_components(np.cov(reflectance.T, dtype=np.float64), noise, max(_COMPONENTS, _GUIDES))
+        total = np.atleast_2d(np.cov(reflectance.T, dtype=np.float64))
+        axes = noise_components(total, noise, max(_COMPONENTS, _GUIDES))
         self._known[View("components")] = (reflectance @ axes[:_COMPONENTS].T).astype(np.float32)
         self.diffusion = EdgeKeepingDiffusion(area.neighbours, self._known[View("components")][:, :_GUIDES])
-        self._scatter = noise_covariance(reflectance, area.side_neighbours, alike=_ALIKE)
+        self._scatters: dict[View, NDArray[np.float64]] = {}
 
     def __getitem__(self, view: View) -> NDArray[np.float32]:
         """Features (N, F) of all pixels."""
@@ -90,7 +91,9 @@ class AreaViews:
     def _covariance(
         self, view: View, labelled: NDArray[np.int64], features: NDArray[np.float64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Within classes (F, F)."""
+        """Within classes (F, F); where no class has two labelled pixels, as neighbouring pixels tell it."""
+        if len(np.unique(targets)) == len(targets):
+            return self._scatter_of_neighbours(view)
         if view.kind in ("reflectance", "shape"):
             return covariance_within(features, targets)
         if view.kind == "components":
@@ -99,9 +102,16 @@ class AreaViews:
             round_part = (_TOWARDS_ROUND * size + 1e-9) * np.eye(len(scatter))
             return np.asarray((1 - _TOWARDS_ROUND) * scatter + round_part)
         scatter = _pooled(self[View("neighbours")][labelled].astype(np.float64), targets)
-        known = self._scatter + 1e-9 * np.eye(len(scatter))
+        known = self._scatter_of_neighbours(View("neighbours"))
         size = np.trace(np.linalg.solve(known, scatter)) / len(scatter)
         return np.asarray(0.5 * scatter + 0.5 * size * known + 1e-9 * np.eye(len(scatter)))
+
+    def _scatter_of_neighbours(self, view: View) -> NDArray[np.float64]:
+        """Covariance (F, F) of the half of the neighbours that differ least, of full rank."""
+        if view not in self._scatters:
+            scatter = noise_covariance(self[view], self._area.side_neighbours, alike=_ALIKE)
+            self._scatters[view] = scatter + 1e-9 * np.eye(len(scatter))
+        return self._scatters[view]
 
     def _make(self, view: View) -> NDArray[np.float32]:
         if view.scale > 1:

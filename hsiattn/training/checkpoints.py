@@ -45,6 +45,10 @@ class Checkpoints:
         """The checkpoint."""
         return self.folder / "last.ckpt"
 
+    def of_member(self, number: int) -> Checkpoints:
+        """Those of a member of an ensemble, in a folder of their own."""
+        return Checkpoints(self.folder / f"member-{number}", {**self.identity, "member": number}, self.resume)
+
     def open(self) -> Path | None:
         """The checkpoint to go on from; None, and an empty folder, where training begins anew.
 

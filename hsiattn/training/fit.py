@@ -23,7 +23,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from hsiattn.devices import choose_device, choose_precision
 from hsiattn.errors import TrainingError
 from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.preparation import Preparation
 from hsiattn.sampling import LabelledPatches
+from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
 from hsiattn.training.checkpoints import Checkpoints, KeepState
 from hsiattn.training.module import Batch, PixelClassification, as_tensors, classes_of
@@ -62,6 +64,7 @@ def train_network(
     log: Path | None = None,
     checkpoints: Checkpoints | None = None,
     epochs: int | None = None,
+    preparation: Preparation | None = None,
 ) -> TrainingRecord:
     """Train a network in place; it ends with the weights of the best validation loss.
 
@@ -77,6 +80,8 @@ def train_network(
         CSV file for the same.
     epochs
         Stop after so many, whatever the recipe says; 0 leaves the network at its warm start.
+    preparation
+        Of the pixels; needed where the recipe varies the illumination.
 
     Raises
     ------
@@ -97,7 +102,9 @@ def train_network(
         )
     network.train()
     _warm_start(network, training)
-    module = PixelClassification(network, settings, _class_weights(training, network.classes, settings), seed)
+    weights = _class_weights(training, network.classes, settings)
+    lighting = Lighting(preparation, training.spectra) if preparation else None
+    module = PixelClassification(network, settings, weights, seed, lighting)
     best = KeepBest(last=not len(validation), proven_by=settings.proven_by)
     callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
     if len(validation):

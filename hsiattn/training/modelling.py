@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,27 +13,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hsiattn.assessment import AccuracyReport, confusion_matrix
+from hsiattn.assessment import AccuracyReport
 from hsiattn.bundle import Bundle, package_versions, timestamp
 from hsiattn.classes import ClassTable
-from hsiattn.devices import choose_device, mixed_precision
+from hsiattn.devices import choose_device
+from hsiattn.errors import TrainingError
 from hsiattn.networks import SpectralSpatialNetwork, check_arguments, create_network
 from hsiattn.preparation import Preparation
 from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.scenes import SceneSource
 from hsiattn.teaching import TeacherSettings, teach
+from hsiattn.training.accuracy import accuracy_on_test_pixels
+from hsiattn.training.advising import advise
 from hsiattn.training.callbacks import Listener
 from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.fit import TrainingRecord, train_network
+from hsiattn.training.held_out import HeldOut, cross_validated, logits_of
 from hsiattn.training.labelled_scene import LabelledScene
-from hsiattn.training.module import as_tensors
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.search import candidates_of, search_arguments
 
-_TEST_PIXELS_AT_ONCE = 8192
-_TEST_BYTES_AT_ONCE = 2**26
-"""Of patches; with all bands as components, those of 8192 pixels would take half a gigabyte, twice while gathered."""
-_FEW_VALIDATION_PIXELS = 30
+_SEEDS_APART = 1_000_003
+"""Between the seeds of the members of an ensemble, so that no two runs with seeds near each other share one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,16 @@ class Model:
     report
         Accuracy on the test pixels; None where there are none.
     messages
-        What the user should know, one sentence each.
+        What the user should know, one sentence each; advice comes last.
+    advice
+        What stands between these figures and better ones, the most important first; in the report too.
     """
 
     bundle: Bundle
     split: Split
     report: AccuracyReport | None
     messages: tuple[str, ...]
+    advice: tuple[str, ...] = ()
 
 
 def make_model(
@@ -99,7 +104,24 @@ def make_model(
     chosen = search_arguments(scene, *scene.positions(split, "training", "validation"), seed=seed)
     checkpoint = _checkpoint(scene, split, seed, checkpoints, resume) if checkpoints else None
     trained = _train(scene, split, chosen, seed=seed, device=device, listener=listener, log=log, checkpoints=checkpoint)
-    report = _test(scene, split, trained, choose_device(device))
+    report = accuracy_on_test_pixels(
+        scene,
+        split,
+        trained.network,
+        trained.preparation,
+        temperature=trained.temperature,
+        precision=trained.record.precision,
+        device=choose_device(device),
+        taught=trained.lesson is not None,
+    )
+    advice = advise(
+        scene,
+        split,
+        held_out=trained.held_out,
+        lesson=trained.lesson,
+        confusion=None if report is None else report.confusion,
+    )
+    report = None if report is None else replace(report, advice=tuple(advice))
     bundle = Bundle(
         network=trained.network,
         arguments=trained.arguments,
@@ -112,6 +134,7 @@ def make_model(
         training={
             **trained.record.to_dict(),
             **({"teacher": trained.lesson} if trained.lesson else {}),
+            **({"held_out": trained.held_out.to_dict()} if trained.held_out else {}),
             "chosen_arguments": chosen,
             "seed": seed,
             "threads": torch.get_num_threads(),
@@ -120,19 +143,28 @@ def make_model(
         data=scene.fingerprint(split),
         versions=package_versions(),
         created=timestamp(),
+        temperature=trained.temperature,
     )
-    return Model(bundle, split, report, tuple(scene.messages))
+    return Model(bundle, split, report, (*scene.messages, *advice), tuple(advice))
 
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """A network, what it was created with, its preparation, how training went, and what a teacher recorded."""
+    """A network, what it was created with, its preparation, how training went, what its teacher recorded, and what it
+    says of labelled pixels that it was not fitted on.
+    """
 
     network: SpectralSpatialNetwork
     arguments: dict[str, Any]
     preparation: Preparation
     record: TrainingRecord
     lesson: dict[str, Any] | None = None
+    held_out: HeldOut | None = None
+
+    @property
+    def temperature(self) -> float:
+        """1 with a teacher, whose probabilities are calibrated: the network learns confidence from them."""
+        return self.held_out.temperature if self.held_out else 1.0
 
 
 def _split(scene: LabelledScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:
@@ -157,6 +189,59 @@ def _train(
     chosen: dict[str, Any],
     *,
     seed: int,
+    checkpoints: Checkpoints | None,
+    **how: Any,
+) -> _Trained:
+    """Train the network, or every member of an ensemble, each with a seed of its own; `how` as in `_train_one`."""
+    count = scene.recipe.training.ensemble
+    if count == 1:
+        return _train_one(scene, split, chosen, seed=seed, checkpoints=checkpoints, **how)
+    members = []
+    for number in range(count):
+        kept = checkpoints.of_member(number) if checkpoints else None
+        member_seed = seed + _SEEDS_APART * number
+        members.append(_train_one(scene, split, chosen, seed=member_seed, checkpoints=kept, **how))
+    return _together(members)
+
+
+def _together(members: list[_Trained]) -> _Trained:
+    """Trained networks as one; they share sizes, arguments and preparation."""
+    first = members[0]
+    sizes = {name: first.arguments[name] for name in ("bands", "channels", "classes", "patch_size")}
+    own = {name: value for name, value in first.arguments.items() if name not in (*sizes, "name")}
+    arguments = {
+        "name": "ensemble",
+        **sizes,
+        "member": first.arguments["name"],
+        "members": len(members),
+        "member_arguments": own,
+    }
+    network = create_network(**arguments)
+    states = [member.network.state_dict() for member in members]
+    network.load_state_dict(
+        {f"members.{n}.{key}": value for n, state in enumerate(states) for key, value in state.items()}
+    )
+    record = replace(
+        first.record,
+        seconds=round(sum(member.record.seconds for member in members), 2),
+        parameters=sum(member.record.parameters for member in members),
+    )
+    held_out = [member.held_out for member in members if member.held_out]
+    return replace(
+        first,
+        network=network.eval(),
+        arguments=arguments,
+        record=record,
+        held_out=HeldOut.together(held_out) if held_out else None,
+    )
+
+
+def _train_one(
+    scene: LabelledScene,
+    split: Split,
+    chosen: dict[str, Any],
+    *,
+    seed: int,
     device: str,
     listener: Listener | None,
     log: Path | None,
@@ -170,9 +255,10 @@ def _train(
     if settings.teacher is not None:
         taught = _taught_pixels(scene, split, settings.teacher, seed)
         options = {"device": device, "listener": listener, "log": log, "checkpoints": checkpoints}
-        return _fitted_on(taught, scene, chosen, settings.max_epochs, seed=seed, **options)
+        return _fitted_on(taught, scene, chosen, None, seed=seed, **options)
     if settings.max_epochs == 0:
-        return _fitted_on(_all_pixels(scene, split), scene, chosen, 0, seed=seed, device=device, log=log)
+        start = _fitted_on(_all_pixels(scene, split), scene, chosen, 0, seed=seed, device=device, log=log)
+        return replace(start, held_out=_left_out(scene, split, chosen, seed))
     fitted, aside = scene.positions(split, "training"), scene.positions(split, "validation")
     preparation = scene.fit_preparation(*fitted)
     training = scene.gather(*fitted, preparation)
@@ -190,16 +276,17 @@ def _train(
         listener=listener,
         log=log,
         checkpoints=checkpoints,
+        preparation=preparation,
     )
-    if 0 < len(validation) < _FEW_VALIDATION_PIXELS:
-        scene.say(
-            f"only {len(validation)} validation pixels decide when training stops; more labels make that steadier"
-        )
-    if not len(validation) or not settings.refit:
+    if not len(validation):
         return _Trained(network, arguments, preparation, record)
+    logits = _on_device(network, validation, choose_device(device), record)
+    held_out = HeldOut("validation", logits, aside[1])
+    if not settings.refit:
+        return _Trained(network, arguments, preparation, record, held_out=held_out)
     again = _fitted_on(_all_pixels(scene, split), scene, chosen, record.best_epoch, seed=seed, device=device)
     seconds = round(record.seconds + again.record.seconds, 2)
-    return replace(again, record=replace(record, seconds=seconds))
+    return replace(again, record=replace(record, seconds=seconds), held_out=held_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,62 +323,51 @@ def _taught_pixels(scene: LabelledScene, split: Split, settings: TeacherSettings
 
 
 def _fitted_on(
-    pixels: _Pixels, scene: LabelledScene, chosen: dict[str, Any], epochs: int, *, seed: int, **options: Any
+    pixels: _Pixels, scene: LabelledScene, chosen: dict[str, Any], epochs: int | None, *, seed: int, **options: Any
 ) -> _Trained:
-    """A network after so many epochs on those pixels, none held out; `options` are those of `train_network`."""
+    """A network after so many epochs, or the recipe's, on those pixels; `options` as in `train_network`."""
     nothing = pixels.training.take(np.empty(0, np.int64))
     arguments = scene.network_arguments(pixels.training, chosen)
     network, settings = _network(arguments, seed), scene.recipe.training
-    record = train_network(network, pixels.training, nothing, settings, seed=seed, epochs=epochs, **options)
+    options |= {"epochs": epochs, "preparation": pixels.preparation}
+    record = train_network(network, pixels.training, nothing, settings, seed=seed, **options)
     return _Trained(network, arguments, pixels.preparation, record, pixels.lesson)
+
+
+def _left_out(scene: LabelledScene, split: Split, chosen: dict[str, Any], seed: int) -> HeldOut | None:
+    """What the warm start says of training pixels by which it was not fitted; None where too few pixels are left."""
+    positions, targets = scene.positions(split, "training", "validation")
+    silent = replace(scene, messages=[])  # what the folds leave out is nobody's concern
+
+    def fit(kept: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+        preparation = silent.fit_preparation(positions[kept], targets[kept])
+        pixels = _Pixels(silent.gather(positions[kept], targets[kept], preparation), preparation)
+        fitted = _fitted_on(pixels, silent, chosen, 0, seed=seed, device="cpu")
+
+        def judge(others: NDArray[Any]) -> NDArray[np.float32]:
+            patches = silent.gather(positions[others], targets[others], preparation)
+            return _on_device(fitted.network, patches, torch.device("cpu"), fitted.record)
+
+        return judge
+
+    try:
+        return cross_validated(fit, targets)
+    except TrainingError:  # a fold without what the start needs, as two pixels of a class
+        return None
+
+
+def _on_device(
+    network: SpectralSpatialNetwork, pixels: LabelledPatches, device: torch.device, record: TrainingRecord
+) -> NDArray[np.float32]:
+    """Logits (N, K) by a network that is on the CPU before and after."""
+    logits = logits_of(network.eval().to(device), pixels, device, record.precision)
+    network.to("cpu")
+    return logits
 
 
 def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:
     torch.manual_seed(seed)
     return create_network(**arguments)
-
-
-@torch.inference_mode()
-def _test(scene: LabelledScene, split: Split, trained: _Trained, device: torch.device) -> AccuracyReport | None:
-    """Accuracy on the test pixels, each from its own patch."""
-    positions, targets = scene.positions(split, "test")
-    if not len(positions):
-        return None
-    count = len(scene.classes)
-    confusion = np.zeros((count, count), dtype=np.int64)
-    network = trained.network.eval().to(device)
-    at_once = _pixels_at_once(trained.preparation.channels, scene.recipe.patch_size)
-    for start in range(0, len(positions), at_once):
-        part = slice(start, start + at_once)
-        pixels = scene.gather(positions[part], targets[part], trained.preparation)
-        inputs = as_tensors(pixels)[:3]
-        with mixed_precision(device, trained.record.precision):
-            batches = [[tensor[i : i + 256].to(device) for tensor in inputs] for i in range(0, len(pixels), 256)]
-            logits = [network(*batch).float().cpu() for batch in batches]
-        confusion += confusion_matrix(targets[part], torch.cat(logits).argmax(dim=1).numpy(), count)
-    network.to("cpu")
-    return AccuracyReport(
-        confusion=confusion,
-        classes=scene.classes,
-        leakage=split.record["leakage"],
-        window=scene.recipe.patch_size,
-        notes=(_note(split, trained),),
-    )
-
-
-def _note(split: Split, trained: _Trained) -> str:
-    """Where the test pixels come from, and what training knew of them."""
-    known = "none of them was seen in training"
-    if trained.lesson:
-        known = (
-            "their labels were not seen in training, their spectra, as those of other unlabelled pixels, may have been"
-        )
-    return f"test pixels: {split.record['in_words']}; {known}"
-
-
-def _pixels_at_once(channels: int, patch_size: int) -> int:
-    """Test pixels whose patches are gathered together: bounded by their bytes, at least a batch."""
-    return min(_TEST_PIXELS_AT_ONCE, max(256, _TEST_BYTES_AT_ONCE // (4 * max(1, channels) * patch_size**2)))
 
 
 def _checkpoint(scene: LabelledScene, split: Split, seed: int, folder: Path, resume: bool) -> Checkpoints:

@@ -1,4 +1,4 @@
-"""The Lightning module: loss, optimiser and the variation of training pixels."""
+"""The Lightning module: loss, optimiser, and what is seeded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
 from hsiattn.sampling import LabelledPatches
-from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
+from hsiattn.training.augmentation import Lighting, vary
+from hsiattn.training.recipes import TrainingSettings
 
 _WARMING_UP = 0.1
 """Share of the steps in which the learning rate of one cycle rises."""
@@ -48,6 +49,8 @@ class PixelClassification(lightning.LightningModule):
     seed
         Order of pixels, variation and dropout of epoch e follow from (seed, e) alone, so a resumed run goes on as the
         uninterrupted one would have.
+    lighting
+        How prepared values follow illumination; needed where the recipe varies it.
 
     Attributes
     ----------
@@ -56,10 +59,16 @@ class PixelClassification(lightning.LightningModule):
     """
 
     def __init__(
-        self, network: SpectralSpatialNetwork, settings: TrainingSettings, class_weights: Tensor, seed: int
+        self,
+        network: SpectralSpatialNetwork,
+        settings: TrainingSettings,
+        class_weights: Tensor,
+        seed: int,
+        lighting: Lighting | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.lighting = lighting
         self.settings = settings
         self.seed = seed
         self.validation_losses: list[Tensor] = []
@@ -73,8 +82,7 @@ class PixelClassification(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of a varied batch."""
-        spectra, patches, valid, targets = batch
-        spectra, patches, valid = vary(spectra, patches, valid, self.settings.augmentation)
+        spectra, patches, valid, targets = vary(*batch, self.settings.augmentation, self.lighting)
         logits = self.network(spectra, patches, if_any_missing(valid))
         loss = functional.cross_entropy(logits.float(), targets, weight=self.class_weights)  # type: ignore[arg-type]
         self._log_figures("training", loss, logits, targets)
@@ -102,8 +110,10 @@ class PixelClassification(lightning.LightningModule):
             return optimizer
         if self.settings.schedule == "one-cycle":
             steps = int(self.trainer.estimated_stepping_batches)
+            # A rise of exactly one step ends where it begins, and torch divides by its length.
+            rise = 2 * _WARMING_UP if steps == round(1 / _WARMING_UP) else _WARMING_UP
             cycle = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, self.settings.learning_rate, total_steps=steps, pct_start=_WARMING_UP
+                optimizer, self.settings.learning_rate, total_steps=steps, pct_start=rise
             )
             return [optimizer], [{"scheduler": cycle, "interval": "step"}]
         epochs = self.settings.max_epochs
@@ -116,26 +126,3 @@ class PixelClassification(lightning.LightningModule):
         accuracy = (logits.argmax(dim=1) == classes_of(targets)).float().mean()
         figures = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets))
-
-
-def vary(
-    spectra: Tensor, patches: Tensor, valid: Tensor, settings: AugmentationSettings
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A random version of a batch: patches in one of eight orientations each, noise on spectra and components."""
-    if settings.flips_and_rotations:
-        orientation = torch.randint(8, (len(patches),), device=patches.device)
-        for number in range(1, 8):
-            chosen = orientation == number
-            patches = torch.where(chosen[:, None, None, None], orient(patches, number), patches)
-            valid = torch.where(chosen[:, None, None], orient(valid, number), valid)
-    if settings.spectral_noise:
-        spectra = spectra + settings.spectral_noise * torch.randn_like(spectra)
-    if settings.component_noise:
-        patches = patches + settings.component_noise * torch.randn_like(patches) * valid[:, None]
-    return spectra, patches, valid
-
-
-def orient(patches: Tensor, number: int) -> Tensor:
-    """The `number`-th (0 … 7) of the eight orientations of a square: quarter turns, then their mirror images."""
-    turned = torch.rot90(patches, number % 4, dims=(-2, -1))
-    return turned if number < 4 else turned.flip(-1)

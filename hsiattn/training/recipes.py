@@ -38,6 +38,18 @@ class AugmentationSettings(_Settings):
     """Deviation of Gaussian noise added to the scaled spectra."""
     component_noise: float = Field(default=0.0, ge=0.0)
     """Deviation of Gaussian noise added to the patches' components."""
+    band_drop: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Probability that a run of neighbouring bands is 0 in a pixel's scaled spectrum: the mean, or with `minmax` the
+    minimum. It has any length up to an eighth of the bands, at least 1. Components stay."""
+    illumination: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Deviation of the logarithm of a random gain on reflectance, one for a pixel and its patch, with an offset whose
+    deviation is a tenth of this times the mean reflectance."""
+    mixup: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    """Each pixel mixed with another one of the batch by a share from Beta(mixup, mixup): of its own class, or of any
+    where a teacher gives probabilities, which are mixed too."""
+    patch_shift: int = Field(default=0, ge=0)
+    """Most rows and columns by which patches move against their pixel; the rim that opens is missing. Steps beyond half
+    the patch are not taken."""
 
 
 class TrainingSettings(_Settings):
@@ -65,13 +77,15 @@ class TrainingSettings(_Settings):
     refit: bool = True
     """Once the best number of epochs is known, train anew for so many on training and validation pixels together."""
     class_balance: bool = True
-    """Weigh the loss so that every class counts the same."""
+    """Weigh the loss so that every class counts the same; without effect on pixels that a teacher has labelled."""
     precision: Literal["auto", "32", "bf16-mixed"] = "auto"
     """`auto` is bf16-mixed where the device computes in bfloat16, else 32."""
     augmentation: AugmentationSettings = AugmentationSettings()
+    ensemble: int = Field(default=1, ge=1)
+    """Networks with a teacher and initial weights of their own, whose probabilities are averaged."""
     teacher: TeacherSettings | None = None
-    """Let a teacher label pixels around the labels, and train on them: so many epochs, on all training pixels, without
-    validation. Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
+    """Let a teacher label pixels around the labels, and train on them, for `max_epochs` and without validation.
+    Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
 
 
 class Recipe(_Settings):

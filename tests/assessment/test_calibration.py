@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hsiattn.assessment.calibration import (
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
+    robust_temperature,
 )
 
 Logits = NDArray[np.float64]
@@ -101,10 +103,11 @@ def test_no_pixels_have_no_calibration() -> None:
     assert record.in_words == "not known (no pixels)"
 
 
+@pytest.mark.parametrize("find", [fit_temperature, robust_temperature])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_that_made_the_targets_is_found(temperature: float) -> None:
+def test_the_temperature_that_made_the_targets_is_found(find: Callable[..., float], temperature: float) -> None:
     logits, targets = _drawn(temperature)
-    found = fit_temperature(logits, targets)
+    found = find(logits, targets)
     assert found == pytest.approx(temperature, rel=0.03)
     probabilities = softmax(logits / found, axis=1)
     right = probabilities.argmax(axis=1) == targets
@@ -145,8 +148,9 @@ def test_logits_worse_than_chance_take_the_upper_bound() -> None:
     assert fit_temperature(-1e5 * np.eye(3)[targets], targets) == 20
 
 
-def test_logits_that_say_nothing_are_left_as_they_are() -> None:
-    assert fit_temperature(np.full((4, 3), 7.0), [0, 1, 2, 0]) == 1
+@pytest.mark.parametrize("find", [fit_temperature, robust_temperature])
+def test_logits_that_say_nothing_are_left_as_they_are(find: Callable[..., float]) -> None:
+    assert find(np.full((4, 3), 7.0), [0, 1, 2, 0]) == 1
 
 
 def test_a_pixel_of_double_weight_counts_as_two() -> None:
@@ -173,3 +177,49 @@ def test_a_pixel_of_double_weight_counts_as_two() -> None:
 def test_what_has_no_temperature_is_refused(logits: Logits, targets: list[int], options: dict[str, tuple]) -> None:
     with pytest.raises(ValueError, match=r"pixel|logits|bounds"):
         fit_temperature(logits, targets, **options)
+
+
+# -- temperatures of few pixels ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_no_other_temperature_has_a_better_score(seed: int) -> None:
+    """Brier's score of 40 pixels, and of the one that is thought of, by a grid over a hundredth."""
+    rng = np.random.default_rng(seed)
+    logits, targets = rng.normal(0, 3, (40, 4)), rng.integers(0, 4, 40)
+    logits[np.arange(40), targets] += rng.uniform(0, 6)
+    truth, second = np.eye(4)[targets], np.eye(4)[np.argsort(logits, axis=1)[:, -2]]
+
+    def score(temperature: float) -> float:
+        chances = softmax(logits / temperature, axis=1)
+        return float(((chances - truth) ** 2).sum() + ((chances - second) ** 2).sum() / 40)
+
+    found = robust_temperature(logits, targets)
+    assert 0.1 <= found <= 100
+    assert score(found) <= min(score(math.exp(log)) for log in np.arange(math.log(0.1), math.log(100), 0.01)) + 1e-9
+
+
+@pytest.mark.parametrize("size", [1.0, 30.0])
+def test_pixels_that_are_all_right_are_worth_a_confidence_by_their_number(size: float) -> None:
+    targets = np.arange(30) % 2
+    logits = size * np.eye(2)[targets]
+    confidence = softmax(logits / robust_temperature(logits, targets), axis=1).max(axis=1)
+    np.testing.assert_allclose(confidence, 30 / 31, rtol=1e-4)
+
+
+def test_one_wild_error_does_not_decide_a_robust_temperature() -> None:
+    logits, targets = _drawn(1.0, pixels=300)
+    before = robust_temperature(logits, targets)
+    logits[0] = np.where(np.arange(5) == targets[0], -500.0, 0.0)
+    assert robust_temperature(logits, targets) == pytest.approx(before, rel=0.2)
+    assert fit_temperature(logits, targets) > 3
+
+
+def test_a_robust_temperature_stays_within_its_bounds() -> None:
+    targets = np.arange(30) % 3
+    assert robust_temperature(-10 * np.eye(3)[targets], targets) == pytest.approx(100, rel=1e-4)
+    assert robust_temperature(1e-3 * np.eye(3)[targets], targets) == pytest.approx(0.1, rel=1e-4)
+    with pytest.raises(ValueError, match="bounds"):
+        robust_temperature(np.zeros((1, 3)), [0], bounds=(2.0, 1.0))
+    with pytest.raises(ValueError, match="pixel"):
+        robust_temperature(np.empty((0, 3)), np.empty(0, int))

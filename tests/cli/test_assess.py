@@ -59,6 +59,14 @@ def test_with_a_split_only_test_pixels_count_and_leakage_is_stated(faulty_map, s
     assert leakage(13) > 0
 
 
+@pytest.mark.parametrize(("window", "advised"), [(9, False), (13, True)])
+def test_leakage_comes_with_advice(faulty_map, split, hsiattn, window, advised):
+    result = hsiattn("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", window)
+    assert result.exit_code == 0, result.stderr
+    assert ("- accuracy flatters, as" in result.stdout) == advised
+    assert ("--buffer 6 or more" in result.stdout) == advised
+
+
 def test_a_map_without_tags_asks_for_the_window(faulty_map, split, refused):
     line = refused("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif")
     assert "--window" in line

@@ -118,6 +118,15 @@ def test_with_overwrite_it_is_done(results, hsiattn, desk):
     assert list(document["means"]) == ["window of 3"]
 
 
+def test_runs_may_be_skipped(results, hsiattn):
+    for path in results.glob("runs/tiny/random_5_class/*/1.json"):
+        path.unlink()
+    result = hsiattn("benchmark", "plan.yaml", "-o", "results", "--skip", "recipe=window*", "--jobs", 1, "--json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert (document["done"], document["done_before"], document["finished"], document["runs"]) == (1, 1, 3, 4)
+
+
 def test_the_report_alone_needs_no_data(results, hsiattn, desk):
     (desk / "scene.tif").unlink()
     (results / "report.html").unlink()
@@ -131,6 +140,8 @@ def test_the_report_alone_needs_no_data(results, hsiattn, desk):
     [
         ({}, ("--report-only",), "no run of this plan is finished"),
         ({}, ("--only", "scene=mars"), "the plan has no scene 'mars'"),
+        ({}, ("--skip", "scene=mars"), "the plan has no scene 'mars'"),
+        ({"extends": "other.yaml"}, (), "there is no plan 'other.yaml'"),
         ({"seed": 3}, (), "plan plan.yaml: seed: there is no such key"),
         ({"recipes": ["defalt"]}, (), "did you mean default"),
         ({"scenes": [{"name": "x", "cube": "absent.tif", "labels": "labels.tif"}]}, (), "absent.tif"),
@@ -142,9 +153,10 @@ def test_mistakes_are_told_before_anything_is_made(desk, refused, changes, argum
     assert words in refused("benchmark", "plan.yaml", "-o", "results", *arguments)
 
 
-def test_filters_and_report_only_contradict_each_other(desk, hsiattn):
+@pytest.mark.parametrize("option", ["--only", "--skip"])
+def test_filters_and_report_only_contradict_each_other(desk, hsiattn, option):
     write_plan(desk)
-    result = hsiattn("benchmark", "plan.yaml", "-o", "results", "--report-only", "--only", "scene=tiny")
+    result = hsiattn("benchmark", "plan.yaml", "-o", "results", "--report-only", option, "scene=tiny")
     assert result.exit_code == 2
 
 

@@ -41,6 +41,31 @@ def test_the_text_tells_people_the_same(train):
         assert word in result.stdout.lower()
 
 
+def test_confidence_is_judged_on_the_test_pixels(desk, hsiattn):
+    arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--recipe", "lda", "--overwrite")
+    report = json.loads(hsiattn(*arguments, "--json").stdout)
+    assert report["temperature"] == report["accuracy"]["calibration"]["temperature"] != 1
+    described = json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)
+    assert described["temperature"] == report["temperature"]
+    assert "\n          expected calibration error " in hsiattn(*arguments).stdout
+
+
+def test_advice_follows_the_other_messages(train):
+    """Random pixels leak; without a test, cross-validation is all that is known."""
+    result = train("--split", "random", "--per-class", 30)
+    assert result.exit_code == 0, result.stderr
+    assert "accuracy flatters, as" in result.stderr
+    assert "accuracy flatters" not in result.stdout
+    result = train("--split", "none", "--overwrite", "--json")
+    messages = json.loads(result.stdout)["messages"]
+    assert messages[-1].startswith("accuracy is not known without test pixels")
+    assert messages[-1] in result.stderr
+    assert not any("flatters, as" in message for message in messages)
+    silent = train("--per-class", 30, "--overwrite", "--quiet")
+    assert silent.exit_code == 0
+    assert silent.stderr == ""
+
+
 def test_the_written_split_is_the_one_that_was_used(train, tiny):
     result = train("--write-split", "split.tif", "--json")
     assert result.exit_code == 0, result.stderr
@@ -113,7 +138,7 @@ def test_the_log_holds_loss_and_accuracy_of_every_epoch(model):
     with (model.parent / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4]
-    assert all(float(row["training_loss"]) >= 0 and 0 <= float(row["validation_accuracy"]) <= 1 for row in rows)
+    assert all(float(row["training_loss"]) >= 0 and 0 <= float(row["training_accuracy"]) <= 1 for row in rows)
 
 
 @pytest.mark.parametrize(

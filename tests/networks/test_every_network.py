@@ -11,6 +11,7 @@ from hsiattn.networks import NETWORKS, FittedNetwork, create_network, network_cl
 
 BANDS, CHANNELS, CLASSES, PATCH = 20, 3, 4, 7
 GROUPED = {"hidden": 8, "width": 6, "embedding": 5, "group": 6}
+HIERARCHICAL = {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3}
 VARIANTS = {
     "ssan": ("ssan", {"hidden": 8}),
     "ssan, other parts": (
@@ -46,11 +47,10 @@ VARIANTS = {
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
     "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
     "attendnet": ("attendnet", {"width": 6}),
-    "hierarchical": ("hierarchical", {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3}),
-    "hierarchical, pixels": (
-        "hierarchical",
-        {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3, "windows": "pixel"},
-    ),
+    "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED | {"discriminant": False}}),
+    "ensemble, patchwise": ("ensemble", {"members": 2, "member": "hierarchical", "member_arguments": HIERARCHICAL}),
+    "hierarchical": ("hierarchical", HIERARCHICAL),
+    "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel"}),
 }
 
 

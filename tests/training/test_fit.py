@@ -369,3 +369,72 @@ def test_a_resumed_run_remembers_the_start_that_training_must_improve_upon(tmp_p
     resumed, again = _train(settings, checkpoints=Checkpoints(tmp_path, {"run": 1}, True))
     assert _same(resumed, whole)
     assert (again.best_epoch, again.best_validation_loss) == (record.best_epoch, record.best_validation_loss)
+
+
+# -- probabilities instead of classes ----------------------------------------------------------------------------------
+
+UNBALANCED = SETTINGS.model_copy(update={"class_balance": False})
+
+
+def _softened(pixels, sure=1.0):
+    """The same pixels; their targets are probabilities, so sure of the class and of the others alike."""
+    shares = np.full((len(pixels), 3), (1 - sure) / 2)
+    shares[np.arange(len(pixels)), pixels.targets] = sure
+    return LabelledPatches(pixels.spectra, pixels.patches, pixels.valid, shares.astype(np.float32))
+
+
+def _fit(pixels, settings=UNBALANCED, **options):
+    heard, network = [], _network()
+    train_network(network, pixels, NOTHING, settings, device="cpu", listener=heard.append, **options)
+    return network, heard
+
+
+def test_certain_probabilities_train_as_classes_do():
+    (network, heard), (other, others) = _fit(TRAINING), _fit(_softened(TRAINING))
+    for mine, theirs in zip(heard, others, strict=True):
+        assert mine.training_loss == pytest.approx(theirs.training_loss, rel=1e-4)
+        assert mine.training_accuracy == pytest.approx(theirs.training_accuracy)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_uncertain_probabilities_make_a_network_less_sure():
+    inputs = [torch.from_numpy(a) for a in (VALIDATION.spectra, VALIDATION.patches, VALIDATION.valid)]
+    longer = UNBALANCED.model_copy(update={"max_epochs": 30})
+    sureness = []
+    for sure in (1.0, 0.6):
+        network, _ = _fit(_softened(TRAINING, sure), longer)
+        with torch.no_grad():
+            sureness.append(float(network(*inputs).softmax(dim=1).max(dim=1).values.mean()))
+    assert sureness[1] < sureness[0] - 0.1
+    assert sureness[1] < 0.75
+
+
+def test_probabilities_are_not_weighed_by_class():
+    torch.testing.assert_close(_class_weights(_softened(TRAINING), 3, SETTINGS), torch.ones(3))
+
+
+def test_the_warm_start_takes_the_most_probable_class():
+    starts = [_fit(pixels, epochs=0)[0] for pixels in (TRAINING, _softened(TRAINING), _softened(TRAINING, 0.4))]
+    assert _same(starts[0], starts[1])
+    assert _same(starts[0], starts[2])
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 6])
+def test_one_cycle_is_resumed_in_the_middle_bit_for_bit(tmp_path, epoch):
+    settings, pixels = UNBALANCED.model_copy(update={"schedule": "one-cycle"}), _softened(TRAINING, 0.8)
+    with pytest.raises(KeyboardInterrupt):
+        train_network(
+            _network(), pixels, NOTHING, settings, device="cpu", listener=_interrupt_at(epoch),
+            checkpoints=_kept(tmp_path, resume=False),
+        )  # fmt: skip
+    resumed, _ = _fit(pixels, settings, checkpoints=_kept(tmp_path, resume=True))
+    assert _same(resumed, _fit(pixels, settings)[0])
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_one_cycle_takes_any_number_of_steps(epochs):
+    """Of five batches each; with ten steps in all, PyTorch's own schedule divides by zero."""
+    settings = UNBALANCED.model_copy(update={"schedule": "one-cycle", "max_epochs": epochs})
+    _, heard = _fit(TRAINING, settings)
+    assert len(heard) == epochs

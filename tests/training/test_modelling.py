@@ -1,16 +1,21 @@
 """From scene and labels to a model: what is left out, what is tested, what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
 from hsiattn import open_labels
+from hsiattn.assessment import robust_temperature
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import HsiattnError, LabelError, SceneError, SplitError, TrainingError
+from hsiattn.mapping import predict_array
 from hsiattn.sampling import ROLES, AllPixels, RandomPixels, leakage
 from hsiattn.scenes import SpectralBands, as_source, open_source
-from hsiattn.training import modelling
+from hsiattn.teaching import TeacherSettings
+from hsiattn.training import accuracy, modelling
 from hsiattn.training.labelled_scene import ranges
 from hsiattn.training.modelling import make_model
 
@@ -19,7 +24,8 @@ SPLIT = RandomPixels(train_size=12)
 
 @pytest.fixture(scope="module")
 def recipe(quick_recipe):
-    return _changed(quick_recipe, max_epochs=2)
+    """Without a teacher."""
+    return _changed(quick_recipe, max_epochs=2, teacher=None)
 
 
 def _changed(recipe, **training):
@@ -96,7 +102,9 @@ def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs
     assert len(calls) == 1
 
 
-def test_without_epochs_the_start_is_fitted_once_on_all_but_the_test_pixels(scene, tiny, classes, recipe, monkeypatch):
+def test_without_epochs_the_start_is_fitted_on_all_but_the_test_pixels_and_for_confidence_on_four_fifths_of_them(
+    scene, tiny, classes, recipe, monkeypatch
+):
     calls, original = [], modelling.train_network
 
     def record(network, training, validation, settings, **options):
@@ -105,7 +113,12 @@ def test_without_epochs_the_start_is_fitted_once_on_all_but_the_test_pixels(scen
 
     monkeypatch.setattr(modelling, "train_network", record)
     model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
-    assert calls == [(3 * 12, 0)]
+    assert calls[0] == (3 * 12, 0)
+    assert [without for without, _ in calls[1:]] == [3 * 12 - 3 * left_out for left_out in (3, 2, 3, 2, 2)]
+    held_out = model.bundle.training["held_out"]
+    assert (held_out["by"], held_out["pixels"]) == ("cross-validation", 3 * 12)
+    assert held_out["accuracy"] > 0.9
+    assert model.bundle.temperature != 1
     assert model.bundle.training["epochs"] == 0
     assert model.split.record["pixels"]["validation"] > 0
 
@@ -118,7 +131,7 @@ def test_test_pixels_are_gathered_in_parts_that_fit_memory(model, scene, tiny, c
         return original(self, positions, *rest)
 
     monkeypatch.setattr(modelling.LabelledScene, "gather", record)
-    monkeypatch.setattr(modelling, "_TEST_BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(accuracy, "_BYTES_AT_ONCE", 1)
     again = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     np.testing.assert_array_equal(again.report.confusion, model.report.confusion)
     assert sizes[-2] == 256 > sizes[-1] > 0
@@ -126,12 +139,13 @@ def test_test_pixels_are_gathered_in_parts_that_fit_memory(model, scene, tiny, c
 
 @pytest.mark.parametrize(("channels", "patch_size", "pixels"), [(0, 1, 8192), (5, 9, 8192), (204, 9, 1015)])
 def test_a_patch_of_many_bytes_means_fewer_pixels_at_once(channels, patch_size, pixels):
-    assert modelling._pixels_at_once(channels, patch_size) == pixels
+    assert accuracy._pixels_at_once(channels, patch_size) == pixels
 
 
 def test_without_a_test_part_there_is_no_report(scene, tiny, classes, recipe):
     model = make_model(as_source(scene), tiny.codes, classes, recipe, AllPixels(), device="cpu")
     assert model.report is None
+    assert not any("confused" in sentence or "flatters, as" in sentence for sentence in model.advice)
     assert model.bundle.accuracy is None
     assert model.bundle.split["leakage"] is None
 
@@ -144,8 +158,68 @@ def test_the_most_pixels_per_class_are_a_limit(scene, tiny, classes, recipe):
         assert counts["training"] + counts["validation"] == 7
 
 
-def test_few_validation_pixels_are_told(model):
-    assert any("validation pixels decide" in message for message in model.messages)
+def test_advice_is_in_the_report_and_ends_the_messages(model):
+    assert model.report.advice == model.advice
+    assert model.messages[-len(model.advice) :] == model.advice
+    starts = ("accuracy flatters", "the validation score is likely noise")
+    assert tuple(sentence[: len(start)] for sentence, start in zip(model.advice, starts, strict=True)) == starts
+    assert model.bundle.accuracy["advice"] == list(model.advice)
+
+
+def test_enough_labels_held_out_with_a_buffer_need_no_advice(scene, tiny, classes, recipe):
+    roles = np.select(
+        [tiny.codes == 0, np.indices(tiny.codes.shape)[1] < 26, np.indices(tiny.codes.shape)[1] > 30],
+        [ROLES["none"], ROLES["training"], ROLES["test"]],
+        ROLES["dropped"],
+    )
+    roles[(roles == ROLES["training"]) & (np.indices(tiny.codes.shape)[1] % 3 == 0)] = ROLES["validation"]
+    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=6), roles, device="cpu")
+    assert model.bundle.training["held_out"]["accuracy"] > 0.95
+    assert model.advice == model.report.advice == ()
+
+
+def test_confidence_in_the_report_is_the_softmax_of_the_logits_by_the_temperature(scene, tiny, classes, recipe):
+    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
+    calibration, test = model.report.calibration, model.split.roles == ROLES["test"]
+    assert calibration.temperature == model.bundle.temperature != 1
+    mapped = predict_array(model.bundle, as_source(scene), device="cpu")
+    confidence = mapped["confidence"].to_numpy()[test]
+    right = mapped["land_cover"].to_numpy()[test] == tiny.codes[test]
+    assert calibration.pixels == test.sum()
+    assert calibration.mean_confidence == pytest.approx(confidence.mean(), abs=1e-5)
+    assert calibration.accuracy == pytest.approx(right.mean(), abs=1e-9)
+    assert "expected calibration error" in model.report.to_text()
+
+
+def test_the_temperature_is_that_of_the_network_on_the_validation_pixels_before_the_refit(
+    monkeypatch, scene, tiny, classes, recipe
+):
+    held_out, original = [], modelling.HeldOut
+
+    def record(*arguments):
+        held_out.append(original(*arguments))
+        return held_out[-1]
+
+    monkeypatch.setattr(modelling, "HeldOut", record)
+    recipe = _changed(recipe, validation_share=0.5)
+    split = RandomPixels(train_size=40)
+    model = make_model(as_source(scene), tiny.codes, classes, recipe, split, device="cpu")
+    validation = model.split.mask("validation")
+    (seen,) = held_out
+    np.testing.assert_array_equal(seen.targets, classes.to_indices(tiny.codes[validation]))
+    assert model.bundle.temperature == pytest.approx(robust_temperature(seen.logits, seen.targets), abs=1e-4)
+    assert model.bundle.training["held_out"] == seen.to_dict()
+    assert seen.by == "validation"
+
+
+def test_spectra_in_which_classes_cannot_be_told_apart_do_not_stop_a_training(make_scene, tiny, classes, recipe):
+    values = np.broadcast_to(np.random.default_rng(0).normal(500, 30, (1, 40, 48)), (24, 40, 48)).astype(np.float32)
+    recipe = _changed(recipe, max_epochs=0)
+    model = make_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert model.report.overall_accuracy.value < 0.6
+    assert model.bundle.temperature > 0
+    monotone = [sentence for sentence in model.advice if "are confused in" in sentence]
+    assert all("look alike" in sentence for sentence in monotone)
 
 
 def test_pixels_without_data_are_dropped_and_told(model, tiny):
@@ -209,10 +283,8 @@ def _interrupt_at(epoch):
 
 
 @pytest.mark.parametrize("refit", [True, False])
-def test_an_interrupted_model_that_is_resumed_is_the_uninterrupted_one(
-    tmp_path, scene, tiny, classes, quick_recipe, refit
-):
-    arguments = (as_source(scene), tiny.codes, classes, _changed(quick_recipe, refit=refit), SPLIT)
+def test_an_interrupted_model_that_is_resumed_is_the_uninterrupted_one(tmp_path, scene, tiny, classes, recipe, refit):
+    arguments = (as_source(scene), tiny.codes, classes, _changed(recipe, refit=refit, max_epochs=4), SPLIT)
     with pytest.raises(KeyboardInterrupt):
         make_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", listener=_interrupt_at(3))
     resumed = make_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", resume=True)
@@ -336,3 +408,213 @@ def test_a_recipe_that_weighs_attributes_says_so_where_the_classes_have_none(sce
     with pytest.raises(TrainingError, match="the classes have none") as caught:
         make_model(as_source(scene), tiny.codes, classes, _with_attributes(recipe), SPLIT, device="cpu")
     assert "column attributes" in caught.value.remedy
+
+
+# -- with a teacher ----------------------------------------------------------------------------------------------------
+
+TAUGHT = 150
+
+
+@pytest.fixture(scope="module")
+def taught_recipe(quick_recipe):
+    return _changed(quick_recipe, max_epochs=3, teacher=TeacherSettings(pixels=TAUGHT))
+
+
+@pytest.fixture(scope="module")
+def taught(scene, tiny, classes, taught_recipe):
+    return make_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu")
+
+
+def _weights(model):
+    return model.bundle.network.state_dict()
+
+
+def _same_weights(one, other):
+    return all(torch.equal(tensor, _weights(other)[name]) for name, tensor in _weights(one).items())
+
+
+def test_a_taught_model_knows_the_scene_and_records_its_teacher(taught, tiny):
+    assert taught.report.overall["overall_accuracy"].value > 0.9
+    assert taught.bundle.classes.codes == (1, 4, 7)
+    record = taught.bundle.training["teacher"]
+    assert record["pixels_taught"] == TAUGHT
+    assert record["pixels"] == (tiny.spectra[0] != tiny.nodata).sum()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert taught.bundle.training["epochs"] == 3
+    assert taught.bundle.temperature == taught.report.calibration.temperature == 1
+    assert "held_out" not in taught.bundle.training
+
+
+def test_the_report_says_whether_unlabelled_pixels_took_part(taught, model):
+    [with_teacher], [without] = taught.report.notes, model.report.notes
+    assert "their labels were not seen in training, their spectra" in with_teacher
+    assert "unlabelled pixels, may have been" in with_teacher
+    assert "none of them was seen in training" in without
+    assert "teacher" not in model.bundle.training
+
+
+def test_one_seed_gives_one_taught_model_and_another_another(taught, scene, tiny, classes, taught_recipe):
+    again, other = (
+        make_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu", seed=seed)
+        for seed in (0, 1)
+    )
+    assert _same_weights(taught, again)
+    assert not _same_weights(taught, other)
+    assert again.bundle.training["teacher"] == taught.bundle.training["teacher"]
+
+
+def test_a_taught_model_maps_after_a_stay_in_a_file(taught, tmp_path):
+    write_bundle(taught.bundle, tmp_path / "m.hsiattn")
+    bundle = read_bundle(tmp_path / "m.hsiattn")
+    assert bundle.training["teacher"] == taught.bundle.training["teacher"]
+    pixels = torch.randn(5, len(bundle.preparation.bands)), torch.randn(5, bundle.preparation.channels, 5, 5)
+    assert torch.equal(bundle.network.eval()(*pixels), taught.bundle.network.eval()(*pixels))
+
+
+def _what_trains(monkeypatch, *arguments, **options):
+    """The positions and targets that patches were gathered of for training, and the model."""
+    gathered, original = [], modelling.LabelledScene.gather
+
+    def record(self, positions, targets, preparation):
+        gathered.append((positions, targets))
+        return original(self, positions, targets, preparation)
+
+    monkeypatch.setattr(modelling.LabelledScene, "gather", record)
+    model = make_model(*arguments, device="cpu", **options)
+    return *gathered[0], model
+
+
+def test_unlabelled_pixels_train_with_probabilities_and_labelled_ones_with_their_class(
+    monkeypatch, scene, tiny, classes, taught_recipe
+):
+    recipe = _changed(taught_recipe, max_epochs=1, teacher=TeacherSettings(pixels=TAUGHT, label_weight=3))
+    positions, targets, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
+    roles = model.split.roles
+    fitted = np.argwhere(np.isin(roles, (ROLES["training"], ROLES["validation"])))
+    assert len(fitted) == 3 * 12
+    drawn, repeated = positions[:TAUGHT].tolist(), positions[TAUGHT:].tolist()
+    assert len({tuple(place) for place in drawn}) == TAUGHT
+    assert not {tuple(place) for place in drawn} & {tuple(place) for place in fitted.tolist()}
+    assert (tiny.spectra[(slice(None), *np.array(drawn).T)] != tiny.nodata).all()
+    assert repeated == fitted.tolist() * 3
+    assert targets.dtype == np.float32
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
+    expected = np.eye(3)[classes.to_indices(tiny.codes[tuple(positions[TAUGHT:].T)])]
+    np.testing.assert_array_equal(targets[TAUGHT:], expected)
+    field = (np.indices((40, 48))[1] // 8 + np.indices((40, 48))[0] // 10) % 3
+    assert (targets[:TAUGHT].argmax(axis=1) == field[tuple(positions[:TAUGHT].T)]).mean() > 0.95
+
+
+def test_labels_of_test_pixels_have_no_influence(taught, scene, tiny, classes, taught_recipe):
+    """The same roles, and the classes of the test pixels shuffled: the same weights, another accuracy."""
+    test = taught.split.roles == ROLES["test"]
+    shuffled = tiny.codes.copy()
+    shuffled[test] = np.random.default_rng(0).permutation(shuffled[test])
+    models = [
+        make_model(as_source(scene), codes, classes, taught_recipe, taught.split.roles, device="cpu")
+        for codes in (tiny.codes, shuffled)
+    ]
+    assert _same_weights(*models)
+    assert models[0].report.overall["overall_accuracy"].value > models[1].report.overall["overall_accuracy"].value
+
+
+def test_the_most_pixels_per_class_limit_what_a_teacher_knows(monkeypatch, scene, tiny, classes, taught_recipe):
+    recipe = _changed(taught_recipe, max_epochs=1, max_per_class=7)
+    positions, _, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, AllPixels())
+    for counts in model.split.record["per_class"].values():
+        assert counts["training"] + counts["validation"] == 7
+    assert len(positions) == TAUGHT + 2 * 3 * 7
+
+
+def test_labelled_pixels_outside_the_tiles_that_the_teacher_sees_train_too(
+    monkeypatch, scene, tiny, classes, taught_recipe
+):
+    recipe = _changed(taught_recipe, max_epochs=1, teacher=TeacherSettings(area=1024, pixels=TAUGHT))
+    positions, _, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
+    assert model.bundle.training["teacher"]["pixels"] == 1024 - 5  # of a tile of 32 × 32, without those without data
+    fitted = np.argwhere(np.isin(model.split.roles, (ROLES["training"], ROLES["validation"])))
+    assert (fitted.max(axis=0) >= 32).any()
+    assert positions[TAUGHT:].tolist() == fitted.tolist() * 2
+
+
+def test_where_every_pixel_is_labelled_the_teacher_has_nobody_to_label(scene, tiny, classes, taught_recipe):
+    codes = np.where(tiny.codes == 0, 1, tiny.codes)
+    recipe = _changed(taught_recipe, max_epochs=1, max_per_class=None)
+    model = make_model(as_source(scene), codes, classes, recipe, AllPixels(), device="cpu")
+    assert model.bundle.training["teacher"]["pixels_taught"] == 0
+    assert model.report is None
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 2])
+def test_an_interrupted_taught_model_that_is_resumed_is_the_uninterrupted_one(
+    tmp_path, taught, scene, tiny, classes, taught_recipe, interrupted_at
+):
+    arguments = (as_source(scene), tiny.codes, classes, taught_recipe, SPLIT)
+    with pytest.raises(KeyboardInterrupt):
+        make_model(*arguments, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(interrupted_at))
+    heard = []
+    resumed = make_model(*arguments, device="cpu", checkpoints=tmp_path, resume=True, listener=heard.append)
+    assert heard[0].epoch == interrupted_at
+    assert _same_weights(resumed, taught)
+    np.testing.assert_array_equal(resumed.report.confusion, taught.report.confusion)
+
+
+def test_a_taught_model_is_not_resumed_with_another_teacher(tmp_path, scene, tiny, classes, taught_recipe):
+    arguments = (as_source(scene), tiny.codes, classes)
+    with pytest.raises(KeyboardInterrupt):
+        make_model(*arguments, taught_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
+    other = _changed(taught_recipe, teacher=TeacherSettings(pixels=TAUGHT, views=2))
+    with pytest.raises(TrainingError, match="recipe"):
+        make_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
+
+
+def test_the_classes_of_a_taught_model_without_epochs_are_those_of_its_start(scene, tiny, classes, taught_recipe):
+    model = make_model(
+        as_source(scene), tiny.codes, classes, _changed(taught_recipe, max_epochs=0), SPLIT, device="cpu"
+    )
+    assert model.bundle.training["epochs"] == 0
+    assert model.bundle.training["teacher"]["pixels_taught"] == TAUGHT
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3])
+def test_scenes_of_few_bands_are_taught_with_as_many_noise_components(make_scene, tiny, classes, taught_recipe, bands):
+    source = as_source(make_scene(tiny.spectra[:bands], nodata=tiny.nodata))
+    recipe = _changed(taught_recipe, max_epochs=1)
+    assert recipe.preparation.noise_components > bands
+    model = make_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert model.bundle.preparation.channels == bands
+    assert all(tensor.isfinite().all() for tensor in _weights(model).values())
+
+
+@pytest.mark.parametrize("spoil", ["constant band", "holes", "every third pixel", "without noise"])
+def test_scenes_that_are_hard_to_measure_noise_in_are_taught(make_scene, tiny, classes, taught_recipe, spoil):
+    values = tiny.spectra.copy()
+    if spoil == "constant band":
+        values[7] = 500.0
+    elif spoil == "holes":
+        values[:, np.random.default_rng(0).random((40, 48)) < 0.4] = np.nan
+    elif spoil == "every third pixel":
+        values[:, ~(np.indices((40, 48)) % 3 == 0).all(axis=0)] = np.nan
+    else:
+        for code in (1, 4, 7):
+            values[:, tiny.codes == code] = values[:, tiny.codes == code][:, -1:]
+    recipe = _changed(taught_recipe, max_epochs=1)
+    model = make_model(
+        as_source(make_scene(values, nodata=tiny.nodata)), tiny.codes, classes, recipe, SPLIT, device="cpu"
+    )
+    assert all(tensor.isfinite().all() for tensor in _weights(model).values())
+    assert model.report.overall["overall_accuracy"].value > 0.8
+
+
+def test_one_pixel_of_every_class_is_enough_for_a_taught_model(scene, tiny, classes, taught_recipe):
+    model = make_model(
+        as_source(scene), tiny.codes, classes, taught_recipe, AllPixels(train_size=1, random_state=3), device="cpu"
+    )
+    assert model.bundle.training["teacher"]["cross_validated_accuracy"] is None
+    assert model.split.record["pixels"]["training"] == 3
+
+
+def test_most_steps_are_a_limit_with_a_teacher_too(scene, tiny, classes, taught_recipe):
+    recipe = _changed(taught_recipe, max_steps=1)
+    model = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert model.bundle.training["epochs"] == 1

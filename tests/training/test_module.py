@@ -1,14 +1,14 @@
-"""Loss, optimiser and variation of training pixels."""
+"""Loss, optimiser, and what varies a batch."""
 
-import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from hsiattn.training.module import PixelClassification, orient, vary
+from hsiattn.training.module import PixelClassification
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 
@@ -40,57 +40,6 @@ def _module(weights=(1.0, 1.0, 1.0), **settings):
     return module
 
 
-def test_the_eight_orientations_are_different_and_form_a_group():
-    square = torch.arange(9.0).reshape(1, 1, 3, 3)
-    images = [orient(square, number).flatten().tolist() for number in range(8)]
-    assert len({tuple(image) for image in images}) == 8
-    for i, j in itertools.product(range(8), repeat=2):
-        assert orient(orient(square, i), j).flatten().tolist() in images
-    for i in range(8):  # and every one has an inverse
-        assert any(torch.equal(orient(orient(square, i), j), square) for j in range(8))
-
-
-def test_orientations_are_those_of_numpy():
-    square = np.random.default_rng(0).normal(size=(2, 5, 5))
-    for number in range(8):
-        expected = np.rot90(square, number % 4, axes=(1, 2))
-        expected = expected if number < 4 else np.flip(expected, axis=2)
-        np.testing.assert_array_equal(orient(torch.from_numpy(square), number).numpy(), expected)
-
-
-def test_variation_never_moves_the_centre_and_turns_patch_and_mask_together():
-    spectra, patches, valid, _ = _batch(200)
-    torch.manual_seed(5)
-    varied_spectra, varied, mask = vary(spectra, patches, valid, AugmentationSettings())
-    torch.testing.assert_close(varied[:, :, 2, 2], patches[:, :, 2, 2], rtol=0, atol=0)
-    torch.testing.assert_close(varied_spectra, spectra, rtol=0, atol=0)
-    seen = set()
-    for n in range(200):
-        orientation = [i for i in range(8) if torch.equal(orient(patches[n], i), varied[n])]
-        assert orientation
-        assert any(torch.equal(orient(valid[n], i), mask[n]) for i in orientation)
-        seen |= set(orientation)
-    assert seen == set(range(8))
-
-
-def test_noise_has_the_deviation_asked_for_and_spares_missing_pixels():
-    spectra, patches, valid, _ = _batch(400)
-    settings = AugmentationSettings(flips_and_rotations=False, spectral_noise=0.3, component_noise=0.7)
-    varied_spectra, varied, mask = vary(spectra, patches, valid, settings)
-    assert (varied_spectra - spectra).std().item() == pytest.approx(0.3, rel=0.05)
-    noise = (varied - patches).transpose(1, 0)[:, valid]
-    assert noise.std().item() == pytest.approx(0.7, rel=0.05)
-    assert abs(noise.mean().item()) < 0.05
-    assert not varied.transpose(1, 0)[:, ~valid].any()
-    assert torch.equal(mask, valid)
-
-
-def test_without_variation_a_batch_stays_as_it_is():
-    batch = _batch()[:3]
-    for varied, plain in zip(vary(*batch, AugmentationSettings(flips_and_rotations=False)), batch, strict=True):
-        assert torch.equal(varied, plain)
-
-
 def test_the_loss_is_the_weighted_mean_of_negative_log_likelihoods():
     weights = (0.5, 1.0, 2.5)
     module, batch = _module(weights), _batch()
@@ -100,6 +49,24 @@ def test_the_loss_is_the_weighted_mean_of_negative_log_likelihoods():
     w = np.array(weights)[targets]
     expected = -(w * np.log(likelihood[np.arange(10), targets])).sum() / w.sum()
     assert module.training_step(batch, 0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(monkeypatch):
+    module, batch = _module(), _batch()
+    module.settings = TrainingSettings(augmentation=AugmentationSettings(spectral_noise=1.0))
+    seen = []
+    monkeypatch.setattr(module.network, "forward", lambda s, p, v: (seen.append(s), module.network.layer(s))[1])
+    module.training_step(batch, 0)
+    module.validation_step(batch, 0)
+    assert not torch.equal(seen[0], batch[0])
+    assert torch.equal(seen[1], batch[0])
+
+
+def test_illumination_without_the_preparation_is_refused():
+    module = _module()
+    module.settings = TrainingSettings(augmentation=AugmentationSettings(illumination=0.1))
+    with pytest.raises(ValueError, match="preparation"):
+        module.training_step(_batch(), 0)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
@@ -117,3 +84,47 @@ def test_the_cosine_schedule_falls_from_the_learning_rate_to_zero():
         optimizer.step()
         schedule.step()
     np.testing.assert_allclose(rates, [0.2 * (1 + math.cos(math.pi * e / 8)) for e in range(9)], atol=1e-12)
+
+
+def test_the_loss_of_probabilities_is_their_mean_cross_entropy():
+    module, (spectra, patches, valid, classes) = _module(), _batch()
+    shares = torch.from_numpy(np.random.default_rng(0).dirichlet(np.ones(3), 10)).float()
+    logits = module.network(spectra, patches).detach().double().numpy()
+    likelihood = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -(shares.numpy() * np.log(likelihood)).sum(axis=1).mean()
+    assert module.training_step((spectra, patches, valid, shares), 0).item() == pytest.approx(expected, rel=1e-5)
+    certain = torch.eye(3)[classes]
+    losses = [module.training_step((spectra, patches, valid, targets), 0).item() for targets in (classes, certain)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_the_accuracy_of_probabilities_counts_their_most_probable_class():
+    module, (spectra, patches, valid, _) = _module(), _batch()
+    figures = {}
+    module.log_dict = lambda values, **options: figures.update(values)
+    best = module.network(spectra, patches).argmax(dim=1)
+    shares = 0.4 * torch.eye(3)[best] + 0.2
+    shares[:3] = shares[:3].roll(1, dims=1)  # three of ten are wrong
+    module.training_step((spectra, patches, valid, shares), 0)
+    assert figures["training_accuracy"].item() == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 40])
+def test_one_cycle_rises_for_a_tenth_of_the_steps_and_falls_to_almost_nothing(steps):
+    module = _module(schedule="one-cycle", learning_rate=0.4)
+    module._trainer = SimpleNamespace(estimated_stepping_batches=steps)
+    [optimizer], [schedule] = module.configure_optimizers()
+    assert schedule["interval"] == "step"
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(rates) < steps:
+            schedule["scheduler"].step()
+    assert rates[-1] == pytest.approx(0.4 / 25 / 1e4)
+    if steps == 40:
+        peak = int(np.argmax(rates))
+        assert (peak, rates[peak]) == (3, pytest.approx(0.4))
+        assert rates[0] == pytest.approx(0.4 / 25)
+        cosine = 0.5 * (1 + np.cos(np.pi * np.arange(37) / 36))
+        np.testing.assert_allclose(rates[3:], 0.4 / 25e4 + (0.4 - 0.4 / 25e4) * cosine, rtol=1e-6)

@@ -24,7 +24,8 @@ def test_a_recipe_of_the_package_loads_says_its_name_and_builds_its_network(name
     assert recipe.name == name
     assert recipe.description
     settings = recipe.preparation
-    channels = 9 * settings.bands_as_components + settings.principal_components + 2 * settings.discriminant
+    channels = 9 * settings.bands_as_components + settings.principal_components + settings.noise_components
+    channels += 2 * settings.discriminant
     sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
     assert create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 

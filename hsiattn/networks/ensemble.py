@@ -1,0 +1,77 @@
+"""Several networks of one kind as one network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from hsiattn.networks.base import SpectralSpatialNetwork
+
+
+class Ensemble(SpectralSpatialNetwork):
+    """The mean of the class probabilities of networks that differ in their weights alone.
+
+    Members trained from other initial weights, in another order, err in other places, and the mean of their
+    probabilities is better calibrated than any of them (Lakshminarayanan, Pritzel and Blundell 2017). It costs as many
+    times the evaluation of one. Logits are logarithms of the mean probabilities.
+
+    Parameters
+    ----------
+    bands, channels, classes, patch_size
+        See `SpectralSpatialNetwork`.
+    member
+        Name of the networks.
+    members
+        How many.
+    member_arguments
+        Of each of them.
+    """
+
+    def __init__(
+        self,
+        bands: int,
+        channels: int,
+        classes: int,
+        patch_size: int,
+        *,
+        member: str = "grouped-ssan",
+        members: int = 3,
+        member_arguments: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(bands, channels, classes, patch_size)
+        from hsiattn.networks import create_network  # which knows this class too
+
+        if members < 1:
+            raise ValueError(f"an ensemble of {members} members has no opinion")
+        sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
+        networks = [create_network(member, **sizes, **(member_arguments or {})) for _ in range(members)]
+        if networks[0].edge != self.edge:
+            raise ValueError(f"{member} wants patches beyond the scene's edge filled otherwise than an ensemble does")
+        self.members = nn.ModuleList(networks)
+        self.dense_capable = networks[0].dense_capable
+
+    def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logarithms (N, K) of the mean probabilities; see `SpectralSpatialNetwork.forward`."""
+        return _log_mean([member(spectra, patches, valid) for member in self.members], dim=1)
+
+    def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
+        """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
+        return _log_mean([member.dense(spectra, components, valid) for member in self._each], dim=0)
+
+    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
+        """Of every member."""
+        for member in self._each:
+            member.warm_start(spectra, patches, valid, targets)
+
+    @property
+    def _each(self) -> list[SpectralSpatialNetwork]:
+        return [cast(SpectralSpatialNetwork, member) for member in self.members]
+
+
+def _log_mean(logits: list[Tensor], dim: int) -> Tensor:
+    """Logarithm of the mean softmax over members, with classes along an axis; underflow cannot happen."""
+    logs = torch.stack([torch.log_softmax(each.float(), dim=dim) for each in logits])
+    return torch.logsumexp(logs, dim=0) - math.log(len(logits))

@@ -1,0 +1,88 @@
+"""The test of a trained network on the pixels that were held out."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.special import softmax
+
+from hsiattn.assessment import AccuracyReport, Calibration, confusion_matrix
+from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.preparation import Preparation
+from hsiattn.sampling import Split
+from hsiattn.training.held_out import logits_of
+from hsiattn.training.labelled_scene import LabelledScene
+
+_PIXELS_AT_ONCE = 8192
+_BYTES_AT_ONCE = 2**26
+"""Of patches; with all bands as components, those of 8192 pixels would take half a gigabyte, twice while gathered."""
+
+
+def accuracy_on_test_pixels(
+    scene: LabelledScene,
+    split: Split,
+    network: SpectralSpatialNetwork,
+    preparation: Preparation,
+    *,
+    temperature: float,
+    precision: str,
+    device: torch.device,
+    taught: bool,
+) -> AccuracyReport | None:
+    """How often a network is right on the test pixels, each by its own patch, and whether its confidence says so.
+
+    Parameters
+    ----------
+    network
+        On the CPU, before and after.
+    temperature
+        By which its logits are divided for the confidence.
+    precision
+        Of matrix products, as in training.
+    taught
+        Whether unlabelled pixels took part in the training.
+
+    Returns
+    -------
+    AccuracyReport or None
+        None where there are no test pixels.
+    """
+    positions, targets = scene.positions(split, "test")
+    if not len(positions):
+        return None
+    count = len(scene.classes)
+    confusion = np.zeros((count, count), dtype=np.int64)
+    confidence, right = np.empty(len(positions), np.float32), np.empty(len(positions), bool)
+    network.eval().to(device)
+    at_once = _pixels_at_once(preparation.channels, scene.recipe.patch_size)
+    for start in range(0, len(positions), at_once):
+        part = slice(start, start + at_once)
+        logits = logits_of(network, scene.gather(positions[part], targets[part], preparation), device, precision)
+        found = logits.argmax(axis=1)
+        confusion += confusion_matrix(targets[part], found, count)
+        confidence[part] = softmax(logits / temperature, axis=1).max(axis=1)
+        right[part] = found == targets[part]
+    network.to("cpu")
+    return AccuracyReport(
+        confusion=confusion,
+        classes=scene.classes,
+        leakage=split.record["leakage"],
+        window=scene.recipe.patch_size,
+        notes=(_note(split, taught),),
+        calibration=Calibration.measured(confidence, right, temperature=temperature),
+    )
+
+
+def _note(split: Split, taught: bool) -> str:
+    """Where the test pixels come from, and what training knew of them."""
+    known = "none of them was seen in training"
+    if taught:
+        known = (
+            "their labels were not seen in training, their spectra, as those of other unlabelled pixels, may have been"
+        )
+    return f"test pixels: {split.record['in_words']}; {known}"
+
+
+def _pixels_at_once(channels: int, patch_size: int) -> int:
+    """Test pixels whose patches are gathered together: bounded by their bytes, at least a batch."""
+    return min(_PIXELS_AT_ONCE, max(256, _BYTES_AT_ONCE // (4 * max(1, channels) * patch_size**2)))

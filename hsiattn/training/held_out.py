@@ -1,0 +1,115 @@
+"""What a network says of labelled pixels that it was not fitted on: how often it is right, and how sure it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp
+
+from hsiattn.assessment import robust_temperature
+from hsiattn.devices import mixed_precision
+from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.sampling import LabelledPatches
+from hsiattn.training.module import as_tensors
+
+_BATCH = 256
+_FOLDS = 5
+_ENOUGH = 500
+"""Left-out pixels after which no further fold is fitted: they tell a temperature to within a tenth."""
+_FEWEST = 20
+"""Pixels below which they tell nothing about a temperature."""
+
+Way = Literal["validation", "cross-validation"]
+Fit = Callable[[NDArray[Any]], Callable[[NDArray[Any]], NDArray[np.float32]]]
+"""From indices of pixels to fit on to a function from indices of others to their logits (N, K)."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Logits of pixels that were held out, and their classes.
+
+    Attributes
+    ----------
+    by
+        Whether the pixels were set aside for validation, or left out of the training pixels in turns.
+    logits
+        (N, K), of one pixel or more.
+    targets
+        int (N,).
+    """
+
+    by: Way
+    logits: NDArray[np.float32]
+    targets: NDArray[np.int64]
+
+    @classmethod
+    def together(cls, members: Sequence[HeldOut]) -> HeldOut:
+        """The same pixels seen by several networks whose probabilities are averaged."""
+        first = members[0]
+        logs = [log_softmax(member.logits.astype(np.float64), axis=1) for member in members]
+        return cls(first.by, logsumexp(logs, axis=0).astype(np.float32), first.targets)
+
+    @property
+    def accuracy(self) -> float:
+        """Share that is right, 0 … 1."""
+        return float((self.logits.argmax(axis=1) == self.targets).mean())
+
+    @property
+    def temperature(self) -> float:
+        """By which logits are to be divided; 1 where fewer than 20 pixels, or one class, would have to tell."""
+        if len(self.targets) < _FEWEST or len(np.unique(self.targets)) < 2 or not np.isfinite(self.logits).all():
+            return 1.0
+        return round(robust_temperature(self.logits, self.targets), 4)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures, JSON-ready."""
+        return {"by": self.by, "pixels": len(self.targets), "accuracy": round(self.accuracy, 4)}
+
+
+@torch.inference_mode()
+def logits_of(
+    network: SpectralSpatialNetwork, pixels: LabelledPatches, device: torch.device, precision: str
+) -> NDArray[np.float32]:
+    """Logits (N, K) of patches by a network that is on that device."""
+    inputs = as_tensors(pixels)[:3]
+    with mixed_precision(device, precision):
+        batches = [[tensor[i : i + _BATCH].to(device) for tensor in inputs] for i in range(0, len(pixels), _BATCH)]
+        logits = torch.cat([network(*batch).float().cpu() for batch in batches])
+    return np.asarray(logits.numpy())
+
+
+def cross_validated(fit: Fit, targets: NDArray[np.int64]) -> HeldOut | None:
+    """What networks fitted on four fifths of the pixels say of the fifth that was left out, in turns.
+
+    Pixels of a class that follow one another are left out together: in raster order they are often neighbours, and
+    pixels that lie among those fitted on would call for more confidence than pixels elsewhere bear out. Of many pixels
+    only some fifths are left out.
+
+    Parameters
+    ----------
+    targets
+        int (N,): classes in raster order; the only pixel of a class is never left out.
+
+    Returns
+    -------
+    HeldOut or None
+        None where no class has two pixels.
+    """
+    fold = np.full(len(targets), -1)
+    for k in np.unique(targets):
+        members = np.flatnonzero(targets == k)
+        if len(members) > 1:
+            fold[members] = np.arange(len(members)) * _FOLDS // len(members)
+    logits, left_out = [], np.empty(0, np.int64)
+    for number in np.unique(fold[fold >= 0]):
+        members = np.flatnonzero(fold == number)
+        logits.append(fit(np.flatnonzero(fold != number))(members))
+        left_out = np.concatenate([left_out, members])
+        if len(left_out) >= _ENOUGH:
+            break
+    return None if not logits else HeldOut("cross-validation", np.concatenate(logits), targets[left_out])

@@ -1,0 +1,286 @@
+"""The teacher: what it says of unlabelled pixels, and that nothing of a scene throws it off."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+from hsiattn.teaching import TeacherSettings, teach
+from hsiattn.teaching.teacher import estimated_priors
+
+SETTINGS = TeacherSettings()
+
+
+def _check(lesson, area, labelled, targets):
+    """What holds of every lesson."""
+    shares = lesson.probabilities
+    assert shares.shape == (len(area), targets.max() + 1)
+    assert shares.dtype == np.float32
+    assert (shares >= 0).all()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(shares[labelled], np.eye(targets.max() + 1)[targets])
+    assert json.loads(json.dumps(lesson.record, allow_nan=False)) == lesson.record
+
+
+@pytest.fixture(scope="module")
+def fields(make_fields):
+    return make_fields(noise=0.15)
+
+
+@pytest.fixture(scope="module")
+def area(make_area, fields):
+    return make_area(fields.cube)
+
+
+@pytest.fixture(scope="module")
+def labels(fields):
+    return fields.label(6)
+
+
+@pytest.fixture(scope="module")
+def lesson(area, labels):
+    return teach(area, *labels, SETTINGS, seed=4)
+
+
+def test_a_few_labels_teach_the_whole_area(lesson, area, fields, labels):
+    _check(lesson, area, *labels)
+    assert (lesson.probabilities.argmax(axis=1) == fields.classes.ravel()).mean() > 0.9
+
+
+def test_the_record_says_what_was_chosen_and_found(lesson):
+    record = lesson.record
+    assert record["pixels"] == 900
+    assert len(record["views"]) == 3
+    assert record["smoothing"] in (None, 1.0, 0.3, 0.1, 0.03)
+    assert 0.3 <= record["temperature"] <= 100
+    assert sum(record["class_frequencies"]) == pytest.approx(1, abs=1e-3)
+    assert record["cross_validated_accuracy"] > 0.8
+
+
+def test_one_seed_gives_one_lesson(lesson, area, labels):
+    again = teach(area, *labels, SETTINGS, seed=4)
+    np.testing.assert_array_equal(again.probabilities, lesson.probabilities)
+    assert again.record == lesson.record
+
+
+def test_where_nothing_is_cross_validated_the_order_of_labels_does_not_matter(area, labels):
+    indices, targets = labels[0][::6], labels[1][::6]
+    shares = [teach(area, indices[order], targets[order], SETTINGS).probabilities for order in ([0, 1, 2], [2, 0, 1])]
+    np.testing.assert_allclose(*shares, atol=1e-6)
+
+
+def test_neighbours_help_where_single_spectra_do_not_tell_classes_apart(make_fields, make_area):
+    fields = make_fields(36, 36, noise=0.45, side=12)
+    area, labels = make_area(fields.cube), fields.label(12)
+    lesson = teach(area, *labels, SETTINGS)
+    assert (lesson.probabilities.argmax(axis=1) == fields.classes.ravel()).mean() > 0.9
+    assert any("window" in view or "diffusion" in view for view in lesson.record["views"])
+
+
+def test_probabilities_are_about_as_sure_as_they_are_right(make_fields, make_area):
+    fields = make_fields(36, 36, noise=0.5, side=4)
+    area, labels = make_area(fields.cube), fields.label(15)
+    shares = teach(area, *labels, SETTINGS).probabilities
+    others = np.setdiff1d(np.arange(len(area)), labels[0])
+    right = shares[others].argmax(axis=1) == fields.classes.ravel()[others]
+    assert 0.5 < right.mean() < 0.995
+    assert shares[others].max(axis=1).mean() == pytest.approx(right.mean(), abs=0.12)
+
+
+def test_so_many_views_are_averaged_as_asked(area, labels):
+    for wanted, given in ((1, 1), (5, 5), (50, 16)):
+        lesson = teach(area, *labels, TeacherSettings(views=wanted))
+        assert len(set(lesson.record["views"])) == given
+
+
+def test_a_rare_class_is_given_fewer_pixels_the_more_estimated_frequencies_count(make_fields, make_area):
+    fields = make_fields(noise=0.8)
+    rare = fields.classes == 2
+    keep = ~rare | (np.random.default_rng(0).random(rare.shape) < 0.1)
+    area, labels = make_area(fields.cube, keep), fields.label(10, keep)
+    shares = [
+        teach(area, *labels, TeacherSettings(prior_strength=strength)).probabilities[:, 2].mean()
+        for strength in (0.0, 1.0)
+    ]
+    assert shares[1] < shares[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_one_two_or_three_labels_of_every_class_suffice(make_fields, make_area, count, classes):
+    fields = make_fields(classes=classes)
+    area, labels = make_area(fields.cube), fields.label(count)
+    lesson = teach(area, *labels, SETTINGS)
+    _check(lesson, area, *labels)
+    assert (lesson.probabilities.argmax(axis=1) == fields.classes.ravel()).mean() > (0.9 if count == 1 else 0.95)
+    assert (lesson.record["cross_validated_accuracy"] is None) == (count == 1)
+
+
+@pytest.mark.parametrize("counts", [(6, 6, 1), (1, 2, 1), (40, 1, 2)])
+def test_classes_may_have_a_single_label_beside_others_with_several(make_fields, make_area, counts):
+    fields = make_fields()
+    indices, targets = fields.label(40)
+    kept = np.concatenate([np.flatnonzero(targets == k)[:count] for k, count in enumerate(counts)])
+    area, labels = make_area(fields.cube), (indices[kept], targets[kept])
+    lesson = teach(area, *labels, SETTINGS)
+    _check(lesson, area, *labels)
+    assert (lesson.probabilities.argmax(axis=1) == fields.classes.ravel()).mean() > 0.9
+
+
+def _constant_bands(cube, classes):
+    cube[..., 3], cube[..., 7] = 0.4, 0
+
+
+def _one_class_without_scatter(cube, classes):
+    cube[classes == 0] = cube[classes == 0][0]
+
+
+def _all_alike(cube, classes):
+    cube[:] = 0.3
+
+
+def _all_dark(cube, classes):
+    cube[:] = 0
+
+
+def _no_information(cube, classes):
+    cube[:] = np.random.default_rng(0).normal(size=cube.shape)
+
+
+def _bands_twice(cube, classes):
+    cube[..., 5], cube[..., 6] = cube[..., 4], 2 * cube[..., 4]
+
+
+def _coarse_steps(cube, classes):
+    cube[:] = np.round(cube * 20) / 20
+
+
+def _huge(cube, classes):
+    cube *= 1e15
+
+
+def _tiny(cube, classes):
+    cube *= 1e-8
+
+
+def _one_outlier(cube, classes):
+    cube[10, 10] = 1e6
+
+
+SPOILT = [
+    _constant_bands, _one_class_without_scatter, _all_alike, _all_dark, _no_information, _bands_twice, _coarse_steps,
+    _huge, _tiny, _one_outlier,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda function: function.__name__.strip("_"))
+@pytest.mark.parametrize("count", [1, 5])
+def test_no_values_throw_the_teacher_off(make_fields, make_area, spoil, count):
+    fields = make_fields(20, 20)
+    labels = fields.label(count)
+    spoil(fields.cube, fields.classes)
+    area = make_area(fields.cube)
+    _check(teach(area, *labels, SETTINGS), area, *labels)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("bands", [1, 2, 3, 40])
+def test_scenes_may_have_few_bands_and_many(make_fields, make_area, bands, count):
+    fields = make_fields(20, 20, bands=bands)
+    area, labels = make_area(fields.cube), fields.label(count)
+    _check(teach(area, *labels, SETTINGS), area, *labels)
+
+
+def test_spectra_without_noise_are_told_apart(make_fields, make_area):
+    fields = make_fields(noise=0.0)
+    for count in (1, 5):
+        area, labels = make_area(fields.cube), fields.label(count)
+        lesson = teach(area, *labels, SETTINGS)
+        _check(lesson, area, *labels)
+        np.testing.assert_array_equal(lesson.probabilities.argmax(axis=1), fields.classes.ravel())
+
+
+def test_an_area_may_have_fewer_pixels_than_bands(make_fields, make_area):
+    fields = make_fields(7, 7, bands=90, side=3)
+    area, labels = make_area(fields.cube), fields.label(4)
+    _check(teach(area, *labels, SETTINGS), area, *labels)
+
+
+VALID = {
+    "holes": np.random.default_rng(0).random((30, 30)) > 0.4,
+    "a checkerboard": np.indices((30, 30)).sum(axis=0) % 2 == 0,
+    "lone pixels": (np.indices((30, 30)) % 2 == 0).all(axis=0),
+    "one row": np.indices((30, 30))[0] == 17,
+    "two halves": abs(np.indices((30, 30))[1] - 15) > 3,
+}
+
+
+@pytest.mark.parametrize("valid", VALID.values(), ids=VALID)
+def test_pixels_may_lie_anyhow(make_fields, make_area, valid):
+    fields = make_fields()
+    for count in (1, 4):
+        area, labels = make_area(fields.cube, valid), fields.label(count, valid)
+        lesson = teach(area, *labels, SETTINGS)
+        _check(lesson, area, *labels)
+        assert (lesson.probabilities.argmax(axis=1) == fields.classes[valid]).mean() > (0.9 if len(area) > 100 else 0.7)
+
+
+def test_every_pixel_may_be_labelled_and_labels_may_lie_at_the_very_edge(make_fields, make_area):
+    fields = make_fields(12, 12, side=4)
+    area, members = make_area(fields.cube), fields.classes.ravel()
+    everything = np.arange(len(area))
+    _check(teach(area, everything, members, SETTINGS), area, everything, members)
+    edge = np.flatnonzero(((area.positions == 0) | (area.positions == 11)).any(axis=1))
+    _check(teach(area, edge, members[edge], SETTINGS), area, edge, members[edge])
+    corners = np.array([0, 11])  # of two classes, and nothing else is labelled
+    assert members[0] != members[11]
+    targets = np.array([0, 1])
+    _check(teach(area, corners, targets, SETTINGS), area, corners, targets)
+
+
+def _likelihood(scores, means):
+    return norm.pdf(scores[:, None], means)
+
+
+def test_class_frequencies_are_found_from_overlapping_classes():
+    """Simulated Gaussians with unequal frequencies; the likelihood of the frequencies is maximised here by scipy."""
+    rng = np.random.default_rng(0)
+    true, means = np.array([0.6, 0.3, 0.1]), np.array([-2.0, 0.0, 2.5])
+    members = rng.choice(3, 20_000, p=true)
+    shares = _likelihood(rng.normal(means[members]), means)
+    shares /= shares.sum(axis=1, keepdims=True)
+    found = estimated_priors(shares)
+    assert found.sum() == pytest.approx(1)
+
+    def cost(free):
+        priors = np.exp(np.append(free, 0))
+        priors /= priors.sum()
+        return -np.log(shares @ priors).mean() - 0.02 * np.log(priors).sum()
+
+    free = minimize(cost, np.zeros(2), tol=1e-10).x
+    expected = np.exp(np.append(free, 0)) / np.exp(np.append(free, 0)).sum()
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    np.testing.assert_allclose(found, true, atol=0.05)
+    naive = shares.mean(axis=0)
+    assert np.abs(found - true).max() < np.abs(naive - true).max() / 2
+
+
+def test_class_frequencies_of_certain_pixels_are_counted_and_no_class_vanishes():
+    members = np.repeat([0, 1], [900, 100])
+    found = estimated_priors(np.eye(4)[members])
+    np.testing.assert_allclose(found, (np.array([0.9, 0.1, 0, 0]) + 0.02) / 1.08)
+    np.testing.assert_allclose(estimated_priors(np.full((50, 4), 0.25)), 0.25)
+    np.testing.assert_allclose(estimated_priors(7 * np.eye(4)[members]), found)  # rows need not sum to 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"area": 100}, {"pixels": 0}, {"label_weight": 0}, {"views": 0}, {"prior_strength": 1.5}, {"folds": 3}]
+)
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        TeacherSettings(**wrong)
