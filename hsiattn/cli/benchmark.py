@@ -59,8 +59,10 @@ class Progress:
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="The seeds 0 … N-1 instead of those of CONFIG.")
 @click.option(
     "--only", multiple=True, metavar="KIND=NAME",
-    help="Do only the runs of scene=NAME, protocol=NAME or recipe=NAME; may be repeated, those of one kind add up.",
+    help="Do only the runs of scene=NAME, protocol=NAME or recipe=NAME; may be repeated, those of one kind add up. "
+    "In NAME, * stands for anything.",
 )  # fmt: skip
+@click.option("--skip", multiple=True, metavar="KIND=NAME", help="Do not do those runs; may be repeated.")
 @click.option("--report-only", is_flag=True, help="Run nothing; write tables and report of what is finished.")
 @options.device
 @click.option("--overwrite", is_flag=True, help="Do runs again that were finished with another configuration.")
@@ -73,6 +75,7 @@ def benchmark(
     jobs: int | None,
     seeds: int | None,
     only: tuple[str, ...],
+    skip: tuple[str, ...],
     report_only: bool,
     device: str,
     overwrite: bool,
@@ -90,19 +93,19 @@ def benchmark(
         hsiattn benchmark example --data data -o results
         hsiattn benchmark mine.yaml -o results --only scene=salinas-a --only recipe=default --seeds 2
     """
-    if report_only and only:
-        raise click.UsageError("--only has no meaning with --report-only, which runs nothing")
+    if report_only and (only or skip):
+        raise click.UsageError("--only and --skip have no meaning with --report-only, which runs nothing")
 
     from hsiattn.experiments.plan import load_plan, plan_path
     from hsiattn.experiments.records import RecordFolder
     from hsiattn.experiments.runs import only as filtered
-    from hsiattn.experiments.runs import runs_of
+    from hsiattn.experiments.runs import runs_of, without
 
     plan, home = load_plan(config), plan_path(config).parent
     runs = runs_of(plan, beside=home, seeds=None if seeds is None else range(seeds))
     folder, progress = RecordFolder(Path(output)), Progress(0, 0)
     if not report_only:
-        chosen = filtered(plan, runs, only)
+        chosen = without(plan, filtered(plan, runs, only), skip)
         tasks = make_tasks(chosen, data_folder(config, data), Path(output), device)
         missing = folder.unfinished(tasks, overwrite)
         outputs.make_folder(Path(output))

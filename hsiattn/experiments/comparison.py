@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,47 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """The reference beside the best of its rivals on one scene under one protocol.
+
+    Attributes
+    ----------
+    cell
+        Scene and protocol.
+    ours, theirs
+        Mean overall accuracies of reference and rival over the seeds that both have.
+    comparison
+        The reference against that rival.
+    """
+
+    cell: Cell
+    ours: float
+    theirs: float
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Margins:
+    """The reference beside the best of its rivals, everywhere.
+
+    Attributes
+    ----------
+    cells
+        Scene by scene, protocol by protocol.
+    together
+        The reference against the best rival of each, over all pairs.
+    """
+
+    cells: tuple[Margin, ...]
+    together: Comparison
+
+    @property
+    def lowest(self) -> Margin:
+        """Where the reference gains least, or loses most."""
+        return min(self.cells, key=lambda margin: margin.comparison.mean)
+
+
+@dataclass(frozen=True)
 class Ranking:
     """Mean ranks of the recipes over all blocks in which every one of them has a run.
 
@@ -156,12 +197,28 @@ def compare_all(
         for other in results.recipes
         if other != reference and (pairs := results.pairs(reference, other, cells))
     }
-    tests = [wilcoxon_signed_rank(_differences(pairs, "overall_accuracy")).p_value for pairs in compared.values()]
-    corrected = holm(tests).tolist()
-    return [
-        _comparison(other, pairs, p_value, adjusted, right)
-        for (other, pairs), p_value, adjusted in zip(compared.items(), tests, corrected, strict=True)
-    ]
+    alone = [_comparison(other, pairs, right) for other, pairs in compared.items()]
+    corrected = holm([comparison.p_value for comparison in alone]).tolist()
+    return [replace(comparison, corrected=p_value) for comparison, p_value in zip(alone, corrected, strict=True)]
+
+
+def against_best(results: Results, reference: str, rivals: Sequence[str], right: Right) -> Margins | None:
+    """The reference against the best rival of every scene and protocol; None where it shares no split with any.
+
+    The best is the one against which the reference gains least in overall accuracy, on the same splits.
+    """
+    margins, together = [], []
+    for cell in results.cells:
+        of_rivals = {rival: pairs for rival in rivals if (pairs := results.pairs(reference, rival, [cell]))}
+        if not of_rivals:
+            continue
+        gains = {rival: _mean(_differences(pairs, "overall_accuracy")) for rival, pairs in of_rivals.items()}
+        best = min(gains, key=lambda rival: gains[rival])
+        pairs = of_rivals[best]
+        ours, theirs = (_mean(np.array([pair[side]["overall_accuracy"] for pair in pairs])) for side in (0, 1))
+        margins.append(Margin(cell, ours, theirs, _comparison(best, pairs, right)))
+        together += pairs
+    return Margins(tuple(margins), _comparison("the best of each", together, right)) if margins else None
 
 
 def rank(results: Results) -> Ranking | None:
@@ -188,10 +245,10 @@ def rank(results: Results) -> Ranking | None:
     )
 
 
-def _comparison(
-    other: str, pairs: list[tuple[Record, Record]], p_value: float, corrected: float, right: Right
-) -> Comparison:
+def _comparison(other: str, pairs: list[tuple[Record, Record]], right: Right) -> Comparison:
+    """As if it were the only one: its p-value is not corrected."""
     differences = _differences(pairs, "overall_accuracy")
+    p_value = wilcoxon_signed_rank(differences).p_value
     interval = mean_interval(differences)
     verdicts = [_verdict(right(ours), right(theirs)) for ours, theirs in pairs]
     return Comparison(
@@ -205,7 +262,7 @@ def _comparison(
         won=int((differences > 0).sum()),
         lost=int((differences < 0).sum()),
         p_value=p_value,
-        corrected=corrected,
+        corrected=p_value,
         better=verdicts.count(1),
         worse=verdicts.count(-1),
     )

@@ -163,6 +163,8 @@ class Plan(_Entry):
     """Each decides split, initial weights and order of one run; a number N in the file stands for 0 … N-1."""
     reference: str = ""
     """Recipe that all others are compared with; default: the first."""
+    rivals: tuple[str, ...] | None = None
+    """Recipes of which the best is sought on every scene under every protocol; None for all but the reference."""
     border_reach: int = Field(default=4, ge=1)
     """Rows and columns within which another class makes a border pixel."""
 
@@ -192,6 +194,10 @@ class Plan(_Entry):
                 raise ValueError(f"protocol {protocol.name!r} is for a scene that is not there: {min(unknown)}")
         if self.reference and self.reference not in self.names["recipes"]:
             raise ValueError(f"the reference {self.reference!r} is none of the recipes")
+        strangers = [name for name in self.rivals or () if name not in self.names["recipes"]]
+        if strangers or self.reference_recipe in (self.rivals or ()):
+            who = f"{strangers[0]!r} is none of the recipes" if strangers else "the reference is no rival of itself"
+            raise ValueError(f"rivals: {who}")
         return self
 
     @property
@@ -203,6 +209,12 @@ class Plan(_Entry):
     def reference_recipe(self) -> str:
         """Name of the recipe that all others are compared with."""
         return self.reference or self.recipes[0].name
+
+    @property
+    def rival_recipes(self) -> list[str]:
+        """Names of the recipes of which the best is sought."""
+        others = [name for name in self.names["recipes"] if name != self.reference_recipe]
+        return others if self.rivals is None else list(self.rivals)
 
 
 def plan_names() -> list[str]:
@@ -233,12 +245,29 @@ def plan_path(name_or_path: str | Path) -> Path:
 def load_plan(name_or_path: str | Path) -> Plan:
     """A plan by its name or from a YAML file.
 
+    With `extends: NAME`, a file takes every section that it does not hold itself from that plan, one of the package or
+    a file beside it, which must be whole.
+
     Raises
     ------
     PlanError
         Unknown name, unreadable file, unknown key or a value out of range; names the key.
     """
     path = plan_path(name_or_path)
+    values = _read(path)
+    if "extends" in values:
+        name = str(values.pop("extends"))
+        whole = _read(plan_path(name if name in plan_names() else path.parent / name))
+        if "extends" in whole:
+            raise PlanError(f"the plan {name!r} extends another one itself", "extend the one that stands at the end")
+        values = {**whole, **values}
+    try:
+        return Plan.model_validate(values)
+    except ValidationError as error:
+        raise PlanError(f"plan {path}: {_complaint(error)}", _remedy(error)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
     start = f"start from a copy of {_SHIPPED}/example.yaml"
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -246,10 +275,7 @@ def load_plan(name_or_path: str | Path) -> Plan:
         raise PlanError(f"plan {path} is not YAML", start) from error
     if not isinstance(values, dict):
         raise PlanError(f"plan {path} holds no keys", start)
-    try:
-        return Plan.model_validate(values)
-    except ValidationError as error:
-        raise PlanError(f"plan {path}: {_complaint(error)}", _remedy(error)) from error
+    return values
 
 
 def file_name(name: str) -> str:

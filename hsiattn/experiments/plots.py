@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import matplotlib
@@ -14,36 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from hsiattn.experiments.comparison import Cell, Ranking, Results
-from hsiattn.experiments.plan import Plan
+from hsiattn.experiments.comparison import Cell, Comparison, Ranking, Results
+from hsiattn.experiments.learning_curves import LearningCurve
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b4173", "#637939")
 """Okabe and Ito's, which colour-blind readers tell apart, and some more."""
 _MARKERS = "osD^vPX<>*"
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """Protocols that differ only in the number of training pixels per class, ascending."""
-
-    name: str
-    protocols: tuple[tuple[int, str], ...]
-    """Pixels per class, and name of the protocol."""
-
-
-def learning_curves(plan: Plan) -> list[LearningCurve]:
-    """The learning curves that a plan holds, of two protocols or more."""
-    families: dict[str, list[tuple[int, str]]] = {}
-    for protocol in plan.protocols:
-        size = getattr(protocol, "per_class", None)
-        if size is not None:
-            rest = protocol.model_dump_json(exclude={"name", "per_class"})
-            families.setdefault(f"{protocol.split} {rest}", []).append((size, protocol.name))
-    return [
-        LearningCurve(rest.split()[0], tuple(sorted(points)))
-        for rest, points in families.items()
-        if len({size for size, _ in points}) > 1
-    ]
 
 
 def accuracy_figure(results: Results) -> Figure:
@@ -63,6 +38,25 @@ def accuracy_figure(results: Results) -> Figure:
         axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.set_xlabel("overall accuracy, %")
+    return figure
+
+
+def gain_figure(comparisons: Sequence[Comparison], reference: str) -> Figure:
+    """What the reference gains over every other recipe, over all pairs, with the 95 % interval of the mean."""
+    figure = _figure(7.2, 0.24 * len(comparisons) + 0.9)
+    axes = figure.subplots()
+    axes.axvline(0, color="#5b6670", linewidth=1)
+    for place, comparison in enumerate(comparisons):
+        color = _COLORS[2] if comparison.low > 0 else _COLORS[1] if comparison.high < 0 else _COLORS[6]
+        axes.plot(100 * comparison.mean, place, "o", color=color, markersize=5)
+        axes.plot([100 * comparison.low, 100 * comparison.high], [place, place], color=color, linewidth=1.4)
+    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    axes.set_yticks(range(len(comparisons)), [comparison.other for comparison in comparisons])
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(f"overall accuracy of {reference} less that of the other, points")
     return figure
 
 
@@ -99,7 +93,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
 
 def time_figure(results: Results) -> Figure:
     """Overall accuracy against training time, both as means over scenes and protocols."""
-    figure = _figure(7.2, 4.2)
+    figure = _figure(7.2, max(4.2, 0.21 * len(results.recipes) + 0.3))  # the legend has a line for every recipe
     axes = figure.subplots()
     for recipe in results.recipes:
         seconds, accuracy = (results.mean(recipe, name) for name in ("whole_training_seconds", "overall_accuracy"))
@@ -115,8 +109,7 @@ def time_figure(results: Results) -> Figure:
 
 def learning_figure(results: Results, curve: LearningCurve) -> Figure:
     """Overall accuracy against training pixels per class, mean and standard deviation over seeds, scene by scene."""
-    names = {name for _, name in curve.protocols}
-    scenes = list(dict.fromkeys(scene for scene, protocol in results.cells if protocol in names))
+    scenes = curve.scenes(results)
     figure, panels = _panels(len(scenes), 3.2, sharey=False)
     for axes, scene in zip(panels, scenes, strict=False):
         for recipe in results.recipes:

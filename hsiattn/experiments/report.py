@@ -14,31 +14,61 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import OutputError
-from hsiattn.experiments.comparison import Comparison, Ranking, Results, compare_all, rank
+from hsiattn.experiments.comparison import (
+    Cell,
+    Comparison,
+    Margins,
+    Ranking,
+    Results,
+    against_best,
+    compare_all,
+    rank,
+)
+from hsiattn.experiments.learning_curves import LearningCurve, learning_curves
 from hsiattn.experiments.plan import Plan
 from hsiattn.experiments.records import Record, RecordFolder
 from hsiattn.experiments.runs import Run
-from hsiattn.experiments.tables import MEASURES, Table, cell_table, comparison_table, overall_table, p_text
+from hsiattn.experiments.tables import (
+    MEASURES,
+    Table,
+    cell_table,
+    comparison_table,
+    leakage_table,
+    learning_table,
+    margin_table,
+    overall_table,
+    p_text,
+    points_text,
+)
 from hsiattn.outputs import whole_file
+from hsiattn.sampling import ROLES, leakage, read_split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD = (
-    "Every recipe trains on the same pixels of a scene, protocol and seed, and knows nothing of the test pixels; these "
-    "are compared in the map of the whole scene. OA: overall accuracy; AA: mean producer's accuracy of the classes; "
-    "worst class: the lowest of these. Border: test pixels with another class within {reach} rows and columns. "
-    "ECE: expected calibration error in 15 bins. Leakage: share of the test pixels with a training pixel in the "
-    "recipe's window. Training: from the labelled scene to the model, search and preparation included; mapping: the "
-    "whole scene; both with one thread. Figures are means ± standard deviations over seeds; the best mean of a column "
-    "is bold.",
+    "Every recipe trains on the same labels of a scene, protocol and seed, and knows no label of the test pixels; "
+    "these are compared in the map of the whole scene. Recipes with a teacher, noise components or a preparation "
+    "fitted on the scene have seen spectra of its unlabelled pixels, test pixels among them; the others have not. "
+    "OA: overall accuracy; AA: mean producer's accuracy of the classes; worst class: the lowest of these. Border: test "
+    "pixels with another class within {reach} rows and columns. ECE: expected calibration error in 15 bins. Leakage: "
+    "share of the test pixels with a training pixel in the recipe's window. Training: from the labelled scene to the "
+    "model, search and preparation included; mapping: the whole scene; both with one thread. Figures are means ± "
+    "standard deviations over seeds; the best mean of a column is bold.",
     "Differences are in percentage points, reference less other, on the same split; the interval is Student's t over "
     "pairs. Wilcoxon: signed-rank test over pairs, two-sided, with Holm's correction for the number of recipes that "
     "the reference is compared with. McNemar: runs in which the test over test pixels finds the reference "
     "significantly better, and worse, at 5 %. Ranks: Friedman's test over scenes × protocols × seeds with Nemenyi's "
-    "critical difference at 5 %. Splits of one scene overlap and neighbouring test pixels resemble each other, so that "
-    "all p-values are optimistic.",
+    "critical difference at 5 %. Splits of one scene overlap and neighbouring test pixels resemble each other, so "
+    "that all p-values are optimistic. The best rival of a scene and protocol is known from these very figures, which "
+    "favours the rivals.",
 )
+
+WINDOWS = (3, 5, 9, 13, 19, 27)
+"""Sides of the windows, in pixels, for which the report tells the leakage of the splits."""
+
+_MOST_IN_DIAGRAM = 20
+"""Recipes, beyond which a critical-difference diagram cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +111,14 @@ class Report:
         The same as a table.
     reference, comparisons
         Name of the reference recipe, and how it stands to the others over all pairs.
+    margins
+        The reference beside the best rival of every scene and protocol; None without rivals.
     ranking
         None with fewer than two recipes or common runs.
+    learning
+        Titles and tables of the learning curves, scene by scene.
+    leakage
+        Of the splits, by window; None where they are not there any more.
     sections
         Scene by scene, protocol by protocol.
     pictures
@@ -97,7 +133,10 @@ class Report:
     overall: Table
     reference: str
     comparisons: tuple[Comparison, ...]
+    margins: Margins | None
     ranking: Ranking | None
+    learning: tuple[tuple[str, Table], ...]
+    leakage: Table | None
     sections: tuple[Section, ...]
     pictures: tuple[Picture, ...]
     method: tuple[str, ...]
@@ -106,6 +145,23 @@ class Report:
     def comparison(self) -> Table | None:
         """The comparisons over all pairs as a table; None where there are none."""
         return _comparison_table(self.comparisons, self.reference)
+
+    @property
+    def margin(self) -> Table | None:
+        """The reference beside the best rivals as a table; None without rivals."""
+        return None if self.margins is None else margin_table(self.margins, self.reference)
+
+    @property
+    def margin_text(self) -> str:
+        """The lowest of the margins in a sentence."""
+        if self.margins is None:
+            return ""
+        lowest = self.margins.lowest
+        return (
+            f"The lowest margin of {self.reference} over the best of its rivals is "
+            f"{points_text(lowest.comparison.mean)} points: {', '.join(lowest.cell)}, "
+            f"against {lowest.comparison.other}."
+        )
 
     @property
     def ranking_text(self) -> str:
@@ -125,6 +181,7 @@ class Report:
             "means": self.means,
             "reference": self.reference,
             "comparisons": [asdict(comparison) for comparison in self.comparisons],
+            "margins": None if self.margins is None else asdict(self.margins),
             "ranking": None if self.ranking is None else asdict(self.ranking),
         }
 
@@ -133,9 +190,17 @@ class Report:
         parts = [f"# Benchmark: {self.title}", *self.facts, "## All scenes and protocols", self.overall.to_markdown()]
         if self.comparison is not None:
             parts += ["## Compared pair by pair", self.comparison.to_markdown()]
+        if self.margin is not None:
+            parts += ["## Against the best of the rivals", self.margin_text, self.margin.to_markdown()]
         if self.ranking is not None:
             parts += ["## Ranks", self.ranking_text]
         parts += [f"![{picture.caption}](plots/{picture.name}.svg)" for picture in self.pictures]
+        if self.learning:
+            parts.append("## Labels per class")
+        for title, table in self.learning:
+            parts += [f"### {title}", table.to_markdown()]
+        if self.leakage is not None:
+            parts += ["## Leakage by window, %", self.leakage.to_markdown()]
         for section in self.sections:
             parts += [f"## {section.title}", section.facts, section.figures.to_markdown()]
             if section.comparison is not None:
@@ -169,7 +234,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
         raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first, without --report-only")
     results, right = Results.of(records), _RightPixels(folder)
     reference = plan.reference_recipe
-    ranking = rank(results)
+    ranking, curves = rank(results), _curves(plan, results)
     overall = compare_all(results, reference, right)
     sections = []
     for cell in results.cells:
@@ -184,9 +249,16 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
         overall=overall_table(results, ranking),
         reference=reference,
         comparisons=tuple(overall),
+        margins=against_best(results, reference, plan.rival_recipes, right),
         ranking=ranking,
+        learning=tuple(
+            (f"{scene}, {curve.name} split", learning_table(results, curve, scene))
+            for curve in curves
+            for scene in curve.scenes(results)
+        ),
+        leakage=_leakage_by_window(results, folder),
         sections=tuple(sections),
-        pictures=_pictures(plan, results, ranking),
+        pictures=_pictures(results, reference, overall, ranking, curves),
         method=(METHOD[0].format(reach=plan.border_reach), *METHOD[1:]),
     )
 
@@ -231,17 +303,48 @@ def _comparison_table(comparisons: Sequence[Comparison], reference: str) -> Tabl
     return comparison_table(comparisons, reference) if comparisons else None
 
 
-def _pictures(plan: Plan, results: Results, ranking: Ranking | None) -> tuple[Picture, ...]:
+def _curves(plan: Plan, results: Results) -> list[LearningCurve]:
+    """The learning curves of which there are runs."""
+    return [curve for curve in learning_curves(plan) if curve.scenes(results)]
+
+
+def _leakage_by_window(results: Results, folder: RecordFolder) -> Table | None:
+    """Means over the splits of every scene and protocol, as far as their files are there."""
+    files: dict[Cell, set[Path]] = {}
+    for (*names, _, _), record in results.records.items():
+        path = folder.folder / record.get("split_file", "")
+        if path.is_file():
+            files.setdefault((names[0], names[1]), set()).add(path)
+    if not files:
+        return None
+    found: dict[Cell, dict[int, float]] = {}
+    for cell, paths in files.items():
+        splits = [read_split(path) for path in sorted(paths)]
+        fitted = (ROLES["training"], ROLES["validation"])
+        masks = [(np.isin(roles, fitted), roles == ROLES["test"]) for roles in splits]
+        found[cell] = {side: float(np.mean([leakage(*pair, side) for pair in masks])) for side in WINDOWS}
+    return leakage_table(found)
+
+
+def _pictures(
+    results: Results,
+    reference: str,
+    comparisons: Sequence[Comparison],
+    ranking: Ranking | None,
+    curves: Sequence[LearningCurve],
+) -> tuple[Picture, ...]:
     from hsiattn.experiments import plots
 
     found: list[tuple[str, str, Figure]] = [
         ("accuracy", "Overall accuracy by recipe; a point is a seed, a bar the mean.", plots.accuracy_figure(results))
     ]
-    if ranking is not None:
+    if comparisons:
+        caption = f"What {reference} gains over the others, with the 95 % interval over all pairs."
+        found.append(("gains", caption, plots.gain_figure(comparisons, reference)))
+    if ranking is not None and len(ranking.recipes) <= _MOST_IN_DIAGRAM:
         caption = "Critical-difference diagram; bars join recipes that are not told apart."
         found.append(("ranks", caption, plots.ranking_figure(ranking)))
     found.append(("time", "Overall accuracy against training time.", plots.time_figure(results)))
-    curves = [c for c in plots.learning_curves(plan) if {p for _, p in c.protocols} & {p for _, p in results.cells}]
     for number, curve in enumerate(curves, start=1):
         caption = f"Learning curve, {curve.name} split; mean and standard deviation over seeds."
         found.append((f"learning_{number}", caption, plots.learning_figure(results, curve)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -74,25 +75,38 @@ def runs_of(plan: Plan, *, beside: Path, seeds: Iterable[int] | None = None) -> 
 
 
 def only(plan: Plan, runs: Sequence[Run], filters: Sequence[str]) -> list[Run]:
-    """The runs that filters such as `scene=salinas-a` or `recipe=svm` let through; those of one kind add up.
+    """The runs that filters such as `scene=salinas-a` or `recipe=svm*` let through; those of one kind add up.
 
     Raises
     ------
     PlanError
-        A filter of another kind, or a name that the plan does not have.
+        A filter of another kind, or a name or pattern that nothing in the plan has.
     """
-    wanted: dict[str, set[str]] = {}
+    wanted = _names_meant(plan, filters)
+    return [run for run in runs if all(_name_of(run, kind) in names for kind, names in wanted.items())]
+
+
+def without(plan: Plan, runs: Sequence[Run], filters: Sequence[str]) -> list[Run]:
+    """The runs that no filter names; raises as `only` does."""
+    unwanted = _names_meant(plan, filters)
+    return [run for run in runs if not any(_name_of(run, kind) in names for kind, names in unwanted.items())]
+
+
+def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
+    """By kind, the names in the plan that filters name, or that fit their patterns."""
+    meant: dict[str, set[str]] = {}
     for text in filters:
         kind, _, name = text.partition("=")
         if kind not in ("scene", "protocol", "recipe"):
             raise PlanError(f"{text!r} is no filter", "write scene=NAME, protocol=NAME or recipe=NAME")
         known = plan.names[f"{kind}s"]
-        if name not in known:
+        found = [name] if name in known else fnmatch.filter(known, name)
+        if not found:
             near = difflib.get_close_matches(name, known, n=1)
             remedy = f"did you mean {near[0]}?" if near else f"the plan has {', '.join(known)}"
             raise PlanError(f"the plan has no {kind} {name!r}", remedy)
-        wanted.setdefault(kind, set()).add(name)
-    return [run for run in runs if all(_name_of(run, kind) in names for kind, names in wanted.items())]
+        meant.setdefault(kind, set()).update(found)
+    return meant
 
 
 def _sha256(**decisive: Any) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hsiattn.experiments.comparison import Cell, Comparison, Ranking, Results
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.experiments.comparison import Cell, Comparison, Margins, Ranking, Results
+from hsiattn.experiments.learning_curves import LearningCurve
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,7 @@ def cell_table(results: Results, cell: Cell) -> Table:
     """Mean ± standard deviation over seeds of every recipe on one scene under one protocol."""
     recipes = [recipe for recipe in results.recipes if results.of_cell(cell, recipe)]
     measures = _defined(results, cell)
-    columns = []
-    for measure in measures:
-        values = [results.values(cell, recipe, measure.name) for recipe in recipes]
-        means = _column([float(v.mean()) if len(v) else math.nan for v in values], measure)
-        spreads = [f" ± {measure.text(float(v.std(ddof=1)))}" if len(v) > 1 else "" for v in values]
-        columns.append([Entry(e.text + spread, e.best) for e, spread in zip(means, spreads, strict=True)])
+    columns = [_spread_column([results.values(cell, recipe, m.name) for recipe in recipes], m) for m in measures]
     counts = [Entry(str(len(results.of_cell(cell, recipe)))) for recipe in recipes]
     heads = ("recipe", "runs", *(m.head for m in measures))
     return Table(heads, tuple(zip(_names(recipes), counts, *columns, strict=True)))
@@ -109,13 +108,57 @@ def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table
     )  # fmt: skip
     rows = []
     for c in comparisons:
-        interval = "" if math.isnan(c.low) else f"{_points(c.low)} … {_points(c.high)}"
         texts = (
-            c.other, str(c.pairs), _points(c.mean), interval,
+            c.other, str(c.pairs), points_text(c.mean), _interval(c),
             f"{c.won} : {c.lost}", p_text(c.p_value), p_text(c.corrected), f"{c.better} : {c.worse}",
-            _points(c.average_accuracy), _points(c.border_accuracy),
+            points_text(c.average_accuracy), points_text(c.border_accuracy),
         )  # fmt: skip
         rows.append(tuple(Entry(text) for text in texts))
+    return Table(heads, tuple(rows))
+
+
+def margin_table(margins: Margins, reference: str) -> Table:
+    """The reference beside the best rival of every scene and protocol, and over all of them; percentage points."""
+    heads = (
+        "scene", "protocol", "best rival", "pairs", f"{reference}, OA %", "rival, OA %", "ΔOA", "95 % interval",
+        "won : lost", "Wilcoxon p", "McNemar better : worse",
+    )  # fmt: skip
+    accuracy = Measure("overall_accuracy", "", 100, 2)
+    lines = [
+        ((*margin.cell, margin.comparison.other), margin.comparison, margin.ours, margin.theirs)
+        for margin in margins.cells
+    ]
+    lines.append((("all", "", margins.together.other), margins.together, math.nan, math.nan))
+    rows = [
+        (
+            *names, str(c.pairs), accuracy.text(ours), accuracy.text(theirs), points_text(c.mean), _interval(c),
+            f"{c.won} : {c.lost}", p_text(c.p_value), f"{c.better} : {c.worse}",
+        )
+        for names, c, ours, theirs in lines
+    ]  # fmt: skip
+    return Table(heads, tuple(tuple(Entry(text) for text in row) for row in rows))
+
+
+def learning_table(results: Results, curve: LearningCurve, scene: str) -> Table:
+    """Overall accuracy of every recipe by the number of training pixels per class, mean ± deviation over seeds."""
+    cells = [(size, (scene, name)) for size, name in curve.protocols if (scene, name) in results.cells]
+    recipes = [recipe for recipe in results.recipes if any(results.of_cell(cell, recipe) for _, cell in cells)]
+    columns = [
+        _spread_column([results.values(cell, r, MEASURES[0].name) for r in recipes], MEASURES[0]) for _, cell in cells
+    ]
+    heads = ("OA, %, by pixels per class", *(str(size) for size, _ in cells))
+    return Table(heads, tuple(zip(_names(recipes), *columns, strict=True)))
+
+
+def leakage_table(leakage: Mapping[Cell, Mapping[int, float]]) -> Table:
+    """Leakage, 0 … 1, by scene and protocol and by the side of the window."""
+    measure = Measure("leakage", "", 100, better=0)
+    windows = sorted({window for of_windows in leakage.values() for window in of_windows})
+    heads = ("scene", "protocol", *(f"{window} × {window}" for window in windows))
+    rows = [
+        (*map(Entry, cell), *(Entry(measure.text(of_windows.get(window, math.nan))) for window in windows))
+        for cell, of_windows in leakage.items()
+    ]
     return Table(heads, tuple(rows))
 
 
@@ -130,8 +173,14 @@ def p_text(value: float) -> str:
     return f"{value:.2f}" if value >= 0.095 else f"{value:.{1 - math.floor(math.log10(value))}f}"
 
 
-def _points(value: float) -> str:
+def points_text(value: float) -> str:
+    """A difference of shares in percentage points, with its sign; empty where not defined."""
     return "" if math.isnan(value) else f"{100 * value:+.2f}"
+
+
+def _interval(comparison: Comparison) -> str:
+    low, high = comparison.low, comparison.high
+    return "" if math.isnan(low) else f"{points_text(low)} … {points_text(high)}"
 
 
 def _names(recipes: Sequence[str]) -> list[Entry]:
@@ -142,6 +191,13 @@ def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:
     """Measures that any run has, of one cell or of all."""
     records = [record for key, record in results.records.items() if cell is None or key[:2] == cell]
     return [m for m in MEASURES if any(record[m.name] is not None for record in records)]
+
+
+def _spread_column(values: Sequence[NDArray[np.float64]], measure: Measure) -> list[Entry]:
+    """Means and deviations over seeds (S,) of all recipes, the best mean bold."""
+    means = _column([float(v.mean()) if len(v) else math.nan for v in values], measure)
+    spreads = [f" ± {measure.text(float(v.std(ddof=1)))}" if len(v) > 1 else "" for v in values]
+    return [Entry(entry.text + spread, entry.best) for entry, spread in zip(means, spreads, strict=True)]
 
 
 def _column(values: Sequence[float], measure: Measure) -> list[Entry]:

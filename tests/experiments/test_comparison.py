@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hsiattn.experiments.comparison import Results, compare_all, rank
+from hsiattn.experiments.comparison import Results, against_best, compare_all, rank
 
 ACCURACIES = {"default": 0.9, "lda": 0.85, "svm": 0.7}
 
@@ -93,6 +93,49 @@ def test_only_runs_on_the_same_split_are_a_pair(results, right):
 
 def test_without_the_reference_nothing_is_compared(results, right):
     assert compare_all(results, "absent", right) == []
+    assert against_best(results, "absent", ["svm"], right) is None
+    assert against_best(results, "default", [], right) is None
+
+
+def test_the_best_rival_is_sought_anew_on_every_scene(results, right):
+    first, second = results.cells
+    for seed in range(4):
+        results.records[*first, "svm", seed]["overall_accuracy"] = 0.9 + 0.01 * seed
+    margins = against_best(results, "default", ["lda", "svm"], right)
+    assert [(m.cell, m.comparison.other) for m in margins.cells] == [(first, "svm"), (second, "lda")]
+    pooled = []
+    for margin in margins.cells:
+        ours, theirs = (
+            np.array([results.records[*margin.cell, name, seed]["overall_accuracy"] for seed in range(4)])
+            for name in ("default", margin.comparison.other)
+        )
+        assert (margin.ours, margin.theirs) == pytest.approx((ours.mean(), theirs.mean()))
+        low, high = stats.t.interval(0.95, 3, (ours - theirs).mean(), stats.sem(ours - theirs))
+        compared = margin.comparison
+        assert (compared.mean, compared.low, compared.high) == pytest.approx(((ours - theirs).mean(), low, high))
+        pooled += (ours - theirs).tolist()
+    together = margins.together
+    assert (together.pairs, together.mean) == (8, pytest.approx(np.mean(pooled)))
+    assert together.p_value == together.corrected == pytest.approx(stats.wilcoxon(pooled).pvalue)
+    assert margins.lowest.cell == first
+
+
+def test_recipes_that_are_no_rivals_take_no_part_in_the_search_for_the_best(results, right):
+    margins = against_best(results, "default", ["svm"], right)
+    assert {margin.comparison.other for margin in margins.cells} == {"svm"}
+    (_, svm) = compare_all(results, "default", right)
+    assert (margins.together.mean, margins.together.better) == (svm.mean, svm.better)
+
+
+def test_the_best_rival_is_best_on_the_splits_that_both_have(results, right):
+    cell = results.cells[0]
+    for seed in (1, 2, 3):
+        del results.records[*cell, "svm", seed]
+    results.records[*cell, "svm", 0]["overall_accuracy"] = 1.0
+    (margin, _) = against_best(results, "default", ["lda", "svm"], right).cells
+    ours = results.records[*cell, "default", 0]["overall_accuracy"]
+    assert (margin.comparison.other, margin.comparison.pairs) == ("svm", 1)
+    assert (margin.ours, margin.theirs) == (ours, 1.0)
 
 
 def test_means_weigh_every_scene_alike(results):

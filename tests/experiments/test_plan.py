@@ -6,6 +6,7 @@ import pytest
 
 from hsiattn.experiments.plan import PlanError, file_name, load_plan, plan_names
 from hsiattn.experiments.runs import runs_of
+from hsiattn.networks import check_arguments
 
 BLOCKS = {"name": "blocks", "split": "blocks"}
 
@@ -15,6 +16,39 @@ def test_a_plan_of_the_package_says_its_name_and_has_all_its_recipes(name, tmp_p
     plan = load_plan(name)
     assert plan.name == name
     assert {run.recipe_name for run in runs_of(plan, beside=tmp_path)} == set(plan.names["recipes"])
+
+
+@pytest.mark.parametrize("name", plan_names())
+def test_no_two_recipes_of_a_plan_of_the_package_are_the_same_and_all_have_their_networks_arguments(name, tmp_path):
+    recipes = {run.recipe_name: run.recipe for run in runs_of(load_plan(name), beside=tmp_path)}
+    contents = [recipe.model_dump_json(exclude={"name", "description"}) for recipe in recipes.values()]
+    assert len(set(contents)) == len(recipes)
+    for recipe in recipes.values():
+        check_arguments(recipe.network.name, recipe.network.arguments)
+
+
+def test_a_plan_takes_what_it_does_not_say_from_the_one_it_extends(plan_file, tmp_path):
+    whole = load_plan(plan_file(name="whole"))
+    (tmp_path / "part.yaml").write_text("extends: plan.yaml\nname: part\nrecipes: [gsa]\n", encoding="utf-8")
+    part = load_plan(tmp_path / "part.yaml")
+    assert (part.name, part.names["recipes"]) == ("part", ["gsa"])
+    assert (part.scenes, part.protocols, part.seeds) == (whole.scenes, whole.protocols, whole.seeds)
+    (tmp_path / "shipped.yaml").write_text("extends: example\nseeds: [7]\n", encoding="utf-8")
+    assert load_plan(tmp_path / "shipped.yaml") == load_plan("example").model_copy(update={"seeds": (7,)})
+
+
+def test_only_whole_plans_are_extended(plan_file, tmp_path):
+    plan_file(extends="example")
+    (tmp_path / "part.yaml").write_text("extends: plan.yaml\n", encoding="utf-8")
+    with pytest.raises(PlanError, match=r"the plan 'plan\.yaml' extends another one itself"):
+        load_plan(tmp_path / "part.yaml")
+
+
+def test_rivals_are_all_others_unless_named(make_plan):
+    recipes = ["default", "gsa", "svm"]
+    assert make_plan(recipes=recipes, reference="gsa").rival_recipes == ["default", "svm"]
+    assert make_plan(recipes=recipes, rivals=["svm"]).rival_recipes == ["svm"]
+    assert make_plan(recipes=recipes, rivals=[]).rival_recipes == []
 
 
 def test_a_plan_says_everything_in_few_words(make_plan):
@@ -42,6 +76,8 @@ def test_a_number_of_seeds_counts_from_0_and_a_list_is_taken_as_it_is(make_plan)
         ({"seeds": [1, 1]}, "seeds: give different numbers from 0 on"),
         ({"recipes": []}, "there are no recipes"),
         ({"reference": "svm"}, "the reference 'svm' is none of the recipes"),
+        ({"rivals": ["svm"]}, "rivals: 'svm' is none of the recipes"),
+        ({"rivals": ["default"]}, "rivals: the reference is no rival of itself"),
         ({"recipes": ["default", {"name": "Default", "recipe": "gsa"}]}, "two recipes have the same name, or nearly"),
         ({"recipes": [{"name": "x", "recipe": "gsa", "sets": []}]}, "recipes.1.sets: there is no such key; the keys"),
         ({"scenes": [{"name": "x", "cube": "a.tif"}]}, "scenes.1: give a card, or name, cube and labels"),

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from affine import Affine
 
 from hsiattn.errors import OutputError
 from hsiattn.experiments import plots
-from hsiattn.experiments.comparison import Ranking, Results
+from hsiattn.experiments.comparison import Ranking, Results, against_best
+from hsiattn.experiments.learning_curves import learning_curves
 from hsiattn.experiments.records import RecordFolder
 from hsiattn.experiments.report import make_report, write_report
-from hsiattn.experiments.tables import MEASURES, Entry, Table, cell_table, overall_table, p_text
+from hsiattn.experiments.tables import (
+    MEASURES,
+    Entry,
+    Table,
+    cell_table,
+    learning_table,
+    margin_table,
+    overall_table,
+    p_text,
+)
+from hsiattn.sampling import leakage, write_split
 
 ACCURACIES = {"default": 0.9, "a < b": 0.85, "svm": 0.7}
 CURVE = [{"name": f"random {size}", "split": "random", "per_class": size} for size in (5, 10)]
@@ -101,7 +114,7 @@ def test_the_page_is_whole_and_escaped(benchmark, tmp_path):
     assert "a &lt; b" in page
     assert "a < b" not in page
     links = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(links) == len(report.pictures) == 3
+    assert len(links) == len(report.pictures) == 4
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
     assert page.count('class="best"') == report.to_markdown().count("**") / 2
     for row in report.overall.rows:
@@ -145,7 +158,7 @@ def test_accuracies_are_drawn_run_by_run(benchmark):
 def test_protocols_that_differ_in_the_number_of_labels_make_a_learning_curve(finished):
     blocks = {"name": "blocks", "split": "blocks", "per_class": 10}
     plan, runs, folder = finished({"default": 0.9, "svm": 0.7}, protocols=[CURVE[1], blocks, CURVE[0]])
-    (curve,) = plots.learning_curves(plan)
+    (curve,) = learning_curves(plan)
     assert curve.protocols == ((5, "random 5"), (10, "random 10"))
     results = Results.of(folder.read_all(runs))
     figure = plots.learning_figure(results, curve)
@@ -157,6 +170,93 @@ def test_protocols_that_differ_in_the_number_of_labels_make_a_learning_curve(fin
     ]
     np.testing.assert_allclose(line.get_ydata(), expected)
     assert "learning_1" in {picture.name for picture in make_report(plan, runs, folder).pictures}
+
+
+def test_a_learning_curve_goes_on_where_some_scenes_have_too_few_labels(finished):
+    plan, runs, folder = finished(
+        {"default": 0.9, "svm": 0.7},
+        protocols=[*CURVE, {**CURVE[0], "name": "random 50", "per_class": 50, "scenes": ["scene 1"]}],
+    )
+    (curve,) = learning_curves(plan)
+    assert [size for size, _ in curve.protocols] == [5, 10, 50]
+    results = Results.of(folder.read_all(runs))
+    first, second = plots.learning_figure(results, curve).axes
+    assert [line.get_xdata().tolist() for line in first.get_lines()] == [[5, 10]] * 2
+    assert [line.get_xdata().tolist() for line in second.get_lines()] == [[5, 10, 50]] * 2
+    assert learning_table(results, curve, "scene 0").heads[1:] == ("5", "10")
+    table = columns(learning_table(results, curve, "scene 1"))
+    for size, name in curve.protocols:
+        values = 100 * results.values(("scene 1", name), "svm", "overall_accuracy")
+        assert table[str(size)][1].text == f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
+        assert table[str(size)][0].best
+    text = make_report(plan, runs, folder).to_markdown()
+    assert "### scene 1, random split" in text
+    assert table["50"][1].text in text
+
+
+def test_the_best_rivals_stand_beside_the_reference(benchmark, tmp_path):
+    plan, runs, folder = benchmark
+    results = Results.of(folder.read_all(runs))
+    margins = against_best(results, "default", ["svm"], lambda record: np.ones(200, bool))
+    rows = columns(margin_table(margins, "default"))
+    for place, cell in enumerate(results.cells):
+        ours, theirs = (results.values(cell, name, "overall_accuracy").mean() for name in ("default", "svm"))
+        assert rows["default, OA %"][place].text == f"{100 * ours:.2f}"
+        assert rows["ΔOA"][place].text == f"{100 * (ours - theirs):+.2f}"
+    assert [entry.text for entry in rows["scene"]] == ["scene 0", "scene 1", "all"]
+    assert [entry.text for entry in rows["pairs"]] == ["3", "3", "6"]
+    report = make_report(plan, runs, folder)
+    document, text = report.to_dict()["margins"], report.to_markdown()
+    assert [margin["comparison"]["other"] for margin in document["cells"]] == ["a < b", "a < b"]
+    lowest = min(document["cells"], key=lambda margin: margin["comparison"]["mean"])
+    assert f"{100 * lowest['comparison']['mean']:+.2f} points: {', '.join(lowest['cell'])}, against a < b." in text
+    assert text.count("| the best of each |") == 1
+    assert "against a &lt; b." in report.to_html()
+
+
+def test_a_plan_without_rivals_has_no_best_of_them(benchmark):
+    plan, runs, folder = benchmark
+    report = make_report(plan.model_copy(update={"rivals": ()}), runs, folder)
+    assert "the best of" not in report.to_markdown().split("## How")[0]
+    assert report.to_dict()["margins"] is None
+
+
+def test_leakage_by_window_is_the_mean_over_the_splits(benchmark):
+    plan, runs, folder = benchmark
+    assert make_report(plan, runs, folder).leakage is None
+    expected = {}
+    for run in [run for run in runs if run.recipe_name == "default"]:
+        roles = np.random.default_rng((run.seed, len(run.scene.name))).choice(
+            [1, 2, 3, 4], p=[0.01, 0.01, 0.9, 0.08], size=(40, 40)
+        )
+        name = f"splits/{run.scene.name}-{run.seed}.tif"
+        (folder.folder / "splits").mkdir(exist_ok=True)
+        write_split(folder.folder / name, roles.astype(np.uint8), crs=None, transform=Affine.identity())
+        path = folder.record_path(run)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "split_file": name}))
+        expected.setdefault(run.scene.name, []).append(leakage(roles <= 2, roles == 3, 5))
+    table = columns(make_report(plan, runs, folder).leakage)
+    assert [entry.text for entry in table["scene"]] == list(expected)
+    assert [entry.text for entry in table["5 × 5"]] == [f"{100 * np.mean(v):.1f}" for v in expected.values()]
+    assert "27 × 27" in table
+
+
+def test_gains_are_drawn_with_their_intervals(benchmark):
+    plan, runs, folder = benchmark
+    comparisons = make_report(plan, runs, folder).comparisons
+    (axes,) = plots.gain_figure(comparisons, "default").axes
+    _, *drawn = axes.get_lines()
+    for compared, mean, interval in zip(comparisons, drawn[::2], drawn[1::2], strict=True):
+        np.testing.assert_allclose(mean.get_xdata(), 100 * compared.mean)
+        np.testing.assert_allclose(interval.get_xdata(), [100 * compared.low, 100 * compared.high])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a < b", "svm"]
+
+
+def test_many_recipes_have_ranks_but_no_diagram_of_them(finished):
+    plan, runs, folder = finished({f"recipe {number}": 0.8 for number in range(21)}, scenes=1, seeds=2, pixels=20)
+    report = make_report(plan, runs, folder)
+    assert len(report.ranking.recipes) == 21
+    assert {picture.name for picture in report.pictures} == {"accuracy", "gains", "time"}
 
 
 def test_bars_of_the_ranks_join_those_that_are_not_told_apart():

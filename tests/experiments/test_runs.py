@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hsiattn.errors import RecipeError
 from hsiattn.experiments.plan import PlanError
-from hsiattn.experiments.runs import only, runs_of
+from hsiattn.experiments.runs import only, runs_of, without
 
 SCENES = [{"name": name, "cube": "a.tif", "labels": "b.tif"} for name in ("north", "south")]
 PROTOCOLS = [
@@ -41,16 +43,32 @@ def test_filters_of_one_kind_add_up_and_kinds_narrow_each_other(plan, tmp_path):
     assert only(plan, runs, []) == runs
 
 
+def test_a_star_in_a_filter_stands_for_anything(plan, tmp_path):
+    runs = runs_of(plan, beside=tmp_path)
+    assert only(plan, runs, ["scene=*", "recipe=*s*"]) == only(plan, runs, ["recipe=gsa"])
+    assert only(plan, runs, ["protocol=[rb]*"]) == runs
+
+
+def test_runs_that_any_filter_names_may_be_left_out(plan, tmp_path):
+    runs = runs_of(plan, beside=tmp_path)
+    left = without(plan, runs, ["recipe=gsa", "scene=north"])
+    assert {(run.scene.name, run.recipe_name) for run in left} == {("south", "default")}
+    assert without(plan, runs, []) == runs
+    with pytest.raises(PlanError, match="the plan has no recipe 'gsb'"):
+        without(plan, runs, ["recipe=gsb"])
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("scene=sout", "the plan has no scene 'sout'; did you mean south"),
         ("seed=1", "'seed=1' is no filter; write scene=NAME"),
+        ("recipe=svm*", "the plan has no recipe 'svm*'; the plan has default, gsa"),
         ("recipe=xyz", "the plan has no recipe 'xyz'; the plan has default, gsa"),
     ],
 )
 def test_a_filter_that_means_nothing_is_refused(plan, tmp_path, text, complaint):
-    with pytest.raises(PlanError, match=complaint):
+    with pytest.raises(PlanError, match=re.escape(complaint)):
         only(plan, runs_of(plan, beside=tmp_path), [text])
 
 

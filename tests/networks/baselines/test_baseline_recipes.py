@@ -59,7 +59,7 @@ def test_the_confusion_is_that_of_scikit_learn_on_the_same_pixels(name, tiny, ma
     valid = (tiny.spectra != tiny.nodata).all(axis=0)
     _check_against_scikit_learn(model, estimators[0], tiny.spectra, valid, tiny.codes)
     assert model.report.overall["overall_accuracy"].value > 0.5
-    assert len(estimators) == 1  # fitted once, on training and validation pixels together
+    assert len(estimators) == 1 + 5  # once on training and validation pixels together, then on four fifths in turns
     assert model.bundle.training["epochs"] == 0
     fitted = np.isin(model.split.roles, (ROLES["training"], ROLES["validation"]))
     assert fitted.sum() == 30
