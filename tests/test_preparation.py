@@ -327,8 +327,7 @@ def test_bands_that_do_not_vary_at_the_labels_take_no_part_in_noise_components(s
     settings = PreparationSettings(noise_components=4)
     expected, _ = fit_preparation(settings, BANDS[kept], spectra[:, kept], TARGETS, surroundings=rest)
     np.testing.assert_allclose(preparation.projection, expected.projection, rtol=1e-5)
-    with pytest.raises(TrainingError, match="5 noise components need as many bands"):
-        _fit_noise(spectra, surroundings, 5)
+    assert _fit_noise(spectra, surroundings, 5).channels == 4  # no more than there are bands
 
 
 def test_noise_components_without_surroundings_are_a_mistake_of_the_programmer(spectra):
