@@ -122,29 +122,8 @@ def make_model(
         confusion=None if report is None else report.confusion,
     )
     report = None if report is None else replace(report, advice=tuple(advice))
-    bundle = Bundle(
-        network=trained.network,
-        arguments=trained.arguments,
-        preparation=trained.preparation,
-        bands=source.bands,
-        classes=scene.classes,
-        recipe=recipe.model_dump(mode="json"),
-        split=split.record,
-        accuracy=report.to_dict() if report is not None else None,
-        training={
-            **trained.record.to_dict(),
-            **({"teacher": trained.lesson} if trained.lesson else {}),
-            **({"held_out": trained.held_out.to_dict()} if trained.held_out else {}),
-            "chosen_arguments": chosen,
-            "seed": seed,
-            "threads": torch.get_num_threads(),
-            "machine": platform.machine(),
-        },
-        data=scene.fingerprint(split),
-        versions=package_versions(),
-        created=timestamp(),
-        temperature=trained.temperature,
-    )
+    record = {**trained.to_dict(), "chosen_arguments": chosen, "seed": seed}
+    bundle = _bundle(scene, split, trained, record, report)
     return Model(bundle, split, report, (*scene.messages, *advice), tuple(advice))
 
 
@@ -165,6 +144,35 @@ class _Trained:
     def temperature(self) -> float:
         """1 with a teacher, whose probabilities are calibrated: the network learns confidence from them."""
         return self.held_out.temperature if self.held_out else 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """How training went, JSON-ready."""
+        return {
+            **self.record.to_dict(),
+            **({"teacher": self.lesson} if self.lesson else {}),
+            **({"held_out": self.held_out.to_dict()} if self.held_out else {}),
+        }
+
+
+def _bundle(
+    scene: LabelledScene, split: Split, trained: _Trained, record: dict[str, Any], report: AccuracyReport | None
+) -> Bundle:
+    """The model file's content."""
+    return Bundle(
+        network=trained.network,
+        arguments=trained.arguments,
+        preparation=trained.preparation,
+        bands=scene.source.bands,
+        classes=scene.classes,
+        recipe=scene.recipe.model_dump(mode="json"),
+        split=split.record,
+        accuracy=report.to_dict() if report is not None else None,
+        training={**record, "threads": torch.get_num_threads(), "machine": platform.machine()},
+        data=scene.fingerprint(split),
+        versions=package_versions(),
+        created=timestamp(),
+        temperature=trained.temperature,
+    )
 
 
 def _split(scene: LabelledScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:
