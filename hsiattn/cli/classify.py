@@ -159,6 +159,8 @@ def classify_one(
         record = mapping.map_scene(bundle, source, targets, request)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
+            if mapping.is_mapped(targets, bundle):  # Ctrl-C came when all was done
+                raise Failure(f"interrupted; {targets.map} is whole, a map of this model") from interrupt
             raise
         model = "" if trained is None else f" and -m {trained} in place of --labels"
         raise Failure(f"interrupted; finished windows are kept, go on with --resume{model}") from interrupt

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from hsiattn.cli import mapping
 from hsiattn.errors import ClusterError
 
 COMMAND = (sys.executable, "-m", "hsiattn", "classify")
@@ -31,7 +32,7 @@ def start(desk, model):
     """Starts `hsiattn classify` on small windows as a process of its own."""
 
     def run(*arguments: object) -> subprocess.Popen[str]:
-        command = [*COMMAND, *map(str, arguments), "-m", str(model), "--device", "cpu", "--window-size", "32"]
+        command = [*COMMAND, *map(str, arguments), "-m", str(model), "--device", "cpu", "--window-size", "16"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return run
@@ -69,7 +70,7 @@ def test_ctrl_c_keeps_the_windows_and_resume_finishes_to_the_same_pixels(desk, l
     assert resumed.exit_code == 0, resumed.stderr
     record = json.loads(resumed.stdout)
     assert 0 < record["resumed"] < record["windows"]
-    fresh = ("classify", "large.tif", "fresh.tif", "-m", model, "--device", "cpu", "--window-size", 32)
+    fresh = ("classify", "large.tif", "fresh.tif", "-m", model, "--device", "cpu", "--window-size", 16)
     assert hsiattn(*fresh).exit_code == 0
     with rasterio.open("large_classes.tif") as ours, rasterio.open("fresh.tif") as other:
         np.testing.assert_array_equal(ours.read(1), other.read(1))
@@ -151,3 +152,17 @@ def run_line(desk: Path, model: Path) -> str:
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     return line
+
+
+def test_ctrl_c_when_all_is_done_says_that_the_map_is_whole(desk, hsiattn, model, monkeypatch):
+    whole = mapping.map_scene
+
+    def map_then_interrupt(*arguments, **options):
+        whole(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mapping, "map_scene", map_then_interrupt)
+    result = hsiattn("classify", "scene.tif", "-m", model, "--device", "cpu")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("interrupted; scene_classes.tif is whole, a map of this model")
+    assert (desk / "scene_classes.tif").exists()
