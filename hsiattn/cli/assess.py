@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import options, outputs
-from hsiattn.errors import AssessmentError
+from hsiattn.errors import AssessmentError, SceneError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +79,7 @@ def assess(
         roles = read_split(split_file)
         window = window or patch_size_of(land_cover_map)
         leaked = leakage_of(roles, window)
-    report = compare(mapped, truth, roles=roles, window=window, leakage=leaked)
+    report = compare(mapped, truth, roles=roles, window=window, leakage=leaked, notes=notes_on(land_cover_map))
     text = render(report, form)
     if output is None:
         click.echo(text.rstrip("\n"))
@@ -119,6 +119,23 @@ def leakage_of(roles: NDArray[np.uint8], window: int) -> float:
     from hsiattn.sampling import ROLES, leakage
 
     return leakage(np.isin(roles, (ROLES["training"], ROLES["validation"])), roles == ROLES["test"], window)
+
+
+def notes_on(path: str) -> list[str]:
+    """What the reader of a report should know of the model, from the tags of a map that hsiattn wrote."""
+    from hsiattn.scenes import open_raster
+
+    try:
+        with open_raster(path) as dataset:
+            tags = dataset.tags()
+    except SceneError:  # a map in a MATLAB or NumPy file, which has no tags and is none of ours
+        return []
+    if tags.get("HSIATTN_SEES_UNLABELLED") != "yes":
+        return []
+    return [
+        "unlabelled pixels took part in the training of the model: in its training scene the spectra of test pixels, "
+        "not their labels, may have been seen; leakage counts labelled pixels alone"
+    ]
 
 
 def patch_size_of(path: str) -> int:

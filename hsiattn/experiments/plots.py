@@ -122,7 +122,8 @@ def learning_figure(results: Results, curve: LearningCurve) -> Figure:
                 sizes, means, deviations = np.array(points).T
                 style = _style(results, recipe)
                 axes.plot(sizes, means, markersize=5, linewidth=1.4, label=recipe, **style)
-                axes.fill_between(sizes, means - deviations, means + deviations, color=style["color"], alpha=0.12, lw=0)
+                highest = np.minimum(means + deviations, 100.0)
+                axes.fill_between(sizes, means - deviations, highest, color=style["color"], alpha=0.12, lw=0)
         axes.set_xscale("log")
         axes.set_xticks([size for size, _ in curve.protocols], [str(size) for size, _ in curve.protocols])
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -145,4 +145,7 @@ class Execution:
 
 def _tags(bundle: Bundle) -> dict[str, str]:
     versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
-    return {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
+    tags = {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
+    if bundle.training.get("sees_unlabelled"):
+        tags["HSIATTN_SEES_UNLABELLED"] = "yes"  # for the report: the leakage figure knows nothing of it
+    return tags

@@ -27,7 +27,6 @@ def accuracy_on_test_pixels(
     temperature: float,
     precision: str,
     device: torch.device,
-    taught: bool,
 ) -> AccuracyReport | None:
     """How often a network is right on the test pixels, each by its own patch, and whether its confidence says so.
 
@@ -39,8 +38,6 @@ def accuracy_on_test_pixels(
         By which its logits are divided for the confidence.
     precision
         Of matrix products, as in training.
-    taught
-        Whether unlabelled pixels took part in the training.
 
     Returns
     -------
@@ -68,15 +65,15 @@ def accuracy_on_test_pixels(
         classes=scene.classes,
         leakage=split.record["leakage"],
         window=scene.recipe.patch_size,
-        notes=(_note(split, taught),),
+        notes=(_note(split, scene.recipe.sees_unlabelled),),
         calibration=Calibration.measured(confidence, right, temperature=temperature),
     )
 
 
-def _note(split: Split, taught: bool) -> str:
+def _note(split: Split, unlabelled: bool) -> str:
     """Where the test pixels come from, and what training knew of them."""
     known = "none of them was seen in training"
-    if taught:
+    if unlabelled:
         known = (
             "their labels were not seen in training, their spectra, as those of other unlabelled pixels, may have been"
         )

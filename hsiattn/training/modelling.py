@@ -112,7 +112,6 @@ def make_model(
         temperature=trained.temperature,
         precision=trained.record.precision,
         device=choose_device(device),
-        taught=trained.lesson is not None,
     )
     advice = advise(
         scene,
@@ -167,7 +166,12 @@ def _bundle(
         recipe=scene.recipe.model_dump(mode="json"),
         split=split.record,
         accuracy=report.to_dict() if report is not None else None,
-        training={**record, "threads": torch.get_num_threads(), "machine": platform.machine()},
+        training={
+            **record,
+            "sees_unlabelled": scene.recipe.sees_unlabelled,
+            "threads": torch.get_num_threads(),
+            "machine": platform.machine(),
+        },
         data=scene.fingerprint(split),
         versions=package_versions(),
         created=timestamp(),

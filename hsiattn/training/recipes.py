@@ -99,6 +99,12 @@ class Recipe(_Settings):
     preparation: PreparationSettings = PreparationSettings()
     training: TrainingSettings = TrainingSettings()
 
+    @property
+    def sees_unlabelled(self) -> bool:
+        """Whether pixels without labels, those of the test among them, take part in training."""
+        preparation = self.preparation
+        return bool(self.training.teacher or preparation.noise_components or preparation.fit_on == "scene")
+
     @field_validator("patch_size")
     @classmethod
     def _odd(cls, value: int) -> int:

@@ -110,3 +110,15 @@ def test_json_and_another_format_contradict_each_other(faulty_map, hsiattn):
 )
 def test_the_form_is_the_named_one_then_json_then_that_of_the_suffix(named, output, as_json, expected):
     assert choose_format(named, output, as_json) == expected
+
+
+def test_reports_of_taught_models_say_that_unlabelled_pixels_took_part(desk, model, faulty_map, hsiattn):
+    assert hsiattn("classify", "scene.tif", "taught.tif", "-m", model, "--device", "cpu").exit_code == 0
+    taught, other = (
+        json.loads(hsiattn("assess", name, "--reference", "labels.tif", "--json").stdout)["notes"]
+        for name in ("taught.tif", "map.tif")
+    )
+    assert [note for note in taught if note.startswith("unlabelled pixels took part in the training")]
+    assert not [note for note in other if "unlabelled" in note]
+    html = hsiattn("assess", "taught.tif", "--reference", "labels.tif", "--format", "html").stdout
+    assert "unlabelled pixels took part in the training" in html

@@ -445,11 +445,19 @@ def test_a_taught_model_knows_the_scene_and_records_its_teacher(taught, tiny):
     assert "held_out" not in taught.bundle.training
 
 
-def test_the_report_says_whether_unlabelled_pixels_took_part(taught, model):
-    [with_teacher], [without] = taught.report.notes, model.report.notes
-    assert "their labels were not seen in training, their spectra" in with_teacher
-    assert "unlabelled pixels, may have been" in with_teacher
-    assert "none of them was seen in training" in without
+def test_the_report_says_whether_unlabelled_pixels_took_part(taught, model, scene, tiny, classes, recipe):
+    """With a teacher, and without one where noise components were measured on them; not where labels alone served."""
+    settings = recipe.preparation.model_copy(update={"noise_components": 0, "principal_components": 3})
+    alone = _changed(recipe, max_epochs=1).model_copy(update={"preparation": settings})
+    labels_alone = make_model(as_source(scene), tiny.codes, classes, alone, SPLIT, device="cpu")
+    for seeing in (taught, model):
+        [note] = seeing.report.notes
+        assert "their labels were not seen in training, their spectra" in note
+        assert "unlabelled pixels, may have been" in note
+        assert seeing.bundle.training["sees_unlabelled"] is True
+    [note] = labels_alone.report.notes
+    assert "none of them was seen in training" in note
+    assert labels_alone.bundle.training["sees_unlabelled"] is False
     assert "teacher" not in model.bundle.training
 
 

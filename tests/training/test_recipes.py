@@ -135,3 +135,16 @@ def test_a_recipe_extends_one_that_is_whole(tmp_path):
     _refused(tmp_path / "a.yaml", match="extends another")
     (tmp_path / "b.yaml").write_text("name: b\nextends: defualt\n")
     assert _refused(tmp_path / "b.yaml", match="no recipe 'defualt'").remedy == "did you mean default?"
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        (["training.teacher=null", "preparation.noise_components=0"], False),
+        (["preparation.noise_components=0"], True),
+        (["training.teacher=null"], True),
+        (["training.teacher=null", "preparation.noise_components=0", "preparation.fit_on=scene"], True),
+    ],
+)
+def test_a_recipe_knows_whether_unlabelled_pixels_take_part(changes, seen):
+    assert load_recipe("default", changes).sees_unlabelled is seen
