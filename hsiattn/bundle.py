@@ -33,8 +33,11 @@ from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation
 from hsiattn.scenes import SceneSource, SpectralBands, match_bands
 
-FORMAT_VERSION = 1
-"""Raised when an older hsiattn could no longer read a file that this one writes."""
+FORMAT_VERSION = 2
+"""Raised when an older hsiattn could no longer read a file that this one writes.
+
+2 has a spectral transform, which 1 would leave out unnoticed; files without one are still written as 1.
+"""
 
 SUFFIX = ".hsiattn"
 _FORMAT = "hsiattn model"
@@ -116,11 +119,13 @@ class Bundle:
 
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
+        transform = self.preparation.transform_name
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": 1 if transform == "none" else FORMAT_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
+            "spectral_transform": transform,
             "bands": self.bands.to_dict(),
             "classes": self.classes.to_records(),
             "split": self.split,
@@ -261,7 +266,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     return Bundle(
         network=network.eval(),
         arguments=header["network"],
-        preparation=Preparation.from_arrays(arrays),
+        preparation=Preparation.from_arrays(arrays, header.get("spectral_transform", "none")),
         bands=SpectralBands.from_dict(header["bands"]),
         classes=ClassTable.from_records(header["classes"]),
         recipe=header["recipe"],

@@ -57,6 +57,12 @@ def test_a_temperature_survives_the_round_trip_and_older_files_have_none(bundle,
     assert read_bundle(model).temperature == 1
 
 
+def test_files_from_before_spectral_transforms_have_none(model):
+    assert json.loads(_header(model))["format_version"] == 1
+    _rewrite(model, edit_header=lambda header: header.pop("spectral_transform"))
+    assert read_bundle(model).preparation.spectral_transform is None
+
+
 def test_confidence_and_probabilities_are_those_of_the_logits_by_the_temperature(bundle, source):
     plain, humble = (
         predict_array(replace(bundle, temperature=t), source, probabilities=True, device="cpu") for t in (1.0, 4.0)
@@ -126,6 +132,11 @@ def test_other_files_are_refused(tmp_path):
         _refused(tmp_path / f"{name}.hsiattn", match)
 
 
+def _header(path):
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()["header"]
+
+
 def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, metadata=None):
     """The same file with another header and other tensors, and the digest that goes with them."""
     with safe_open(path, framework="pt") as file:
@@ -138,8 +149,8 @@ def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, m
 
 
 def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model):
-    _rewrite(model, edit_header=lambda h: (h.clear(), h.update(format_version=2, versions=["?"])))
-    _refused(model, "format 2, this hsiattn reads up to 1; update hsiattn")
+    _rewrite(model, edit_header=lambda h: (h.clear(), h.update(format_version=3, versions=["?"])))
+    _refused(model, "format 3, this hsiattn reads up to 2; update hsiattn")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +158,8 @@ def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model):
     [
         {"edit_header": lambda h: h.pop("bands")},
         {"edit_header": lambda h: h.update(classes=[1, 2])},
+        {"edit_header": lambda h: h.update(spectral_transform="logarithm")},
+        {"edit_header": lambda h: h.update(spectral_transform="absorbance")},
         {"edit_header": lambda h: h.update(temperature=0.0)},
         {"edit_header": lambda h: h.update(temperature="warm")},
         {"edit_header": lambda h: h.update(temperature=None)},

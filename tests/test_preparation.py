@@ -258,6 +258,64 @@ def test_unknown_settings_are_refused(wrong):
         PreparationSettings(**wrong)
 
 
+# -- spectral transforms ----------------------------------------------------------------------------------------------
+
+
+def test_without_a_spectral_transform_there_are_no_centres_and_with_one_they_are_kept(spectra):
+    plain, transformed = (_fit(spectra, spectral_transform=name) for name in ("none", "unit-length"))
+    assert "centres" not in plain.to_arrays()
+    assert (plain.transform_name, transformed.transform_name) == ("none", "unit-length")
+    np.testing.assert_array_equal(transformed.to_arrays()["centres"], BANDS)  # numbers, where no centres are given
+    twin = Preparation.from_arrays(transformed.to_arrays(), "unit-length")
+    for mine, other in zip(_apply(transformed, spectra), _apply(twin, spectra), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_scaling_follows_the_transform(spectra):
+    unit = spectra / np.linalg.norm(spectra, axis=1, keepdims=True)
+    scaled, _ = _apply(_fit(spectra, spectral_transform="unit-length", scaling="minmax"), spectra)
+    np.testing.assert_allclose(scaled, MinMaxScaler().fit_transform(unit), atol=1e-5)
+    scaled, _ = _apply(_fit(spectra, spectral_transform="unit-length", scaling="minmax"), 3 * spectra, 10_000.0)
+    np.testing.assert_allclose(scaled, MinMaxScaler().fit_transform(unit), atol=1e-5)
+
+
+def test_bands_that_hardly_vary_once_transformed_are_scaled_by_a_tenth_of_the_median_at_least(spectra):
+    """The ends of a spectrum are on its continuum: always 1, and 0 when scaled."""
+    preparation = _fit(spectra, spectral_transform="continuum-removal")
+    assert len(preparation.bands) == 6
+    scaled, _ = _apply(preparation, spectra)
+    np.testing.assert_array_equal(scaled[:, [0, -1]], 0)
+    deviations = scaled.std(axis=0, ddof=1) / preparation.gain
+    np.testing.assert_allclose(preparation.gain, 1 / np.maximum(deviations, np.median(deviations) / 10), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "centres"),
+    [("first-derivative", [500.0] * 6), ("second-derivative", [400.0, 410, 700, 710, 1000, 1010])],
+)
+def test_bands_that_have_no_derivative_are_refused(spectra, name, centres):
+    centres = np.array(centres)
+    with pytest.raises(TrainingError, match=f"nothing varies over the training pixels after {name}"):
+        fit_preparation(PreparationSettings(spectral_transform=name), BANDS, spectra, TARGETS, centres=centres)
+
+
+def test_constant_bands_take_no_part_in_a_transform(spectra):
+    spectra[:, [1, 4]] = 0.25
+    settings = PreparationSettings(spectral_transform="unit-length", principal_components=2)
+    preparation, dropped = fit_preparation(settings, BANDS, spectra, TARGETS)
+    assert dropped == [2, 8]
+    rest = np.delete(spectra, [1, 4], axis=1)
+    expected, _ = fit_preparation(settings, BANDS[[0, 2, 3, 5]], rest, TARGETS)
+    for mine, other in zip(_apply(preparation, rest), _apply(expected, rest), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_fitting_does_not_change_the_spectra(spectra):
+    before = spectra.copy()
+    _fit(spectra, spectral_transform="absorbance", discriminant=True)
+    np.testing.assert_array_equal(spectra, before)
+
+
 # -- noise components --------------------------------------------------------------------------------------------------
 
 
@@ -270,9 +328,20 @@ def surroundings():
     return Surroundings(rng.uniform(0.1, 0.6, 6), directions.T @ directions + noise, noise)
 
 
+def _seen(surroundings):
+    """As the fit asks for them: with what it makes of spectra, here nothing but the choice of bands that vary."""
+
+    def converted(convert):
+        kept = convert(np.arange(6.0)[None])[0].astype(int)
+        inner = np.ix_(kept, kept)
+        return Surroundings(surroundings.mean[kept], surroundings.covariance[inner], surroundings.noise[inner])
+
+    return converted
+
+
 def _fit_noise(spectra, surroundings, count, **settings):
     settings = PreparationSettings(noise_components=count, **settings)
-    return fit_preparation(settings, BANDS, spectra, TARGETS, surroundings=surroundings)[0]
+    return fit_preparation(settings, BANDS, spectra, TARGETS, surroundings=_seen(surroundings))[0]
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "minmax"])
@@ -325,7 +394,7 @@ def test_bands_that_do_not_vary_at_the_labels_take_no_part_in_noise_components(s
         surroundings.mean[kept], surroundings.covariance[np.ix_(kept, kept)], surroundings.noise[np.ix_(kept, kept)]
     )
     settings = PreparationSettings(noise_components=4)
-    expected, _ = fit_preparation(settings, BANDS[kept], spectra[:, kept], TARGETS, surroundings=rest)
+    expected, _ = fit_preparation(settings, BANDS[kept], spectra[:, kept], TARGETS, surroundings=lambda convert: rest)
     np.testing.assert_allclose(preparation.projection, expected.projection, rtol=1e-5)
     assert _fit_noise(spectra, surroundings, 5).channels == 4  # no more than there are bands
 

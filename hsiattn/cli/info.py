@@ -60,6 +60,7 @@ def describe_model(path: str) -> dict[str, Any]:
         "created": bundle.created,
         "bands": bundle.bands.describe(),
         "wavelength_nm": known_wavelengths(bundle.bands),
+        "spectral_transform": bundle.preparation.transform_name,
         "patch_size": bundle.patch_size,
         "classes": bundle.classes.to_records(),
         "network": bundle.arguments,

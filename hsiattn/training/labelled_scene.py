@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, SceneError, TrainingError
+from hsiattn.errors import LabelError, RecipeError, SceneError, TrainingError
 from hsiattn.networks import accepts, network_class
 from hsiattn.noise import noise_covariance
-from hsiattn.preparation import Preparation, Surroundings, fit_preparation
+from hsiattn.preparation import Convert, Preparation, Surroundings, fit_preparation
 from hsiattn.sampling import LabelledPatches, Split, gather_patches, gather_spectra, read_tile, tile_windows
 from hsiattn.scenes import SceneSource
+from hsiattn.spectral_transforms import band_centres
 from hsiattn.teaching import TeacherSettings, TeachingArea, read_area
 from hsiattn.training.recipes import Recipe
 
@@ -67,7 +69,10 @@ class LabelledScene:
             No pixel is labelled, or all are of one class.
         TrainingError
             No band serves.
+        RecipeError
+            The recipe varies the illumination of spectra that do not follow it along a line.
         """
+        _check_illumination(recipe)
         if min(source.height, source.width) < recipe.patch_size:
             raise SceneError(
                 f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
@@ -89,9 +94,11 @@ class LabelledScene:
         values, _ = gather_spectra(self.source, positions)
         spectra = values[:, self.bands].astype(np.float64) / self.source.scale
         whole = self._all_spectra if self.recipe.preparation.fit_on == "scene" else None
-        surroundings = self._surroundings(positions, targets) if self.recipe.preparation.noise_components else None
+        noisy = self.recipe.preparation.noise_components > 0
+        surroundings = partial(self._surroundings, positions, targets) if noisy else None
+        centres = band_centres(self.source.bands.wavelength, self.bands)
         preparation, constant = fit_preparation(
-            self.recipe.preparation, self.bands, spectra, targets, whole, surroundings
+            self.recipe.preparation, self.bands, spectra, targets, whole, surroundings, centres
         )
         if constant:
             numbers = ranges(np.array(constant) + 1)
@@ -158,11 +165,12 @@ class LabelledScene:
             "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
         }
 
-    def _surroundings(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Surroundings:
+    def _surroundings(self, positions: NDArray[np.int64], targets: NDArray[np.int64], convert: Convert) -> Surroundings:
         area = self.area(positions, targets)
-        noise = noise_covariance(area.spectra, area.side_neighbours)
-        covariance = np.cov(area.spectra.T, dtype=np.float64)
-        return Surroundings(area.spectra.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance), noise)
+        spectra = np.ascontiguousarray(convert(area.spectra))
+        noise = noise_covariance(spectra, area.side_neighbours)
+        covariance = np.cov(spectra.T, dtype=np.float64)
+        return Surroundings(spectra.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance), noise)
 
     def _all_spectra(self) -> Iterator[NDArray[np.float64]]:
         """Reflectance of all valid pixels of the scene, window by window."""
@@ -170,6 +178,15 @@ class LabelledScene:
             tile = read_tile(self.source, window, 0, self.bands, "reflect")
             if tile.valid.any():
                 yield tile.values[:, tile.valid].T.astype(np.float64) / self.source.scale
+
+
+def _check_illumination(recipe: Recipe) -> None:
+    transform = recipe.preparation.spectral_transform
+    if recipe.training.augmentation.illumination and transform != "none":
+        raise RecipeError(
+            f"training.augmentation.illumination varies reflectance, and preparation.spectral_transform is {transform}",
+            "set one of them aside: training.augmentation.illumination=0 or preparation.spectral_transform=none",
+        )
 
 
 def _present(classes: ClassTable, codes: NDArray[Any]) -> ClassTable:

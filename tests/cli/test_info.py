@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.cli.main import main
+from hsiattn.spectral_transforms import SpectralTransform
 
 
 def describe(*arguments):
@@ -69,6 +70,20 @@ def test_a_model_is_described_by_what_its_header_holds(model):
     assert result["accuracy"]["overall_accuracy"]["value"] > 0.8
     assert "torch" in result["versions"]
     assert len(result["sha256"]) == 64
+
+
+def test_the_transform_of_spectra_is_shown(model, tmp_path):
+    assert describe(model)["spectral_transform"] == "none"
+    bundle = read_bundle(model)
+    bands = bundle.preparation.bands
+    transform = SpectralTransform("continuum-removal", bundle.bands.wavelength[bands])
+    path = tmp_path / "m.hsiattn"
+    write_bundle(replace(bundle, preparation=replace(bundle.preparation, spectral_transform=transform)), path)
+    assert describe(path)["spectral_transform"] == "continuum-removal"
+    lines = CliRunner().invoke(main, ["info", str(path)]).output.splitlines()
+    assert [line.split() for line in lines if line.startswith("spectral transform")] == [
+        ["spectral", "transform", "continuum-removal"]
+    ]
 
 
 def test_attributes_of_classes_are_shown_where_a_model_has_them(model, tmp_path):
