@@ -16,6 +16,7 @@ from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
 from hsiattn.networks.hierarchical import Hierarchical
+from hsiattn.networks.orientations import AugmentedAtTestTime
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
@@ -28,6 +29,7 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "attendnet": AttendNet,
     "hierarchical": Hierarchical,
     "ensemble": Ensemble,
+    "test-time-augmentation": AugmentedAtTestTime,
     "discriminant": Discriminant,
     "random-forest": RandomForest,
     "rbf-svm": RBFSVM,
@@ -40,6 +42,7 @@ __all__ = [
     "SMLP",
     "SSAN",
     "AttendNet",
+    "AugmentedAtTestTime",
     "Discriminant",
     "Edge",
     "Ensemble",

@@ -68,6 +68,27 @@ class SpectralSpatialNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} sees its patch as a whole and has no dense form")
 
+    def read_spectra(self, spectra: Tensor) -> Tensor:
+        """What `forward_read` wants of spectra (N, B), one row per pixel: all that does not depend on the patch.
+
+        Whoever shows a pixel's patch several times, as test-time augmentation does, reads its spectrum once. By default
+        the spectra themselves: nothing is saved.
+        """
+        return spectra
+
+    def forward_read(self, read: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """`forward` from what `read_spectra` gave."""
+        logits: Tensor = self(read, patches, valid)
+        return logits
+
+    def read_spectra_of_tile(self, spectra: Tensor) -> Tensor:
+        """What `dense_read` wants of spectra (B, h, w'): (…, h, w'); as `read_spectra` for pixels."""
+        return spectra
+
+    def dense_read(self, read: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
+        """`dense` from what `read_spectra_of_tile` gave."""
+        return self.dense(read, components, valid)
+
     def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
         """Set what can be set from the training pixels in closed form, before the first step; by default nothing.
 

@@ -55,11 +55,11 @@ class Ensemble(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logarithms (N, K) of the mean probabilities; see `SpectralSpatialNetwork.forward`."""
-        return _log_mean([member(spectra, patches, valid) for member in self.members], dim=1)
+        return log_mean_softmax([member(spectra, patches, valid) for member in self.members], dim=1)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
-        return _log_mean([member.dense(spectra, components, valid) for member in self._each], dim=0)
+        return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
     def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
         """Of every member."""
@@ -71,7 +71,7 @@ class Ensemble(SpectralSpatialNetwork):
         return [cast(SpectralSpatialNetwork, member) for member in self.members]
 
 
-def _log_mean(logits: list[Tensor], dim: int) -> Tensor:
+def log_mean_softmax(logits: list[Tensor], dim: int) -> Tensor:
     """Logarithm of the mean softmax over members, with classes along an axis; underflow cannot happen."""
     logs = torch.stack([torch.log_softmax(each.float(), dim=dim) for each in logits])
     return torch.logsumexp(logs, dim=0) - math.log(len(logits))

@@ -91,17 +91,35 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
+        return self.forward_read(self.read_spectra(spectra), patches, valid)
+
+    def read_spectra(self, spectra: Tensor) -> Tensor:
+        """Features of the spectral branch (N, F); see `SpectralSpatialNetwork.read_spectra`."""
+        features: Tensor = self.spectral(spectra)
+        return features
+
+    def forward_read(self, read: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """See `SpectralSpatialNetwork.forward_read`."""
         mask = None if valid is None else valid[:, None]
-        start = self._start(patches, mask).flatten(1) if self.starts else spectra.new_zeros(())
-        return self._fuse(self.spectral(spectra), self.spatial(patches, mask).flatten(1), start)
+        start = self._start(patches, mask).flatten(1) if self.starts else read.new_zeros(())
+        return self._fuse(read, self.spatial(patches, mask).flatten(1), start)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         if not self.dense_capable:
             return super().dense(spectra, components, valid)
+        return self.dense_read(self.read_spectra_of_tile(spectra), components, valid)
+
+    def read_spectra_of_tile(self, spectra: Tensor) -> Tensor:
+        """Features of the spectral branch (F, h, w'); see `SpectralSpatialNetwork.read_spectra_of_tile`."""
         bands, height, width = spectra.shape
+        return self.spectral.columns(spectra.reshape(bands, -1)).reshape(-1, height, width)
+
+    def dense_read(self, read: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
+        """See `SpectralSpatialNetwork.dense_read`."""
+        height, width = read.shape[1:]
         tile, mask = components[None], None if valid is None else valid[None, None]
-        parts = [self.spectral.columns(spectra.reshape(bands, -1))]
+        parts = [read.flatten(1)]
         if self.spatial.features:
             parts.append(self.spatial(tile, mask)[0].flatten(1))
         start = self._start(tile, mask)[0].flatten(1) if self.starts else 0.0

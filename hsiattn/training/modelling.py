@@ -219,15 +219,7 @@ def _train(
 def _together(members: list[_Trained]) -> _Trained:
     """Trained networks as one; they share sizes, arguments and preparation."""
     first = members[0]
-    sizes = {name: first.arguments[name] for name in ("bands", "channels", "classes", "patch_size")}
-    own = {name: value for name, value in first.arguments.items() if name not in (*sizes, "name")}
-    arguments = {
-        "name": "ensemble",
-        **sizes,
-        "member": first.arguments["name"],
-        "members": len(members),
-        "member_arguments": own,
-    }
+    arguments = _around("ensemble", first.arguments, members=len(members))
     network = create_network(**arguments)
     states = [member.network.state_dict() for member in members]
     network.load_state_dict(
@@ -276,7 +268,7 @@ def _train_one(
     training = scene.gather(*fitted, preparation)
     nothing = training.take(np.empty(0, np.int64))
     validation = scene.gather(*aside, preparation) if len(aside[0]) else nothing
-    arguments = scene.network_arguments(training, chosen)
+    arguments = _network_arguments(scene, training, chosen)
     network = _network(arguments, seed)
     record = train_network(
         network,
@@ -339,7 +331,7 @@ def _fitted_on(
 ) -> _Trained:
     """A network after so many epochs, or the recipe's, on those pixels; `options` as in `train_network`."""
     nothing = pixels.training.take(np.empty(0, np.int64))
-    arguments = scene.network_arguments(pixels.training, chosen)
+    arguments = _network_arguments(scene, pixels.training, chosen)
     network, settings = _network(arguments, seed), scene.recipe.training
     options |= {"epochs": epochs, "preparation": pixels.preparation}
     record = train_network(network, pixels.training, nothing, settings, seed=seed, **options)
@@ -375,6 +367,21 @@ def _on_device(
     logits = logits_of(network.eval().to(device), pixels, device, record.precision)
     network.to("cpu")
     return logits
+
+
+def _network_arguments(scene: LabelledScene, pixels: LabelledPatches, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Those of the recipe's network for these pixels, or of one that shows it every patch from all sides."""
+    arguments, orientations = scene.network_arguments(pixels, chosen), scene.recipe.network.orientations
+    if orientations == 1:
+        return arguments
+    return _around("test-time-augmentation", arguments, orientations=orientations)
+
+
+def _around(name: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Arguments of a network that is made of others, from those of its members."""
+    sizes = {size: arguments[size] for size in ("bands", "channels", "classes", "patch_size")}
+    own = {key: value for key, value in arguments.items() if key not in (*sizes, "name")}
+    return {"name": name, **sizes, "member": arguments["name"], "member_arguments": own, **more}
 
 
 def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:

@@ -27,6 +27,8 @@ class NetworkSettings(_Settings):
     arguments: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, list[Any]] = Field(default_factory=dict)
     """Arguments to choose by cross-validating the warm start inside the training pixels, each with its candidates."""
+    orientations: Literal[1, 4, 8] = 1
+    """Test-time augmentation: in use, the mean of the probabilities for the patch as it is turned and mirrored."""
 
 
 class AugmentationSettings(_Settings):

@@ -7,7 +7,14 @@ import torch
 from torch.nn import functional
 
 from hsiattn.errors import RecipeError
-from hsiattn.networks import NETWORKS, FittedNetwork, create_network, network_class, patches_of_tile
+from hsiattn.networks import (
+    NETWORKS,
+    AugmentedAtTestTime,
+    FittedNetwork,
+    create_network,
+    network_class,
+    patches_of_tile,
+)
 
 BANDS, CHANNELS, CLASSES, PATCH = 20, 3, 4, 7
 GROUPED = {"hidden": 8, "width": 6, "embedding": 5, "group": 6}
@@ -49,6 +56,16 @@ VARIANTS = {
     "attendnet": ("attendnet", {"width": 6}),
     "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED | {"discriminant": False}}),
     "ensemble, patchwise": ("ensemble", {"members": 2, "member": "hierarchical", "member_arguments": HIERARCHICAL}),
+    "test-time augmentation": ("test-time-augmentation", {"member_arguments": GROUPED | {"discriminant": False}}),
+    "test-time augmentation, start": ("test-time-augmentation", {"member_arguments": GROUPED, "orientations": 4}),
+    "test-time augmentation, pooling": (
+        "test-time-augmentation",
+        {"member_arguments": GROUPED | {"pooling": "max", "attention": "none"}},
+    ),
+    "test-time augmentation, patchwise": (
+        "test-time-augmentation",
+        {"member": "hierarchical", "member_arguments": HIERARCHICAL},
+    ),
     "hierarchical": ("hierarchical", HIERARCHICAL),
     "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel"}),
 }
@@ -173,9 +190,11 @@ def test_a_few_pixels_can_be_learned_by_heart(network):
     spectra, patches, valid = _pixels(32)
     targets = torch.arange(32) % CLASSES
     optimizer = torch.optim.Adam(network.parameters(), lr=0.003)
-    for _ in range(400):
+    for step in range(400):
+        quarters = step if isinstance(network, AugmentedAtTestTime) else 0  # as training does, it must see all sides
+        sides = [torch.rot90(x.flip(-1) if quarters % 8 > 3 else x, quarters, (-2, -1)) for x in (patches, valid)]
         optimizer.zero_grad()
-        functional.cross_entropy(network(spectra, patches, valid), targets).backward()
+        functional.cross_entropy(network(spectra, *sides), targets).backward()
         optimizer.step()
     assert (network.eval()(spectra, patches, valid).argmax(dim=1) == targets).all()
 

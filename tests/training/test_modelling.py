@@ -626,3 +626,18 @@ def test_most_steps_are_a_limit_with_a_teacher_too(scene, tiny, classes, taught_
     recipe = _changed(taught_recipe, max_steps=1)
     model = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     assert model.bundle.training["epochs"] == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"ensemble": 2}, {"teacher": TeacherSettings(pixels=50)}])
+def test_a_recipe_may_show_patches_from_all_sides(changes, scene, tiny, classes, recipe, tmp_path):
+    network = recipe.network.model_copy(update={"orientations": 8})
+    turned = _changed(recipe, **changes).model_copy(update={"network": network})
+    bundle = make_model(as_source(scene), tiny.codes, classes, turned, SPLIT, device="cpu").bundle
+    innermost = bundle.arguments["member_arguments"] if changes.get("ensemble") else bundle.arguments
+    assert (innermost["member"], innermost["orientations"]) == (recipe.network.name, 8)
+    write_bundle(bundle, tmp_path / "turned.hsiattn")
+    kept = read_bundle(tmp_path / "turned.hsiattn")
+    source = as_source(scene)
+    np.testing.assert_array_equal(
+        predict_array(bundle, source)["land_cover"], predict_array(kept, source)["land_cover"]
+    )

@@ -70,6 +70,7 @@ def test_changes_are_applied_in_their_order_and_to_that_key_alone():
         ("patch_size=0", "patch_size"),
         ("preparation.scaling=log", "preparation.scaling"),
         ("network.nam=ssan", "network.nam"),
+        ("network.orientations=3", "network.orientations"),
         ("colour=red", "colour"),
         ("training.validation_share=1", "training.validation_share"),
     ],
