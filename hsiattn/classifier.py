@@ -145,13 +145,21 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         self._take(model.bundle)
         return self
 
-    def predict(self, scene: Scene) -> xr.Dataset:
-        """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1."""
-        return predict_array(self._fitted(), as_source(scene), device=self.device)
+    def predict(self, scene: Scene, *, smoothing: int = 0) -> xr.Dataset:
+        """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1.
 
-    def predict_proba(self, scene: Scene) -> xr.DataArray:
-        """Class probabilities (class, y, x) of a scene, float32; NaN where there is no data."""
-        predicted = predict_array(self._fitted(), as_source(scene), probabilities=True, device=self.device)
+        Parameters
+        ----------
+        smoothing
+            Steps by which class probabilities are smoothed between neighbours whose spectra are alike; 0 for none.
+        """
+        return predict_array(self._fitted(), as_source(scene), smoothing=smoothing, device=self.device)
+
+    def predict_proba(self, scene: Scene, *, smoothing: int = 0) -> xr.DataArray:
+        """Class probabilities (class, y, x) of a scene, float32, NaN without data; `smoothing` as in `predict`."""
+        predicted = predict_array(
+            self._fitted(), as_source(scene), probabilities=True, smoothing=smoothing, device=self.device
+        )
         return predicted["probabilities"]
 
     def write_land_cover(
@@ -175,7 +183,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         execution
             Memory, threads, workers, device; see `Execution`.
         outputs
-            What is written beside the map, and in which format; see `Outputs`.
+            What is written beside the map, in which format, and whether smoothed (`smoothing=2`); see `Outputs`.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -72,6 +73,17 @@ def test_a_map_written_window_by_window_is_the_prediction(fitted, tiny, tmp_path
     assert (tmp_path / "c.tif").exists()
     with pytest.raises(OutputError, match="--overwrite"):
         fitted.write_land_cover(tiny.scene, tmp_path / "m.tif")
+
+
+def test_smoothing_is_the_same_in_memory_and_in_the_written_map(fitted, tiny, tmp_path):
+    fitted.write_land_cover(tiny.scene, tmp_path / "m.tif", probabilities=tmp_path / "p.tif", smoothing=2)
+    shares = fitted.predict_proba(tiny.scene, smoothing=2)
+    with rasterio.open(tmp_path / "p.tif") as written:
+        np.testing.assert_allclose(written.read(), shares, atol=1e-5)
+    np.testing.assert_array_equal(
+        open_labels(tmp_path / "m.tif"), fitted.predict(tiny.scene, smoothing=2)["land_cover"]
+    )
+    assert not np.allclose(np.nan_to_num(shares), np.nan_to_num(fitted.predict_proba(tiny.scene)), atol=1e-3)
 
 
 def test_what_fitting_leaves_behind(fitted, labels):

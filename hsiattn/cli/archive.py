@@ -195,7 +195,7 @@ def classify_one(order: Order, models: Models, request: Request, title: str) -> 
 
     source = open_source(order.scene, request.key)
     bundle = models.fitting(source)
-    if request.resume and is_mapped(order.targets, bundle):
+    if request.resume and is_mapped(order.targets, bundle, request.smooth):
         return {"scene": order.scene, "map": order.targets.map, "left_alone": True}
     check_targets(order.targets, request)
     record = map_scene(bundle, source, order.targets, request, title)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import options, outputs
-from hsiattn.errors import AssessmentError, SceneError
+from hsiattn.cli import mapping, options, outputs
+from hsiattn.errors import AssessmentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ FORMATS = ("text", "json", "csv", "html")
 )  # fmt: skip
 @click.option(
     "--window", type=click.IntRange(1), metavar="PX",
-    help="Patch size for the leakage figure; default: the one that the map's tags name.",
+    help="Window of a pixel for the leakage figure; default: by the map's tags, the patch and what smoothing reaches.",
 )  # fmt: skip
 @options.classes
 @options.label_key
@@ -77,7 +77,7 @@ def assess(
         from hsiattn.sampling import read_split
 
         roles = read_split(split_file)
-        window = window or patch_size_of(land_cover_map)
+        window = window or window_of(land_cover_map)
         leaked = leakage_of(roles, window)
     report = compare(mapped, truth, roles=roles, window=window, leakage=leaked, notes=notes_on(land_cover_map))
     text = render(report, form)
@@ -123,36 +123,33 @@ def leakage_of(roles: NDArray[np.uint8], window: int) -> float:
 
 def notes_on(path: str) -> list[str]:
     """What the reader of a report should know of the model, from the tags of a map that hsiattn wrote."""
-    from hsiattn.scenes import open_raster
+    notes = []
+    if mapping.tags_of(path).get("HSIATTN_SEES_UNLABELLED") == "yes":
+        notes.append(
+            "unlabelled pixels took part in the training of the model: in its training scene the spectra of test "
+            "pixels, not their labels, may have been seen; leakage counts labelled pixels alone"
+        )
+    if steps := mapping.smoothing_of(path):
+        notes.append(
+            f"the map was smoothed ({steps} steps between alike neighbours): its figures are those of the model and "
+            "the smoothing together"
+        )
+    return notes
 
-    try:
-        with open_raster(path) as dataset:
-            tags = dataset.tags()
-    except SceneError:  # a map in a MATLAB or NumPy file, which has no tags and is none of ours
-        return []
-    if tags.get("HSIATTN_SEES_UNLABELLED") != "yes":
-        return []
-    return [
-        "unlabelled pixels took part in the training of the model: in its training scene the spectra of test pixels, "
-        "not their labels, may have been seen; leakage counts labelled pixels alone"
-    ]
 
+def window_of(path: str) -> int:
+    """Side in pixels of the window that decides a pixel of a map that hsiattn wrote, from the map's tags.
 
-def patch_size_of(path: str) -> int:
-    """Side of the network's patches in pixels, from the tags of a map that hsiattn wrote.
+    It is the network's patch, and where the map was smoothed also the patches of all pixels that take part in that.
 
     Raises
     ------
     AssessmentError
         The map carries no such tag.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
-
     try:
-        with rasterio.open(path) as dataset:
-            return int(dataset.tags()["HSIATTN_PATCH_SIZE"])
-    except (RasterioError, KeyError, ValueError) as error:
+        return int(mapping.tags_of(path)["HSIATTN_PATCH_SIZE"]) + 2 * mapping.smoothing_of(path)
+    except (KeyError, ValueError) as error:
         raise AssessmentError(
             f"{path} does not say which patch size it was made with", "name it with --window, 1 for a pixel-wise method"
         ) from error

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     "--probabilities", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
     help="Also write the probability of every class, one band each; default path: <map>_probabilities.tif.",
 )  # fmt: skip
+@click.option(
+    "--smooth", type=click.IntRange(0), default=0, show_default=True, metavar="N",
+    help="Smooth class probabilities in N steps between neighbours whose spectra are alike, each a pixel farther; "
+    "edges stay. 2 evens out single pixels, 0 is off.",
+)  # fmt: skip
 @options.driver
 @options.creation_options
 @click.option(
@@ -146,12 +151,13 @@ def classify_one(
         options.use_threads(request.threads)
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
         mapping.part_of(source, request.bounds)
+        check_smoothing(request.smooth, training)
         what = fitting.Training(scene=scene, labels=labels, key=request.key, device=request.device, **training)
         bundle = train(what, trained, request.overwrite)
     else:
         bundle = mapping.Models(request.model).fitting(source)
     if request.resume:
-        if mapping.is_mapped(targets, bundle):
+        if mapping.is_mapped(targets, bundle, request.smooth):
             report_left_alone(targets, as_json)
             return
         mapping.check_targets(targets, request)
@@ -159,12 +165,29 @@ def classify_one(
         record = mapping.map_scene(bundle, source, targets, request)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
-            if mapping.is_mapped(targets, bundle):  # Ctrl-C came when all was done
+            if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done
                 raise Failure(f"interrupted; {targets.map} is whole, a map of this model") from interrupt
             raise
         model = "" if trained is None else f" and -m {trained} in place of --labels"
         raise Failure(f"interrupted; finished windows are kept, go on with --resume{model}") from interrupt
     report(record, targets, as_json)
+
+
+def check_smoothing(steps: int, training: dict[str, Any]) -> None:
+    """Refuse, before it is trained, a model whose maps could not be smoothed as wanted.
+
+    Raises
+    ------
+    HsiattnError
+        It could not, or there is no such recipe.
+    """
+    if not steps:
+        return
+    from hsiattn.mapping import smoothing
+    from hsiattn.training import load_recipe
+
+    recipe = load_recipe(training["recipe"], training["settings"])
+    smoothing.check_smoothing(steps, recipe.preparation.model_dump())
 
 
 def train(request: fitting.Training, path: str, overwrite: bool) -> Bundle:

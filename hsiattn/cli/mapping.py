@@ -38,6 +38,7 @@ class Request:
     confidence: str | None
     confidence_kind: ConfidenceKind | None
     probabilities: str | None
+    smooth: int
     driver: str
     creation_options: dict[str, str]
     window_size: int | None
@@ -56,7 +57,7 @@ class Request:
 
         return Outputs(
             targets.map, targets.confidence, self.confidence_kind or "max", targets.probabilities, self.driver,
-            self.creation_options, self.overwrite,
+            self.creation_options, self.overwrite, self.smooth,
         )  # fmt: skip
 
     @property
@@ -203,22 +204,35 @@ def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | Non
     return None if bounds is None else source.grid.window_touching(*bounds)
 
 
-def is_mapped(targets: Targets, bundle: Bundle) -> bool:
-    """Whether all rasters of a scene are there and the map was made by this very model."""
-    return all(os.path.exists(path) for path in targets) and model_of(targets.map) == bundle.digest
+def is_mapped(targets: Targets, bundle: Bundle, smooth: int) -> bool:
+    """Whether all rasters of a scene are there and the map was made by this very model with that smoothing."""
+    made_by = (bundle.digest, smooth)
+    return (
+        all(os.path.exists(path) for path in targets) and (model_of(targets.map), smoothing_of(targets.map)) == made_by
+    )
 
 
 def model_of(map_path: str) -> str | None:
     """Digest of the model that made a map; None where the file does not say, or is no raster."""
+    return tags_of(map_path).get("HSIATTN_MODEL_SHA256") or None
+
+
+def smoothing_of(map_path: str) -> int:
+    """Steps by which class probabilities were smoothed for a map; 0 where the file says nothing of it."""
+    steps = tags_of(map_path).get("HSIATTN_SMOOTHING", "0")
+    return int(steps) if steps.isdecimal() else 0
+
+
+def tags_of(map_path: str) -> dict[str, str]:
+    """What a raster says of itself; nothing where it is none."""
     from hsiattn.errors import SceneError
     from hsiattn.scenes import open_raster
 
     try:
         with open_raster(map_path) as raster:
-            digest: str | None = raster.tags().get("HSIATTN_MODEL_SHA256")
-    except SceneError:
-        return None
-    return digest or None
+            return dict(raster.tags())
+    except SceneError:  # missing, or a map in a MATLAB or NumPy file, which has no tags and is none of ours
+        return {}
 
 
 def check_targets(targets: Targets, request: Request) -> None:
@@ -227,11 +241,13 @@ def check_targets(targets: Targets, request: Request) -> None:
     Raises
     ------
     OutputError
-        As `refuse_existing`; where the map of another model is in the way of `--resume`, the message says so.
+        As `refuse_existing`; where another map is in the way of `--resume`, the message says so.
     """
     if request.resume and not request.overwrite and model_of(targets.map) is not None:
         whole = all(map(os.path.exists, targets))
-        what = "was made by another model" if whole else "is there, but not all the rasters that should lie beside it"
+        same = smoothing_of(targets.map) == request.smooth
+        other = "was made by another model" if same else "was made with another --smooth"
+        what = other if whole else "is there, but not all the rasters that should lie beside it"
         raise OutputError(f"{targets.map} {what}", "add --overwrite to replace it")
     outputs.refuse_existing(targets, request.overwrite)
 

@@ -109,6 +109,8 @@ def classify_scene(
         The mask has another size than the scene, or the part lies outside of it.
     OutputError
         An output exists already or cannot be written; or what is to be resumed was another map.
+    RecipeError
+        Smoothing is asked for, and the model offers no guide to smooth by.
     SceneError
         The scene is smaller than the patch, or cannot be read.
     """
@@ -119,13 +121,14 @@ def classify_scene(
     classifier = WindowClassifier(
         bundle,
         source,
-        execution.plan(bundle, source, area),
+        execution.plan(bundle, source, area, smoothing=outputs.smoothing),
         mask=mask,
         confidence=check_kind(outputs.confidence_kind) if outputs.confidence is not None else None,
         probabilities=outputs.probabilities is not None,
         device=execution.device,
         precision=execution.precision,
         cache=Memory.within(execution.ram).cache_for(source),
+        smoothing=outputs.smoothing,
     )
     record = MappingRecord(int(area.height) * int(area.width), messages=_notes(bundle, source))
     with _journal(outputs, classifier, resume) as journal:
@@ -153,11 +156,21 @@ def predict_array(
     *,
     mask: NDArray[np.bool_] | None = None,
     probabilities: bool = False,
+    smoothing: int = 0,
     device: str = "auto",
     precision: Precision | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """The land cover of a scene in memory.
+
+    Parameters
+    ----------
+    mask
+        (H, W), where a class is wanted; None for everywhere.
+    probabilities
+        Whether those of all classes are wanted.
+    smoothing
+        Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
 
     Returns
     -------
@@ -168,7 +181,7 @@ def predict_array(
 
     Raises
     ------
-    BandError, GridError, SceneError
+    BandError, GridError, RecipeError, SceneError
         As in `classify_scene`.
     """
     import xarray as xr
@@ -176,7 +189,7 @@ def predict_array(
     from hsiattn.scenes import georeference
 
     grid, execution = source.grid, Execution(device=device, precision=precision)
-    plan = execution.plan(bundle, source, source.extent)
+    plan = execution.plan(bundle, source, source.extent, smoothing=smoothing)
     classifier = WindowClassifier(
         bundle,
         source,
@@ -186,6 +199,7 @@ def predict_array(
         probabilities=probabilities,
         device=device,
         precision=precision,
+        smoothing=smoothing,
     )
     codes = np.zeros((grid.height, grid.width), dtype=np.int32)
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)

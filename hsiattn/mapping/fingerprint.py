@@ -28,6 +28,7 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
         "mask": _state_of_mask(classifier.mask),
         "confidence": classifier.confidence,
         "probabilities": classifier.probabilities,
+        "smoothing": classifier.smoothing.steps if classifier.smoothing else None,
         "device": device.type,
         "precision": choose_precision(classifier.precision, device),
         "torch": torch.__version__,

@@ -66,7 +66,7 @@ class NetworkRunner:
         DeviceError
             A single row does not fit.
         """
-        with self._on_own_stream():
+        with self.on_own_stream():
             first = 0
             while first < height:
                 rows = slice(first, min(first + max(1, self._pixels // width), height))
@@ -87,7 +87,7 @@ class NetworkRunner:
         self._pixels = rows // 2 * width
 
     @contextmanager
-    def _on_own_stream(self) -> Iterator[None]:
+    def on_own_stream(self) -> Iterator[None]:
         """On a GPU every thread has a stream of its own, so that one window is copied while another is computed."""
         if self.device.type != "cuda":
             yield

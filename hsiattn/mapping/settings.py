@@ -16,6 +16,7 @@ from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
 from hsiattn.mapping.results import WindowResult
+from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
@@ -39,6 +40,8 @@ class Outputs:
         See `ConfidenceKind`.
     driver, creation_options, overwrite
         Format, GDAL's options for it, and whether existing files are replaced.
+    smoothing
+        Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
     """
 
     map: str | os.PathLike[str]
@@ -48,6 +51,7 @@ class Outputs:
     driver: str = "GTiff"
     creation_options: Mapping[str, Any] | None = None
     overwrite: bool = False
+    smoothing: int = 0
 
     def writer(self, bundle: Bundle, source: SceneSource, area: Window) -> LandCoverWriter:
         """What writes them, once everything has been found to be writable.
@@ -69,7 +73,7 @@ class Outputs:
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
-            tags=_tags(bundle),
+            tags=_tags(bundle, self.smoothing),
         )
         writer.rehearse()
         return writer
@@ -113,14 +117,17 @@ class Execution:
         """Windows that a process computes at the same time."""
         return (self.threads or torch.get_num_threads()) if self.here else 1
 
-    def plan(self, bundle: Bundle, source: SceneSource, area: Window) -> WindowPlan:
-        """The windows of an area.
+    def plan(self, bundle: Bundle, source: SceneSource, area: Window, *, smoothing: int = 0) -> WindowPlan:
+        """The windows of an area, where class probabilities are smoothed by so many steps.
 
         Raises
         ------
         OutputError
-            There is too little memory.
+            There is too little memory, or the smoothing is out of range.
+        RecipeError
+            The model offers no guide to smooth by.
         """
+        smooth = Smoothing.of(bundle, smoothing)
         memory = Memory.within(self.ram)
         if self.window_size is not None:
             return WindowPlan(area, self.window_size, self.window_size)
@@ -128,12 +135,13 @@ class Execution:
             source,
             area,
             bands=len(bundle.preparation.bands),
-            halo=bundle.patch_size // 2,
+            halo=bundle.patch_size // 2 + smoothing,
             memory=memory.windows,
             at_once=windows_in_flight(self.windows_at_once),
             threads=self.windows_at_once,
             dense=bundle.network.dense_capable,
             on_gpu=choose_device(self.device).type == "cuda",
+            kept=smooth.bytes_per_pixel(len(bundle.classes)) if smooth else 0,
         )
 
     def run(self, classifier: WindowClassifier, numbers: Iterable[int]) -> Generator[WindowResult, None, None]:
@@ -143,9 +151,11 @@ class Execution:
         return run_on_cluster(classifier, numbers, workers=self.workers, address=self.dask)
 
 
-def _tags(bundle: Bundle) -> dict[str, str]:
+def _tags(bundle: Bundle, smoothing: int) -> dict[str, str]:
     versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
     tags = {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
     if bundle.training.get("sees_unlabelled"):
         tags["HSIATTN_SEES_UNLABELLED"] = "yes"  # for the report: the leakage figure knows nothing of it
+    if smoothing:
+        tags["HSIATTN_SMOOTHING"] = str(smoothing)
     return tags

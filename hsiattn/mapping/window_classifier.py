@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,13 @@ from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
+from hsiattn.mapping.smoothing import Plane, Smoothing
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.sampling import Tile, read_tile
 from hsiattn.scenes import SceneSource
+
+_LEAST_SHARE = 1e-30
+"""Of a class, so that its logarithm is finite in float32."""
 
 Mask = NDArray[np.bool_] | SceneSource
 """Where a class is wanted, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
@@ -33,10 +37,28 @@ nodata are not wanted."""
 
 @dataclass(frozen=True, eq=False)
 class ReadWindow:
-    """A window as read, on its way to the network."""
+    """A window as read, on its way to the network.
+
+    Attributes
+    ----------
+    number
+        Of the window.
+    tile
+        What the network sees: the window, the pixels around it that smoothing reaches into, and the halo of patches;
+        None where no class is wanted.
+    place
+        Of the window in the tile without the halo.
+    wanted
+        (h, w), True where the window gets a class.
+    missing
+        Pixels that were wanted but hold no data.
+    seconds
+        That reading took.
+    """
 
     number: int
     tile: Tile | None
+    place: Plane
     wanted: NDArray[np.bool_]
     missing: int
     seconds: float
@@ -64,6 +86,8 @@ class WindowClassifier:
         the one the model was trained in.
     cache
         Bytes for GDAL's cache of the scene's blocks.
+    smoothing
+        Steps by which class probabilities are smoothed, see `Smoothing`; 0 for none.
 
     Raises
     ------
@@ -71,6 +95,8 @@ class WindowClassifier:
         The scene's bands do not fit the model.
     GridError
         The mask has another size than the scene.
+    OutputError, RecipeError
+        There is no such smoothing, or the model offers no guide for any.
     TrainingError
         There is no such device.
     """
@@ -87,6 +113,7 @@ class WindowClassifier:
         device: str = "auto",
         precision: Precision | None = None,
         cache: int = LEAST_CACHE,
+        smoothing: int = 0,
     ) -> None:
         self.bundle = bundle
         self.source = source
@@ -97,6 +124,7 @@ class WindowClassifier:
         self.device = device
         self.cache = cache
         self.precision: Precision = precision or bundle.training.get("precision", "32")
+        self.smoothing = Smoothing.of(bundle, smoothing)
         self.bands = bundle.match(source)
         choose_device(device)
         _check_mask(mask, source)
@@ -107,7 +135,7 @@ class WindowClassifier:
         return self.classify(self.read(number))
 
     def read(self, number: int) -> ReadWindow:
-        """A window and what the patches at its edge reach into.
+        """A window and what its smoothing and the patches at its edge reach into.
 
         Raises
         ------
@@ -117,14 +145,15 @@ class WindowClassifier:
         began = time.perf_counter()
         window, network = self.plan[number], self.bundle.network
         allowed = self._allowed(window)
+        seen, place = _grown(window, self.smoothing.steps if self.smoothing else 0, self.source)
         if not allowed.any():
-            return ReadWindow(number, None, allowed, 0, time.perf_counter() - began)
+            return ReadWindow(number, None, place, allowed, 0, time.perf_counter() - began)
         halo = network.patch_size // 2
-        tile = read_tile(self.source, window, halo, self.bands, network.edge)
-        measured = tile.valid[_core(halo, allowed.shape)]
+        tile = read_tile(self.source, seen, halo, self.bands, network.edge)
+        measured = tile.valid[_core(halo, tile.valid.shape)][place]
         wanted = allowed & measured
         missing = int(np.count_nonzero(allowed & ~measured))
-        return ReadWindow(number, tile if wanted.any() else None, wanted, missing, time.perf_counter() - began)
+        return ReadWindow(number, tile if wanted.any() else None, place, wanted, missing, time.perf_counter() - began)
 
     def classify(self, read: ReadWindow) -> WindowResult:
         """Land cover of a window that was read.
@@ -134,35 +163,61 @@ class WindowClassifier:
         DeviceError
             The window does not fit the memory of the GPU.
         """
-        classes, (height, width) = len(self.bundle.classes), read.wanted.shape
-        values = np.zeros((height, width), dtype=np.uint8 if classes <= 255 else np.uint16)
-        confidence = np.full((height, width), np.nan, dtype=np.float32) if self.confidence else None
-        probabilities = np.full((classes, height, width), np.nan, dtype=np.float32) if self.probabilities else None
-        preparing = computing = 0.0
+        canvas = _Canvas.of(read.wanted, len(self.bundle.classes), self.confidence, self.probabilities)
+        timer = _Timer(read.seconds)
+        if read.tile is not None:
+            paint = self._paint if self.smoothing is None else self._paint_smoothed
+            paint(read, read.tile, canvas, timer)
+        window = self.plan.on_map(self.plan[read.number])
+        return WindowResult(
+            read.number, window, canvas.values, canvas.confidence, canvas.probabilities, read.missing, timer.seconds
+        )
+
+    def _paint(self, read: ReadWindow, tile: Tile, canvas: _Canvas, timer: _Timer) -> None:
         runner = self._runner()
 
         def fill(rows: slice) -> None:
-            nonlocal preparing, computing
-            assert read.tile is not None
-            began, wanted = time.perf_counter(), read.wanted[rows]
-            parts = self._prepare(read.tile, rows)
-            prepared = time.perf_counter()
-            logits = runner.logits(*parts, wanted)
-            values[rows] = np.where(wanted, logits.argmax(dim=0).cpu().numpy() + 1, 0)
-            if self.bundle.temperature != 1.0:
-                logits = logits / self.bundle.temperature
-            if confidence is not None and self.confidence is not None:
-                confidence[rows][wanted] = _array(confidence_of(logits, self.confidence))[wanted]
-            if probabilities is not None:
-                probabilities[:, rows][:, wanted] = _array(torch.softmax(logits, dim=0))[:, wanted]
-            preparing += prepared - began
-            computing += time.perf_counter() - prepared
+            wanted = read.wanted[rows]
+            with timer.preparing():
+                parts = self._prepare(tile, rows)
+            with timer.computing():
+                canvas.fill(rows, runner.logits(*parts, wanted), self.bundle.temperature)
 
-        if read.tile is not None:
-            runner.in_strips(height, width, fill)
-        window = self.plan.on_map(self.plan[read.number])
-        seconds = Seconds(read.seconds, preparing, computing)
-        return WindowResult(read.number, window, values, confidence, probabilities, read.missing, seconds)
+        height, width = read.wanted.shape
+        runner.in_strips(height, width, fill)
+
+    def _paint_smoothed(self, read: ReadWindow, tile: Tile, canvas: _Canvas, timer: _Timer) -> None:
+        """First all probabilities, of the pixels that smoothing reaches too, whether wanted or not; then their means.
+
+        Wanted pixels depend on the others, so a mask must change no pixel inside it.
+        """
+        smoothing, runner, halo = self.smoothing, self._runner(), self.bundle.patch_size // 2
+        assert smoothing is not None
+        valid = tile.valid[_core(halo, tile.valid.shape)]
+        with runner.on_own_stream():
+            present = torch.from_numpy(np.ascontiguousarray(valid)).to(runner.device)
+            shares = torch.zeros((len(self.bundle.classes), *valid.shape), device=runner.device)
+            guide = torch.zeros((len(smoothing.guide), *valid.shape), device=runner.device)
+
+        def evaluate(rows: slice) -> None:
+            with timer.preparing():
+                spectra, components, there = self._prepare(tile, rows)
+            with timer.computing():
+                logits = runner.logits(spectra, components, there, valid[rows])
+                shares[:, rows] = torch.softmax(logits / self.bundle.temperature, dim=0)
+                of_core = smoothing.guide_of(components)[:, *_core(halo, there.shape)]
+                guide[:, rows] = torch.from_numpy(of_core).to(runner.device)
+
+        def fill(rows: slice) -> None:
+            first, last = read.place[0].start + rows.start, read.place[0].start + rows.stop
+            seen = slice(max(0, first - smoothing.steps), last + smoothing.steps)
+            with timer.computing():
+                smoothed = smoothing(shares[:, seen], guide[:, seen], present[seen])
+                within = smoothed[:, first - seen.start : last - seen.start, read.place[1]]
+                canvas.fill(rows, within.clamp_min(_LEAST_SHARE).log(), 1.0)
+
+        for shape, work in ((valid.shape, evaluate), (read.wanted.shape, fill)):
+            runner.in_strips(shape[0], shape[1], work)
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -184,8 +239,7 @@ class WindowClassifier:
         with_halo = slice(rows.start, rows.stop + 2 * halo)
         valid = tile.valid[with_halo]
         spectra, components = self.bundle.preparation.transform(tile.values[:, with_halo], valid, self.source.scale)
-        core = _core(halo, (rows.stop - rows.start, valid.shape[1] - 2 * halo))
-        return spectra[(slice(None), *core)], components, valid
+        return spectra[:, *_core(halo, valid.shape)], components, valid
 
     def _runner(self) -> NetworkRunner:
         """The network on its device, put there once per process."""
@@ -211,8 +265,70 @@ class WindowClassifier:
         self._open.enter_context(self.ready())
 
 
-def _core(halo: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    return slice(halo, halo + shape[0]), slice(halo, halo + shape[1])
+class _Timer:
+    """Adds up where the time of a window goes."""
+
+    def __init__(self, reading: float) -> None:
+        self.seconds = Seconds(reading)
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds = replace(self.seconds, preparing=self.seconds.preparing + time.perf_counter() - began)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds = replace(self.seconds, computing=self.seconds.computing + time.perf_counter() - began)
+
+
+@dataclass(frozen=True, eq=False)
+class _Canvas:
+    """The rasters of a window, filled strip by strip; names as in `WindowResult`."""
+
+    wanted: NDArray[np.bool_]
+    values: NDArray[np.unsignedinteger[Any]]
+    kind: ConfidenceKind | None
+    confidence: NDArray[np.float32] | None
+    probabilities: NDArray[np.float32] | None
+
+    @classmethod
+    def of(cls, wanted: NDArray[np.bool_], classes: int, kind: ConfidenceKind | None, probabilities: bool) -> _Canvas:
+        """Without a class anywhere."""
+        return cls(
+            wanted,
+            np.zeros(wanted.shape, dtype=np.uint8 if classes <= 255 else np.uint16),
+            kind,
+            np.full(wanted.shape, np.nan, dtype=np.float32) if kind else None,
+            np.full((classes, *wanted.shape), np.nan, dtype=np.float32) if probabilities else None,
+        )
+
+    def fill(self, rows: slice, logits: Tensor, temperature: float) -> None:
+        """Fill rows in from their logits (K, h, w)."""
+        wanted = self.wanted[rows]
+        self.values[rows] = np.where(wanted, logits.argmax(dim=0).cpu().numpy() + 1, 0)
+        if temperature != 1.0:
+            logits = logits / temperature
+        if self.confidence is not None and self.kind is not None:
+            self.confidence[rows][wanted] = _array(confidence_of(logits, self.kind))[wanted]
+        if self.probabilities is not None:
+            self.probabilities[:, rows][:, wanted] = _array(torch.softmax(logits, dim=0))[:, wanted]
+
+
+def _core(halo: int, shape: tuple[int, ...]) -> Plane:
+    """Where a tile of that shape is no halo."""
+    return slice(halo, shape[0] - halo), slice(halo, shape[1] - halo)
+
+
+def _grown(window: Window, reach: int, source: SceneSource) -> tuple[Window, Plane]:
+    """The window and what lies so many pixels around it inside the scene, and where in that the window stands."""
+    (top, bottom), (left, right) = window.toranges()
+    rows = max(0, top - reach), min(source.height, bottom + reach)
+    columns = max(0, left - reach), min(source.width, right + reach)
+    place = slice(top - rows[0], bottom - rows[0]), slice(left - columns[0], right - columns[0])
+    return Window.from_slices(rows, columns), place
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -131,6 +131,7 @@ def plan_windows(
     threads: int,
     dense: bool = True,
     on_gpu: bool = False,
+    kept: int = 0,
 ) -> WindowPlan:
     """Windows that suit the file, the memory and the threads.
 
@@ -153,10 +154,12 @@ def plan_windows(
         Whether the network takes whole windows or patches.
     on_gpu
         Whether it runs on a GPU, which larger windows keep busier.
+    kept
+        Bytes per pixel of what a window holds beside its values until all of it is computed.
     """
     height, width = int(area.height), int(area.width)
     # A window is held as stored; while it is read, a second time.
-    fitting = memory // (at_once * 2 * bands * source.dtype.itemsize)
+    fitting = memory // (at_once * (2 * bands * source.dtype.itemsize + kept))
     enough_for_all = max(1, height * width // (_PER_THREAD * threads))
     useful = _LARGEST_PATCHWISE if not dense else _LARGEST_ON_GPU if on_gpu else _LARGEST_DENSE
     most = min(fitting, useful, enough_for_all)

@@ -122,3 +122,17 @@ def test_reports_of_taught_models_say_that_unlabelled_pixels_took_part(desk, mod
     assert not [note for note in other if "unlabelled" in note]
     html = hsiattn("assess", "taught.tif", "--reference", "labels.tif", "--format", "html").stdout
     assert "unlabelled pixels took part in the training" in html
+
+
+def test_the_report_of_a_smoothed_map_says_so_and_counts_what_smoothing_reaches_as_window(desk, model, hsiattn):
+    split = model.parent / "split.tif"
+    reports = []
+    for steps in (0, 2):
+        mapped = hsiattn("classify", "scene.tif", f"{steps}.tif", "-m", model, "--device", "cpu", "--smooth", steps)
+        assert mapped.exit_code == 0, mapped.stderr
+        result = hsiattn("assess", f"{steps}.tif", "--reference", "labels.tif", "--split", split, "--json")
+        reports.append(json.loads(result.stdout))
+    plain, smooth = ([note for note in report["notes"] if "smoothed" in note] for report in reports)
+    assert (plain, len(smooth)) == ([], 1)
+    assert smooth[0].startswith("the map was smoothed (2 steps")
+    assert [report["window"] for report in reports] == [5, 9]

@@ -321,3 +321,40 @@ def test_options_that_contradict_each_other_are_a_usage_error(desk, hsiattn, opt
     result = hsiattn("classify", "scene.tif", *options)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+# -- smoothing ---------------------------------------------------------------------------------------------------------
+
+
+def test_smoothing_is_off_unless_asked_for_and_the_map_says_what_it_was(classify):
+    classify("plain.tif")
+    classify("off.tif", "--smooth", 0)
+    classify("smooth.tif", "--smooth", 3)
+    with rasterio.open("plain.tif") as plain, rasterio.open("smooth.tif") as smooth:
+        assert "HSIATTN_SMOOTHING" not in plain.tags()
+        assert smooth.tags()["HSIATTN_SMOOTHING"] == "3"
+        np.testing.assert_array_equal(plain.read(1) == 0, smooth.read(1) == 0)
+    with open("plain.tif", "rb") as plain, open("off.tif", "rb") as off:
+        assert plain.read() == off.read()
+
+
+def test_a_smoothed_map_does_not_depend_on_the_windows(classify):
+    for name, size in (("a", 7), ("b", 64)):
+        classify(f"{name}.tif", "--smooth", 2, "--confidence", "--window-size", size)
+    with rasterio.open("a_confidence.tif") as one, rasterio.open("b_confidence.tif") as other:
+        np.testing.assert_allclose(one.read(1), other.read(1), atol=1e-5)
+
+
+def test_resume_leaves_a_map_alone_only_with_the_same_smoothing(classify, refused, model):
+    classify("--smooth", 2)
+    assert classify("--smooth", 2, "--resume") == {"map": "scene_classes.tif", "left_alone": True}
+    line = refused("classify", "scene.tif", "-m", model, "--resume")
+    assert "was made with another --smooth; add --overwrite" in line
+
+
+def test_smoothing_out_of_range_or_without_a_guide_is_refused_before_any_training(desk, hsiattn, model, refused):
+    assert "33 is no number of smoothing steps" in refused("classify", "scene.tif", "-m", model, "--smooth", 33)
+    assert hsiattn("classify", "scene.tif", "-m", model, "--smooth", -1).exit_code == 2
+    trained = ("classify", "scene.tif", "--labels", "labels.tif", "--smooth", 1)
+    assert "without noise components" in refused(*trained, "--recipe", "svm")
+    assert "33 is no number" in refused(*trained[:-1], 33)

@@ -185,3 +185,12 @@ def test_what_makes_no_sense_for_many_scenes_is_a_usage_error(archive, hsiattn, 
     result = hsiattn("classify", *arguments)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_smoothed_maps_are_left_alone_where_the_same_smoothing_is_asked_for(classify, archive):
+    assert classify("archive/*.tif", "--smooth", 1)[0] == 0
+    status, document, _ = classify("archive/*.tif", "--smooth", 1, "--resume")
+    assert (status, document["left_alone"]) == (0, 3)
+    status, document, stderr = classify("archive/*.tif", "--smooth", 2, "--resume")
+    assert (status, document["failed"]) == (1, 3)
+    assert stderr.count("was made with another --smooth") == 3
