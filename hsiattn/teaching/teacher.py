@@ -1,10 +1,10 @@
-"""The teacher: class probabilities of all pixels around the labels, from linear discriminants and their neighbours."""
+"""The teacher: class probabilities of all pixels around the labels, from discriminants and their neighbours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 
 from hsiattn.assessment.calibration import fit_temperature
 from hsiattn.teaching.area import TeachingArea
-from hsiattn.teaching.views import ALL_VIEWS, AreaViews, View
+from hsiattn.teaching.views import VIEWS, AreaViews, Form, View
 
 _FOLDS, _ROUNDS = 5, 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
@@ -21,7 +21,7 @@ _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
 _TEMPERATURES = (0.3, 100.0)
 _LEAST = 1e-6
 _LEAST_PRIOR = 0.02
-_STEPS = 50
+_STEPS, _STACKING_STEPS = 50, 200
 
 
 class TeacherSettings(BaseModel):
@@ -35,8 +35,12 @@ class TeacherSettings(BaseModel):
     """Unlabelled pixels that the network learns from, drawn from the area."""
     label_weight: int = Field(default=2, ge=1)
     """A labelled pixel counts as so many of these."""
-    views: int = Field(default=3, ge=1)
-    """Discriminants that are averaged: the best in cross-validation inside the training pixels."""
+    linear_views: int = Field(default=2, ge=1)
+    """Linear discriminants that take part: the best in cross-validation inside the training pixels."""
+    quadratic_views: int = Field(default=1, ge=0)
+    """Likewise quadratic ones, in which every class has a covariance of its own."""
+    kernel_views: int = Field(default=1, ge=0)
+    """Likewise those by kernels, for classes of several kinds."""
     prior_strength: float = Field(default=0.5, ge=0, le=1)
     """How far class frequencies, estimated from the unlabelled pixels, count; 0 takes all for equally frequent."""
 
@@ -67,9 +71,9 @@ def teach(
 ) -> Lesson:
     """Class probabilities of every pixel of an area.
 
-    Every view of the spectra has a linear discriminant with its temperature; the best views are averaged, class
-    frequencies are estimated, and probabilities are smoothed between alike neighbours as far as it helps. Whatever is
-    chosen is chosen by cross-validation inside the labelled pixels.
+    Every view of the spectra has a discriminant with its temperature; the best views of every form are mixed by what
+    each says of left-out pixels, class frequencies are estimated, and probabilities are smoothed between alike
+    neighbours as far as it helps. Whatever is chosen is chosen by cross-validation inside the labelled pixels.
 
     Parameters
     ----------
@@ -77,19 +81,15 @@ def teach(
         Indices (M,) in the area of the labelled pixels, and their classes (M,); every class 0 … K - 1 must be there.
     """
     views = AreaViews(area)
-    logits = {view: _left_out_logits(views, view, labelled, targets, seed) for view in ALL_VIEWS}
-    tried = np.isfinite(logits[ALL_VIEWS[0]]).all(axis=1)
-    temperatures = {view: _temperature(values[tried], targets[tried]) for view, values in logits.items()}
-    losses = {view: _loss(values[tried] / temperatures[view], targets[tried]) for view, values in logits.items()}
-    best = sorted(ALL_VIEWS, key=lambda view: losses[view])[: settings.views]
+    mixture = _choose_views(views, labelled, targets, settings, seed)
 
     def judge(known: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of all pixels by the best views, knowing only those pixels' labels."""
+        """Probabilities (N, K) of all pixels by the mixture, knowing only those pixels' labels."""
         parts = (
-            softmax(views.discriminant(view, known, classes).logits(views[view]) / temperatures[view], axis=1)
-            for view in best
+            weight * softmax(views.discriminant(view, known, classes).logits(views[view]) / temperature, axis=1)
+            for view, weight, temperature in mixture
         )
-        shares = np.asarray(sum(parts), dtype=np.float64) / len(best)
+        shares = np.asarray(sum(parts), dtype=np.float64)
         shares[known] = np.eye(shares.shape[1])[classes]
         return shares
 
@@ -101,7 +101,7 @@ def teach(
     shares = _smoothed(views, shares, hold)
     record = {
         "pixels": len(area),
-        "views": [str(view) for view in best],
+        "views": {str(part.view): round(part.weight, 4) for part in mixture},
         "smoothing": hold,
         "temperature": round(temperature, 4),
         "class_frequencies": [round(float(prior), 4) for prior in priors],
@@ -110,6 +110,65 @@ def teach(
     probabilities = softmax(np.log(shares) / temperature, axis=1).astype(np.float32)
     probabilities[labelled] = np.eye(len(priors))[targets]
     return Lesson(probabilities, record)
+
+
+class _Part(NamedTuple):
+    """A view in a mixture, with its weight, and the temperature of its logits."""
+
+    view: View
+    weight: float
+    temperature: float
+
+
+def _choose_views(
+    views: AreaViews,
+    labelled: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    settings: TeacherSettings,
+    seed: int,
+) -> list[_Part]:
+    """The best views of every form, by the log-likelihood of left-out pixels, and the weights that suit these best."""
+    wanted: dict[Form, int] = {
+        "linear": settings.linear_views,
+        "quadratic": settings.quadratic_views,
+        "kernel": settings.kernel_views,
+    }
+    temperatures: dict[View, float] = {}
+    chosen: list[View] = []
+    likelihoods: list[NDArray[np.float64]] = []  # of the true class of left-out pixels
+    for form, count in wanted.items():
+        tried = {}
+        for view in VIEWS[form] if count else ():
+            logits = _left_out_logits(views, view, labelled, targets, seed)
+            known = np.isfinite(logits).all(axis=1)
+            temperatures[view] = _temperature(logits[known], targets[known])
+            tried[view] = _log_likelihood(logits[known] / temperatures[view], targets[known])
+        best = sorted(tried, key=lambda view: -tried[view].sum())[:count]
+        chosen += best
+        likelihoods += [np.exp(tried[view]) for view in best]
+    weights = stacking_weights(np.stack(likelihoods, axis=1))
+    return [_Part(view, float(weight), temperatures[view]) for view, weight in zip(chosen, weights, strict=True)]
+
+
+def stacking_weights(likelihoods: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (F,) of the mixture of F experts under which left-out pixels are likeliest.
+
+    By expectation maximisation (Smyth and Wolpert 1999). To every expert, one pixel is added that only it explains:
+    experts that do equally well weigh the same, and few labels leave no expert without a say.
+
+    Parameters
+    ----------
+    likelihoods
+        (M, F) probability that each expert gives to the true class of each left-out pixel.
+    """
+    experts = likelihoods.shape[1]
+    likelihoods = np.maximum(likelihoods, _LEAST)
+    weights = np.full(experts, 1.0 / experts)
+    for _ in range(_STACKING_STEPS):
+        shares = weights * likelihoods
+        weights = (shares / shares.sum(axis=1, keepdims=True)).sum(axis=0) + 1.0
+        weights /= weights.sum()
+    return np.asarray(weights)
 
 
 def estimated_priors(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -184,8 +243,11 @@ def _temperature(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> flo
     return fit_temperature(logits, targets, bounds=_TEMPERATURES) if len(targets) else 1.0
 
 
+def _log_likelihood(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(M,) of the classes of M pixels."""
+    return np.asarray(log_softmax(logits, axis=1)[np.arange(len(targets)), targets])
+
+
 def _loss(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
     """Mean negative log-likelihood."""
-    if not len(targets):
-        return 0.0
-    return float(-log_softmax(logits, axis=1)[np.arange(len(targets)), targets].mean())
+    return -float(_log_likelihood(logits, targets).mean()) if len(targets) else 0.0

@@ -1,8 +1,8 @@
-"""The spectra of an area seen in several ways and at several scales, and linear discriminants on each."""
+"""The spectra of an area seen in several ways and at several scales, and discriminants on each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +12,14 @@ from hsiattn.noise import noise_components, noise_covariance
 from hsiattn.preparation import covariance_within
 from hsiattn.teaching.area import TeachingArea
 from hsiattn.teaching.diffusion import EdgeKeepingDiffusion
+from hsiattn.teaching.discriminants import (
+    Discriminant,
+    KernelDiscriminant,
+    LinearDiscriminant,
+    QuadraticDiscriminant,
+)
 
+Form = Literal["linear", "quadratic", "kernel"]
 Kind = Literal["reflectance", "shape", "components", "neighbours"]
 """Scaled bands; the same of spectra of unit length, which forget brightness; the least noisy components; scaled bands
 again, but their scatter within classes is known half from neighbouring pixels."""
@@ -24,32 +31,30 @@ _TOWARDS_ROUND = 0.3
 
 
 class View(NamedTuple):
-    """A kind of spectrum, averaged over a window of pixels (5), or by diffusion that holds on to the pixel (0 … 1)."""
+    """A kind of spectrum, averaged over a window of pixels (5), or by diffusion that holds on to the pixel (0 … 1), and
+    the form of the discriminant on it.
+    """
 
     kind: Kind
     scale: float = 1
+    form: Form = "linear"
 
     def __str__(self) -> str:
+        form = "" if self.form == "linear" else f"{self.form}, "
         if self.scale == 1:
-            return f"{self.kind}, single pixels"
-        return f"{self.kind}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
+            return f"{form}{self.kind}, single pixels"
+        return f"{form}{self.kind}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
 
 
-ALL_VIEWS = tuple(
-    View(kind, scale) for kind in ("reflectance", "shape", "neighbours", "components") for scale in (1, 5, 0.1, 0.03)
-)
-
-
-@dataclass(frozen=True, eq=False)
-class LinearDiscriminant:
-    """weights (K, F) and bias (K,) of a discriminant function with equal priors."""
-
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-
-    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, F) -> (N, K)."""
-        return np.asarray(features @ self.weights.T + self.bias)
+_SCALES = (1, 5, 0.1, 0.03)
+VIEWS: Mapping[Form, tuple[View, ...]] = {
+    "linear": tuple(
+        View(kind, scale) for kind in ("reflectance", "shape", "neighbours", "components") for scale in _SCALES
+    ),
+    "quadratic": tuple(View("components", scale, "quadratic") for scale in _SCALES),
+    "kernel": tuple(View("components", scale, "kernel") for scale in _SCALES),
+}
+"""All views, by the form of their discriminant; those that are not linear need few features."""
 
 
 class AreaViews:
@@ -63,30 +68,27 @@ class AreaViews:
 
     def __init__(self, area: TeachingArea) -> None:
         self._area = area
-        self._known: dict[View, NDArray[np.float32]] = {}
+        self._known: dict[tuple[Kind, float], NDArray[np.float32]] = {}
         reflectance = self[View("reflectance")]
         noise = noise_covariance(reflectance, area.side_neighbours)
         total = np.atleast_2d(np.cov(reflectance.T, dtype=np.float64))
         axes = noise_components(total, noise, max(_COMPONENTS, _GUIDES))
-        self._known[View("components")] = (reflectance @ axes[:_COMPONENTS].T).astype(np.float32)
-        self.diffusion = EdgeKeepingDiffusion(area.neighbours, self._known[View("components")][:, :_GUIDES])
+        components = (reflectance @ axes[:_COMPONENTS].T).astype(np.float32)
+        self._known["components", 1] = components
+        self.diffusion = EdgeKeepingDiffusion(area.neighbours, components[:, :_GUIDES])
         self._scatters: dict[View, NDArray[np.float64]] = {}
 
     def __getitem__(self, view: View) -> NDArray[np.float32]:
         """Features (N, F) of all pixels."""
-        if view.kind == "neighbours":
-            view = View("reflectance", view.scale)
-        if view not in self._known:
-            self._known[view] = self._make(view)
-        return self._known[view]
+        kind: Kind = "reflectance" if view.kind == "neighbours" else view.kind
+        if (kind, view.scale) not in self._known:
+            self._known[kind, view.scale] = self._make(kind, view.scale)
+        return self._known[kind, view.scale]
 
-    def discriminant(self, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64]) -> LinearDiscriminant:
+    def discriminant(self, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64]) -> Discriminant:
         """Fitted on the labelled pixels, given by their indices (M,); `targets` (M,) hold every class 0 … K - 1."""
         features = self[view][labelled].astype(np.float64)
-        means = np.stack([features[targets == k].mean(axis=0) for k in range(int(targets.max()) + 1)])
-        weights = np.linalg.solve(self._covariance(view, labelled, features, targets), means.T).T
-        bias = -0.5 * (weights * means).sum(axis=1)
-        return LinearDiscriminant(weights.astype(np.float32), bias.astype(np.float32))
+        return _FORMS[view.form].fit(features, targets, self._covariance(view, labelled, features, targets))
 
     def _covariance(
         self, view: View, labelled: NDArray[np.int64], features: NDArray[np.float64], targets: NDArray[np.int64]
@@ -113,17 +115,24 @@ class AreaViews:
             self._scatters[view] = scatter + 1e-9 * np.eye(len(scatter))
         return self._scatters[view]
 
-    def _make(self, view: View) -> NDArray[np.float32]:
-        if view.scale > 1:
-            return self._area.window_mean(self[View(view.kind)], int(view.scale))
-        if view.scale < 1:
-            return self.diffusion.spread(self[View(view.kind)], view.scale)
+    def _make(self, kind: Kind, scale: float) -> NDArray[np.float32]:
+        if scale > 1:
+            return self._area.window_mean(self[View(kind)], int(scale))
+        if scale < 1:
+            return self.diffusion.spread(self[View(kind)], scale)
         spectra = self._area.spectra
-        if view.kind == "shape":
+        if kind == "shape":
             spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-9)
         deviation = spectra.std(axis=0, dtype=np.float64)
         deviation[deviation < 1e-9] = 1.0
         return np.asarray((spectra - spectra.mean(axis=0, dtype=np.float64)) / deviation, dtype=np.float32)
+
+
+_FORMS: Mapping[Form, type[LinearDiscriminant] | type[QuadraticDiscriminant] | type[KernelDiscriminant]] = {
+    "linear": LinearDiscriminant,
+    "quadratic": QuadraticDiscriminant,
+    "kernel": KernelDiscriminant,
+}
 
 
 def _pooled(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm
 
 from hsiattn.teaching import TeacherSettings, teach
-from hsiattn.teaching.teacher import estimated_priors
+from hsiattn.teaching.teacher import estimated_priors, stacking_weights
 
 SETTINGS = TeacherSettings()
 
@@ -55,7 +55,9 @@ def test_a_few_labels_teach_the_whole_area(lesson, area, fields, labels):
 def test_the_record_says_what_was_chosen_and_found(lesson):
     record = lesson.record
     assert record["pixels"] == 900
-    assert len(record["views"]) == 3
+    assert len(record["views"]) == 4
+    assert sum(record["views"].values()) == pytest.approx(1, abs=1e-3)
+    assert [name.split(",")[0] for name in record["views"]][2:] == ["quadratic", "kernel"]
     assert record["smoothing"] in (None, 1.0, 0.3, 0.1, 0.03)
     assert 0.3 <= record["temperature"] <= 100
     assert sum(record["class_frequencies"]) == pytest.approx(1, abs=1e-3)
@@ -92,10 +94,45 @@ def test_probabilities_are_about_as_sure_as_they_are_right(make_fields, make_are
     assert shares[others].max(axis=1).mean() == pytest.approx(right.mean(), abs=0.12)
 
 
-def test_so_many_views_are_averaged_as_asked(area, labels):
-    for wanted, given in ((1, 1), (5, 5), (50, 16)):
-        lesson = teach(area, *labels, TeacherSettings(views=wanted))
-        assert len(set(lesson.record["views"])) == given
+@pytest.mark.parametrize(
+    ("linear", "quadratic", "kernel", "given"), [(1, 0, 0, 1), (5, 2, 1, 8), (50, 50, 50, 16 + 4 + 4), (1, 0, 3, 4)]
+)
+def test_so_many_views_take_part_as_asked(area, labels, linear, quadratic, kernel, given):
+    settings = TeacherSettings(linear_views=linear, quadratic_views=quadratic, kernel_views=kernel)
+    assert len(teach(area, *labels, settings).record["views"]) == given
+
+
+def test_a_class_of_several_kinds_is_learned_through_kernels(make_area):
+    """Two classes of two kinds each, in opposite corners, which no hyperplane and no two ellipsoids tell apart."""
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 4, (30, 30))  # without fields: neighbours are of no help
+    corners = np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])[kinds]
+    axes = rng.normal(size=(2, 6))
+    area, classes = make_area(corners @ axes + 0.3 * rng.normal(size=(30, 30, 6))), kinds.ravel() // 2
+    labelled = rng.permutation(900)[:120]
+    right = [
+        (teach(area, labelled, classes[labelled], settings).probabilities.argmax(axis=1) == classes).mean()
+        for settings in (TeacherSettings(quadratic_views=0, kernel_views=0), SETTINGS)
+    ]
+    assert right[0] < 0.7
+    assert right[1] > 0.95
+
+
+def test_stacking_weights_are_the_likeliest_with_a_pixel_for_every_expert():
+    likelihoods = np.random.default_rng(0).uniform(0.05, 1, (40, 3)) * [1, 0.6, 0.3]
+
+    def loss(free):
+        weights = np.exp(free) / np.exp(free).sum()
+        return -np.log(likelihoods @ weights).sum() - np.log(weights).sum()
+
+    best = minimize(loss, np.zeros(3), tol=1e-12).x
+    np.testing.assert_allclose(stacking_weights(likelihoods), np.exp(best) / np.exp(best).sum(), atol=1e-4)
+
+
+def test_experts_that_are_equally_good_weigh_the_same_as_do_all_where_nothing_was_left_out():
+    np.testing.assert_allclose(stacking_weights(np.full((50, 4), 0.9)), 0.25)
+    np.testing.assert_allclose(stacking_weights(np.empty((0, 4))), 0.25)
+    np.testing.assert_allclose(stacking_weights(np.array([[1.0, 0.0]] * 98)), [0.99, 0.01], atol=1e-3)
 
 
 def test_a_rare_class_is_given_fewer_pixels_the_more_estimated_frequencies_count(make_fields, make_area):
@@ -279,7 +316,16 @@ def test_class_frequencies_of_certain_pixels_are_counted_and_no_class_vanishes()
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"area": 100}, {"pixels": 0}, {"label_weight": 0}, {"views": 0}, {"prior_strength": 1.5}, {"folds": 3}]
+    "wrong",
+    [
+        {"area": 100},
+        {"pixels": 0},
+        {"label_weight": 0},
+        {"linear_views": 0},
+        {"kernel_views": -1},
+        {"prior_strength": 1.5},
+        {"folds": 3},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ValidationError):

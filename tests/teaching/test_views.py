@@ -1,4 +1,4 @@
-"""Views of spectra, against numpy, and their linear discriminants, against scikit-learn."""
+"""Views of spectra, against numpy, and the discriminants on them, against scikit-learn and their definitions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from hsiattn.noise import noise_covariance
 from hsiattn.teaching.diffusion import EdgeKeepingDiffusion
-from hsiattn.teaching.views import ALL_VIEWS, AreaViews, View
+from hsiattn.teaching.views import VIEWS, AreaViews, View
+
+ALL_VIEWS = tuple(view for views in VIEWS.values() for view in views)
+LINEAR_VIEWS = VIEWS["linear"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,8 @@ def test_views_have_names_of_their_own():
     assert str(View("shape")) == "shape, single pixels"
     assert str(View("reflectance", 5)) == "reflectance, window 5"
     assert str(View("components", 0.03)) == "components, diffusion 0.03"
-    assert len({str(view) for view in ALL_VIEWS}) == len(ALL_VIEWS) == 16
+    assert str(View("components", 5, "kernel")) == "kernel, components, window 5"
+    assert len({str(view) for view in ALL_VIEWS}) == len(ALL_VIEWS) == 24
 
 
 @pytest.mark.parametrize("scale", [1, 5, 0.1])
@@ -100,7 +104,7 @@ def test_the_discriminant_is_scikit_learns_with_equal_priors(views, labels, kind
     np.testing.assert_array_equal(logits.argmax(axis=1), analysis.predict(features))
 
 
-@pytest.mark.parametrize("view", [view for view in ALL_VIEWS if view.kind in ("components", "neighbours")], ids=str)
+@pytest.mark.parametrize("view", [view for view in LINEAR_VIEWS if view.kind in ("components", "neighbours")], ids=str)
 def test_the_other_discriminants_have_the_covariance_that_they_say(views, labels, area, view):
     """Log-likelihood ratios of Gaussians with one covariance, put together here from its definition."""
     indices, targets = labels
@@ -135,7 +139,7 @@ def test_a_class_with_one_label_has_a_mean_but_says_nothing_of_scatter(views, la
         np.testing.assert_allclose(with_it.weights[:3], without.weights, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("view", ALL_VIEWS, ids=str)
+@pytest.mark.parametrize("view", LINEAR_VIEWS, ids=str)
 def test_where_every_class_has_one_label_neighbours_tell_how_spectra_scatter(views, area, fields, view):
     indices, targets = fields.label(1)
     discriminant = views.discriminant(view, indices, targets)
@@ -143,3 +147,24 @@ def test_where_every_class_has_one_label_neighbours_tell_how_spectra_scatter(vie
     means = views[view][indices].astype(np.float64)
     np.testing.assert_allclose(discriminant.weights @ scatter, means, atol=1e-2 * np.abs(means).max())
     np.testing.assert_allclose(discriminant.bias, -0.5 * (discriminant.weights * means).sum(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["quadratic", "kernel"])
+@pytest.mark.parametrize("scale", [1, 5, 0.1])
+def test_discriminants_that_are_not_linear_are_those_of_the_components(views, labels, form, scale):
+    indices, targets = labels
+    features = views[View("components", scale)]
+    linear = views.discriminant(View("components", scale), indices, targets)
+    means = np.stack([features[indices][targets == k].mean(axis=0) for k in range(4)])
+    discriminant = views.discriminant(View("components", scale, form), indices, targets)
+    assert discriminant.logits(features).shape == (900, 4)
+    if form == "kernel":
+        whitening = discriminant.whitening.astype(float)
+        np.testing.assert_allclose(
+            linear.weights.astype(float), means @ whitening @ whitening.T, atol=1e-2 * np.abs(linear.weights).max()
+        )
+    else:
+        own = np.linalg.inv(discriminant.whitening[0].T @ discriminant.whitening[0])
+        rest = features[indices][targets == 0] - means[0]
+        shared = (own * (len(rest) - 1 + 20) - rest.T @ rest) / 20
+        np.testing.assert_allclose(linear.weights @ shared, means, atol=1e-2 * np.abs(means).max())

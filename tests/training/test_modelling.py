@@ -571,7 +571,7 @@ def test_a_taught_model_is_not_resumed_with_another_teacher(tmp_path, scene, tin
     arguments = (as_source(scene), tiny.codes, classes)
     with pytest.raises(KeyboardInterrupt):
         make_model(*arguments, taught_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
-    other = _changed(taught_recipe, teacher=TeacherSettings(pixels=TAUGHT, views=2))
+    other = _changed(taught_recipe, teacher=TeacherSettings(pixels=TAUGHT, linear_views=1))
     with pytest.raises(TrainingError, match="recipe"):
         make_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
 
