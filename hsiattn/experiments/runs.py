@@ -34,8 +34,11 @@ class Run:
 
     @cached_property
     def configuration_sha256(self) -> str:
-        """Of everything in the plan that decides the figures; names and descriptions do not."""
-        recipe = self.recipe.model_dump(mode="json", exclude_defaults=True, exclude={"name", "description"})
+        """Of everything in the plan that decides the figures; names and descriptions do not.
+
+        Values that a recipe leaves as they are by default count too: a later version may have others.
+        """
+        recipe = self.recipe.model_dump(mode="json", exclude={"name", "description"})
         return _sha256(split=self.split_sha256, recipe=recipe, border_reach=self.border_reach)
 
     @cached_property

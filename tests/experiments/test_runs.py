@@ -7,8 +7,11 @@ import re
 import pytest
 
 from hsiattn.errors import RecipeError
+from hsiattn.experiments import runs
 from hsiattn.experiments.plan import PlanError
 from hsiattn.experiments.runs import only, runs_of, without
+from hsiattn.resources import resource_folder
+from hsiattn.training import load_recipe
 
 SCENES = [{"name": name, "cube": "a.tif", "labels": "b.tif"} for name in ("north", "south")]
 PROTOCOLS = [
@@ -99,6 +102,15 @@ def changed(make_plan, tmp_path, **changes):
 )
 def test_what_decides_the_figures_changes_the_hash(make_plan, tmp_path, changes):
     assert changed(make_plan, tmp_path, **changes) != changed(make_plan, tmp_path)
+
+
+def test_values_that_a_recipe_leaves_as_they_are_by_default_count_too(make_plan, tmp_path, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(runs, "_sha256", lambda **parts: hashed.append(parts) or "")
+    changed(make_plan, tmp_path)
+    [recipe] = [parts["recipe"] for parts in hashed if "recipe" in parts]
+    assert "patience" not in (resource_folder("configs") / "default.yaml").read_text(encoding="utf-8")
+    assert recipe["training"]["patience"] == load_recipe("default").training.patience
 
 
 @pytest.mark.parametrize(
