@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.transform import from_origin
+from rasterio.transform import Affine
 from scipy import ndimage
 from scipy.io import loadmat
 
@@ -135,7 +135,7 @@ def write_scene(folder: Path, values: NDArray[np.float32], labels: NDArray[np.ui
         "driver": "GTiff",
         "height": height,
         "width": width,
-        "transform": from_origin(0, height, 1, 1),
+        "transform": Affine(1, 0, 0, 0, -1, height),
         "compress": "deflate",
     }
     with rasterio.open(folder / "scene.tif", "w", count=len(values), dtype="int16", **profile) as target:

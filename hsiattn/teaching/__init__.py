@@ -1,7 +1,8 @@
 """What labelled and unlabelled pixels of a scene know together: a teacher that labels the pixels a network learns from.
 
-A few labels do not train a network. But linear discriminants need few, the unlabelled pixels around them tell how
-spectra scatter within a field and where fields end, and both together label thousands of pixels well enough for it.
+A few labels do not train a network. But discriminants fitted in closed form need few, the unlabelled pixels around them
+tell how spectra scatter within a field and where fields end, and both together label thousands of pixels well enough
+for it.
 """
 
 from hsiattn.teaching.area import TeachingArea, read_area
