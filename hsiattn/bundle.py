@@ -220,9 +220,9 @@ def find_model(source: SceneSource) -> Path:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide a result."""
-    versions = {"hsiattn": __version__}
-    for name in ("torch", "numpy", "scikit-learn", "lightning", "rasterio"):
+    """Versions of the packages that decide a result; of torch with its build (`+cpu`, `+cu130`), which decides too."""
+    versions = {"hsiattn": __version__, "torch": str(torch.__version__)}
+    for name in ("numpy", "scikit-learn", "lightning", "rasterio"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
