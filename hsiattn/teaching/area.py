@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ _SIDE = 32
 """Side in pixels of the tiles that a large scene is seen in: wide enough for fields, small enough to have many."""
 _REACH = 8
 """Rows and columns, at most, between pixels that are asked about as neighbours."""
+_TRIES = 4
+"""Tiles that are drawn, at most, for each that is wanted: of a rotated swath, half are empty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,10 @@ class TeachingArea:
 def read_area(
     source: SceneSource, bands: NDArray[np.int64], labelled: NDArray[np.int64], targets: NDArray[np.int64], *, most: int
 ) -> TeachingArea:
-    """The whole scene where it has at most so many pixels, else tiles of it in which all classes are labelled.
+    """The whole scene where it has at most so many pixels, else tiles of it.
+
+    Two thirds of them, or as many as it takes to see every class, are tiles with labels. The others lie anywhere in
+    the scene, since its far parts may look otherwise; tiles without a measurement are passed over.
 
     Parameters
     ----------
@@ -95,30 +101,87 @@ def read_area(
         Pixels of the area, at most.
     """
     if source.height * source.width <= most:
-        windows = [Window(0, 0, source.width, source.height)]
-    else:
-        windows = _tiles_with_labels(source, labelled, targets, max(1, most // _SIDE**2))
-    positions, spectra, places = [], [], []
-    below = 0
-    for window in windows:
-        tile = read_tile(source, window, 0, bands, "reflect")
-        inside = np.argwhere(tile.valid)
-        positions.append(inside + np.array([int(window.row_off), int(window.col_off)]))
-        spectra.append((tile.values[:, tile.valid].T / np.float64(source.scale)).astype(np.float32))
-        places.append(inside + np.array([below, 0]))
-        below += int(window.height) + 2 * _REACH
-    return TeachingArea(np.concatenate(positions), np.concatenate(spectra), np.concatenate(places))
+        return _area_of([_read_part(source, Window(0, 0, source.width, source.height), bands)])
+    grid = _TileGrid(source.height, source.width)
+    count = max(1, most // _SIDE**2)
+    chosen = _tiles_with_labels(grid.numbers(labelled), targets, -(-2 * count // 3))
+    parts = {number: _read_part(source, grid.window(number), bands) for number in chosen}
+    drawn = np.random.default_rng(0).choice(len(grid), size=min(_TRIES * count, len(grid)), replace=False)
+    for number in drawn.tolist():
+        if len(parts) >= count:
+            break
+        if number not in parts and len((part := _read_part(source, grid.window(number), bands)).inside):
+            parts[number] = part
+    return _area_of([parts[number] for number in sorted(parts)])
 
 
-def _tiles_with_labels(
-    source: SceneSource, labelled: NDArray[np.int64], targets: NDArray[np.int64], most: int
-) -> list[Window]:
+class _Part(NamedTuple):
+    """A rectangle of a scene.
+
+    Attributes
+    ----------
+    inside
+        (N, 2) row and column, in the rectangle, of the pixels with a measurement.
+    spectra
+        (N, B) of those pixels.
+    """
+
+    window: Window
+    inside: NDArray[np.int64]
+    spectra: NDArray[np.float32]
+
+
+def _read_part(source: SceneSource, window: Window, bands: NDArray[np.int64]) -> _Part:
+    tile = read_tile(source, window, 0, bands, "reflect")
+    spectra = (tile.values[:, tile.valid].T / np.float64(source.scale)).astype(np.float32)
+    return _Part(window, np.argwhere(tile.valid), spectra)
+
+
+def _area_of(parts: list[_Part]) -> TeachingArea:
+    """The parts below one another on the sheet."""
+    corners = np.array([[part.window.row_off, part.window.col_off] for part in parts], dtype=np.int64)
+    spaced = [int(part.window.height) + 2 * _REACH for part in parts]
+    shifts = np.stack([np.cumsum([0, *spaced[:-1]]), np.zeros(len(parts), np.int64)], axis=1)
+    return TeachingArea(
+        positions=np.concatenate([part.inside + corner for part, corner in zip(parts, corners, strict=True)]),
+        spectra=np.concatenate([part.spectra for part in parts]),
+        places=np.concatenate([part.inside + shift for part, shift in zip(parts, shifts, strict=True)]),
+    )
+
+
+class _TileGrid:
+    """A scene cut into tiles, numbered row by row."""
+
+    def __init__(self, height: int, width: int) -> None:
+        self._height, self._width = height, width
+        self._across = -(-width // _SIDE)
+
+    def __len__(self) -> int:
+        return -(-self._height // _SIDE) * self._across
+
+    def numbers(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of the tiles in which positions (M, 2) lie."""
+        return np.asarray(positions[:, 0] // _SIDE * self._across + positions[:, 1] // _SIDE)
+
+    def window(self, number: int) -> Window:
+        """Of a tile; those at the far edges are smaller."""
+        row, column = divmod(number, self._across)
+        return Window.from_slices(
+            (row * _SIDE, min((row + 1) * _SIDE, self._height)),
+            (column * _SIDE, min((column + 1) * _SIDE, self._width)),
+        )
+
+
+def _tiles_with_labels(tile_of: NDArray[np.int64], targets: NDArray[np.int64], most: int) -> list[int]:
     """So many tiles, or as many as it takes to see every class, chosen one by one.
 
     First, for every class, the one that holds most of it; then those that add most to the classes with least so far.
+
+    Parameters
+    ----------
+    tile_of, targets
+        Number of its tile, and class index (M,), of every labelled pixel.
     """
-    across = -(-source.width // _SIDE)
-    tile_of = labelled[:, 0] // _SIDE * across + labelled[:, 1] // _SIDE
     tiles, members = np.unique(tile_of, return_inverse=True)
     counts = np.zeros((len(tiles), int(targets.max()) + 1))
     np.add.at(counts, (members, targets), 1.0)
@@ -130,11 +193,4 @@ def _tiles_with_labels(
         worth = counts @ (1.0 / (1.0 + counts[chosen].sum(axis=0)))
         worth[chosen] = -1.0
         chosen.append(int(worth.argmax()))
-    corners = [divmod(int(tiles[number]), across) for number in sorted(chosen)]
-    return [
-        Window.from_slices(
-            (row * _SIDE, min((row + 1) * _SIDE, source.height)),
-            (column * _SIDE, min((column + 1) * _SIDE, source.width)),
-        )
-        for row, column in corners
-    ]
+    return [int(tiles[number]) for number in chosen]

@@ -1,4 +1,4 @@
-"""The teacher: class probabilities of all pixels around the labels, from discriminants and their neighbours."""
+"""The teacher: class probabilities of all pixels of an area, from discriminants and their neighbours."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class TeacherSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    area: int = Field(default=40_000, ge=1024)
-    """Pixels around the labels that the teacher looks at, at most."""
+    area: int = Field(default=65_536, ge=1024)
+    """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
     pixels: int = Field(default=6000, ge=1)
     """Unlabelled pixels that the network learns from, drawn from the area."""
     label_weight: int = Field(default=2, ge=1)

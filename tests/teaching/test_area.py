@@ -133,7 +133,7 @@ def test_of_a_large_scene_tiles_are_read_in_which_every_class_is_labelled():
 
 def test_where_room_is_for_fewer_tiles_than_classes_need_each_class_still_has_one():
     corners = [[0, 0], [0, 290], [290, 0], [290, 290]]
-    area = _read(_EndlessSource(300, 300), corners, [0, 1, 2, 3], 1024)
+    area = _read(_EndlessSource(300, 300), corners, [0, 1, 2, 3], 1024)  # no room for a tile anywhere else
     assert (area.indices_of(np.array(corners)) >= 0).all()
     assert len(area) == 32 * 32 + 2 * 32 * 12 + 12 * 12  # tiles at the far edges are cut off there
     shared = _read(_EndlessSource(300, 300), [[0, 0], [1, 1], [290, 290]], [0, 1, 0], 1024)
@@ -143,15 +143,40 @@ def test_where_room_is_for_fewer_tiles_than_classes_need_each_class_still_has_on
 def test_further_tiles_are_those_that_hold_most_of_the_classes_seen_least():
     many = [[row, 0] for row in range(32)] + [[row, 40] for row in range(20)]  # tiles 0 and 1 of class 0
     few = [[0, 100], [0, 130], [1, 130]]  # tiles 3 and 4 of class 1
-    area = _read(_EndlessSource(300, 300), many + few, [0] * 52 + [1] * 3, 3 * 1024)
-    assert set((area.positions[:, 1] // 32).tolist()) == {0, 4, 1}  # the other of 20 pixels outweighs one of 1
-    balanced = _read(_EndlessSource(300, 300), many[:33] + few, [0] * 33 + [1] * 3, 3 * 1024)
-    assert set((balanced.positions[:, 1] // 32).tolist()) == {0, 4, 3}
+    chosen = _chosen_first(many + few, [0] * 52 + [1] * 3)
+    assert chosen == {(0, 0), (0, 4), (0, 1)}  # the other of 20 pixels outweighs one of 1
+    assert _chosen_first(many[:33] + few, [0] * 33 + [1] * 3) == {(0, 0), (0, 4), (0, 3)}
 
 
-def test_no_more_tiles_are_read_than_hold_labels():
-    area = _read(_EndlessSource(300, 300), [[0, 0], [100, 100]], [0, 1], 50 * 1024)
-    assert len(area) == 2 * 1024
+def _chosen_first(labelled, targets) -> set[tuple[int, int]]:
+    """Row and column of the first three tiles that are read of four that are wanted."""
+    source = _EndlessSource(300, 300)
+    assert len(_read(source, labelled, targets, 4 * 1024).positions) > 3 * 1024
+    return {(int(window.row_off) // 32, int(window.col_off) // 32) for window in source.windows[:3]}
+
+
+def test_a_third_of_the_tiles_lies_anywhere_in_the_scene():
+    everywhere = np.argwhere(np.ones((320, 320)))[::7]
+    targets = np.arange(len(everywhere)) % 3
+    for labelled in (everywhere, everywhere[:20]):  # labels in all tiles, and in a few
+        area = _read(_EndlessSource(320, 320), labelled, targets[: len(labelled)], 30 * 1024)
+        tiles = np.unique(area.positions // 32, axis=0)
+        assert len(area) == len(tiles) * 1024 == 30 * 1024
+        assert (np.ptp(tiles, axis=0) >= 7).all()
+
+
+def test_tiles_without_a_measurement_are_passed_over(tiny, make_scene):
+    spectra = np.full((24, 192, 192), tiny.nodata, dtype=np.float32)
+    spectra[:, :40, :40] = 0.3  # four tiles of 36, of which one is whole
+    source = as_source(make_scene(spectra, nodata=tiny.nodata))
+    area = read_area(source, np.arange(24), np.array([[0, 0], [1, 1]]), np.array([0, 1]), most=20 * 1024)
+    assert len(area) == 40 * 40
+    assert area.positions.max() == 39
+
+
+def test_the_same_tiles_are_chosen_every_time():
+    first, second = (_read(_EndlessSource(3000, 3000), [[5, 5], [100, 100]], [0, 1], 20 * 1024) for _ in range(2))
+    np.testing.assert_array_equal(first.positions, second.positions)
 
 
 def test_pixels_of_different_tiles_are_no_neighbours_even_where_tiles_adjoin():
@@ -172,11 +197,11 @@ def test_pixels_of_different_tiles_are_no_neighbours_even_where_tiles_adjoin():
 def test_a_scene_of_ten_thousand_million_pixels_is_hardly_touched(monkeypatch):
     source = _EndlessSource(100_000, 100_000)
     labelled = [[5, 5], [99_999, 99_999], [50_000, 12_345]]
-    monkeypatch.setattr(SceneSource, "read_bands", _counted(SceneSource.read_bands, most=3))
+    monkeypatch.setattr(SceneSource, "read_bands", _counted(SceneSource.read_bands, most=39))
     area = _read(source, labelled, [0, 1, 2], 40_000)
-    assert len(area) == sum(int(window.width) * int(window.height) for window in source.windows) <= 3 * 1024
+    assert len(area) == sum(int(window.width) * int(window.height) for window in source.windows) <= 39 * 1024
     assert (area.indices_of(np.array(labelled)) >= 0).all()
-    assert area.places.max() < 200  # the sheet is as small as the tiles, wherever they lie
+    assert area.places.max() < 39 * 48  # the sheet is as small as the tiles, wherever they lie
 
 
 def _counted(function, most):
@@ -193,7 +218,7 @@ def _counted(function, most):
 def test_choosing_tiles_takes_no_memory_for_those_that_are_not_chosen():
     """A swath has millions of them."""
     tracemalloc.start()
-    _read(_EndlessSource(100_000, 100_000), [[5, 5], [70_000, 5]], [0, 1], 40_000)
+    _read(_EndlessSource(100_000, 100_000), [[5, 5], [70_000, 5]], [0, 1], 10_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10_000_000
