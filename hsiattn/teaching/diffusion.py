@@ -11,6 +11,10 @@ from scipy.sparse.linalg import splu
 
 _LEAST_WEIGHT = 1e-4
 """Between neighbours however different, so that lone pixels are not cut off."""
+_SYMMETRIC: dict[str, Any] = {
+    "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}
+}  # fmt: skip
+"""SuperLU's way with symmetric systems whose diagonal dominates: of a grid, the factors are 0.6 as large."""
 
 
 class EdgeKeepingDiffusion:
@@ -42,6 +46,6 @@ class EdgeKeepingDiffusion:
         """Values (N, M) after diffusion; `hold` is s: the smaller, the farther they spread."""
         if hold not in self._solvers:
             system = sparse.diags_array(self._degrees + hold) - self._affinity
-            self._solvers[hold] = splu(sparse.csc_matrix(system))
+            self._solvers[hold] = splu(sparse.csc_matrix(system), **_SYMMETRIC)
         spread = self._solvers[hold].solve(hold * np.asarray(values, dtype=np.float64))
         return np.asarray(spread, dtype=np.float32)
