@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,9 +27,7 @@ from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_l
 from hsiattn.training.checkpoints import Checkpoints, KeepState
 from hsiattn.training.module import Batch, PixelClassification, as_tensors, classes_of
 from hsiattn.training.recipes import TrainingSettings
-
-_SMALL_NETWORK = 500_000
-"""Parameters below which one thread trains as fast as several."""
+from hsiattn.training.surroundings import training_surroundings
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ def train_network(
         start_log(log, keep=checkpoint is not None)
 
     began = time.monotonic()
-    with _quiet_lightning(), _deterministic_algorithms(), _fitting_threads(network, chosen):
+    with training_surroundings(network, chosen):
         loaders = [_loader(training, settings.batch_size, seed)]
         if epochs is None:
             epochs = _epochs(settings, len(loaders[0]))
@@ -260,48 +255,3 @@ def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from stop
-
-
-@contextmanager
-def _fitting_threads(network: SpectralSpatialNetwork, device: torch.device) -> Iterator[None]:
-    """One thread for small networks on a CPU.
-
-    Their matrix products are too small to share: a second thread gains nothing, and where another process wants the
-    core as well, waiting for it makes a step many times slower (measured: 25 ms with one thread, 25 … 1700 with two).
-    """
-    threads = torch.get_num_threads()
-    small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
-    if device.type == "cpu" and small:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def _deterministic_algorithms() -> Iterator[None]:
-    """What torch is told about deterministic algorithms holds for the training alone, not for the caller's process."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Without Lightning's banners and advice, which speak of its own options and not of the user's."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for module in (r"lightning\..*", r"torch\.utils\.data\..*"):
-                warnings.filterwarnings("ignore", module=module)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
