@@ -31,7 +31,7 @@ class TeacherSettings(BaseModel):
 
     area: int = Field(default=65_536, ge=1024)
     """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
-    pixels: int = Field(default=6000, ge=1)
+    pixels: int = Field(default=12_000, ge=1)
     """Unlabelled pixels that the network learns from, drawn from the area."""
     label_weight: int = Field(default=2, ge=1)
     """A labelled pixel counts as so many of these."""
