@@ -42,7 +42,7 @@ def fit_preparation(
     scene
         All valid spectra of the training scene, same bands; needed for `fit_on: scene`.
     surroundings
-        Gives moments of the pixels around the labels, reflectance of the same bands, converted; needed for noise
+        Gives moments of the pixels of the area, reflectance of the same bands, converted; needed for noise
         components.
     centres
         (B,) of the bands, for the spectral transform; None for their numbers.

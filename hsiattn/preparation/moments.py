@@ -20,7 +20,7 @@ Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
-    """Moments of the pixels around the labels, labelled or not: mean (B',), covariance and noise covariance (B', B').
+    """Moments of the pixels of the area, labelled or not: mean (B',), covariance and noise covariance (B', B').
 
     Of the spectra that `Convert` makes.
     """

@@ -106,7 +106,7 @@ class LabelledScene:
         return preparation
 
     def area(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> TeachingArea:
-        """The pixels around those, labelled or not; read once, for the first that ask."""
+        """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
         if self._area is None:
             teacher = self.recipe.training.teacher or TeacherSettings()
             self._area = read_area(self.source, self.bands, positions, targets, most=teacher.area)

@@ -86,7 +86,7 @@ class TrainingSettings(_Settings):
     ensemble: int = Field(default=1, ge=1)
     """Networks with a teacher and initial weights of their own, whose probabilities are averaged."""
     teacher: TeacherSettings | None = None
-    """Let a teacher label pixels around the labels, and train on them, for `max_epochs` and without validation.
+    """Let a teacher label pixels of the scene, and train on them, to the last epoch or step and without validation.
     Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
 
 
