@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from hsiattn.teaching import TeacherSettings, teach
+from hsiattn.teaching.mixture import best_mixture, class_weights, try_views
+from hsiattn.teaching.views import AreaViews
 
 SETTINGS = TeacherSettings()
 
@@ -113,6 +115,23 @@ def test_a_class_of_several_kinds_is_learned_through_kernels(make_area):
     ]
     assert right[0] < 0.7
     assert right[1] > 0.95
+
+
+def test_classes_count_by_their_labels_where_they_are_not_weighed(make_fields, make_area):
+    """Fields of one class that are told apart badly from the others, of which the area has much more."""
+    fields = make_fields(noise=0.5)
+    valid = (fields.classes == 0) | (np.indices((30, 30)).sum(axis=0) % 5 == 0)
+    area, (labelled, targets) = make_area(fields.cube, valid), fields.label(8, valid)
+    views = AreaViews(area)
+    tried = try_views(views, labelled, targets, SETTINGS.wanted_views, 0)
+    unlike = class_weights(views, tried, labelled, targets)
+    assert unlike.argmax() == 0
+    for weighed, weights in ((True, unlike), (False, np.ones(3))):
+        settings = TeacherSettings(weigh_classes=weighed)
+        mixture = best_mixture(tried, weights[targets])
+        given = {str(part.view): pytest.approx(part.weight, abs=1e-4) for part in mixture.parts}
+        assert teach(area, labelled, targets, settings).record["views"] == given
+    assert best_mixture(tried, unlike[targets]) != best_mixture(tried, np.ones(len(targets)))
 
 
 def test_a_rare_class_is_given_fewer_pixels_the_more_estimated_frequencies_count(make_fields, make_area):
