@@ -162,7 +162,7 @@ def classify_one(
             return
         mapping.check_targets(targets, request)
     try:
-        record = mapping.map_scene(bundle, source, targets, request)
+        report(mapping.map_scene(bundle, source, targets, request), targets, as_json)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
             if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done
@@ -170,7 +170,6 @@ def classify_one(
             raise
         model = "" if trained is None else f" and -m {trained} in place of --labels"
         raise Failure(f"interrupted; finished windows are kept, go on with --resume{model}") from interrupt
-    report(record, targets, as_json)
 
 
 def check_smoothing(steps: int, training: dict[str, Any]) -> None:

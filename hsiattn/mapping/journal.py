@@ -166,19 +166,25 @@ class Journal:
         """
         if result.number in self._offsets:
             return
-        start, missing = self._end, self.missing
-        record = encode(result)
+        record, start = encode(result), self._end
+        after = start + len(record), self.missing + result.missing
+        before = start, self.missing
         remedy = "make space and go on with --resume"
         with _one_line(self.path, f"cannot grow; its {len(self._offsets)} finished windows are kept", remedy):
             try:
                 _write(self._descriptor, record, start)
                 self._offsets[result.number] = start
-                self._end, self.missing = start + len(record), missing + result.missing
+                self._end, self.missing = after
                 if time.monotonic() - self._synced >= _SYNC_SECONDS:
                     self.sync()
-            except BaseException:
+            except BaseException as error:
+                # Ctrl-C may come between the write and the entry: a record that is there as a whole counts
+                if not isinstance(error, OSError) and os.pread(self._descriptor, len(record), start) == record:
+                    self._offsets[result.number] = start
+                    self._end, self.missing = after
+                    raise
                 self._offsets.pop(result.number, None)
-                self._end, self.missing = start, missing
+                self._end, self.missing = before
                 with suppress(OSError):
                     os.ftruncate(self._descriptor, start)
                 raise

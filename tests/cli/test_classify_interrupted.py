@@ -166,3 +166,13 @@ def test_ctrl_c_when_all_is_done_says_that_the_map_is_whole(desk, hsiattn, model
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].endswith("interrupted; scene_classes.tif is whole, a map of this model")
     assert (desk / "scene_classes.tif").exists()
+
+
+def test_ctrl_c_while_the_result_is_told_says_so_too(desk, model, hsiattn, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hsiattn.cli.classify.report", interrupted)
+    result = hsiattn("classify", "scene.tif", "-m", model, "--device", "cpu")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("interrupted; scene_classes.tif is whole, a map of this model")

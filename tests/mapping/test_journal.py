@@ -361,6 +361,27 @@ def test_an_interrupted_record_is_cut_off(path: Path, monkeypatch: pytest.Monkey
     assert path.read_bytes() == two
 
 
+def test_a_record_that_was_whole_when_ctrl_c_came_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, write = begun(path, 1), os.pwrite
+
+    def interrupted(descriptor: int, content: memoryview, offset: int) -> int:
+        write(descriptor, content, offset)
+        raise KeyboardInterrupt
+
+    with Journal.create(path, HEADER) as journal:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                journal.append(finished(0))
+        assert path.read_bytes() == one
+        assert list(journal.finished) == [0]
+        assert_same(journal.read(0), finished(0))
+        assert journal.missing == finished(0).missing
+        journal.append(finished(1))
+    with Journal.resume(path, HEADER) as journal:
+        assert list(journal.finished) == [0, 1]
+
+
 def test_a_power_cut_costs_seconds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, synced = [0.0], []
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
