@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,11 +65,16 @@ class Trials(NamedTuple):
 
 
 def try_views(
-    views: AreaViews, labelled: NDArray[np.int64], targets: NDArray[np.int64], wanted: Mapping[Form, int], seed: int
+    views: AreaViews,
+    labelled: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    wanted: Mapping[Form, int],
+    seed: int,
+    candidates: Mapping[Form, Sequence[View]] = VIEWS,
 ) -> list[Trials]:
-    """All views of the forms of which some are wanted, each cross-validated inside the labelled pixels."""
+    """All candidates of the forms of which some are wanted, each cross-validated inside the labelled pixels."""
     return [
-        Trials(count, tuple(_try(views, view, labelled, targets, seed) for view in VIEWS[form]))
+        Trials(count, tuple(_try(views, view, labelled, targets, seed) for view in candidates[form]))
         for form, count in wanted.items()
         if count
     ]

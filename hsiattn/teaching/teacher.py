@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy.special import softmax
 from hsiattn.teaching.area import TeachingArea
 from hsiattn.teaching.left_out import best_temperature, folds, left_out_targets, log_likelihoods
 from hsiattn.teaching.mixture import best_mixture, class_weights, estimated_priors, try_views
-from hsiattn.teaching.views import AreaViews, Form
+from hsiattn.teaching.views import VIEWS, VIEWS_FOR_FEW_LABELS, AreaViews, Form
 
 _ROUNDS = 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
@@ -42,11 +43,18 @@ class TeacherSettings(BaseModel):
     """In cross-validation a class counts as it does in the scene; otherwise by the number of its labels."""
     prior_strength: float = Field(default=0.5, ge=0, le=1)
     """How far class frequencies, estimated from the unlabelled pixels, count; 0 takes all for equally frequent."""
+    few_labels: int = Field(default=10, ge=0)
+    """With fewer labels per class, on average, views that take scatter within classes to be round compete too, and
+    class frequencies count less, by as much as labels are fewer; 0 never does so."""
 
     @property
     def wanted_views(self) -> dict[Form, int]:
         """How many views of each form take part."""
         return {"linear": self.linear_views, "quadratic": self.quadratic_views, "kernel": self.kernel_views}
+
+    def sufficiency(self, targets: NDArray[np.int64]) -> float:
+        """Labels per class with targets (M,) of classes 0 … K - 1 as a share of those that are not few, at most 1."""
+        return min(1.0, len(targets) / (int(targets.max()) + 1) / self.few_labels) if self.few_labels else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +85,9 @@ def teach(
 
     Every view of the spectra has a discriminant with its temperature; the best views of every form are mixed by what
     each says of left-out pixels, class frequencies are estimated, and probabilities are smoothed between alike
-    neighbours as far as it helps. Whatever is chosen is chosen by cross-validation inside the labelled pixels.
+    neighbours as far as it helps. Whatever is chosen is chosen by cross-validation inside the labelled pixels. A few of
+    every class hardly show how spectra scatter within it, nor how frequent it is: with few labels, discriminants that
+    take scatter to be round compete too, and the frequencies count less.
 
     Parameters
     ----------
@@ -85,7 +95,9 @@ def teach(
         Indices (M,) in the area of the labelled pixels, and their classes (M,); every class 0 … K - 1 must be there.
     """
     views = AreaViews(area)
-    tried = try_views(views, labelled, targets, settings.wanted_views, seed)
+    sufficiency = settings.sufficiency(targets)
+    candidates = VIEWS if sufficiency == 1 else VIEWS_FOR_FEW_LABELS
+    tried = try_views(views, labelled, targets, settings.wanted_views, seed, candidates)
     weights = class_weights(views, tried, labelled, targets) if settings.weigh_classes else np.ones(targets.max() + 1)
     mixture = best_mixture(tried, weights[left_out_targets(targets)])
 
@@ -98,7 +110,7 @@ def teach(
     hold, temperature, right = _choose_smoothing(views, judge, labelled, targets, weights, seed)
     shares = judge(labelled, targets)
     priors = estimated_priors(shares)
-    shares *= (priors * len(priors)) ** settings.prior_strength
+    shares *= (priors * len(priors)) ** (settings.prior_strength * sufficiency)
     shares[labelled] = np.eye(len(priors))[targets]
     shares = _smoothed(views, shares, hold)
     record = {
@@ -116,7 +128,7 @@ def teach(
 
 def _choose_smoothing(
     views: AreaViews,
-    judge: Any,
+    judge: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
     labelled: NDArray[np.int64],
     targets: NDArray[np.int64],
     weights: NDArray[np.float64],

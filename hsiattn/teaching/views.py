@@ -27,23 +27,27 @@ again, but their scatter within classes is known half from neighbouring pixels."
 _COMPONENTS, _GUIDES = 20, 10
 _ALIKE = 0.5
 _TOWARDS_ROUND = 0.3
-"""Share of a sphere in the covariance of the components, which few labels leave uncertain."""
+"""Share of a sphere in the covariance of the components, which is uncertain even with many labels."""
+_HALF_ROUND = 0.5
 
 
 class View(NamedTuple):
     """A kind of spectrum, averaged over a window of pixels (5), or by diffusion that holds on to the pixel (0 … 1), and
-    the form of the discriminant on it.
+    the form of the discriminant on it; of reflectance and shape, also how far their scatter within classes is taken to
+    be round (0 … 1).
     """
 
     kind: Kind
     scale: float = 1
     form: Form = "linear"
+    roundness: float = 0
 
     def __str__(self) -> str:
         form = "" if self.form == "linear" else f"{self.form}, "
+        scatter = "" if self.roundness == 0 else ", round" if self.roundness == 1 else ", partly round"
         if self.scale == 1:
-            return f"{form}{self.kind}, single pixels"
-        return f"{form}{self.kind}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
+            return f"{form}{self.kind}{scatter}, single pixels"
+        return f"{form}{self.kind}{scatter}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
 
 
 _SCALES = (1, 5, 0.1, 0.03)
@@ -54,7 +58,16 @@ VIEWS: Mapping[Form, tuple[View, ...]] = {
     "quadratic": tuple(View("components", scale, "quadratic") for scale in _SCALES),
     "kernel": tuple(View("components", scale, "kernel") for scale in _SCALES),
 }
-"""All views, by the form of their discriminant; those that are not linear need few features."""
+"""Views, by the form of their discriminant; those that are not linear need few features."""
+
+_ROUND_VIEWS: Mapping[Form, tuple[View, ...]] = {
+    "linear": tuple(View(kind, scale, "linear", _HALF_ROUND) for kind in ("reflectance", "shape") for scale in _SCALES),
+    "quadratic": (),
+    "kernel": tuple(View(kind, scale, "kernel", 1) for kind in ("reflectance", "shape") for scale in _SCALES),
+}
+VIEWS_FOR_FEW_LABELS: Mapping[Form, tuple[View, ...]] = {form: VIEWS[form] + _ROUND_VIEWS[form] for form in VIEWS}
+"""The same and others that need not know, or not as well, how spectra scatter within classes. The round kernels measure
+distances as an RBF-SVM does on standardised bands."""
 
 
 class AreaViews:
@@ -94,15 +107,15 @@ class AreaViews:
         self, view: View, labelled: NDArray[np.int64], features: NDArray[np.float64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Within classes (F, F); where no class has two labelled pixels, as neighbouring pixels tell it."""
+        if view.roundness == 1:
+            return np.eye(features.shape[1])
         if len(np.unique(targets)) == len(targets):
             return self._scatter_of_neighbours(view)
         if view.kind in ("reflectance", "shape"):
-            return covariance_within(features, targets)
+            scatter = covariance_within(features, targets)
+            return _rounded(scatter, view.roundness) if view.roundness else scatter
         if view.kind == "components":
-            scatter = _pooled(features, targets)
-            size = np.trace(scatter) / len(scatter)
-            round_part = (_TOWARDS_ROUND * size + 1e-9) * np.eye(len(scatter))
-            return np.asarray((1 - _TOWARDS_ROUND) * scatter + round_part)
+            return _rounded(_pooled(features, targets), _TOWARDS_ROUND)
         scatter = _pooled(self[View("neighbours")][labelled].astype(np.float64), targets)
         known = self._scatter_of_neighbours(View("neighbours"))
         size = np.trace(np.linalg.solve(known, scatter)) / len(scatter)
@@ -133,6 +146,12 @@ _FORMS: Mapping[Form, type[LinearDiscriminant] | type[QuadraticDiscriminant] | t
     "quadratic": QuadraticDiscriminant,
     "kernel": KernelDiscriminant,
 }
+
+
+def _rounded(scatter: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The covariance (F, F), of which so large a share is that of a sphere of the same size."""
+    size = np.trace(scatter) / len(scatter)
+    return np.asarray((1 - share) * scatter + (share * size + 1e-9) * np.eye(len(scatter)))
 
 
 def _pooled(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:

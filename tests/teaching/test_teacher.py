@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from hsiattn.teaching import TeacherSettings, teach
 from hsiattn.teaching.mixture import best_mixture, class_weights, try_views
-from hsiattn.teaching.views import AreaViews
+from hsiattn.teaching.views import VIEWS_FOR_FEW_LABELS, AreaViews
 
 SETTINGS = TeacherSettings()
 
@@ -96,9 +96,38 @@ def test_probabilities_are_about_as_sure_as_they_are_right(make_fields, make_are
 @pytest.mark.parametrize(
     ("linear", "quadratic", "kernel", "given"), [(1, 0, 0, 1), (5, 2, 1, 8), (50, 50, 50, 16 + 4 + 4), (1, 0, 3, 4)]
 )
-def test_so_many_views_take_part_as_asked(area, labels, linear, quadratic, kernel, given):
+def test_so_many_views_take_part_as_asked(area, fields, linear, quadratic, kernel, given):
     settings = TeacherSettings(linear_views=linear, quadratic_views=quadratic, kernel_views=kernel)
-    assert len(teach(area, *labels, settings).record["views"]) == given
+    assert len(teach(area, *fields.label(10), settings).record["views"]) == given
+
+
+@pytest.mark.parametrize(("count", "few", "given"), [(9, 10, 40), (10, 10, 24), (9, 9, 24), (9, 0, 24), (2, 3, 40)])
+def test_round_views_compete_where_classes_have_few_labels(area, fields, count, few, given):
+    settings = TeacherSettings(linear_views=50, quadratic_views=50, kernel_views=50, few_labels=few)
+    views = teach(area, *fields.label(count), settings).record["views"]
+    assert len(views) == given
+    assert any("round" in view for view in views) == (given == 40)
+
+
+def test_labels_are_counted_class_by_class_on_average(fields):
+    targets = fields.label(18)[1]
+    kept = np.concatenate([np.flatnonzero(targets == k)[:count] for k, count in enumerate((18, 6, 6))])
+    assert SETTINGS.sufficiency(targets[kept]) == 1
+    assert SETTINGS.sufficiency(targets[kept[:-3]]) == pytest.approx(0.9)
+    assert SETTINGS.model_copy(update={"few_labels": 40}).sufficiency(targets[kept]) == pytest.approx(0.25)
+
+
+def test_class_frequencies_count_less_the_fewer_labels_there_are(make_fields, make_area):
+    """Half the strength with half the labels of enough: 8 of 16 at 0.5 are as 8 of 32 at 1."""
+    fields = make_fields(noise=0.8)
+    area, labels = make_area(fields.cube), fields.label(8)
+    lessons = [
+        teach(area, *labels, TeacherSettings(few_labels=few, prior_strength=strength, kernel_views=0, linear_views=16))
+        for few, strength in ((16, 1.0), (16, 0.5), (32, 1.0))
+    ]
+    sure = [lesson.probabilities for lesson in lessons]
+    np.testing.assert_array_equal(sure[1], sure[2])
+    assert not np.array_equal(sure[0], sure[1])
 
 
 def test_a_class_of_several_kinds_is_learned_through_kernels(make_area):
@@ -123,7 +152,7 @@ def test_classes_count_by_their_labels_where_they_are_not_weighed(make_fields, m
     valid = (fields.classes == 0) | (np.indices((30, 30)).sum(axis=0) % 5 == 0)
     area, (labelled, targets) = make_area(fields.cube, valid), fields.label(8, valid)
     views = AreaViews(area)
-    tried = try_views(views, labelled, targets, SETTINGS.wanted_views, 0)
+    tried = try_views(views, labelled, targets, SETTINGS.wanted_views, 0, VIEWS_FOR_FEW_LABELS)
     unlike = class_weights(views, tried, labelled, targets)
     assert unlike.argmax() == 0
     for weighed, weights in ((True, unlike), (False, np.ones(3))):
@@ -288,6 +317,7 @@ def test_every_pixel_may_be_labelled_and_labels_may_lie_at_the_very_edge(make_fi
         {"linear_views": 0},
         {"kernel_views": -1},
         {"prior_strength": 1.5},
+        {"few_labels": -1},
         {"folds": 3},
     ],
 )

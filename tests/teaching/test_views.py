@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 from scipy.special import softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.kernel_ridge import KernelRidge
 
 from hsiattn.noise import noise_covariance
 from hsiattn.teaching.diffusion import EdgeKeepingDiffusion
-from hsiattn.teaching.views import VIEWS, AreaViews, View
+from hsiattn.teaching.views import VIEWS, VIEWS_FOR_FEW_LABELS, AreaViews, View
 
 ALL_VIEWS = tuple(view for views in VIEWS.values() for view in views)
 LINEAR_VIEWS = VIEWS["linear"]
+ROUND_VIEWS = tuple(view for views in VIEWS_FOR_FEW_LABELS.values() for view in views if view.roundness)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +89,9 @@ def test_views_have_names_of_their_own():
     assert str(View("reflectance", 5)) == "reflectance, window 5"
     assert str(View("components", 0.03)) == "components, diffusion 0.03"
     assert str(View("components", 5, "kernel")) == "kernel, components, window 5"
-    assert len({str(view) for view in ALL_VIEWS}) == len(ALL_VIEWS) == 24
+    assert str(ROUND_VIEWS[0]) == "reflectance, partly round, single pixels"
+    assert str(ROUND_VIEWS[-1]) == "kernel, shape, round, diffusion 0.03"
+    assert len({str(view) for view in (*ALL_VIEWS, *ROUND_VIEWS)}) == len(ALL_VIEWS) + len(ROUND_VIEWS) == 40
 
 
 @pytest.mark.parametrize("scale", [1, 5, 0.1])
@@ -168,3 +173,28 @@ def test_discriminants_that_are_not_linear_are_those_of_the_components(views, la
         rest = features[indices][targets == 0] - means[0]
         shared = (own * (len(rest) - 1 + 20) - rest.T @ rest) / 20
         np.testing.assert_allclose(linear.weights @ shared, means, atol=1e-2 * np.abs(means).max())
+
+
+@pytest.mark.parametrize("view", [view for view in ROUND_VIEWS if view.form == "linear"], ids=str)
+def test_scatter_that_is_partly_round_lies_half_way_to_a_sphere_of_its_size(views, labels, view):
+    indices, targets = labels
+    features = views[view].astype(np.float64)
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=[0.25] * 4)
+    analysis.fit(features[indices], targets)
+    scatter = analysis.covariance_
+    half = 0.5 * scatter + 0.5 * np.trace(scatter) / len(scatter) * np.eye(len(scatter))
+    means = np.stack([features[indices][targets == k].mean(axis=0) for k in range(4)])
+    discriminant = views.discriminant(view, indices, targets)
+    np.testing.assert_allclose(discriminant.weights @ half, means, atol=1e-3 * np.abs(means).max())
+
+
+@pytest.mark.parametrize("count", [1, 12])
+@pytest.mark.parametrize("view", [view for view in ROUND_VIEWS if view.form == "kernel"], ids=str)
+def test_round_kernels_measure_plain_distances_between_standardised_spectra(views, fields, view, count):
+    """Kernel ridge regression by scikit-learn, every class of the same weight."""
+    indices, targets = fields.label(count)
+    features = views[view].astype(np.float64)
+    width = np.median(pdist(features[indices], "sqeuclidean"))
+    ridge = KernelRidge(alpha=0.1, kernel="rbf", gamma=1 / width).fit(features[indices], np.eye(4)[targets])
+    logits = views.discriminant(view, indices, targets).logits(views[view])
+    np.testing.assert_allclose(logits / 10, ridge.predict(features), atol=2e-3)
