@@ -116,11 +116,11 @@ def orient(patches: Tensor, number: int) -> Tensor:
 
 def orient_each(patches: Tensor, valid: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Every patch and its mask in the orientation of its number (N,)."""
-    for number in range(1, 8):
-        chosen = numbers == number
-        patches = torch.where(chosen[:, None, None, None], orient(patches, number), patches)
-        valid = torch.where(chosen[:, None, None], orient(valid, number), valid)
-    return patches, valid
+    size = patches.shape[-1]
+    places = torch.arange(size * size, device=patches.device).view(size, size)
+    origins = torch.stack([orient(places, number).flatten() for number in range(8)])[numbers]
+    turned = patches.flatten(2).gather(2, origins[:, None].expand(-1, patches.shape[1], -1)).view_as(patches)
+    return turned, valid.flatten(1).gather(1, origins).view_as(valid)
 
 
 def shift(patches: Tensor, valid: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:

@@ -200,9 +200,13 @@ def test_weights_that_grow_beyond_all_bounds_are_refused():
 
 
 def test_training_leaves_the_callers_settings_of_torch_alone():
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    def settings():
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        return torch.get_num_threads(), deterministic, torch.utils.deterministic.fill_uninitialized_memory
+
+    before = settings()
     _train()
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+    assert settings() == before
 
 
 def test_a_log_in_no_folder_is_refused_before_training(tmp_path):
