@@ -61,6 +61,15 @@ class SpectralSpatialNetwork(nn.Module):
         """
         raise NotImplementedError(type(self).__name__)
 
+    def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Logits (M, N, K) of every part that learns from errors of its own, as training needs them.
+
+        Arguments as in `forward`. The loss is the mean of those of the M parts. By default there is one part, the
+        network.
+        """
+        logits: Tensor = self(spectra, patches, valid)
+        return logits[None]
+
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of every pixel of a tile's core: spectra (B, h, w'), components (C, H, W), valid (H, W) -> (K, h, w').
 

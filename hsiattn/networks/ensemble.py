@@ -18,6 +18,10 @@ class Ensemble(SpectralSpatialNetwork):
     probabilities is better calibrated than any of them (Lakshminarayanan, Pritzel and Blundell 2017). It costs as many
     times the evaluation of one. Logits are logarithms of the mean probabilities.
 
+    Trained as one network, as a recipe may ask for, every member still learns from its own errors. The error of the
+    mean would leave a member alone that is surely wrong where another is surely right (learner collusion: Jeffares,
+    Liu, Crabbé and van der Schaar 2023).
+
     Parameters
     ----------
     bands, channels, classes, patch_size
@@ -56,6 +60,10 @@ class Ensemble(SpectralSpatialNetwork):
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logarithms (N, K) of the mean probabilities; see `SpectralSpatialNetwork.forward`."""
         return log_mean_softmax([member(spectra, patches, valid) for member in self.members], dim=1)
+
+    def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Of all members; see `SpectralSpatialNetwork.member_logits`."""
+        return torch.cat([member.member_logits(spectra, patches, valid) for member in self._each])
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""

@@ -73,6 +73,10 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
             dim=1,
         )
 
+    def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Of the network itself; see `SpectralSpatialNetwork.member_logits`."""
+        return self.member.member_logits(spectra, patches, valid)
+
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         if not self.dense_capable:

@@ -81,10 +81,12 @@ class PixelClassification(lightning.LightningModule):
             torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Loss of a varied batch."""
+        """Loss of a varied batch: the mean of those of the network's members."""
         spectra, patches, valid, targets = vary(*batch, self.settings.augmentation, self.lighting)
-        logits = self.network(spectra, patches, if_any_missing(valid))
-        loss = functional.cross_entropy(logits.float(), targets, weight=self.class_weights)  # type: ignore[arg-type]
+        logits = self.network.member_logits(spectra, patches, if_any_missing(valid))
+        weights: Any = self.class_weights
+        losses = [functional.cross_entropy(each, targets, weight=weights) for each in logits.float()]
+        loss = torch.stack(losses).mean()
         self._log_figures("training", loss, logits, targets)
         return loss
 
@@ -123,6 +125,6 @@ class PixelClassification(lightning.LightningModule):
         return [optimizer], [schedule]
 
     def _log_figures(self, part: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        accuracy = (logits.argmax(dim=1) == classes_of(targets)).float().mean()
+        accuracy = (logits.argmax(dim=-1) == classes_of(targets)).float().mean()
         figures = {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets))

@@ -194,7 +194,8 @@ def test_a_few_pixels_can_be_learned_by_heart(network):
         quarters = step if isinstance(network, AugmentedAtTestTime) else 0  # as training does, it must see all sides
         sides = [torch.rot90(x.flip(-1) if quarters % 8 > 3 else x, quarters, (-2, -1)) for x in (patches, valid)]
         optimizer.zero_grad()
-        functional.cross_entropy(network(spectra, *sides), targets).backward()
+        each = network.member_logits(spectra, *sides)  # as training does, every member learns from its own errors
+        torch.stack([functional.cross_entropy(logits, targets) for logits in each]).mean().backward()
         optimizer.step()
     assert (network.eval()(spectra, patches, valid).argmax(dim=1) == targets).all()
 

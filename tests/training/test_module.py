@@ -8,15 +8,16 @@ import pytest
 import torch
 from torch import nn
 
+from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 
-class _Linear(nn.Module):
+class _Linear(SpectralSpatialNetwork):
     """Logits from the spectrum alone."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(bands=4, channels=2, classes=3, patch_size=5)
         self.layer = nn.Linear(4, 3)
 
     def forward(self, spectra, patches, valid=None):
@@ -49,6 +50,15 @@ def test_the_loss_is_the_weighted_mean_of_negative_log_likelihoods():
     w = np.array(weights)[targets]
     expected = -(w * np.log(likelihood[np.arange(10), targets])).sum() / w.sum()
     assert module.training_step(batch, 0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_of_several_members_is_the_mean_of_their_own(monkeypatch):
+    module, batch = _module(), _batch()
+    alone = module.training_step(batch, 0).item()
+    monkeypatch.setattr(
+        module.network, "member_logits", lambda s, p, v: torch.stack([module.network(s, p), 0 * s[:, :3]])
+    )
+    assert module.training_step(batch, 0).item() == pytest.approx((alone + math.log(3)) / 2)
 
 
 def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(monkeypatch):
