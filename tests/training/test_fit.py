@@ -204,9 +204,14 @@ def test_training_leaves_the_callers_settings_of_torch_alone():
         deterministic = torch.are_deterministic_algorithms_enabled()
         return torch.get_num_threads(), deterministic, torch.utils.deterministic.fill_uninitialized_memory
 
-    before = settings()
-    _train()
-    assert settings() == before
+    own = torch.get_num_threads()
+    torch.set_num_threads(3)  # one, which training takes, would not show whether it is given back
+    try:
+        before = settings()
+        _train()
+        assert settings() == before
+    finally:
+        torch.set_num_threads(own)
 
 
 def test_a_log_in_no_folder_is_refused_before_training(tmp_path):
