@@ -1,7 +1,8 @@
 """General network parts, a library of its own: they know tensors and nothing of scenes.
 
 `attention` weighs, `mixing` combines positions without weighing, `pooling` makes fewer of them; `block` says what all
-of them have in common, `by_name` finds them for a recipe. `recurrent` reads sequences.
+of them have in common, `by_name` finds them for a recipe. `recurrent` reads sequences; `concurrent_parts` trains
+branches on a core each.
 
 Shapes are written with N samples, C channels, H × W rows and columns, L positions or T steps of a sequence, F features,
 w × w patches. A mask is True where a value counts.
@@ -27,6 +28,7 @@ from hsiattn.core.attention import (
 )
 from hsiattn.core.block import Dimensions, FeatureBlock, Pooled, Pooling
 from hsiattn.core.by_name import BLOCKS, create_block, create_pooling
+from hsiattn.core.concurrent_parts import concurrently, threads_for_parts
 from hsiattn.core.mixing import MIXING, MaskedConv2d, ProjectExpandProjectExpand, SparseMLP
 from hsiattn.core.normalisation import MaskedBatchNorm
 from hsiattn.core.pooling import (
@@ -76,7 +78,9 @@ __all__ = [
     "TransformerEncoder",
     "WaveletPooling",
     "WaveletTransform",
+    "concurrently",
     "create_block",
     "create_pooling",
+    "threads_for_parts",
     "with_positions",
 ]

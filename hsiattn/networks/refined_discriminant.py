@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AttributeAwarePooling, NeighbourhoodAttention
+from hsiattn.core import AttributeAwarePooling, NeighbourhoodAttention, concurrently
 from hsiattn.networks.base import SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
 
@@ -91,7 +91,9 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
-        return self.forward_read(self.read_spectra(spectra), patches, valid)
+        mask = None if valid is None else valid[:, None]
+        read, seen = concurrently((self.spectral, spectra), (self.spatial, patches, mask))
+        return self._judge(read, seen, patches, mask)
 
     def read_spectra(self, spectra: Tensor) -> Tensor:
         """Features of the spectral branch (N, F); see `SpectralSpatialNetwork.read_spectra`."""
@@ -101,8 +103,7 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
     def forward_read(self, read: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """See `SpectralSpatialNetwork.forward_read`."""
         mask = None if valid is None else valid[:, None]
-        start = self._start(patches, mask).flatten(1) if self.starts else read.new_zeros(())
-        return self._fuse(read, self.spatial(patches, mask).flatten(1), start)
+        return self._judge(read, self.spatial(patches, mask), patches, mask)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
@@ -147,6 +148,11 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
             self.discriminant.weight.copy_(means[:, :, None, None])
             assert self.discriminant.bias is not None
             self.discriminant.bias.copy_(-0.5 * means.square().sum(dim=1))
+
+    def _judge(self, read: Tensor, seen: Tensor, patches: Tensor, mask: Tensor | None) -> Tensor:
+        """Logits (N, K) from what the two branches make of pixels (N, F) and of patches (N, F', 1, 1)."""
+        start = self._start(patches, mask).flatten(1) if self.starts else read.new_zeros(())
+        return self._fuse(read, seen.flatten(1), start)
 
     def _start(self, components: Tensor, mask: Tensor | None) -> Tensor:
         """Logits of the discriminant wherever there is a whole window: (N, C, H, W) -> (N, K, H - w + 1, W - w + 1).

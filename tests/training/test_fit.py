@@ -214,6 +214,22 @@ def test_training_leaves_the_callers_settings_of_torch_alone():
         torch.set_num_threads(own)
 
 
+def test_the_number_of_threads_makes_no_difference():
+    own, trained, threads = torch.get_num_threads(), [], set()
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            network = _network()
+            network.spatial.register_forward_hook(lambda *_: threads.add(threading.current_thread().name))
+            train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+            trained.append(network)
+    finally:
+        torch.set_num_threads(own)
+    assert _same(trained[0], trained[1])
+    assert _same(trained[0], trained[2])
+    assert {name.split("_")[0] for name in threads} == {"MainThread", "part"}
+
+
 def test_a_log_in_no_folder_is_refused_before_training(tmp_path):
     with pytest.raises(OutputError, match="log"):
         _train(log=tmp_path / "no" / "log.csv", listener=lambda figures: pytest.fail("it trained"))
