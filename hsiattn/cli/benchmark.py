@@ -54,7 +54,13 @@ class Progress:
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; made if need be.")
 @click.option("--data", metavar="FOLDER", help="What paths in CONFIG are relative to; default: the folder of CONFIG.")
 @click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="Runs side by side, one thread each; default: one per core."
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Runs side by side; default: as many as the threads leave cores.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="CPU threads of each run."
 )
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="The seeds 0 … N-1 instead of those of CONFIG.")
 @click.option(
@@ -73,6 +79,7 @@ def benchmark(
     output: str,
     data: str | None,
     jobs: int | None,
+    threads: int,
     seeds: int | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -110,7 +117,7 @@ def benchmark(
         missing = folder.unfinished(tasks, overwrite)
         outputs.make_folder(Path(output))
         progress = Progress(len(chosen), len(chosen) - len(missing))
-        run_tasks(missing, folder, progress, jobs)
+        run_tasks(missing, folder, progress, jobs, threads)
     if report_only or folder.read_all(runs):
         finish(plan, runs, folder, progress, as_json)
     if progress.failed:
@@ -150,7 +157,7 @@ def make_tasks(runs: Sequence[Run], data: Path, folder: Path, device: str) -> li
     ]
 
 
-def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, jobs: int | None) -> None:
+def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, jobs: int | None, threads: int) -> None:
     """Run what is missing, keeping every result as soon as it is there.
 
     Raises
@@ -161,8 +168,12 @@ def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, j
     from hsiattn.experiments.execution import Failed, cores, side_by_side
     from hsiattn.experiments.measurement import perform
 
+    jobs = jobs or max(1, cores() // threads)
     try:
-        with run_bar(len(tasks)) as advance, closing(side_by_side(perform, tasks, jobs=jobs or cores())) as results:
+        with (
+            run_bar(len(tasks)) as advance,
+            closing(side_by_side(perform, tasks, jobs=jobs, threads=threads)) as results,
+        ):
             for task, result in results:
                 if isinstance(result, Failed):
                     progress.failed.append((str(task.run), result.reason))

@@ -1,4 +1,4 @@
-"""Many small tasks side by side: one process and one thread for each core."""
+"""Many small tasks side by side, each in a process with few threads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hsiattn.errors import HsiattnError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
+_THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR"))
 _SECONDS_TO_END = 10.0
 
 
@@ -46,9 +46,9 @@ def cores() -> int:
 
 
 def side_by_side(
-    function: Callable[[T], R], tasks: Sequence[T], *, jobs: int
+    function: Callable[[T], R], tasks: Sequence[T], *, jobs: int, threads: int = 1
 ) -> Generator[tuple[T, R | Failed], None, None]:
-    """Call a function on every task, in processes of one thread each; results come as they are ready.
+    """Call a function on every task, in processes of their own; results come as they are ready.
 
     A task that fails, or whose process is lost, yields `Failed`, and the others go on. The processes end with the
     generator, at once where it is closed early or Ctrl-C is pressed; they themselves are deaf to Ctrl-C.
@@ -59,12 +59,14 @@ def side_by_side(
         Importable by its name, since the processes are spawned.
     jobs
         Number of processes.
+    threads
+        Of each.
     """
     waiting = deque(tasks)
     workers: list[_Worker[T, R]] = []
     try:
         for _ in range(min(jobs, len(waiting))):
-            workers.append(_Worker(function))
+            workers.append(_Worker(function, threads))
             workers[-1].give(waiting.popleft())
         while workers:
             ready = wait([worker.connection for worker in workers])
@@ -72,7 +74,7 @@ def side_by_side(
                 task, result = worker.take()
                 if waiting:
                     if worker.lost:
-                        workers[workers.index(worker)] = worker = _Worker(function)
+                        workers[workers.index(worker)] = worker = _Worker(function, threads)
                     worker.give(waiting.popleft())
                 else:
                     worker.stop()
@@ -86,11 +88,11 @@ def side_by_side(
 class _Worker(Generic[T, R]):
     """A process that works on one task after the other."""
 
-    def __init__(self, function: Callable[[T], R]) -> None:
+    def __init__(self, function: Callable[[T], R], threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_work, args=(function, other), daemon=True)
-        with _environment(_ONE_THREAD), _interrupts_held_back():
+        with _environment(dict.fromkeys(_THREADS, str(threads))), _interrupts_held_back():
             self.process.start()
         other.close()
         self.task: T | None = None

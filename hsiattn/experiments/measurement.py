@@ -115,6 +115,7 @@ def perform(task: Task) -> Outcome:
             "data_sha256": task.data_sha256,
             "versions": model.bundle.versions,
             "cores": os.cpu_count(),
+            "threads": model.bundle.training["threads"],
             "machine": platform.machine(),
             "created": model.bundle.created,
             "messages": [message for message in model.messages if message not in model.advice],

@@ -26,7 +26,8 @@ COLUMNS = (
     "worst_class_accuracy", "border_accuracy", "interior_accuracy", "expected_calibration_error", "unknown_auroc",
     "leakage", "window", "training_pixels", "validation_pixels", "test_pixels", "border_pixels", "training_seconds",
     "whole_training_seconds", "mapping_seconds", "pixels_per_second", "best_epoch", "parameters", "macs",
-    "split_sha256", "configuration_sha256", "data_sha256", "hsiattn", "torch", "cores", "machine", "created",
+    "split_sha256", "configuration_sha256", "data_sha256", "hsiattn", "torch", "cores", "threads", "machine",
+    "created",
 )  # fmt: skip
 """Columns of `runs.csv`: shares 0 … 1, times in seconds, `macs` multiply-adds per pixel; empty where not defined."""
 

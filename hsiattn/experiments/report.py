@@ -53,8 +53,8 @@ METHOD = (
     "OA: overall accuracy; AA: mean producer's accuracy of the classes; worst class: the lowest of these. Border: test "
     "pixels with another class within {reach} rows and columns. ECE: expected calibration error in 15 bins. Leakage: "
     "share of the test pixels with a training pixel in the recipe's window. Training: from the labelled scene to the "
-    "model, search and preparation included; mapping: the whole scene; both with one thread. Figures are means ± "
-    "standard deviations over seeds; the best mean of a column is bold.",
+    "model, search and preparation included; mapping: the whole scene. Figures are means ± standard deviations "
+    "over seeds; the best mean of a column is bold.",
     "Differences are in percentage points, reference less other, on the same split; the interval is Student's t over "
     "pairs. Wilcoxon: signed-rank test over pairs, two-sided, with Holm's correction for the number of recipes that "
     "the reference is compared with. McNemar: runs in which the test over test pixels finds the reference "
@@ -360,7 +360,7 @@ def _facts(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> tuple[
     return (
         f"{finished}; seeds {', '.join(map(str, seeds))}. The reference is {plan.reference_recipe}.",
         *(
-            f"Made with {text}" + (f" ({count} runs)." if len(made_with) > 1 else ".")
+            f"Made with {text}" + (f" ({count} {'run' if count == 1 else 'runs'})." if len(made_with) > 1 else ".")
             for text, count in made_with.most_common()
         ),
         *_gaps(records),
@@ -378,7 +378,9 @@ def _gaps(records: Sequence[Record]) -> list[str]:
 def _made_with(record: Record) -> str:
     versions = record["versions"]
     named = ", ".join(f"{name} {versions[name]}" for name in ("hsiattn", "torch", "numpy") if name in versions)
-    return f"{named} on {record['machine']} with {record['cores']} cores"
+    threads = record.get("threads", 1)  # records of the first version do not tell
+    each = "one thread" if threads == 1 else f"{threads} threads"
+    return f"{named} on {record['machine']} with {record['cores']} cores, {each} for each run"
 
 
 def _cell_facts(records: Sequence[Record]) -> str:

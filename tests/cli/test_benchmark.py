@@ -101,6 +101,20 @@ def test_what_is_missing_is_done_and_gives_the_same_again(results, hsiattn):
         assert after[name] == before[name]
 
 
+def test_runs_may_have_more_threads_and_the_record_says_so(results, hsiattn):
+    path = results / "runs/tiny/random_5_class/small/0.json"
+    before = json.loads(path.read_text())
+    path.unlink()
+    result = hsiattn("benchmark", "plan.yaml", "-o", "results", "--jobs", 1, "--threads", 2, "--device", "cpu")
+    assert result.exit_code == 0, result.stderr
+    after = json.loads(path.read_text())
+    assert (before["threads"], after["threads"]) == (1, 2)
+    assert after["overall_accuracy"] == pytest.approx(before["overall_accuracy"], abs=0.02)
+    report = (results / "report.md").read_text(encoding="utf-8")
+    assert "one thread for each run (3 runs)" in report
+    assert "2 threads for each run (1 run)" in report
+
+
 def test_another_configuration_is_refused(results, refused, desk):
     write_plan(desk, border_reach=1)
     line = refused("benchmark", "plan.yaml", "-o", "results")

@@ -72,6 +72,7 @@ def made_up(run: Run, right: np.ndarray, *, seconds: float = 1.0, border: float 
         "data_sha256": "same",
         "versions": {"hsiattn": "0.1", "torch": "2.6"},
         "cores": 2,
+        "threads": 1,
         "machine": "x86_64",
         "created": "2026-01-01T00:00:00+00:00",
         "classes": [{"code": 1, "class": "maize", "accuracy": 0.25, "test_pixels": count}],

@@ -1,4 +1,4 @@
-"""Tasks side by side: in processes of one thread, none of which takes the others down."""
+"""Tasks side by side: in processes of their own, none of which takes the others down."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import multiprocessing
 import os
 import time
+
+import pytest
 
 from hsiattn.experiments.execution import Failed, cores, side_by_side
 
@@ -38,9 +40,11 @@ def test_a_task_that_ends_its_process_is_told_and_the_next_gets_a_new_one():
     assert results[0].reason.startswith("its process ended with status 0")
 
 
-def test_processes_have_one_thread_each_and_leave_our_environment_alone(monkeypatch):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_processes_have_few_threads_and_leave_our_environment_alone(monkeypatch, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    assert results_of(os.getenv, ["OMP_NUM_THREADS"]) == {"OMP_NUM_THREADS": "1"}
+    results = side_by_side(os.getenv, ["OMP_NUM_THREADS"], jobs=1, threads=threads)
+    assert list(results) == [("OMP_NUM_THREADS", str(threads))]
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
