@@ -39,7 +39,10 @@ def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for_parts(threads: int) -> Iterator[None]:
-    """Within it, `concurrently` has so many threads, the caller's among them; for training on a CPU."""
+    """Within it, `concurrently` has so many threads, the caller's among them; for training on a CPU.
+
+    Backward passes of what ran in it belong within it too.
+    """
     if threads < 2:
         yield
         return

@@ -13,7 +13,8 @@ from scipy.special import softmax
 from hsiattn.teaching.left_out import best_temperature, folds, left_out_targets, log_likelihoods
 from hsiattn.teaching.views import VIEWS, AreaViews, Form, View
 
-_LEAST = 1e-6
+_LEAST_LIKELIHOOD = 1e-6
+"""Of a pixel that an expert is sure to be of another class, so that one such pixel does not silence the expert."""
 _LEAST_PRIOR = 0.02
 _STEPS, _STACKING_STEPS = 50, 200
 
@@ -131,7 +132,7 @@ def stacking_weights(likelihoods: NDArray[np.float64], pixel_weights: NDArray[np
         (L,) how often each pixel counts.
     """
     experts = likelihoods.shape[1]
-    likelihoods = np.maximum(likelihoods, _LEAST)
+    likelihoods = np.maximum(likelihoods, _LEAST_LIKELIHOOD)
     weights = np.full(experts, 1.0 / experts)
     for _ in range(_STACKING_STEPS):
         shares = weights * likelihoods

@@ -19,7 +19,8 @@ from hsiattn.teaching.views import VIEWS, VIEWS_FOR_FEW_LABELS, AreaViews, Form
 _ROUNDS = 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
 """How the probabilities may be smoothed: not at all, then farther and farther."""
-_LEAST = 1e-6
+_LEAST_SHARE = 1e-6
+"""Of a class whose probability would be 0, so that its logarithm stays finite."""
 
 
 class TeacherSettings(BaseModel):
@@ -160,5 +161,5 @@ def _choose_smoothing(
 def _smoothed(views: AreaViews, shares: NDArray[np.float64], hold: float | None) -> NDArray[np.float64]:
     """Probabilities (N, K), none of them 0, that sum to 1."""
     values = shares if hold is None else views.diffusion.spread(shares, hold).astype(np.float64)
-    values = np.maximum(values, _LEAST)
+    values = np.maximum(values, _LEAST_SHARE)
     return np.asarray(values / values.sum(axis=1, keepdims=True))
