@@ -31,7 +31,9 @@ def _fitting_threads(network: nn.Module, device: torch.device) -> Iterator[None]
     Their matrix products are too small to share: a second thread gains nothing, and where another process wants the
     core as well, waiting for it makes a step many times slower (measured: 25 ms with one thread, 25 … 1700 with two).
     Branches have more to do between the places where they wait for each other: on two cores a step of `default` takes
-    0.55 … 0.8 of its time that way, and 0.95 … 1.2 of it where another process wants one of them.
+    0.53 … 0.85 of its time that way (24 pairs, median 0.68), and 0.95 … 1.2 of it where another process wants one of
+    them. On a virtual machine whose host was busy it took 1.2 … 5 times as long for some minutes: `--threads 1` then
+    keeps to one.
     """
     threads = torch.get_num_threads()
     small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
