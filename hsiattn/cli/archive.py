@@ -19,6 +19,7 @@ from hsiattn.cli.mapping import (
     Request,
     Targets,
     check_targets,
+    clean_up,
     describe,
     is_mapped,
     is_remote,
@@ -26,6 +27,7 @@ from hsiattn.cli.mapping import (
     map_scene,
 )
 from hsiattn.errors import OutputError, SceneError
+from hsiattn.outputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -162,11 +164,13 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     """
     outputs.make_folder(Path(folder))
     models = Models(request.model)
+    scenes = {f"scene {order.scene}": order.scene for order in orders}
+    inputs = {**request.inputs, **scenes}
     summary, began = Summary(len(orders)), time.monotonic()
     try:
         for number, order in enumerate(orders, start=1):
             title = f"{Path(order.scene).name} ({number}/{len(orders)})"
-            summary.add(record := attempt(order, models, request, title))
+            summary.add(record := attempt(order, models, request, inputs, title))
             if announce and "error" not in record:
                 click.echo(f"map: {order.targets.map}")
     except KeyboardInterrupt as interrupt:
@@ -177,10 +181,10 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     return summary
 
 
-def attempt(order: Order, models: Models, request: Request, title: str) -> dict[str, Any]:
+def attempt(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, or tell on stderr why that cannot be done; the record for the summary."""
     try:
-        return classify_one(order, models, request, title)
+        return classify_one(order, models, request, inputs, title)
     except click.ClickException:
         raise
     except Exception as error:
@@ -189,16 +193,17 @@ def attempt(order: Order, models: Models, request: Request, title: str) -> dict[
         return {"scene": order.scene, "error": explain(error)}
 
 
-def classify_one(order: Order, models: Models, request: Request, title: str) -> dict[str, Any]:
+def classify_one(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, unless its map is there and `--resume` is given."""
     from hsiattn.scenes import open_source
 
+    clean_up(order.targets)
     source = open_source(order.scene, request.key)
     bundle = models.fitting(source)
     if request.resume and is_mapped(order.targets, bundle, request.smooth):
         return {"scene": order.scene, "map": order.targets.map, "left_alone": True}
-    check_targets(order.targets, request)
-    record = map_scene(bundle, source, order.targets, request, title)
+    check_targets(order.targets, request, inputs)
+    record = map_scene(bundle, source, order.targets, request, inputs, title)
     for message in record.messages:
         options.say(f"scene {order.scene}: {message}")
     return {"scene": order.scene, **describe(order.targets, record)}

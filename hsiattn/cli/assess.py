@@ -9,6 +9,8 @@ import click
 
 from hsiattn.cli import mapping, options, outputs
 from hsiattn.errors import AssessmentError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,7 +67,8 @@ def assess(
     """
     form = choose_format(report_format, output, as_json)
     if output is not None:
-        outputs.refuse_existing([output], overwrite)
+        read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
 
     from hsiattn.assessment import assess as compare
     from hsiattn.labels import open_labels

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import archive, fitting, mapping, options, outputs
+from hsiattn.cli import archive, fitting, mapping, options
 from hsiattn.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -141,9 +141,12 @@ def classify_one(
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
-    mapping.refuse_scene_as_output(scene, targets)
-    if not request.resume:
-        outputs.refuse_existing([*targets, trained], request.overwrite)
+    what = fitting.Training(scene=scene, labels=labels or "", key=request.key, device=request.device, **training)
+    inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
+    if request.resume:
+        mapping.clean_up(targets)
+    else:
+        mapping.check_targets(targets, request, inputs, trained)
     from hsiattn.scenes import open_source
 
     source = open_source(scene, request.key)
@@ -152,7 +155,6 @@ def classify_one(
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
         mapping.part_of(source, request.bounds)
         check_smoothing(request.smooth, training)
-        what = fitting.Training(scene=scene, labels=labels, key=request.key, device=request.device, **training)
         bundle = train(what, trained, request.overwrite)
     else:
         bundle = mapping.Models(request.model).fitting(source)
@@ -160,9 +162,9 @@ def classify_one(
         if mapping.is_mapped(targets, bundle, request.smooth):
             report_left_alone(targets, as_json)
             return
-        mapping.check_targets(targets, request)
+        mapping.check_targets(targets, request, inputs)
     try:
-        report(mapping.map_scene(bundle, source, targets, request), targets, as_json)
+        report(mapping.map_scene(bundle, source, targets, request, inputs), targets, as_json)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
             if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done

@@ -117,7 +117,7 @@ def classify_scene(
     began = time.monotonic()
     execution = execution or Execution()
     area = _area(source, part)
-    writer = outputs.writer(bundle, source, area)
+    writer = outputs.writer(bundle, source, area, resume=resume)
     classifier = WindowClassifier(
         bundle,
         source,
@@ -138,6 +138,7 @@ def classify_scene(
         with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
         clock = time.monotonic()
+        writer.spent.append(journal.path)
         with writer:
             write_from_journal(writer, journal, classifier.plan)
         journal.remove()
@@ -273,7 +274,7 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
         journal = Journal.resume(path, header)
         classifier.plan = WindowPlan.from_dict(journal.header["plan"])
     else:
-        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict()})
+        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict(), "overwrite": outputs.overwrite})
     try:
         with journal:
             yield journal
