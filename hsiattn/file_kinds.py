@@ -226,7 +226,8 @@ def _markup(file: Path, start: str) -> FileKind | None:
     if start.startswith("<!DOCTYPE qgis"):
         return FileKind.STYLE if _is_style(ET.parse(file).getroot()) else None
     if "<svg" in start:
-        return FileKind.PLOT if f"<dc:title>{GENERATOR}</dc:title>" in start or _is_plain_plot(start) else None
+        ours = f"<dc:title>{GENERATOR}</dc:title>" in start or _is_plain_plot(file, start)
+        return FileKind.PLOT if ours else None
     if "<!DOCTYPE html>" in start:
         written = f'<meta name="generator" content="{GENERATOR}' in start or ":root { --ink: #1d2329;" in start
         if written and f"<title>{REPORT_TITLE}</title>" in start:
@@ -236,9 +237,10 @@ def _markup(file: Path, start: str) -> FileKind | None:
     return None
 
 
-def _is_plain_plot(start: str) -> bool:
-    """Whether a picture was made as version 0.1.0 made them: by matplotlib, without date and creator."""
-    return "Created with matplotlib" in start and "<dc:date>" not in start and "<dc:creator>" not in start
+def _is_plain_plot(file: Path, start: str) -> bool:
+    """Whether a picture is one of version 0.1.0: without date and creator, among the results of a benchmark."""
+    plain = "<dc:format>image/svg+xml" in start and "<dc:date>" not in start and "<dc:creator>" not in start
+    return plain and kind_of(file.parent.parent / "runs.csv") is FileKind.RUN_TABLE
 
 
 def _is_auxiliary(root: ET.Element) -> bool:

@@ -98,6 +98,18 @@ def check_outputs(outputs: Iterable[Output], *, overwrite: bool = False, inputs:
         check_output(output.path, output.kind, overwrite=overwrite, inputs=inputs, leftover=output.leftover)
 
 
+def refuse_foreign(path: StrPath, kind: FileKind) -> None:
+    """Refuse to replace a file in a folder of results that this package did not write; one that is not there is fine.
+
+    Raises
+    ------
+    OutputError
+        As `check_output` with `overwrite`.
+    """
+    if os.path.lexists(path):
+        check_output(path, kind, overwrite=True)
+
+
 def refuse_inputs(path: StrPath, inputs: Inputs) -> None:
     """Refuse to replace or remove a file that is read, or that belongs to one that is.
 
