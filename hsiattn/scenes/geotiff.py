@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from rasterio.windows import Window
 from hsiattn.errors import SceneError
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
+from hsiattn.scenes.virtual_rasters import bands_behind, members_of
 
 
 class GdalSource(SceneSource):
@@ -191,12 +193,17 @@ def _reflectance_scale(dataset: Any) -> float:
 # ------------------------------------------------------------------------------------------------ spectral metadata
 
 
-def read_band_tags(dataset: Any) -> SpectralBands:
+_MOST_LEVELS = 4
+"""Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
+
+
+def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
     """Spectral metadata of an open rasterio dataset.
 
     Wavelengths and FWHM are taken from the first place that gives any: the `IMAGERY` tags that GDAL ≥ 3.10 writes
     (`CENTRAL_WAVELENGTH_UM`, `FWHM_UM`); the `ENVI` domain; the bands' own tags `wavelength`, `fwhm`,
     `wavelength_units`; the bands' descriptions. Bad bands come from `bbl` in the ENVI domain or in the bands' tags.
+    Of a virtual raster that says nothing itself, the rasters behind its bands are asked.
     """
     count = dataset.count
     tags = [{key.lower(): value for key, value in dataset.tags(i).items()} for i in dataset.indexes]
@@ -220,9 +227,27 @@ def read_band_tags(dataset: Any) -> SpectralBands:
     bbl = _vector(envi.get("bbl"), count)
     if np.isnan(bbl).all():
         bbl = np.array(_column(tags, "bbl"))
-    return SpectralBands.build(
+    own = SpectralBands.build(
         count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
     )
+    if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
+        return _behind(dataset, own, _depth)
+    return own
+
+
+def _behind(dataset: Any, own: SpectralBands, depth: int) -> SpectralBands:
+    """The bands of a virtual raster with what its members say of them."""
+    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
+
+    def read(path: str) -> SpectralBands | None:
+        try:
+            with open_raster(path) as member:
+                return read_band_tags(member, _depth=depth + 1)
+        except SceneError:
+            return None
+
+    return bands_behind(members, read, own)
 
 
 def _column(tags: Sequence[dict[str, str]], key: str) -> list[float]:
