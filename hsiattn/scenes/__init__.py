@@ -10,6 +10,7 @@ from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.formats import is_matlab, open_source
 from hsiattn.scenes.geotiff import open_raster
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import BandMatch, SpectralBands, find_band_match, match_bands
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BandMatch",
     "Grid",
+    "Radiometry",
     "SceneSource",
     "SpectralBands",
     "as_source",
