@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.scenes.radiometry import Radiometry, legible_divisor
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
@@ -49,7 +50,7 @@ class GdalSource(SceneSource):
             self.height, self.width = dataset.height, dataset.width
             self.crs, self.transform = dataset.crs, dataset.transform
             self.nodata = clean_nodata(dataset.nodata, self.dtype)
-            self.scale = _reflectance_scale(dataset)
+            self.radiometry = read_radiometry(dataset)
             self.block = dataset.block_shapes[0]
         self._kept: dict[int, Any] | None = None
 
@@ -180,14 +181,15 @@ def clean_nodata(value: Any, dtype: np.dtype[Any]) -> float | None:
     return number
 
 
-def _reflectance_scale(dataset: Any) -> float:
-    """Divisor that gives reflectance, from the bands' common GDAL scale or from the ENVI header."""
-    scale = dataset.scales[0]
-    if len(set(dataset.scales)) == 1 and not any(dataset.offsets) and math.isfinite(scale) and scale not in (0.0, 1.0):
-        divisor = 1.0 / scale
-        return float(round(divisor)) if math.isclose(divisor, round(divisor), rel_tol=1e-6) else divisor
+def read_radiometry(dataset: Any) -> Radiometry:
+    """Gain and offset of the bands of an open rasterio dataset: their GDAL scales and offsets, else the ENVI domain."""
+    gain, offset = np.array(dataset.scales, dtype=np.float64), np.array(dataset.offsets, dtype=np.float64)
+    if not ((gain == 1.0).all() and not offset.any()):
+        if not offset.any() and (gain == gain[0]).all():
+            return Radiometry.divided_by(legible_divisor(float(gain[0])), dataset.count)
+        return Radiometry(gain, offset)
     from_header = parse_number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
-    return from_header if from_header > 0 else 1.0
+    return Radiometry.divided_by(from_header, dataset.count) if from_header > 0 else Radiometry.unknown(dataset.count)
 
 
 # ------------------------------------------------------------------------------------------------ spectral metadata

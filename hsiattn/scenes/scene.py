@@ -19,6 +19,7 @@ from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.geotiff import clean_nodata
+from hsiattn.scenes.radiometry import Radiometry, legible_divisor
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 
@@ -58,8 +59,11 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     attrs: dict[str, Any] = {"name": source.name}
     if source.nodata is not None:
         attrs["_FillValue"] = source.dtype.type(source.nodata)
-    if source.scale != 1.0:
-        attrs["scale_factor_reflectance"] = source.scale
+    coords: dict[str, Any] = {}
+    if (scale := source.radiometry.scale) is None:
+        coords = {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
+    elif scale != 1.0:
+        attrs["scale_factor_reflectance"] = scale
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -71,6 +75,7 @@ def to_scene(source: SceneSource) -> xr.DataArray:
             "fwhm": ("band", bands.fwhm, {"units": "nm"}),
             "good": ("band", bands.good),
             "name": ("band", np.array(bands.names, dtype=object)),
+            **coords,
         },
         attrs=attrs,
         name=Path(source.name).stem,
@@ -116,7 +121,7 @@ class ArraySource(SceneSource):
         grid = grid_of(array)
         self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
         self.nodata = _nodata_of(array)
-        self.scale = _scale_of(array)
+        self.radiometry = _radiometry_of(array)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -274,9 +279,17 @@ def _nodata_of(array: xr.DataArray) -> float | None:
     return next((value for value in (clean_nodata(v, array.dtype) for v in given) if value is not None), None)
 
 
-def _scale_of(array: xr.DataArray) -> float:
-    given = parse_number(array.attrs.get("scale_factor_reflectance"))
-    if given > 0:
-        return given
-    factor, offset = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
-    return 1.0 / factor if factor > 0 and factor != 1.0 and offset == 0 else 1.0
+def _radiometry_of(array: xr.DataArray) -> Radiometry:
+    count = array.sizes["band"]
+    gain, offset = _on_band(array, "gain"), _on_band(array, "offset")
+    if gain is not None or offset is not None:
+        return Radiometry(np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset)
+    divisor = parse_number(array.attrs.get("scale_factor_reflectance"))
+    if divisor > 0:
+        return Radiometry.divided_by(divisor, count)
+    factor, added = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
+    if factor > 0 and not (factor == 1.0 and added == 0):
+        if added == 0:
+            return Radiometry.divided_by(legible_divisor(factor), count)
+        return Radiometry(np.full(count, factor), np.full(count, added))
+    return Radiometry.unknown(count)
