@@ -57,6 +57,8 @@ class EnviSource(SceneSource):
             self._mask = mask_of(dataset, [])
             notes += [self._take_nodata(dataset), self._take_radiometry(dataset)]
         sidecars = [f"{data}{suffix}" for suffix in (".aux.xml", ".msk") if Path(f"{data}{suffix}").is_file()]
+        if self._header.is_classification:
+            notes.append(f"{data} holds classes ({', '.join(self._header.class_names)}), no measurements")
         self.files = (self.name, str(self._header.path), *sidecars)
         self.notes = tuple(note for note in notes if note)
 

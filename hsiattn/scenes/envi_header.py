@@ -147,6 +147,11 @@ class EnviHeader:
         """Whether the values are classes, which have names."""
         return "classification" in _text(self.fields.get("file type", "")).lower() or "class names" in self.fields
 
+    @property
+    def class_names(self) -> list[str]:
+        """Of a classification, those of the values 0, 1, …, as far as they are listed."""
+        return items_of(self.fields.get("class names", ""))
+
     def _check_kind(self, data: Path) -> None:
         if "spectral library" in _text(self.fields.get("file type", "")).lower():
             raise SceneError(f"{self.where} describes a spectral library, not a scene", "give the header of an image")

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_GAP = 2**14
+_GAP = 2**13
 """Bytes that are read and thrown away rather than asked for the rest separately; a call takes as long as so many."""
-_BUFFER = 2**23
-"""Bytes read at a time, at most, where one step along the first axis takes fewer."""
+_BUFFER = 2**20
+"""Bytes read at a time, where one step along the first axis takes fewer: the processor's cache holds them."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ class FlatCube:
         try:
             sizes = tuple(self.shape[dim] for dim in order)
             part = _Part(file, self.offset, self.dtype, sizes, *(ranges[dim] for dim in order))
-            target = out.transpose(order)
-            for first, last, values in part.read():
-                target[first:last] = values
+            part.read(out.transpose(order))
         finally:
             os.close(file)
         return out
@@ -98,14 +96,25 @@ class _Part:
         self.left, self.right = int(inner.min()), int(inner.max()) + 1
         self.top, self.bottom = int(middle.min()), int(middle.max()) + 1
 
-    def read(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Values of one or several steps along the outer axis: the first, the one behind the last, and the values."""
-        if self._cheaper_in_pieces():
-            for place, index in enumerate(self.outer.tolist()):
-                yield place, place + 1, self._in_pieces(index)[None]
-            return
-        for place, steps in self._runs():
-            yield place, place + steps, self._in_one(int(self.outer[place]), steps)
+    def read(self, target: NDArray[Any]) -> None:
+        """Read all values into an array (outer, middle, inner)."""
+        if self._is_contiguous(target):
+            for place, steps in self._runs():
+                self._fill(target[place : place + steps], self._position(int(self.outer[place]), self.top, 0))
+        elif self._cheaper_in_pieces():
+            self._in_pieces(target)
+        else:
+            self._in_runs(target)
+
+    def _is_contiguous(self, target: NDArray[Any]) -> bool:
+        """Whether the file holds what the array shall hold, in the same order: then it is read where it belongs."""
+        return (
+            self.dtype.isnative
+            and self.right - self.left == len(self.inner) == self.sizes[2]
+            and target[0].flags.c_contiguous
+            and bool((np.diff(self.middle) == 1).all())
+            and bool((np.diff(self.inner) == 1).all())
+        )
 
     def _cheaper_in_pieces(self) -> bool:
         """Whether one step along the outer axis is read piece by piece, since most of it is not asked for."""
@@ -113,11 +122,18 @@ class _Part:
         span = ((self.bottom - self.top - 1) * self.sizes[2]) * self.dtype.itemsize + width
         return span > len(self.middle) * (width + _GAP)
 
-    def _in_pieces(self, index: int) -> NDArray[Any]:
-        values = np.empty((len(self.middle), self.right - self.left), self.dtype)
-        for row, line in zip(values, self.middle.tolist(), strict=True):
-            self._fill(row, self._position(index, line, self.left))
-        return values[:, self.inner - self.left]
+    def _in_pieces(self, target: NDArray[Any]) -> None:
+        width = self.right - self.left
+        buffer = np.empty((len(self.middle), width), self.dtype)
+        view, row = _bytes_of(buffer), width * self.dtype.itemsize
+        starts = [self._position(0, line, self.left) for line in self.middle.tolist()]
+        step = self.sizes[1] * self.sizes[2] * self.dtype.itemsize
+        for place, index in enumerate(self.outer.tolist()):
+            for number, start in enumerate(starts):
+                piece = view[number * row : (number + 1) * row]
+                if os.preadv(self.file, (piece,), start + index * step) != row:
+                    self._fill(buffer[number], start + index * step)
+            target[place] = _pick(buffer, self.inner - self.left, 1)
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Places in `outer` where contiguous steps begin that are read together, and how many they are."""
@@ -136,32 +152,36 @@ class _Part:
             yield place, steps
             place += steps
 
-    def _in_one(self, index: int, steps: int) -> NDArray[Any]:
-        """Values of contiguous steps, read with all that lies between them."""
+    def _in_runs(self, target: NDArray[Any]) -> None:
+        """Read contiguous steps with all that lies between what is asked for."""
         lines, width = self.sizes[1], self.sizes[2]
-        first = (index * lines + self.top) * width + self.left
-        last = ((index + steps - 1) * lines + self.bottom - 1) * width + self.right
-        # A whole number of steps, of which only what is asked for is filled.
-        buffer = np.empty(steps * lines * width if steps > 1 else (self.bottom - self.top) * width, self.dtype)
-        start = first - index * lines * width if steps > 1 else self.left
-        self._fill(buffer[start : start + last - first], self.offset + first * self.dtype.itemsize)
-        if steps > 1:
-            block = buffer.reshape(steps, lines, width)[:, self.top : self.bottom]
-        else:
-            block = buffer.reshape(1, self.bottom - self.top, width)
-        return _pick(_pick(block, self.middle - self.top, 1), self.inner, 2)
+        buffer = np.empty(0, self.dtype)
+        for place, steps in self._runs():
+            top, bottom = (0, lines) if steps > 1 else (self.top, self.bottom)
+            if buffer.size < steps * (bottom - top) * width:
+                buffer = np.empty(steps * (bottom - top) * width, self.dtype)
+            # Of a whole number of lines only what lies between the first and the last value is filled.
+            first = (self.top - top) * width + self.left
+            last = ((steps - 1) * (bottom - top) + self.bottom - 1 - top) * width + self.right
+            self._fill(buffer[first:last], self._position(int(self.outer[place]), self.top, self.left))
+            block = buffer[: steps * (bottom - top) * width].reshape(steps, bottom - top, width)
+            target[place : place + steps] = _pick(_pick(block, self.middle - top, 1), self.inner, 2)
 
     def _position(self, outer: int, middle: int, inner: int) -> int:
         return self.offset + ((outer * self.sizes[1] + middle) * self.sizes[2] + inner) * self.dtype.itemsize
 
     def _fill(self, values: NDArray[Any], position: int) -> None:
         """Read into contiguous values."""
-        view = memoryview(values.view(np.uint8).data)
+        view = _bytes_of(values)
         while view:
-            count = os.preadv(self.file, [view], position)
+            count = os.preadv(self.file, (view,), position)
             if count == 0:
                 raise EOFError("the file ends too early")
             view, position = view[count:], position + count
+
+
+def _bytes_of(values: NDArray[Any]) -> memoryview:
+    return memoryview(values.reshape(-1).view(np.uint8).data)
 
 
 def _pick(values: NDArray[Any], indices: NDArray[np.int64], axis: int) -> NDArray[Any]:
