@@ -31,6 +31,7 @@ from hsiattn.mapping.publication import clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import GroundControl
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,6 +60,8 @@ class LandCoverWriter:
         The map.
     height, width, crs, transform
         The grid; CRS None and `Affine.identity()` where the scene has none. Rotated transforms are kept.
+    control
+        Ground control points and RPCs of a scene that is not rectified.
     classes
         The K classes in the order of the indices.
     overwrite
@@ -88,6 +91,7 @@ class LandCoverWriter:
         width: int,
         crs: CRS | None,
         transform: Affine,
+        control: GroundControl | None = None,
         classes: ClassTable,
         overwrite: bool = False,
         driver: str = "GTiff",
@@ -103,7 +107,7 @@ class LandCoverWriter:
         self.width = width
         self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
-        grid = Grid(height, width, crs, transform)
+        grid = Grid(height, width, crs, transform, control)
 
         def raster(target: StrPath, kind: FileKind, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
             options = dict(creation_options or {})
@@ -333,6 +337,7 @@ def write_map(
         width=grid.width,
         crs=grid.crs,
         transform=grid.transform,
+        control=grid.control,
         classes=classes,
         overwrite=overwrite,
         driver=driver,
