@@ -14,10 +14,10 @@ from rasterio.windows import Window
 
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision
-from hsiattn.errors import GridError, OutputError
+from hsiattn.errors import GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import check_kind
-from hsiattn.mapping.fingerprint import what_decides_the_map
+from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.settings import Execution, Outputs
@@ -112,11 +112,12 @@ def classify_scene(
     RecipeError
         Smoothing is asked for, and the model offers no guide to smooth by.
     SceneError
-        The scene is smaller than the patch, or cannot be read.
+        The scene is smaller than the patch, cannot be read, or has changed while it was mapped.
     """
     began = time.monotonic()
     execution = execution or Execution()
     area = _area(source, part)
+    watched = WatchedFiles(source, mask)
     writer = outputs.writer(bundle, source, area, resume=resume)
     classifier = WindowClassifier(
         bundle,
@@ -137,6 +138,7 @@ def classify_scene(
         left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
         with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
+        _check_unchanged(watched, journal)
         clock = time.monotonic()
         writer.spent.append(journal.path)
         with writer:
@@ -189,6 +191,7 @@ def predict_array(
 
     from hsiattn.scenes import georeference
 
+    watched = WatchedFiles(source)
     grid, execution = source.grid, Execution(device=device, precision=precision)
     plan = execution.plan(bundle, source, source.extent, smoothing=smoothing)
     classifier = WindowClassifier(
@@ -214,6 +217,7 @@ def predict_array(
             if of_classes is not None:
                 of_classes[(slice(None), *place)] = result.probabilities
             counter.add(result)
+    watched.check()
     land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **bundle.classes.to_attrs()})
     variables = {
         "land_cover": georeference(land_cover, grid),
@@ -281,6 +285,15 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
     finally:
         if not journal.finished:
             journal.remove()
+
+
+def _check_unchanged(watched: WatchedFiles, journal: Journal) -> None:
+    """See that all windows are of one scene; otherwise the journal is of no use."""
+    try:
+        watched.check()
+    except SceneError:
+        journal.remove()
+        raise
 
 
 def _area(source: SceneSource, part: Window | None) -> Window:
