@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 
 if TYPE_CHECKING:
     from hsiattn.scenes import Radiometry, SceneSource, SpectralBands
@@ -26,6 +28,7 @@ def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
         hsiattn info fields.hsiattn
         hsiattn info scene_classes.tif --json
     """
+    refuse_special(file, SceneError)
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
     result = known or describe_scene(file, key, stats)
     if as_json:

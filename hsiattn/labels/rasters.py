@@ -16,6 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
+from hsiattn.inputs import refuse_special
 from hsiattn.labels.legends import Legend, read_legend
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
@@ -85,6 +86,7 @@ def open_labels(
 
 def _read(path: str | os.PathLike[str], key: str | None) -> tuple[NDArray[Any], Grid, Legend]:
     suffix = Path(path).suffix.lower()
+    refuse_special(path, LabelError)
     if suffix not in (".mat", ".npy"):
         return _read_raster(path)
     values = read_matlab_variable(path, ndim=2, key=key) if suffix == ".mat" else _read_numpy(path)

@@ -19,6 +19,7 @@ from rasterio.features import rasterize
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, LabelError, SceneError, SplitError
 from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.inputs import refuse_special
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
@@ -244,6 +245,7 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
     LabelError
         Not a raster, or one with other values.
     """
+    refuse_special(path, LabelError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -270,6 +272,7 @@ _ROLE_COLORS = {
 
 def _footprint(path: str | Path, grid: Grid) -> NDArray[np.float64]:
     """Corners (4, 2) of a tile as column and row of the grid."""
+    refuse_special(path, SceneError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
