@@ -142,7 +142,7 @@ dask = click.option(
 
 # -- outputs -----------------------------------------------------------------------------------------------------------
 
-overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are refused.")
+overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that hsiattn wrote earlier; nothing else ever is.")
 driver = click.option(
     "-f",
     "--driver",
