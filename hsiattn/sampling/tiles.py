@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.validity import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class Tile:
     values
         (B, H, W) as stored, of the bands asked for; H and W are the window's plus twice the halo.
     valid
-        (H, W), True where all these bands hold a measurement.
+        (H, W), True where all these bands hold a measurement and the scene's mask leaves the pixel in.
     """
 
     values: NDArray[Any]
@@ -60,7 +61,10 @@ def read_tile(
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
-    valid = measured(values, source.nodata)
+    valid = measured(values, source.nodata_of(bands.tolist()))
+    masked = source.masked(inside)
+    if masked is not None:
+        valid &= ~masked
     beyond = (
         (max(-top, 0), max(bottom - source.height, 0)),
         (max(-left, 0), max(right - source.width, 0)),
@@ -73,16 +77,3 @@ def read_tile(
             values = np.pad(values, ((0, 0), *beyond))
             valid = np.pad(valid, beyond)
     return Tile(values, valid)
-
-
-def measured(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """True where every band of (B, …) is finite and not nodata."""
-    present = np.ones(values.shape[1:], dtype=bool)
-    floating = np.issubdtype(values.dtype, np.floating)
-    marked = nodata is not None and not np.isnan(nodata)
-    for band in values:  # band by band: no temporary of the cube's size
-        if floating:
-            present &= np.isfinite(band)
-        if marked:
-            present &= band != nodata
-    return present
