@@ -144,9 +144,8 @@ def classify_scene(
     wanted = classifier.allowed if mask is not None else None
     check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
     writer = outputs.writer(bundle, source, area, check.tags)
-    record = MappingRecord(
-        int(area.height) * int(area.width), messages=[*source.notes, *_on_place(source), *check.messages]
-    )
+    messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
+    record = MappingRecord(int(area.height) * int(area.width), messages=messages)
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)
