@@ -23,13 +23,13 @@ CODE_COLUMN = "Code"
 class FieldType:
     """Numbers that GDAL gives to the types of columns of an attribute table (GDALRATFieldType)."""
 
-    INTEGER, TEXT = "0", "2"
+    INTEGER, REAL, TEXT = "0", "1", "2"
 
 
 class FieldUsage:
     """Numbers that GDAL gives to the uses of columns of an attribute table (GDALRATFieldUsage)."""
 
-    GENERIC, PIXEL_COUNT, NAME, VALUE = "0", "1", "2", "5"
+    GENERIC, PIXEL_COUNT, NAME, LEAST, MOST, VALUE = "0", "1", "2", "3", "4", "5"
     RED, GREEN, BLUE, ALPHA = "6", "7", "8", "9"
 
 
@@ -43,6 +43,8 @@ _COLUMNS = (
     ("A", FieldType.INTEGER, FieldUsage.ALPHA),
     (CODE_COLUMN, FieldType.INTEGER, FieldUsage.GENERIC),
 )
+COLUMN_NAMES = tuple(name for name, _, _ in _COLUMNS)
+"""Columns of the attribute tables of this package, in order."""
 
 
 def pam_path(path: str | os.PathLike[str]) -> Path:
