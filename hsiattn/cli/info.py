@@ -9,7 +9,7 @@ import click
 from hsiattn.cli import options
 
 if TYPE_CHECKING:
-    from hsiattn.scenes import SceneSource, SpectralBands
+    from hsiattn.scenes import Radiometry, SceneSource, SpectralBands
 
 
 @click.command(short_help="Describe a scene, a model or a map.")
@@ -126,11 +126,19 @@ def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
         "type": str(source.dtype),
         "bands": source.bands.describe(),
         "wavelength_nm": known_wavelengths(source.bands),
-        "reflectance_scale": source.scale,
+        **describe_radiometry(source.radiometry),
     }
     if stats:
         result |= count_missing(source)
     return result
+
+
+def describe_radiometry(radiometry: Radiometry) -> dict[str, Any]:
+    """The divisor that gives reflectance where one serves all bands, else gain and offset in words and numbers."""
+    scale = radiometry.scale
+    if scale is not None:
+        return {"reflectance_scale": scale}
+    return {"reflectance": radiometry.describe(), "gain": radiometry.gain, "offset": radiometry.offset}
 
 
 def known_wavelengths(bands: SpectralBands) -> list[float] | None:
