@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,19 @@ _COLOR_MAP_LINE = re.compile(r"(-?\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+(\d+)(?:[\s,]+
 Record = dict[str, Any]
 
 
-def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
+def open_class_table(
+    path: str | os.PathLike[str], *, unlabelled: int = UNLABELLED, code_of_zero: int = UNLABELLED
+) -> ClassTable:
     """Read the classes of a legend from a YAML file, a CSV file or a colour map (see the module's text).
 
     Parameters
     ----------
     path
         File ending in `.yaml`, `.yml`, `.csv`, `.tsv`, `.clr` or `.txt`.
+    unlabelled
+        The code that marks unlabelled pixels; its entry is passed over.
+    code_of_zero
+        The code that the entry with the code 0 gets; 0 where that is unlabelled and passed over too.
 
     Returns
     -------
@@ -67,13 +73,20 @@ def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
     except UnicodeDecodeError as error:
         raise LabelError(f"the class table {file} is not a text file in UTF-8", "save it as UTF-8") from error
     try:
-        return ClassTable.from_records(record for record in reader(text) if not _is_unlabelled(record))
+        return ClassTable.from_records(_labelled(reader(text), unlabelled, code_of_zero))
     except LabelError as error:
         raise LabelError(f"{file}: {error.problem}", error.remedy) from error
 
 
-def _is_unlabelled(record: Mapping[str, Any]) -> bool:
-    return str(record.get("code")).strip() == str(UNLABELLED)
+def _labelled(records: Iterable[Record], unlabelled: int, code_of_zero: int) -> Iterator[Record]:
+    """The entries of classes, that with the code 0 under the code it has beside another value for unlabelled."""
+    for record in records:
+        code = str(record.get("code")).strip()
+        if code == str(UNLABELLED):
+            if code_of_zero != UNLABELLED:
+                yield {**record, "code": code_of_zero}
+        elif code != str(unlabelled):
+            yield record
 
 
 def _read_yaml(text: str) -> list[Record]:
