@@ -18,7 +18,7 @@ from torch import Tensor
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
-from hsiattn.mapping.block_cache import block_cache
+from hsiattn.scenes.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
