@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import mapping, options, outputs
+from hsiattn.cli import fitting, mapping, options, outputs
+from hsiattn.cli.failures import named
 from hsiattn.errors import AssessmentError
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ FORMATS = ("text", "json", "csv", "html")
 @options.as_json
 @options.overwrite
 @options.common
+@click.pass_context
 def assess(
+    ctx: click.Context,
+    /,
     land_cover_map: str,
     reference: str,
     split_file: str | None,
@@ -63,6 +67,8 @@ def assess(
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
+    if split_file is None:
+        options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     form = choose_format(report_format, output, as_json)
     if output is not None:
         outputs.refuse_existing([output], overwrite)
@@ -71,7 +77,8 @@ def assess(
     from hsiattn.labels import open_labels
 
     mapped = open_labels(land_cover_map)
-    truth = open_labels(reference, like=mapped, key=label_key, table=classes)
+    with named(key="--label-key"):
+        truth = open_labels(reference, like=mapped, key=label_key, table=classes)
     roles, leaked = None, None
     if split_file is not None:
         from hsiattn.sampling import read_split
@@ -80,9 +87,11 @@ def assess(
         window = window or window_of(land_cover_map)
         leaked = leakage_of(roles, window)
     report = compare(mapped, truth, roles=roles, window=window, leakage=leaked, notes=notes_on(land_cover_map))
-    text = render(report, form)
-    if output is None:
-        click.echo(text.rstrip("\n"))
+    text = render(fitting.in_words_of_options(report), form)
+    if output is None and form == "text":
+        options.show(*text.rstrip("\n").split("\n"))
+    elif output is None:
+        options.print_text(text)
     else:
         outputs.write_bytes(output, text.encode())
         options.say(f"report: {output}")
@@ -107,7 +116,8 @@ def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
 def render(report: AccuracyReport, form: str) -> str:
     """The report in one of `FORMATS`."""
     methods: dict[str, Any] = {
-        "text": report.to_text, "json": report.to_json, "csv": report.to_csv, "html": report.to_html,
+        "text": report.to_text, "csv": report.to_csv, "html": report.to_html,
+        "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())
 

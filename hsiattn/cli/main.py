@@ -21,6 +21,7 @@ from hsiattn.cli.failures import Failure, explain, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
+from hsiattn.cli.wording import one_line
 
 
 @cache
@@ -43,10 +44,13 @@ class Commands(click.Group):
         # other programs share makes training many times faster.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         leave_imports_alone()
+        options.prepare_streams()
         with warnings.catch_warnings():
             options.apply_verbosity(ctx)
             try:
                 return super().invoke(ctx)
+            except click.UsageError as error:
+                raise click.UsageError(one_line(error.format_message()), error.ctx) from error
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except (Exception, KeyboardInterrupt) as error:

@@ -26,17 +26,18 @@ def models(ctx: click.Context, as_json: bool) -> None:
         hsiattn models path
     """
     if ctx.invoked_subcommand is not None:
+        options.refuse_without_effect(ctx, ["as_json"], f"before {ctx.invoked_subcommand}")
         return
     from hsiattn.bundle import installed_models
 
     entries = [describe(path) for path in installed_models()]
     if as_json:
-        options.print_json(entries)
+        options.print_json({"models": entries})
         return
     if not entries:
         options.say("no model is installed; train one with `hsiattn train`, then `hsiattn models install MODEL`")
     for entry in entries:
-        click.echo(f"{entry['path']}\t{entry['summary']}")
+        options.show(f"{entry['path']}\t{entry['summary']}")
 
 
 @models.command()
@@ -58,7 +59,7 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
     outputs.make_folder(folder)
     outputs.refuse_existing([target], overwrite)
     outputs.write_bytes(target, Path(model).read_bytes())
-    click.echo(str(target))
+    options.show(str(target))
 
 
 @models.command()
@@ -67,7 +68,7 @@ def path() -> None:
     """Print the folder of the installed models."""
     from hsiattn.bundle import models_folder
 
-    click.echo(str(models_folder()))
+    options.show(str(models_folder()))
 
 
 def describe(path: Path) -> dict[str, Any]:

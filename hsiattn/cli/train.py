@@ -14,6 +14,14 @@ from hsiattn.errors import TrainingError
 if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier
 
+_NOT_A_MODEL = frozenset(
+    (
+        *(".tif", ".tiff", ".img", ".dat", ".hdr", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+        *(".nc", ".h5", ".mat", ".npy", ".npz", ".geojson", ".gpkg", ".shp", ".qml", ".clr", ".xml"),
+        *(".csv", ".yaml", ".yml", ".json", ".txt", ".html", ".md", ".zip"),
+    )
+)
+
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
@@ -29,7 +37,10 @@ if TYPE_CHECKING:
 @options.overwrite
 @options.as_json
 @options.common
+@click.pass_context
 def train(
+    ctx: click.Context,
+    /,
     scene: str,
     labels: str,
     output: str,
@@ -53,6 +64,8 @@ def train(
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
+    fitting.check_usage(ctx)
+    check_model_name(output)
     outputs.refuse_existing([output, None if resume else log, write_split], overwrite)
     options.use_threads(threads)
     checkpoints = Path(f"{output}.training")
@@ -74,7 +87,24 @@ def train(
     if as_json:
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
-        click.echo("\n".join([f"model     {output}", *fitting.lines_of(classifier)]))
+        options.show(f"model     {output}", *fitting.lines_of(classifier))
+
+
+def check_model_name(path: str) -> None:
+    """Refuse to give a model the name of a raster, a table or a report.
+
+    Raises
+    ------
+    click.BadParameter
+        The path ends like one.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in _NOT_A_MODEL:
+        better = Path(path).with_suffix(".hsiattn").name
+        raise click.BadParameter(
+            f"{path} is to be a model, and {suffix} is the suffix of another kind of file: name it {better}",
+            param_hint="'-o' / '--output'",
+        )
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

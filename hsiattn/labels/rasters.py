@@ -85,6 +85,8 @@ def open_labels(
 
 def _read(path: str | os.PathLike[str], key: str | None) -> tuple[NDArray[Any], Grid, Legend]:
     suffix = Path(path).suffix.lower()
+    if key is not None and suffix != ".mat":
+        raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
     if suffix not in (".mat", ".npy"):
         return _read_raster(path)
     values = read_matlab_variable(path, ndim=2, key=key) if suffix == ".mat" else _read_numpy(path)

@@ -248,11 +248,11 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
             with rasterio.open(path) as file:
                 roles = np.asarray(file.read(1))
     except (OSError, RasterioError) as error:
-        raise LabelError(f"{path} is not a split raster", "give the file that --write-split wrote") from error
+        raise LabelError(f"{path} is not a split raster", "give a file of write_split()") from error
     unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
     if unknown:
         raise LabelError(
-            f"{path} is not a split raster: it holds the value {unknown[0]:g}", "give the file that --write-split wrote"
+            f"{path} is not a split raster: it holds the value {unknown[0]:g}", "give a file of write_split()"
         )
     return roles.astype(np.uint8)
 
