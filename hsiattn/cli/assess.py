@@ -9,7 +9,7 @@ import click
 
 from hsiattn.cli import fitting, mapping, options, outputs
 from hsiattn.cli.failures import named
-from hsiattn.errors import AssessmentError
+from hsiattn.errors import AssessmentError, OutputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
 
 FORMATS = ("text", "json", "csv", "html")
+SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
 
 
 @click.command(short_help="Compare a map with reference data.")
@@ -69,9 +70,9 @@ def assess(
     """
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
-    form = choose_format(report_format, output, as_json)
     if output is not None:
         outputs.refuse_existing([output], overwrite)
+    form = choose_format(report_format, output, as_json)
 
     from hsiattn.assessment import assess as compare
     from hsiattn.labels import open_labels
@@ -109,8 +110,10 @@ def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
         return named
     if as_json:
         return "json"
-    suffix = Path(output or "").suffix.lower().lstrip(".")
-    return suffix if suffix in FORMATS else "text"
+    suffix = Path(output or "").suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(f"the suffix of {output} stands for no form of report", "name one with --format")
+    return SUFFIXES[suffix]
 
 
 def render(report: AccuracyReport, form: str) -> str:

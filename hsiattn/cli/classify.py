@@ -158,6 +158,8 @@ def classify_one(
     mapping.refuse_scene_as_output(scene, targets)
     if not request.resume:
         outputs.refuse_existing([*targets, trained], request.overwrite)
+    for path in targets:
+        options.check_suffix(path, "raster")
     from hsiattn.scenes import open_source
 
     source = open_source(scene, request.key)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import DatasetError
 
 
 @click.group(invoke_without_command=True, short_help="List the benchmark scenes; write the example.")
@@ -28,6 +30,8 @@ def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
         return
     from hsiattn.benchmarks import benchmark_card, benchmark_names
 
+    if root is not None and not Path(root).is_dir():
+        raise DatasetError(f"there is no folder {root}", "give the folder that the scenes lie in")
     entries = []
     for name in benchmark_names():
         card = benchmark_card(name)

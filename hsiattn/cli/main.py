@@ -7,6 +7,7 @@ import gc
 import os
 import warnings
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -37,6 +38,14 @@ def leave_imports_alone() -> None:
 
 class Commands(click.Group):
     """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an argument that is empty, which is a variable of the shell that was never set."""
+        for before, text in pairwise(["", *args]):
+            if not text or (text.startswith("--") and text.endswith("=")):
+                where = text or f"an argument{f' after {before}' if before else ''}"
+                raise click.UsageError(f"{where.rstrip('=')} is empty: is a variable of the shell not set?", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,18 @@ def models(ctx: click.Context, as_json: bool) -> None:
         options.show(f"{entry['path']}\t{entry['summary']}")
 
 
+def check_name(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """Refuse a name that leads out of the folder of models, or that hides the file."""
+    if name is not None and (name != os.path.basename(name) or name.startswith(".")):
+        raise click.BadParameter("give a name without folder that does not begin with a dot", ctx=ctx, param=param)
+    return name
+
+
 @models.command()
 @click.argument("model", metavar="MODEL")
-@click.option("--name", metavar="NAME", help="Name to install it under; default: that of the file.")
+@click.option(
+    "--name", metavar="NAME", callback=check_name, help="Name to install it under; default: that of the file."
+)
 @options.overwrite
 @options.common
 def install(model: str, name: str | None, overwrite: bool) -> None:
@@ -55,7 +65,7 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
 
     read_bundle(model)  # a damaged model is not installed
     folder = models_folder()
-    target = folder / f"{name or Path(model).stem}.hsiattn"
+    target = folder / f"{Path(model).stem if name is None else name.removesuffix('.hsiattn')}.hsiattn"
     outputs.make_folder(folder)
     outputs.refuse_existing([target], overwrite)
     outputs.write_bytes(target, Path(model).read_bytes())

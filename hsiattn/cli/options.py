@@ -153,6 +153,38 @@ dask = click.option(
 
 # -- outputs -----------------------------------------------------------------------------------------------------------
 
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "model": (".hsiattn",),
+    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+    "table": (".csv", ".tsv", ".txt", ".log"),
+    "report": (".html", ".htm", ".json", ".md", ".pdf"),
+    "header": (".hdr", ".xml", ".qml", ".clr"),
+    "array": (".mat", ".npy", ".npz", ".nc", ".h5"),
+    "recipe": (".yaml", ".yml"),
+    "vector file": (".gpkg", ".geojson", ".shp"),
+    "archive": (".zip", ".gz", ".tar"),
+}
+"""Kinds of files by the suffixes that belong to them; the first of a kind is the usual one."""
+
+
+def check_suffix(path: str | None, kind: str) -> None:
+    """Refuse an output with the suffix of another kind of file; other suffixes are the user's own affair.
+
+    Raises
+    ------
+    OutputError
+        The suffix belongs to another kind.
+    """
+    stem, suffix = os.path.splitext(os.path.basename(path or ""))
+    for other, suffixes in _KINDS.items():
+        if other != kind and suffix.lower() in suffixes:
+            article = "an" if other[0] in "aeiou" else "a"
+            raise OutputError(
+                f"{path} is to be a {kind}, and {suffix} is the suffix of {article} {other}",
+                f"call it {stem}{_KINDS[kind][0]}",
+            )
+
+
 overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are refused.")
 driver = click.option(
     "-f",
@@ -166,12 +198,13 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 
 def _creation_options(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
-    options = {}
+    options: dict[str, str] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not (name and sign):
             raise click.BadParameter(f"{pair!r} is not NAME=VALUE", ctx=ctx, param=param)
-        options[name.upper()] = value
+        if options.setdefault(name.upper(), value) != value:
+            raise click.BadParameter(f"{name} is given twice, with different values", ctx=ctx, param=param)
     return options
 
 

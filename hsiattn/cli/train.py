@@ -14,14 +14,6 @@ from hsiattn.errors import TrainingError
 if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier
 
-_NOT_A_MODEL = frozenset(
-    (
-        *(".tif", ".tiff", ".img", ".dat", ".hdr", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
-        *(".nc", ".h5", ".mat", ".npy", ".npz", ".geojson", ".gpkg", ".shp", ".qml", ".clr", ".xml"),
-        *(".csv", ".yaml", ".yml", ".json", ".txt", ".html", ".md", ".zip"),
-    )
-)
-
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
@@ -65,8 +57,9 @@ def train(
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
     fitting.check_usage(ctx)
-    check_model_name(output)
     outputs.refuse_existing([output, None if resume else log, write_split], overwrite)
+    for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
+        options.check_suffix(path, kind)
     options.use_threads(threads)
     checkpoints = Path(f"{output}.training")
     request = fitting.Training(
@@ -88,23 +81,6 @@ def train(
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
         options.show(f"model     {output}", *fitting.lines_of(classifier))
-
-
-def check_model_name(path: str) -> None:
-    """Refuse to give a model the name of a raster, a table or a report.
-
-    Raises
-    ------
-    click.BadParameter
-        The path ends like one.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix in _NOT_A_MODEL:
-        better = Path(path).with_suffix(".hsiattn").name
-        raise click.BadParameter(
-            f"{path} is to be a model, and {suffix} is the suffix of another kind of file: name it {better}",
-            param_hint="'-o' / '--output'",
-        )
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

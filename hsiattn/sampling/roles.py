@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -240,8 +241,10 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
     Raises
     ------
     LabelError
-        Not a raster, or one with other values.
+        Missing, not a raster, or one with other values.
     """
+    if not os.fspath(path).startswith("/vsi") and not os.path.exists(path):
+        raise LabelError(f"the split {path} does not exist", "check the path")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
