@@ -226,11 +226,11 @@ def find_model(source: SceneSource) -> Path:
     if fitting:
         raise ModelFileError(
             f"{len(fitting)} installed models fit {source.name}: {', '.join(path.stem for path in fitting)}",
-            "name one with -m",
+            "name one by model=",
         )
     raise ModelFileError(
         f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
-        "give -m MODEL, or make one: hsiattn train SCENE --labels LABELS -o MODEL, or classify with --labels",
+        "name one by model=, or make one with `hsiattn train`",
     )
 
 

@@ -26,7 +26,7 @@ def check_output(path: StrPath, overwrite: bool = False) -> None:
     if target.is_dir():
         raise OutputError(f"{path} is a folder", "give the name of a file")
     if target.exists() and not overwrite:
-        raise OutputError(f"{path} exists already", "choose another name or add --overwrite")
+        raise OutputError(f"{path} exists already", "choose another name or give overwrite=True")
     if not target.parent.is_dir():
         raise OutputError(f"the folder {target.parent} of the output {target.name} does not exist", "create it first")
     if not os.access(target.parent, os.W_OK | os.X_OK):

@@ -64,6 +64,13 @@ class Summary:
     pixels: int = 0
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Summary:
+        """The summary of a single scene."""
+        summary = cls(1, seconds=record.get("seconds", 0.0))
+        summary.add(record)
+        return summary
+
     def to_dict(self) -> dict[str, Any]:
         """The records, then the counts; JSON-ready."""
         names = ("maps", "scenes", "mapped", "failed", "left_alone", "pixels", "seconds")
@@ -169,7 +176,7 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
             title = f"{Path(order.scene).name} ({number}/{len(orders)})"
             summary.add(record := attempt(order, models, request, title))
             if announce and "error" not in record:
-                click.echo(f"map: {order.targets.map}")
+                options.show(f"map: {order.targets.map}")
     except KeyboardInterrupt as interrupt:
         raise Failure(
             f"interrupted: of {len(orders)} scenes {summary.counts()}; give --resume to go on from there"
@@ -195,9 +202,14 @@ def classify_one(order: Order, models: Models, request: Request, title: str) -> 
     source = open_scene(order.scene, request)
     bundle = models.fitting(source)
     if request.resume and is_mapped(order.targets, bundle, request.smooth):
-        return {"scene": order.scene, "map": order.targets.map, "left_alone": True}
+        return left_alone(order.scene, order.targets)
     check_targets(order.targets, request)
     record = map_scene(bundle, source, order.targets, request, title)
     for message in record.messages:
         options.say(f"scene {order.scene}: {message}")
-    return {"scene": order.scene, **describe(order.targets, record)}
+    return describe(order.scene, order.targets, record)
+
+
+def left_alone(scene: str, targets: Targets) -> dict[str, Any]:
+    """The record of a scene whose map was there already."""
+    return {"scene": scene, "map": targets.map, "left_alone": True}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
 @options.as_json
 @options.common
-def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
+@click.pass_context
+def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json: bool) -> None:
     """Describe FILE: a scene, a model, a map, or labels that name their classes.
 
     \b
@@ -27,11 +28,13 @@ def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
         hsiattn info scene_classes.tif --json
     """
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
+    if known is not None:
+        options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
     result = known or describe_scene(file, key, stats)
     if as_json:
         options.print_json(result)
     else:
-        click.echo("\n".join(lines_of(result)))
+        options.show(*lines_of(result))
 
 
 def looks_like_model(path: str) -> bool:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 @options.overwrite
 @options.as_json
 @options.common
+@click.pass_context
 def train(
+    ctx: click.Context,
+    /,
     scene: str,
     labels: str,
     output: str,
@@ -53,7 +56,10 @@ def train(
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
+    fitting.check_usage(ctx)
     outputs.refuse_existing([output, None if resume else log, write_split], overwrite)
+    for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
+        options.check_suffix(path, kind)
     options.use_threads(threads)
     checkpoints = Path(f"{output}.training")
     request = fitting.Training(
@@ -74,7 +80,7 @@ def train(
     if as_json:
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
-        click.echo("\n".join([f"model     {output}", *fitting.lines_of(classifier)]))
+        options.show(f"model     {output}", *fitting.lines_of(classifier))
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

@@ -109,7 +109,7 @@ class RecordFolder:
             raise OutputError(
                 f"{len(outdated)} finished runs in {self.folder} are of another plan, recipe or scene "
                 f"(the first: {outdated[0].run})",
-                "choose another folder, or do them again with --overwrite",
+                "choose another folder, or do them again with overwrite=True",
             )
         again = {id(task) for task in (*missing, *outdated)}
         return [task for task in tasks if id(task) in again]

@@ -309,7 +309,7 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
     if Journal.exists(path) and not resume and not outputs.overwrite:
         Journal.check_free(path)
         raise OutputError(
-            f"{outputs.map} was begun and not finished", "go on with --resume, or begin anew with --overwrite"
+            f"{outputs.map} was begun and not finished", "go on with resume=True, or begin anew with overwrite=True"
         )
     if resume and Journal.exists(path):
         journal = Journal.resume(path, header)

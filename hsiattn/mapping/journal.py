@@ -35,7 +35,7 @@ _SYNC_SECONDS = 5.0
 """At most so much work is lost when the power is cut."""
 
 _CHUNK = 2**20
-_ANEW = "leave out --resume to start again"
+_ANEW = "leave out resume= to start again"
 _TOLD = 4
 """Most changes that one message lists."""
 
@@ -139,7 +139,7 @@ class Journal:
             try:
                 descriptor = _lock(path)
             except FileNotFoundError:
-                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume") from None
+                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=") from None
             try:
                 stored, end = _read_header(path, descriptor)
                 _compare(path, stored, json.loads(json.dumps(header)))
@@ -169,7 +169,7 @@ class Journal:
         record, start = encode(result), self._end
         after = start + len(record), self.missing + result.missing, self.unscored + result.unscored
         before = start, self.missing, self.unscored
-        remedy = "make space and go on with --resume"
+        remedy = "make space and go on with resume=True"
         with _one_line(self.path, f"cannot grow; its {len(self._offsets)} finished windows are kept", remedy):
             try:
                 _write(self._descriptor, record, start)
@@ -355,7 +355,7 @@ def _read_header(path: Path, descriptor: int) -> tuple[dict[str, Any], int]:
     """The header, and where the first record begins."""
     start = os.pread(descriptor, len(_MAGIC) + _HEADER.size, 0)
     if not start:
-        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume")
+        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=")
     if not start.startswith(_KIND):
         raise OutputError(f"{path} is not a journal of hsiattn", "move it or give the map another name")
     if len(start) == len(_MAGIC) + _HEADER.size and not start.startswith(_MAGIC):
@@ -378,7 +378,7 @@ def _compare(path: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) ->
     subjects = dict.fromkeys(name.split(": ")[0] for name in changes)
     raise OutputError(
         f"{_map_of(path)} cannot be resumed, something has changed since it was begun: {', '.join(told[:_TOLD])}{more}",
-        f"leave out --resume to start again, or give the same {', '.join(subjects)}",
+        f"leave out resume= to start again, or give the same {', '.join(subjects)}",
     )
 
 

@@ -18,7 +18,7 @@ from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
 
-_REMEDY = "give the file that --write-split wrote"
+_REMEDY = "give a file of write_split()"
 
 
 class SplitRaster:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -182,10 +183,11 @@ def _nothing() -> Iterator[None]:
 
 
 def _one_line(error: BaseException, path: str) -> str:
-    """The first line of the deepest cause, without the path that the message around it names already."""
+    """The first line of the deepest cause, without the path at its start, which the message around it names already."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).replace(path, "it").strip().splitlines()
+    text = re.sub(rf"""^(['"`]?){re.escape(path)}\1(: ?|, ?| )""", "", str(error).strip())
+    lines = text.splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 

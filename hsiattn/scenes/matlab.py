@@ -97,9 +97,7 @@ def read_matlab_variable(path: str | os.PathLike[str], ndim: int, key: str | Non
     except _MAT_ERRORS as error:
         raise _damaged(path) from error
     if value.ndim != ndim or value.dtype.kind not in "iufb":
-        raise SceneError(
-            f"variable {name} of {path} is not a real {ndim}-D array", "choose another one by key= or --key"
-        )
+        raise SceneError(f"variable {name} of {path} is not a real {ndim}-D array", "choose another one by key=")
     return value
 
 
@@ -122,7 +120,7 @@ def _choose_variable(path: str, ndim: int, key: str | None) -> str:
         )
     if len(fitting) > 1:
         raise SceneError(
-            f"{path} has {len(fitting)} {ndim}-D variables: {', '.join(fitting)}", "name one of them by key= or --key"
+            f"{path} has {len(fitting)} {ndim}-D variables: {', '.join(fitting)}", "name one of them by key="
         )
     return fitting[0]
 

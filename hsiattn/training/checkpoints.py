@@ -65,13 +65,13 @@ class Checkpoints:
             if _read_json(note) != identity:
                 raise TrainingError(
                     f"{self.folder} holds a run with another scene, labels, split, recipe or seed",
-                    "repeat the options of that run, or leave out --resume",
+                    "repeat the options of that run, or leave out resume=",
                 )
             try:
                 torch.load(self.file, map_location="cpu", weights_only=True)
             except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
                 raise TrainingError(
-                    f"the checkpoint {self.file} is damaged", "leave out --resume to begin anew"
+                    f"the checkpoint {self.file} is damaged", "leave out resume= to begin anew"
                 ) from error
             return self.file
         try:

@@ -154,7 +154,7 @@ def _complaint(error: ValidationError) -> str:
 def _remedy(error: ValidationError) -> str:
     first = error.errors()[0]
     if first["type"] != "extra_forbidden":
-        return "change the recipe or the --set that names this key"
+        return "change the recipe, or the setting that names this key"
     settings: Any = Recipe
     for part in first["loc"][:-1]:
         settings = settings.model_fields[str(part)].annotation
