@@ -28,6 +28,7 @@ from torch import Tensor
 from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
+from hsiattn.file_kinds import FileKind
 from hsiattn.networks import SpectralSpatialNetwork, create_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation, TrainingDomain
@@ -153,7 +154,7 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, FileKind.MODEL, overwrite=overwrite)
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}

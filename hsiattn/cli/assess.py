@@ -10,6 +10,8 @@ import click
 from hsiattn.cli import fitting, mapping, options, outputs
 from hsiattn.cli.failures import named
 from hsiattn.errors import AssessmentError, OutputError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
@@ -72,7 +74,8 @@ def assess(
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
-        outputs.refuse_existing([output], overwrite)
+        read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
     from hsiattn.assessment import assess as compare

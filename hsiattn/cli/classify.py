@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import archive, fitting, mapping, options, outputs
+from hsiattn.cli import archive, fitting, mapping, options
 from hsiattn.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -171,18 +171,20 @@ def classify_one(
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
-    mapping.refuse_scene_as_output(scene, targets)
-    if not request.resume:
-        outputs.refuse_existing([*targets, trained], request.overwrite)
     for path in targets:
         options.check_suffix(path, "raster")
+    what = fitting.Training(scene=scene, labels=labels or "", key=request.key, device=request.device, **training)
+    inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
+    if request.resume:
+        mapping.clean_up(targets)
+    else:
+        mapping.check_targets(targets, request, inputs, trained)
     source = mapping.open_scene(scene, request)
     if labels is not None and trained is not None:
         options.use_threads(request.threads)
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
         mapping.part_of(source, request.bounds)
         check_smoothing(request.smooth, training)
-        what = fitting.Training(scene=scene, labels=labels, key=request.key, device=request.device, **training)
         bundle = train(what, trained, request.overwrite)
     else:
         bundle = mapping.Models(request.model).fitting(source)
@@ -190,9 +192,9 @@ def classify_one(
         if mapping.is_mapped(targets, bundle, request.smooth):
             report_left_alone(scene, targets, as_json)
             return
-        mapping.check_targets(targets, request)
+        mapping.check_targets(targets, request, inputs)
     try:
-        report(scene, mapping.map_scene(bundle, source, targets, request), targets, as_json)
+        report(scene, mapping.map_scene(bundle, source, targets, request, inputs), targets, as_json)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
             if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done

@@ -81,6 +81,17 @@ class Training:
     checkpoints: str | None = None
     resume: bool = False
 
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """The files that are read, by what they are."""
+        return {
+            "scene": self.scene,
+            "labels": self.labels,
+            "class table": self.classes,
+            "split file": self.split_file,
+            "recipe": self.recipe,
+        }
+
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from hsiattn.cli import options, outputs
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 
 @click.group(invoke_without_command=True, short_help="List the installed models; install one.")
@@ -67,7 +69,7 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
     folder = models_folder()
     target = folder / f"{Path(model).stem if name is None else name.removesuffix('.hsiattn')}.hsiattn"
     outputs.make_folder(folder)
-    outputs.refuse_existing([target], overwrite)
+    check_outputs(outputs.wanted((target, FileKind.MODEL)), overwrite=overwrite, inputs={"model": model})
     outputs.write_bytes(target, Path(model).read_bytes())
     options.show(str(target))
 

@@ -34,12 +34,9 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import CLASSES_TAG, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, COLUMN_NAMES, FieldType, FieldUsage
 from hsiattn.scenes.geotiff import open_raster
-
-CLASSES_TAG = "HSIATTN_CLASSES"
-KIND_TAG = "HSIATTN_KIND"
-LAND_COVER, LABELS, SPLIT, CONFIDENCE, PROBABILITIES = "land-cover", "labels", "split", "confidence", "probabilities"
 
 LARGEST_CODE = 2**31 - 1
 _MOST_VALUES = 2**16
@@ -132,7 +129,7 @@ def legend_of(dataset: Any) -> Legend:
     kind = tags.get(KIND_TAG) or _kind_of_older(dataset, tags)
     own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
     if own is not None:
-        return replace(own, kind=kind or LAND_COVER)
+        return replace(own, kind=kind or FileKind.LAND_COVER)
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
     colors = _palette(dataset)
@@ -142,7 +139,7 @@ def legend_of(dataset: Any) -> Legend:
         colors |= table.colors()
         if kind is not None or table.is_ours:
             codes = table.codes()
-    return Legend(names, colors, codes, kind=kind, lost=kind == LAND_COVER and not codes)
+    return Legend(names, colors, codes, kind=kind, lost=kind == FileKind.LAND_COVER and not codes)
 
 
 # -- rasters of ours ---------------------------------------------------------------------------------------------------
@@ -153,8 +150,8 @@ def _kind_of_older(dataset: Any, tags: Mapping[str, str]) -> str | None:
     if not ("HSIATTN_MODEL_SHA256" in tags or tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn ")):
         return None
     if dataset.dtypes[0].startswith("float"):
-        return CONFIDENCE if dataset.count == 1 else PROBABILITIES
-    return LAND_COVER
+        return FileKind.CONFIDENCE if dataset.count == 1 else FileKind.PROBABILITIES
+    return FileKind.LAND_COVER
 
 
 def _classes_in_tags(text: str) -> Legend | None:
@@ -162,7 +159,7 @@ def _classes_in_tags(text: str) -> Legend | None:
     try:
         records = json.loads(text) if text else None
         rows = [(int(record["value"]), int(record["code"]), record) for record in records or ()]
-        if not rows or not all(0 < value and 0 < code <= LARGEST_CODE for value, code, _ in rows):
+        if not rows or not all(value > 0 and 0 < code <= LARGEST_CODE for value, code, _ in rows):
             return None
         return Legend(
             names={value: str(record["name"]) for value, _, record in rows if record.get("name")},

@@ -18,8 +18,9 @@ from xarray.core import indexing
 
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.legends import LABELS, LAND_COVER, LARGEST_CODE, Legend
+from hsiattn.labels.legends import LARGEST_CODE
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
@@ -82,7 +83,7 @@ class LabelRaster:
         self.grid, self.block = self._file.grid, self._file.block
         legend = self._file.legend
         self.kind = legend.kind
-        if legend.kind not in (None, LAND_COVER, LABELS):
+        if legend.kind not in (None, FileKind.LAND_COVER, FileKind.LABELS):
             raise LabelError(f"{path} is a raster of {legend.kind}, not of class codes", "give the map or the labels")
         if legend.lost:
             raise LabelError(
@@ -103,7 +104,7 @@ class LabelRaster:
     def notes(self) -> tuple[str, ...]:
         """What a user should know about how the file is understood, one sentence each."""
         notes = list(self._file.notes)
-        if self._code_of_zero != UNLABELLED and UNLABELLED != self._file.nodata:
+        if self._code_of_zero != UNLABELLED and self._file.nodata != UNLABELLED:
             named = f" ({self._name_of_zero})" if self._name_of_zero else ""
             notes.append(
                 f"the value 0{named} of {self.name} is a class here; 0 means unclassified in maps, so that its code is "

@@ -143,7 +143,7 @@ def classify_scene(
     )
     wanted = classifier.allowed if mask is not None else None
     check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
-    writer = outputs.writer(bundle, source, area, check.tags)
+    writer = outputs.writer(bundle, source, area, check.tags, resume=resume)
     messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
     record = MappingRecord(int(area.height) * int(area.width), messages=messages)
     with _journal(outputs, classifier, resume) as journal:
@@ -153,6 +153,7 @@ def classify_scene(
         with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
         clock = time.monotonic()
+        writer.spent.append(journal.path)
         with writer:
             write_from_journal(writer, journal, classifier.plan)
             _check_not_empty(writer.counts, journal, classifier, force)
@@ -315,7 +316,7 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
         journal = Journal.resume(path, header)
         classifier.plan = WindowPlan.from_dict(journal.header["plan"])
     else:
-        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict()})
+        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict(), "overwrite": outputs.overwrite})
     try:
         with journal:
             yield journal
