@@ -81,7 +81,7 @@ def describe_map(path: str) -> dict[str, Any] | None:
     import rasterio
     from rasterio.errors import RasterioError
 
-    from hsiattn.labels.raster_attributes import read_legend
+    from hsiattn.labels.legends import read_legend
 
     try:
         with rasterio.open(path) as dataset:

@@ -16,7 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
-from hsiattn.labels.raster_attributes import Legend, read_legend
+from hsiattn.labels.legends import Legend, read_legend
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
 from hsiattn.scenes.georeferencing import georeference

@@ -24,7 +24,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.labels.raster_attributes import style_path
+from hsiattn.labels.sidecars import style_path
 from hsiattn.mapping.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 

@@ -23,7 +23,7 @@ from rasterio.windows import Window
 from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
+from hsiattn.labels.sidecars import palette, style_path, write_sidecars
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import StrPath, check_output
 from hsiattn.scenes.grid import Grid

@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError
-from hsiattn.labels.raster_attributes import palette, write_sidecars
+from hsiattn.labels.sidecars import palette, write_sidecars
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 from hsiattn.simulation.covers import CLASSES

@@ -1,4 +1,4 @@
-"""Class names and colours beside a raster, judged by GDAL itself and by QGIS's own rules."""
+"""Class names and colours written beside a raster, judged by GDAL itself and by QGIS's own rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import rasterio.shutil
 from affine import Affine
 
 from hsiattn.classes import ClassTable
-from hsiattn.labels.raster_attributes import palette, read_class_table, read_legend, write_sidecars
+from hsiattn.labels.legends import read_class_table, read_legend
+from hsiattn.labels.sidecars import palette, write_sidecars
 
 CLASSES = ClassTable.from_records(
     [
@@ -88,71 +89,6 @@ def test_the_style_is_a_paletted_renderer_with_one_entry_per_class(raster: Path)
         {"value": "2", "label": "soil & rock", "color": "#a07040", "alpha": "255"},
         {"value": "3", "label": "Gewässer <tief>", "color": "#0040c0", "alpha": "255"},
     ]
-
-
-def test_a_raster_without_names_has_no_table(raster: Path) -> None:
-    assert read_class_table(raster) is None
-
-
-def test_a_palette_alone_gives_colours(raster: Path) -> None:
-    with rasterio.open(raster, "r+") as dataset:
-        dataset.write_colormap(1, {1: (9, 8, 7, 255), 3: (6, 5, 4, 255)})
-    table = read_legend(raster).class_table([1, 3])
-    assert table is not None
-    assert dict(zip(table.codes, table.colors, strict=True)) == {1: (9, 8, 7), 3: (6, 5, 4)}
-    assert table.names == ("class 1", "class 3")
-
-
-def test_a_palette_alone_is_a_table_up_to_its_last_colour(raster: Path) -> None:
-    """GDAL fills a palette up with black to 256 entries, which are no classes."""
-    with rasterio.open(raster, "r+") as dataset:
-        dataset.write_colormap(1, {1: (9, 8, 7, 255), 2: (0, 0, 0, 255), 3: (6, 5, 4, 255)})
-    table = read_class_table(raster)
-    assert table is not None
-    assert dict(zip(table.codes, table.colors, strict=True)) == {1: (9, 8, 7), 2: (0, 0, 0), 3: (6, 5, 4)}
-
-
-def test_the_palette_adds_no_class_to_an_attribute_table(raster: Path) -> None:
-    """The colour of value 10 in the filled palette must not become a second class with the code 10."""
-    with rasterio.open(raster, "r+") as dataset:
-        dataset.write_colormap(1, palette(CLASSES))
-    write_sidecars(raster, CLASSES, [3, 2, 1])
-    assert read_class_table(raster) == CLASSES
-
-
-def test_category_names_alone_give_names_and_repeated_ones_are_told_apart(raster: Path) -> None:
-    pam = raster.with_name("map.tif.aux.xml")
-    categories = "".join(f"<Category>{name}</Category>" for name in ("none", "forest", "", "forest"))
-    pam.write_text(
-        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames></PAMRasterBand></PAMDataset>',
-        encoding="utf-8",
-    )
-    table = read_class_table(raster)
-    assert table is not None
-    assert dict(zip(table.codes, table.names, strict=True)) == {1: "forest", 3: "forest (3)"}
-
-
-def test_a_foreign_attribute_table_is_read_by_usage_and_by_name(raster: Path) -> None:
-    """As ESRI writes it: other column names, numbers with a fraction, no usages for the names."""
-    fields = [("OID", "0"), ("Value", "5"), ("Class_Name", "0"), ("Red", "6"), ("Green", "7"), ("Blue", "8")]
-    defined = "".join(
-        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>2</Type><Usage>{usage}</Usage></FieldDefn>'
-        for i, (name, usage) in enumerate(fields)
-    )
-    row = "".join(f"<F>{cell}</F>" for cell in ("0", "2.0", "meadow", "1", "2", "3"))
-    table = f'<GDALRasterAttributeTable>{defined}<Row index="0">{row}</Row></GDALRasterAttributeTable>'
-    raster.with_name("map.tif.aux.xml").write_text(
-        f'<PAMDataset><PAMRasterBand band="1">{table}</PAMRasterBand></PAMDataset>', encoding="utf-8"
-    )
-    classes = read_class_table(raster)
-    assert classes is not None
-    assert classes.to_records() == [{"code": 2, "name": "meadow", "color": "#010203"}]
-
-
-@pytest.mark.parametrize("text", ["", "<PAMDataset>", "not xml", "<PAMDataset/>"])
-def test_a_broken_pam_file_is_passed_over(raster: Path, text: str) -> None:
-    raster.with_name("map.tif.aux.xml").write_text(text, encoding="utf-8")
-    assert read_class_table(raster) is None
 
 
 def test_unclassified_is_transparent_in_the_palette() -> None:
