@@ -85,10 +85,9 @@ def _meant(key: str, there: list[str], everywhere: list[str]) -> str | None:
     near = _alike(wanted, there, 0.6)
     if near is not None:
         return near
-    for fits in (lambda last: last == wanted, lambda last: last.endswith(f"_{wanted}")):
-        found = [path for path in everywhere if fits(_last(path))]
-        if found:
-            return min(found, key=len)
+    ending = [path for path in everywhere if f"_{_last(path)}".endswith(f"_{wanted}")]
+    if ending:
+        return min(ending, key=lambda path: (len(_last(path)), len(path)))
     return _alike(wanted, everywhere, 0.75)
 
 

@@ -22,6 +22,7 @@ from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georef
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.matlab import read_matlab_variable
+from hsiattn.scenes.numpy_files import NumpyFileError, open_numpy_file
 from hsiattn.scenes.source import SceneSource
 
 _NO_LEGEND = Legend(names={}, colors={}, codes={})
@@ -94,14 +95,15 @@ def _read(path: str | os.PathLike[str], key: str | None) -> tuple[NDArray[Any], 
 
 def _read_numpy(path: str | os.PathLike[str]) -> NDArray[Any]:
     try:
-        values = np.load(path, allow_pickle=False)
+        values = open_numpy_file(path)
     except FileNotFoundError as error:
         raise _missing(path) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise LabelError(f"{path} is not a complete NumPy file", "save it again with numpy.save") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2:
-        shape = getattr(values, "shape", "of several arrays")
-        raise LabelError(f"{path} holds an array {shape}, not rows × columns", "save a 2-D array of codes")
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise LabelError(f"{path} cannot be read", "check the path and its permissions") from error
+    except NumpyFileError as error:
+        raise LabelError(f"{path} is not a complete NumPy file: {error}", "save it again with numpy.save") from error
+    if values.ndim != 2:
+        raise LabelError(f"{path} holds an array {values.shape}, not rows × columns", "save a 2-D array of codes")
     return values
 
 
