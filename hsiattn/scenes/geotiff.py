@@ -22,7 +22,7 @@ from hsiattn.scenes.envi_values import items_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
 from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
-from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
 
@@ -48,11 +48,13 @@ class GdalSource(SceneSource):
         with open_raster(path) as dataset:
             if dataset.count == 0:
                 raise SceneError(f"{path} has no raster bands of its own", "give the path of one of its subdatasets")
-            every = read_band_tags(dataset)
+            if dataset.count > MOST_BANDS:
+                raise SceneError(f"{path} has {dataset.count} bands, more than {MOST_BANDS}", "give a scene of spectra")
+            every, dtypes = read_band_tags(dataset), dataset.dtypes
             alpha = alpha_bands(dataset, every)
             self._indexes = [i for i in dataset.indexes if i not in alpha]
             self.bands = every.subset([i - 1 for i in self._indexes]) if alpha else every
-            self._file_dtype = self.dtype = _common_dtype(path, [dataset.dtypes[i - 1] for i in self._indexes])
+            self._file_dtype = self.dtype = _common_dtype(path, [dtypes[i - 1] for i in self._indexes])
             self.height, self.width = dataset.height, dataset.width
             self.block = dataset.block_shapes[0]
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
