@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
@@ -25,6 +27,9 @@ from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
+
+_READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, SystemError, MemoryError, OverflowError)
+"""What rasterio raises on damaged files; the last four where it hands on what it found without a look at it."""
 
 
 class GdalSource(SceneSource):
@@ -148,18 +153,16 @@ def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> 
         The file is missing, not a raster, truncated or damaged.
     """
     dataset = connect(path, quiet=quiet, driver=driver)
-    with reading_errors(path), dataset:
+    with reading_errors(path), _quietly() if quiet else nullcontext(), dataset:
         yield dataset
 
 
 def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
     try:
-        with warnings.catch_warnings() if quiet else _nothing():
-            if quiet:
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with _quietly() if quiet else nullcontext():
             return rasterio.open(path, driver=driver)
-    except (RasterioError, OSError, ValueError) as error:
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
             "give a GeoTIFF, an ENVI file, a MAT file or another raster that GDAL reads",
@@ -171,7 +174,7 @@ def reading_errors(path: str) -> Iterator[None]:
     """GDAL's complaints on reading an open raster become `SceneError`."""
     try:
         yield
-    except (RasterioError, OSError) as error:
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be read ({_one_line(error, path)})",
             "the file seems truncated or damaged; copy or download it again",
@@ -179,8 +182,19 @@ def reading_errors(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _quietly() -> Iterator[None]:
+    """While the block runs, no warning of an absent georeference, and none of messages that are not UTF-8.
+
+    GDAL quotes damaged files in its messages as they are, and rasterio reports what it cannot decode past all handlers.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda event: None if isinstance(event.exc_value, UnicodeDecodeError) else hook(event)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _one_line(error: BaseException, path: str) -> str:
