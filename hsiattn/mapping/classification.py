@@ -144,7 +144,9 @@ def classify_scene(
     wanted = classifier.allowed if mask is not None else None
     check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
     writer = outputs.writer(bundle, source, area, check.tags)
-    record = MappingRecord(int(area.height) * int(area.width), messages=[*source.notes, *check.messages])
+    record = MappingRecord(
+        int(area.height) * int(area.width), messages=[*source.notes, *_on_place(source), *check.messages]
+    )
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)
@@ -347,3 +349,9 @@ def _check_not_empty(counts: NDArray[np.int64], journal: Journal, classifier: Wi
     if problem is not None and not (force and isinstance(problem, SceneError | DomainError)):
         journal.remove()  # to go on with it would end here again
         raise problem
+
+
+def _on_place(source: SceneSource) -> list[str]:
+    if source.grid.has_place:
+        return []
+    return [f"the map has no georeference, since {source.name} has none"]

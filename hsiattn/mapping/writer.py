@@ -27,6 +27,7 @@ from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import StrPath, check_output
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import GroundControl
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,6 +55,8 @@ class LandCoverWriter:
         The map.
     height, width, crs, transform
         The grid; CRS None and `Affine.identity()` where the scene has none. Rotated transforms are kept.
+    control
+        Ground control points and RPCs of a scene that is not rectified.
     classes
         The K classes in the order of the indices.
     overwrite
@@ -81,6 +84,7 @@ class LandCoverWriter:
         width: int,
         crs: CRS | None,
         transform: Affine,
+        control: GroundControl | None = None,
         classes: ClassTable,
         overwrite: bool = False,
         driver: str = "GTiff",
@@ -95,7 +99,7 @@ class LandCoverWriter:
         self.width = width
         self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
-        grid = Grid(height, width, crs, transform)
+        grid = Grid(height, width, crs, transform, control)
 
         def raster(target: StrPath, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
             return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
@@ -311,6 +315,7 @@ def write_map(
         width=grid.width,
         crs=grid.crs,
         transform=grid.transform,
+        control=grid.control,
         classes=classes,
         overwrite=overwrite,
         driver=driver,

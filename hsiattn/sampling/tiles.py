@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.validity import measured, missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def read_tile(
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
-    valid = measured(values, source.nodata)
+    valid = measured(values, source.nodata_of(bands.tolist()))
     masked = source.masked(inside)
     if masked is not None:
         valid &= ~masked
@@ -73,6 +74,21 @@ def read_tile(
     return Tile(values, valid)
 
 
+def read_measured(
+    source: SceneSource, window: Window, bands: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Stored values of some bands of a window, (B, h, w), and where each of them is a measurement.
+
+    Raises
+    ------
+    SceneError
+        The scene cannot be read.
+    """
+    values = source.read_bands(window, bands.tolist())
+    there, masked = ~missing(values, source.nodata_of(bands.tolist())), source.masked(window)
+    return values, there if masked is None else there & ~masked
+
+
 def check_size(source: SceneSource, halo: int) -> None:
     """Refuse a scene in which no patch of 2 · halo + 1 pixels has room.
 
@@ -87,16 +103,3 @@ def check_size(source: SceneSource, halo: int) -> None:
             f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of {side} × {side}",
             "use a recipe with a smaller patch_size, or a larger scene",
         )
-
-
-def measured(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """True where every band of (B, …) is finite and not nodata."""
-    present = np.ones(values.shape[1:], dtype=bool)
-    floating = np.issubdtype(values.dtype, np.floating)
-    marked = nodata is not None and not np.isnan(nodata)
-    for band in values:  # band by band: no temporary of the cube's size
-        if floating:
-            present &= np.isfinite(band)
-        if marked:
-            present &= band != nodata
-    return present
