@@ -26,8 +26,8 @@ _MOST_AXES = 40
 _PIXELS_PER_AXIS = 10
 _EXAMPLES = 160
 _QUANTILE, _BORDER = 0.995, 0.8
-"""The border lies at that share of the distance which this quantile has of pixels that had no part in the axes, under all
-conditions together: a scene under one of them lies well within."""
+"""The border lies at that share of the distance which this quantile has of pixels that had no part in the axes, under
+all conditions together: a scene under one of them lies well within."""
 _DARKER = 3.0
 """A pixel may be so many times darker than the darkest thousandth of the training scene."""
 _VERSIONS = 6

@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
-from hsiattn.scenes.validity import measured, missing
+from hsiattn.scenes.validity import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def read_measured(
         The scene cannot be read.
     """
     values = source.read_bands(window, bands.tolist())
-    there, masked = ~missing(values, source.nodata_of(bands.tolist())), source.masked(window)
+    there, masked = ~source.missing(values, bands.tolist()), source.masked(window)
     return values, there if masked is None else there & ~masked
 
 
