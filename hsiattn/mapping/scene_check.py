@@ -16,9 +16,10 @@ from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windo
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.spectral import ranges
 
-MOSTLY = 0.5
-"""Share of the sampled pixels outside of the model's domain from which on a scene is refused; clouds do not count,
-unless they cover that share themselves."""
+MOSTLY = 0.6
+"""Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
+_LEAST_CLEAR = 0.4
+"""Share of the sampled pixels that must be no clouds for the clouds not to count."""
 _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
@@ -138,7 +139,8 @@ def _compare(
     if power:
         return None, f"{tag}; values 10^{power} times those of the training scene", _wrong_scale(source, power)
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
-    if outside[clear].mean() > MOSTLY if clear.mean() > MOSTLY else share > MOSTLY:
+    judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
+    if judged.mean() > MOSTLY:
         return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (--scale); {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 

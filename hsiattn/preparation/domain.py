@@ -252,7 +252,7 @@ _HAZE = 0.3
 """Most haze in the blue, as a share of the scene's median reflectance."""
 _CONTRAST = 0.2
 """Most that haze takes away from the contrast."""
-_CALIBRATION = 0.01
+_CALIBRATION = 0.02
 """Deviation of a band's gain."""
 _NOISE = 2.5
 """Most times the noise of the training scene."""
