@@ -90,9 +90,7 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
 
     recipe = load_recipe(request.recipe, request.settings)
     scene = open_scene(request.scene, request.key)
-    raster = LabelRaster(
-        request.labels, key=request.label_key, table=request.classes, unlabelled=request.unlabelled
-    )
+    raster = LabelRaster(request.labels, key=request.label_key, table=request.classes, unlabelled=request.unlabelled)
     labels, notes = read_labels(raster, like=scene)
     for note in notes:
         options.say(note)

@@ -162,7 +162,7 @@ def _classes_in_tags(text: str) -> Legend | None:
     try:
         records = json.loads(text) if text else None
         rows = [(int(record["value"]), int(record["code"]), record) for record in records or ()]
-        if not rows or not all(0 < value and 0 < code <= LARGEST_CODE for value, code, _ in rows):
+        if not rows or not all(value > 0 and 0 < code <= LARGEST_CODE for value, code, _ in rows):
             return None
         return Legend(
             names={value: str(record["name"]) for value, _, record in rows if record.get("name")},

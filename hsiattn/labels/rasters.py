@@ -19,7 +19,7 @@ from xarray.core import indexing
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.legends import LABELS, LAND_COVER, LARGEST_CODE, Legend
+from hsiattn.labels.legends import LABELS, LAND_COVER, LARGEST_CODE
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
@@ -103,7 +103,7 @@ class LabelRaster:
     def notes(self) -> tuple[str, ...]:
         """What a user should know about how the file is understood, one sentence each."""
         notes = list(self._file.notes)
-        if self._code_of_zero != UNLABELLED and UNLABELLED != self._file.nodata:
+        if self._code_of_zero != UNLABELLED and self._file.nodata != UNLABELLED:
             named = f" ({self._name_of_zero})" if self._name_of_zero else ""
             notes.append(
                 f"the value 0{named} of {self.name} is a class here; 0 means unclassified in maps, so that its code is "
@@ -118,11 +118,11 @@ class LabelRaster:
         named = f" ({self._name_of_zero})" if self._is_zero_named else ""
         marker = self._file.nodata
         elsewhere = marker is not None and marker != UNLABELLED
-        reason = f", although {self.name} marks pixels without a label by {marker:g}" if elsewhere else ""
-        value = f"{marker:g}" if elsewhere else "VALUE"
+        reason = f", although its nodata value is {marker:g}" if elsewhere else ""
+        value = f"{marker:g}" if elsewhere and math.isfinite(marker) else "-1"
         return (
             f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
-            f"the classes from 1 or say which value is unlabelled, by unlabelled={value} or --unlabelled {value}"
+            f"the classes from 1 or say that another value is unlabelled: unlabelled={value} or --unlabelled {value}"
         )
 
     @contextmanager
@@ -371,7 +371,8 @@ def read_labels(
     note = raster.note_on_zeros(zeros)
     if not present:
         raise LabelError(
-            f"{raster.name} has no labelled pixel", note.partition("; ")[2] if note else "give a raster with codes above 0"
+            f"{raster.name} has no labelled pixel",
+            note.partition("; ")[2] if note else "give a raster with codes above 0",
         )
     classes = raster.class_table(sorted(present)) or ClassTable.from_codes(present)
     values = held if held is not None else _lazily(raster)
