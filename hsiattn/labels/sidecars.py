@@ -32,13 +32,13 @@ Such lists have an entry for every value from 0, of a class or not.
 class FieldType:
     """Numbers that GDAL gives to the types of columns of an attribute table (GDALRATFieldType)."""
 
-    INTEGER, TEXT = "0", "2"
+    INTEGER, REAL, TEXT = "0", "1", "2"
 
 
 class FieldUsage:
     """Numbers that GDAL gives to the uses of columns of an attribute table (GDALRATFieldUsage)."""
 
-    GENERIC, PIXEL_COUNT, NAME, VALUE = "0", "1", "2", "5"
+    GENERIC, PIXEL_COUNT, NAME, LEAST, MOST, VALUE = "0", "1", "2", "3", "4", "5"
     RED, GREEN, BLUE, ALPHA = "6", "7", "8", "9"
 
 
@@ -51,6 +51,8 @@ _COLUMNS = (
     ("B", FieldType.INTEGER, FieldUsage.BLUE),
     ("A", FieldType.INTEGER, FieldUsage.ALPHA),
 )
+COLUMN_NAMES = tuple(name for name, _, _ in _COLUMNS)
+"""Columns of the attribute tables of this package, in order."""
 
 
 def pam_path(path: str | os.PathLike[str]) -> Path:

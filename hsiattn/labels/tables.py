@@ -19,7 +19,7 @@ import csv
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,19 @@ _MAX_BYTES = 16 * 2**20
 Record = dict[str, Any]
 
 
-def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
+def open_class_table(
+    path: str | os.PathLike[str], *, unlabelled: int = UNLABELLED, code_of_zero: int = UNLABELLED
+) -> ClassTable:
     """Read the classes of a legend from a YAML file, a CSV file or a colour map (see the module's text).
 
     Parameters
     ----------
     path
         File ending in `.yaml`, `.yml`, `.csv`, `.tsv`, `.clr` or `.txt`, UTF-8, at most 16 MB.
+    unlabelled
+        The code that marks unlabelled pixels; its entry is passed over.
+    code_of_zero
+        The code that the entry with the code 0 gets; 0 where that is unlabelled and passed over too.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
     except TextFileError as error:
         raise LabelError(f"the class table {file} {error.problem}", error.remedy) from error
     try:
-        records = [record for record in reader(text) if not _is_unlabelled(record)]
+        records = list(_labelled(reader(text), unlabelled, code_of_zero))
         if len(records) > MAX_VALUE:
             raise LabelError(f"there are {len(records)} classes", f"give at most {MAX_VALUE}")
         return ClassTable.from_records(records)
@@ -84,8 +90,15 @@ def open_class_table(path: str | os.PathLike[str]) -> ClassTable:
         raise LabelError(f"{file}: {error.problem}", error.remedy) from error
 
 
-def _is_unlabelled(record: Mapping[str, Any]) -> bool:
-    return _code_or_none(record.get("code")) == UNLABELLED
+def _labelled(records: Iterable[Record], unlabelled: int, code_of_zero: int) -> Iterator[Record]:
+    """The entries of classes, that with the code 0 under the code it has beside another value for unlabelled."""
+    for record in records:
+        code = _code_or_none(record.get("code"))
+        if code == UNLABELLED:
+            if code_of_zero != UNLABELLED:
+                yield {**record, "code": code_of_zero}
+        elif code != unlabelled:
+            yield record
 
 
 def _code_or_none(value: Any) -> int | None:

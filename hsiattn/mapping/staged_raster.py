@@ -25,7 +25,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
 from hsiattn.labels.sidecars import style_path
-from hsiattn.mapping.block_cache import block_cache
+from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
