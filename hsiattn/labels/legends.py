@@ -35,10 +35,10 @@ from hsiattn.classes import (
 )
 from hsiattn.errors import LabelError
 from hsiattn.labels.sidecars import CODE_COLUMN, COLUMN_NAMES, FieldType, FieldUsage
+from hsiattn.raster_tags import CLASSES as CLASSES_TAG
+from hsiattn.raster_tags import KIND as KIND_TAG
 from hsiattn.scenes.geotiff import open_raster
 
-CLASSES_TAG = "HSIATTN_CLASSES"
-KIND_TAG = "HSIATTN_KIND"
 LAND_COVER, LABELS, SPLIT, CONFIDENCE, PROBABILITIES = "land-cover", "labels", "split", "confidence", "probabilities"
 
 LARGEST_CODE = 2**31 - 1
@@ -133,16 +133,19 @@ def legend_of(dataset: Any) -> Legend:
     own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
     if own is not None:
         return replace(own, kind=kind or LAND_COVER)
+    header = dataset.tags(ns="ENVI")
+    in_header = header.get("hsiattn_kind")
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
     colors = _palette(dataset)
-    codes: Mapping[int, int] = {}
+    codes: Mapping[int, int] = _codes_in_header(header)
     if table is not None:
         names |= table.names()
         colors |= table.colors()
         if kind is not None or table.is_ours:
             codes = table.codes()
-    return Legend(names, colors, codes, kind=kind, lost=kind == LAND_COVER and not codes)
+    lost = kind == LAND_COVER and not codes and in_header is None
+    return Legend(names, colors, codes, kind=kind or in_header, lost=lost)
 
 
 # -- rasters of ours ---------------------------------------------------------------------------------------------------
@@ -172,6 +175,15 @@ def _classes_in_tags(text: str) -> Legend | None:
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, LabelError):
         return None
+
+
+def _codes_in_header(header: Mapping[str, str]) -> dict[int, int]:
+    """Codes by pixel value in an ENVI header of ours; empty where there are none: the pixel values are the codes."""
+    if "hsiattn_kind" not in header:
+        return {}
+    listed = [text.strip() for text in header.get("class_codes", "").strip("{} ").split(",")]
+    codes = {value: int(text) for value, text in enumerate(listed) if text.isdecimal() and len(text) < 11}
+    return {value: code for value, code in codes.items() if 0 < code <= LARGEST_CODE and value > 0}
 
 
 # -- what GDAL knows ---------------------------------------------------------------------------------------------------
