@@ -130,7 +130,9 @@ def classify_scene(
         cache=Memory.within(execution.ram).cache_for(source),
         smoothing=outputs.smoothing,
     )
-    record = MappingRecord(int(area.height) * int(area.width), messages=[*source.notes, *_notes(bundle, source)])
+    record = MappingRecord(
+        int(area.height) * int(area.width), messages=[*source.notes, *_notes(bundle, source), *writer.notes]
+    )
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)

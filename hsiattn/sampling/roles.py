@@ -19,6 +19,7 @@ from rasterio.features import rasterize
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, SceneError, SplitError
 from hsiattn.outputs import check_output, whole_file
+from hsiattn.raster_tags import kind_tag
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
 from hsiattn.scenes import Grid
@@ -230,6 +231,7 @@ def write_split(
             temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
         ) as file:
             file.write(roles, 1)
+            file.update_tags(**kind_tag("split"))
             file.write_colormap(1, _ROLE_COLORS)
             file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
 
