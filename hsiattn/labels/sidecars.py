@@ -51,8 +51,6 @@ _COLUMNS = (
     ("B", FieldType.INTEGER, FieldUsage.BLUE),
     ("A", FieldType.INTEGER, FieldUsage.ALPHA),
 )
-COLUMN_NAMES = (*(name for name, _, _ in _COLUMNS), CODE_COLUMN)
-"""Columns of the attribute tables of this package that have codes, in order."""
 
 
 def pam_path(path: str | os.PathLike[str]) -> Path:
