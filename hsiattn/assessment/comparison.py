@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from rasterio.windows import Window
 
+from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, codes_of
 from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.joint_counts import JointCounts
 from hsiattn.assessment.report import AccuracyReport
@@ -27,8 +29,6 @@ from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.block_windows import block_windows
-from hsiattn.scenes.georeferencing import grid_of
-from hsiattn.scenes.grid import Grid
 
 TEST_ROLE = 3
 """Value of a test pixel in a split raster."""
@@ -41,30 +41,8 @@ _RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
 _CACHE = 2**26  # bytes that GDAL may keep of both rasters
 _MOST_CACHE = 2**29
 
-Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | str | os.PathLike[str]"
 
-
-class Windows(Protocol):
-    """A raster of whole numbers that is read window by window, as `SplitRaster` is."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def grid(self) -> Grid: ...
-    @property
-    def block(self) -> tuple[int, int]: ...
-    def kept_open(self) -> AbstractContextManager[None]: ...
-    def read(self, window: Window) -> NDArray[np.integer[Any]]: ...
-
-
-class Codes(Windows, Protocol):
-    """A raster of class codes that is read window by window, as `LabelRaster` is."""
-
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]: ...
-    def note_on_zeros(self, pixels: int) -> str | None: ...
-    def class_table(self, codes: list[int]) -> ClassTable | None: ...
+Result = TypeVar("Result")
 
 
 def assess(
@@ -111,7 +89,7 @@ def assess(
     LabelError
         A file cannot be used, see `open_labels`.
     """
-    mapped, truth = _codes_of(land_cover, "the map"), _codes_of(reference, "the reference")
+    mapped, truth = codes_of(land_cover, "the map"), codes_of(reference, "the reference")
     _check_sides(mapped, truth)
     check_same_grid(mapped.grid, truth.grid, (mapped.name, truth.name))
     split = None if roles is None else _roles(roles, mapped)
@@ -142,60 +120,10 @@ def assess(
 # -- the two rasters ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Array:
-    """A raster in memory, or lazily read by xarray, as `LabelRaster` gives those of files."""
-
-    array: xr.DataArray
-    name: str
-    grid: Grid
-    block: tuple[int, int] = (1, 1)
-    notes: tuple[str, ...] = ()
-
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        yield
-
-    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
-        return self.read(window), 0
-
-    def note_on_zeros(self, pixels: int) -> str | None:
-        return None
-
-    def read(self, window: Window) -> NDArray[np.integer[Any]]:
-        rows, columns = window.toslices()
-        values = np.asarray(self.array.isel(y=rows, x=columns).values)
-        if values.dtype.kind == "f":
-            values = np.where(np.isnan(values), UNLABELLED, values)
-            broken = (values != np.rint(values)) | np.isinf(values)
-            if broken.any():
-                raise AssessmentError(f"{self.name} holds the value {values[broken][0]:g}", "give class codes")
-        elif values.dtype.kind not in "biu":
-            raise AssessmentError(f"{self.name} holds values of type {values.dtype}", "give class codes")
-        codes = values.astype(np.int64) if values.dtype.kind == "f" else values
-        if codes.dtype.kind == "b":
-            codes = codes.astype(np.uint8)
-        if codes.size and codes.min() < 0:
-            raise AssessmentError(f"{self.name} holds the negative code {codes.min()}", "number the classes from 1")
-        return codes
-
-    def class_table(self, codes: list[int]) -> ClassTable | None:
-        return ClassTable.from_attrs(self.array.attrs)
-
-
-def _codes_of(raster: Raster, name: str) -> Codes:
-    if isinstance(raster, xr.Dataset):
-        raster = raster["land_cover"]
-    if isinstance(raster, xr.DataArray):
-        array = raster.transpose("y", "x")
-        return _Array(array, name, grid_of(array))
-    return raster if isinstance(raster, LabelRaster) else LabelRaster(raster)
-
-
 def _roles(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
     """The split as windows, on the grid of the map."""
     if isinstance(roles, xr.DataArray):
-        split: Windows = _codes_of(roles, "the split")
+        split: Windows = codes_of(roles, "the split")
     elif hasattr(roles, "kept_open"):
         split = roles  # type: ignore[assignment]
     else:
@@ -206,7 +134,7 @@ def _roles(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
             raise GridError(
                 f"the split has {given} pixels, the map {wanted}", "give the split that belongs to this scene"
             )
-        return _Array(xr.DataArray(values, dims=("y", "x")), "the split", replace(mapped.grid))
+        return ArrayCodes(xr.DataArray(values, dims=("y", "x")), "the split", replace(mapped.grid))
     check_same_grid(split.grid, mapped.grid, (split.name, mapped.name))
     return split
 
@@ -245,18 +173,43 @@ def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCou
         stack.enter_context(block_cache(min(max(_CACHE, 2 * largest), _MOST_CACHE)))
         for raster in rasters:
             stack.enter_context(raster.kept_open())
-        for window in block_windows(mapped.grid.height, mapped.grid.width, blocks):
-            codes, count = truth.read_counting(window)
-            zeros[truth] += count
-            if split is not None:
-                codes = np.where(split.read(window) == TEST_ROLE, codes, codes.dtype.type(UNLABELLED))
-            if codes.any():
-                map_codes, count = mapped.read_counting(window)
-                zeros[mapped] += count
+        windows = block_windows(mapped.grid.height, mapped.grid.width, blocks)
+        for codes, map_codes, counts in _ahead(windows, lambda window: _read(window, mapped, truth, split)):
+            for raster, count in zip((truth, mapped), counts, strict=True):
+                zeros[raster] += count
+            if map_codes is not None:
                 found.add(codes, map_codes)
                 _check_number(max(found.counts.shape), mapped, truth)
     notes = (raster.note_on_zeros(count) for raster, count in zeros.items())
     return found, [note for note in notes if note is not None]
+
+
+def _read(
+    window: Window, mapped: Codes, truth: Codes, split: Windows | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[int, int]]:
+    """Codes of the test pixels of a window and of the map there, and how many pixels of either have the value 0.
+
+    The map stays unread where there is no test pixel: None.
+    """
+    codes, zeros = truth.read_counting(window)
+    if split is not None:
+        codes = np.where(split.read(window) == TEST_ROLE, codes, codes.dtype.type(UNLABELLED))
+    if not codes.any():
+        return codes, None, (zeros, 0)
+    map_codes, map_zeros = mapped.read_counting(window)
+    return codes, map_codes, (zeros, map_zeros)
+
+
+def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Iterator[Result]:
+    """What `read` gives for every window in turn; the next one is read while the last one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: Future[Result] | None = None
+        for window in windows:
+            done, ahead = ahead, reader.submit(read, window)
+            if done is not None:
+                yield done.result()
+        if ahead is not None:
+            yield ahead.result()
 
 
 def _check_number(classes: int, mapped: Codes, truth: Codes) -> None:

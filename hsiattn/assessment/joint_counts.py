@@ -12,6 +12,9 @@ from hsiattn.classes import UNLABELLED
 _CELLS = 2**16
 """Size of a table that is counted directly by code; sparser ones are counted by the ranks of the codes found."""
 
+_AT_ONCE = 2**16
+"""Pixels that are counted while their places in the table are in the processor's cache."""
+
 Codes = NDArray[np.integer[Any]]
 
 
@@ -80,9 +83,15 @@ def _counted(reference: Codes, mapped: Codes) -> tuple[NDArray[np.int64], NDArra
         rows, row_of = _ranked(reference)
         columns, column_of = _ranked(mapped)
         width = len(columns)
-    cells = np.multiply(row_of, width, dtype=np.intp)
-    cells += column_of
-    counts = np.bincount(cells, minlength=len(rows) * width).reshape(len(rows), width)
+    cells = len(rows) * width
+    kind = np.min_scalar_type(cells)
+    totals = np.zeros(cells, np.int64)
+    step = max(_AT_ONCE, cells)
+    for start in range(0, row_of.size, step):
+        part = slice(start, start + step)
+        places = row_of[part].astype(kind) * kind.type(width) + column_of[part].astype(kind)
+        totals += np.bincount(places, minlength=cells)
+    counts = totals.reshape(len(rows), width)
     kept_rows = (rows != UNLABELLED) & counts.any(axis=1)
     counts = counts[kept_rows]
     kept_columns = counts.any(axis=0)

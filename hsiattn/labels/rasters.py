@@ -16,11 +16,10 @@ from rasterio.windows import Window
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
 from hsiattn.file_kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.legends import LARGEST_CODE
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
@@ -119,11 +118,11 @@ class LabelRaster:
         named = f" ({self._name_of_zero})" if self._is_zero_named else ""
         marker = self._file.nodata
         elsewhere = marker is not None and marker != UNLABELLED
-        reason = f", although {self.name} marks pixels without a label by {marker:g}" if elsewhere else ""
-        value = f"{marker:g}" if elsewhere else "VALUE"
+        reason = f", although its nodata value is {marker:g}" if elsewhere else ""
+        value = f"{marker:g}" if elsewhere and math.isfinite(marker) else "-1"
         return (
             f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
-            f"the classes from 1 or say which value is unlabelled, by unlabelled={value} or --unlabelled {value}"
+            f"the classes from 1 or say that another value is unlabelled: unlabelled={value} or --unlabelled {value}"
         )
 
     @contextmanager
@@ -200,7 +199,7 @@ class LabelRaster:
     ) -> NDArray[np.int64]:
         """Codes of stored values; broken ones are refused or, where not `strict`, become -1."""
         blank = self._is_blank(values) if missing is None else self._is_blank(values) | missing
-        low, high = (UNLABELLED, LARGEST_CODE)
+        low, high = (UNLABELLED, MAX_CODE)
         broken = (values < low) | (values > high)
         if values.dtype.kind == "f":
             broken |= values != np.rint(values)
@@ -254,7 +253,7 @@ class LabelRaster:
                 f"{self.name} holds a class 0 and a class {value:g}, the code that 0 would get as 0 means unclassified",
                 "number the classes from 1",
             )
-        if value > LARGEST_CODE:
+        if value > MAX_CODE:
             return LabelError(f"{self.name} holds the code {value:g}", "number the classes below 2 147 483 648")
         return LabelError(
             f"{self.name} holds the value {value:g}, which its own class table does not list",
