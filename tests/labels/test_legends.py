@@ -200,7 +200,15 @@ def test_a_row_may_stand_for_a_range_of_values(raster: Path) -> None:
             [(1, 2.9, "water"), (3, 5, "wood"), (4, 7, "later"), (8, 1e12, "all"), (9, 8, "empty")],
         ),
     )
-    assert read_legend(raster).names == {1: "water", 2: "water", 3: "wood", 4: "wood", 5: "wood", 6: "later", 7: "later"}
+    assert read_legend(raster).names == {
+        1: "water",
+        2: "water",
+        3: "wood",
+        4: "wood",
+        5: "wood",
+        6: "later",
+        7: "later",
+    }
 
 
 def test_rows_may_be_numbered_by_steps(raster: Path) -> None:
@@ -210,7 +218,9 @@ def test_rows_may_be_numbered_by_steps(raster: Path) -> None:
 
 
 def test_names_stand_in_the_only_column_of_text_where_none_is_called_so(raster: Path) -> None:
-    write_pam(raster, attribute_table([("VALUE", 0, OTHER), ("N", 0, OTHER), ("COVER", 2, OTHER)], [(2, 9, "x &lt; y")]))
+    write_pam(
+        raster, attribute_table([("VALUE", 0, OTHER), ("N", 0, OTHER), ("COVER", 2, OTHER)], [(2, 9, "x &lt; y")])
+    )
     assert read_legend(raster).names == {2: "x < y"}
 
 

@@ -416,7 +416,7 @@ def test_a_vector_file_is_called_one(tmp_path: Path, name: str) -> None:
 def test_what_is_no_file_of_labels_is_called_what_it_is(tmp_path: Path, make: Any) -> None:
     path = tmp_path / "labels.tif"
     make(path)
-    with pytest.raises(LabelError, match="is a folder|is empty|is a link to nowhere"):
+    with pytest.raises(LabelError, match=r"is a folder|is empty|is a link to nowhere"):
         open_labels(path)
 
 
