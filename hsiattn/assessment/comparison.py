@@ -26,7 +26,7 @@ from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
-from hsiattn.scenes.block_cache import block_cache
+from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 TEST_ROLE = 3
@@ -37,8 +37,6 @@ _MANY_CLASSES = 200
 """Classes from which on fewer matrices are resampled: their number times that of a matrix's cells stays the same."""
 
 _RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
-_CACHE = 2**26  # bytes that GDAL may keep of both rasters
-_MOST_CACHE = 2**29
 
 
 Result = TypeVar("Result")
@@ -168,11 +166,10 @@ def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCou
     zeros = dict.fromkeys((mapped, truth), 0)
     rasters = [mapped, truth] if split is None else [mapped, truth, split]
     blocks = [raster.block for raster in rasters]
-    largest = sum(4 * rows * columns for rows, columns in blocks)  # a block that is as large as the raster, say
     with ExitStack() as stack:
-        stack.enter_context(block_cache(min(max(_CACHE, 2 * largest), _MOST_CACHE)))
         for raster in rasters:
             stack.enter_context(raster.kept_open())
+        stack.enter_context(block_cache(cache_for(blocks)))
         windows = block_windows(mapped.grid.height, mapped.grid.width, blocks, PIXELS_AT_ONCE)
         for codes, map_codes, counts in _ahead(windows, lambda window: _read(window, mapped, truth, split)):
             for raster, count in zip((truth, mapped), counts, strict=True):
