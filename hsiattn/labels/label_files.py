@@ -24,6 +24,7 @@ from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.envi import EnviSource
 from hsiattn.scenes.geotiff import connect, open_raster
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.numpy_files import NumpyFileError, open_numpy_file
 
 _LARGEST_SIDECAR = 2**26  # bytes; GDAL reads it as a whole whenever it opens the raster
 
@@ -172,12 +173,13 @@ def _as_label_errors(path: str) -> Iterator[None]:
 def _open_numpy(path: str | os.PathLike[str]) -> NDArray[Any]:
     """The array of a NumPy file, mapped into memory: a header that promises more than there is costs nothing."""
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # NumPy evaluates the header, and a broken one fails in many ways
-        raise LabelError(f"{path} is not a complete NumPy file", "save it again with numpy.save") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2:
-        shape = getattr(values, "shape", "of several arrays")
-        raise LabelError(f"{path} holds an array {shape}, not rows × columns", "save a 2-D array of codes")
+        values = open_numpy_file(path)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise LabelError(f"{path} cannot be read", "check the path and its permissions") from error
+    except NumpyFileError as error:
+        raise LabelError(f"{path} is not a complete NumPy file: {error}", "save it again with numpy.save") from error
+    if values.ndim != 2:
+        raise LabelError(f"{path} holds an array {values.shape}, not rows × columns", "save a 2-D array of codes")
     return values
 
 

@@ -37,8 +37,8 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import CLASSES_TAG, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
-from hsiattn.raster_tags import CLASSES, KIND
 from hsiattn.scenes.geotiff import open_raster
 
 _OWN_COLUMNS = ("Value", "Count", "Class", "R", "G", "B", "A", CODE_COLUMN)
@@ -130,10 +130,10 @@ def legend_of(dataset: Any) -> Legend:
     """
     tags = dataset.tags()
     older = _kind_of_older(dataset, tags)
-    kind = tags.get(KIND) or older
-    own = _classes_in_tags(tags.get(CLASSES, ""))
+    kind = tags.get(KIND_TAG) or older
+    own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
     if own is not None:
-        return replace(own, kind=kind or "labels")
+        return replace(own, kind=kind or FileKind.LABELS)
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
     colors = _palette(dataset)
@@ -143,7 +143,7 @@ def legend_of(dataset: Any) -> Legend:
         colors |= table.colors()
         if kind is not None or table.is_ours:
             codes = table.codes()
-    lost = KIND not in tags and older == "land-cover" and not codes
+    lost = KIND_TAG not in tags and older == FileKind.LAND_COVER and not codes
     return Legend(names, colors, codes, kind=kind, lost=lost)
 
 
@@ -155,8 +155,8 @@ def _kind_of_older(dataset: Any, tags: Mapping[str, str]) -> str | None:
     if not ("HSIATTN_MODEL_SHA256" in tags or tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn ")):
         return None
     if dataset.dtypes[0].startswith("float"):
-        return "confidence" if dataset.count == 1 else "probabilities"
-    return "land-cover"
+        return FileKind.CONFIDENCE if dataset.count == 1 else FileKind.PROBABILITIES
+    return FileKind.LAND_COVER
 
 
 def _classes_in_tags(text: str) -> Legend | None:

@@ -18,6 +18,7 @@ from xarray.core import indexing
 
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
@@ -81,7 +82,7 @@ class LabelRaster:
         self.grid, self.block = self._file.grid, self._file.block
         legend = self._file.legend
         self.kind = legend.kind
-        if legend.kind not in (None, "land-cover", "labels"):
+        if legend.kind not in (None, FileKind.LAND_COVER, FileKind.LABELS):
             raise LabelError(f"{path} is a raster of {legend.kind}, not of class codes", "give the map or the labels")
         if legend.lost:
             raise LabelError(

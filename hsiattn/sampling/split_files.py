@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
 
-_REMEDY = "give the file that --write-split wrote"
+_REMEDY = "give a file of write_split()"
 
 
 class SplitRaster:
@@ -46,7 +47,7 @@ class SplitRaster:
         except HsiattnError as error:
             raise LabelError(f"{path} is not a split raster", _REMEDY) from error
         kind = self._file.legend.kind
-        if kind not in (None, "split"):
+        if kind not in (None, FileKind.SPLIT):
             raise LabelError(f"{path} is not a split raster but one of {kind}", _REMEDY)
         self.grid, self.block = self._file.grid, self._file.block
 

@@ -22,6 +22,7 @@ from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
@@ -468,23 +469,23 @@ def test_a_raster_that_lost_pixels_is_noticed(tmp_path: Path, monkeypatch: pytes
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> None:
     taken = tmp_path / "taken.tif"
-    taken.touch()
-    check_output(taken, overwrite=True)
-    check_output(tmp_path / "new.tif")
+    write_all(taken)
+    check_output(taken, FileKind.LAND_COVER, overwrite=True)
+    check_output(tmp_path / "new.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
-        check_output(taken)
+        check_output(taken, FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="is a folder"):
-        check_output(tmp_path, overwrite=True)
+        check_output(tmp_path, FileKind.LAND_COVER, overwrite=True)
     with pytest.raises(OutputError, match="does not exist"):
-        check_output(tmp_path / "none" / "map.tif")
+        check_output(tmp_path / "none" / "map.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="not a file on a disk"):
-        check_output("/vsimem/map.tif")
+        check_output("/vsimem/map.tif", FileKind.LAND_COVER)
 
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(OutputError, match="cannot be written to"):
-        check_output(tmp_path / "map.tif")
+        check_output(tmp_path / "map.tif", FileKind.LAND_COVER)
 
 
 def test_the_writer_checks_all_its_outputs(tmp_path: Path) -> None:
