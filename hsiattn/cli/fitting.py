@@ -95,12 +95,9 @@ class Training:
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
-    from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.labels.rasters import LabelRaster, read_labels
     from hsiattn.scenes import open_scene
-    from hsiattn.training import load_recipe
 
-    recipe = load_recipe(request.recipe, request.settings)
     scene = open_scene(request.scene, request.key)
     with named(key="--label-key"):
         raster = LabelRaster(
@@ -109,6 +106,10 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
         labels, notes = read_labels(raster, like=scene)
     for note in notes:
         options.say(note)
+    from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
+    from hsiattn.training import load_recipe
+
+    recipe = load_recipe(request.recipe, request.settings)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_roles(request.split_file, labels)

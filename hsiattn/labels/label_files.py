@@ -20,6 +20,7 @@ from hsiattn.errors import LabelError, SceneError
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind
+from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.envi import EnviSource
 from hsiattn.scenes.geotiff import connect, open_raster
 from hsiattn.scenes.grid import Grid
@@ -126,7 +127,8 @@ class _RasterFile(LabelFile):
         with _as_label_errors(self._path):
             self._dataset = connect(self._path)
         try:
-            yield
+            with block_cache(cache_for([self.block])):
+                yield
         finally:
             dataset, self._dataset = self._dataset, None
             dataset.close()

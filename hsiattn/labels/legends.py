@@ -246,7 +246,8 @@ class _AttributeTable:
     fields
         Name, type and usage of every column, the latter two as in `FieldType` and `FieldUsage`.
     rows
-        Pixel value and cells; ranges of values stand there once for each whole number inside.
+        Pixel value and cells; ranges of values stand there once for each whole number inside. Of several rows for a
+        value the first counts, as in GDAL.
     """
 
     fields: Sequence[tuple[str, str, str]]
@@ -292,24 +293,22 @@ class _AttributeTable:
             at = next(texts, None)
         if at is None:
             return {}
-        return {value: cells[at] for value, cells in self.rows if at < len(cells) and cells[at]}
+        return {value: cells[at] for value, cells in reversed(self.rows) if at < len(cells) and cells[at]}
 
     def colors(self) -> dict[int, Color]:
-        """Colours by pixel value: 0 … 255, or shares 0 … 1 as ArcGIS writes them."""
+        """Colours by pixel value."""
         at = [_column(self.fields, usage, names) for usage, names in _COLOR_FIELDS]
-        found = {value: [_number(cells, column) for column in at] for value, cells in self.rows}
-        found = {value: rgb for value, rgb in found.items() if all(0 <= part <= 255 for part in rgb)}
-        shares = (
-            all(column is not None and self.fields[column][1] == FieldType.REAL for column in at)
-            and max((max(rgb) for rgb in found.values()), default=0) <= 1
-        )
-        scale = 255 if shares else 1
-        return {value: (round(r * scale), round(g * scale), round(b * scale)) for value, (r, g, b) in found.items()}
+        found = {value: [_number(cells, column) for column in at] for value, cells in reversed(self.rows)}
+        return {
+            value: (int(red), int(green), int(blue))
+            for value, (red, green, blue) in found.items()
+            if all(0 <= part <= 255 for part in (red, green, blue))
+        }
 
     def codes(self) -> dict[int, int]:
         """Codes of the reference data by pixel value, in a table of ours."""
         at = _column(self.fields, None, (CODE_COLUMN.lower(),))
-        numbers = {value: _number(cells, at) for value, cells in self.rows}
+        numbers = {value: _number(cells, at) for value, cells in reversed(self.rows)}
         return {value: int(code) for value, code in numbers.items() if 0 < code <= MAX_CODE and value > 0}
 
 

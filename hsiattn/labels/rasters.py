@@ -116,10 +116,10 @@ class LabelRaster:
         if not pixels or not self._zero_is_doubtful:
             return None
         named = f" ({self._name_of_zero})" if self._is_zero_named else ""
-        marker = self._file.nodata
-        elsewhere = marker is not None and marker != UNLABELLED
-        reason = f", although its nodata value is {marker:g}" if elsewhere else ""
-        value = f"{marker:g}" if elsewhere and math.isfinite(marker) else "-1"
+        marker, reason, value = self._file.nodata, "", "-1"
+        if marker is not None and marker != UNLABELLED:
+            reason = f", although its nodata value is {marker:g}"
+            value = f"{marker:.0f}" if math.isfinite(marker) else value
         return (
             f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
             f"the classes from 1 or say that another value is unlabelled: unlabelled={value} or --unlabelled {value}"

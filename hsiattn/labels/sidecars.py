@@ -32,7 +32,7 @@ Such lists have an entry for every value from 0, of a class or not.
 class FieldType:
     """Numbers that GDAL gives to the types of columns of an attribute table (GDALRATFieldType)."""
 
-    INTEGER, REAL, TEXT = "0", "1", "2"
+    INTEGER, TEXT = "0", "2"
 
 
 class FieldUsage:

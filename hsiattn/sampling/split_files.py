@@ -118,7 +118,7 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
     split = SplitRaster(path)
     roles = np.empty((split.grid.height, split.grid.width), np.uint8)
     with split.kept_open():
-        for window in block_windows(*roles.shape, [split.block]):
+        for window in block_windows(*roles.shape, [split.block], PIXELS_AT_ONCE):
             roles[window.toslices()] = split.read(window)
     return roles
 
