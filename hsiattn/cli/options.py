@@ -331,8 +331,8 @@ def is_quiet() -> bool:
 
 
 def on_terminal() -> bool:
-    """True where progress may be drawn: stderr is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """True where progress may be drawn: stderr is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -121,6 +121,8 @@ def connect(path: str, *, quiet: bool = True) -> Any:
             if quiet:
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
             return rasterio.open(path)
+    except UnicodeEncodeError as error:
+        raise SceneError(f"{path} is not a name in {error.encoding.upper()}, which GDAL needs", "rename it") from error
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
