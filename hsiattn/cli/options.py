@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, TextIO, TypeVar
 
@@ -240,14 +240,17 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def given(ctx: click.Context, names: Iterable[str]) -> list[str]:
+def given(ctx: click.Context, names: Collection[str]) -> list[str]:
     """Those of the parameters that the user gave, rather than their defaults, as they are written: `--per-class`."""
-    options = {param.name: max(param.opts, key=len) for param in ctx.command.params}
     by_the_user = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    return [options[name] for name in names if ctx.get_parameter_source(name) in by_the_user]
+    return [
+        max(param.opts, key=len)
+        for param in ctx.command.params
+        if param.name in names and ctx.get_parameter_source(param.name) in by_the_user
+    ]
 
 
-def refuse_without_effect(ctx: click.Context, names: Iterable[str], where: str) -> None:
+def refuse_without_effect(ctx: click.Context, names: Collection[str], where: str) -> None:
     """Refuse parameters that the user gave and that do nothing there, such as "with --split random".
 
     Raises
