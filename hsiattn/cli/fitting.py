@@ -45,7 +45,7 @@ training_options = options.use(
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
         "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-        help="Share of the labelled pixels to train on, 0 … 1.",
+        help="Share of the labelled pixels to train on, 0 … 1, in place of --per-class.",
     ),
     click.option("--block-size", type=click.IntRange(1), metavar="PX", help="Side of the blocks; default: chosen."),
     click.option(

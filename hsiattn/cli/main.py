@@ -92,8 +92,8 @@ def main() -> None:
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn assess scene_classes.tif --reference labels.tif
 
-    Results go to stdout, everything else to stderr. Exit status: 0 well, 1 something is wrong with data, model or
-    output, 2 the command is not understood.
+    Results go to stdout, everything else to stderr: on a terminal how far long work has come, in a log a line a minute.
+    Exit status: 0 well, 1 something is wrong with data, model or output, 2 the command is not understood.
     """
 
 

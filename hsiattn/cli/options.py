@@ -66,7 +66,7 @@ verbose = click.option(
 )  # fmt: skip
 quiet = click.option(
     "-q", "--quiet", is_flag=True, expose_value=False, callback=_change_verbosity,
-    help="Print results and errors only.",
+    help="Print results and errors only, neither notices nor progress.",
 )  # fmt: skip
 
 
@@ -194,7 +194,9 @@ driver = click.option(
     metavar="NAME",
     help="GDAL driver of the rasters: GTiff, COG or ENVI.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, whose first key is the version of its shape."
+)
 
 
 def _creation_options(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
