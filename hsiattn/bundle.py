@@ -31,7 +31,7 @@ from hsiattn.errors import BandError, HsiattnError, ModelFileError
 from hsiattn.networks import SpectralSpatialNetwork, create_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation
-from hsiattn.scenes import SceneSource, SpectralBands, match_bands
+from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 
 FORMAT_VERSION = 2
 """Raised when an older hsiattn could no longer read a file that this one writes.
@@ -105,17 +105,19 @@ class Bundle:
         """The bands that the network reads."""
         return self.bands.subset(self.preparation.bands)
 
-    def match(self, source: SceneSource) -> NDArray[np.int64]:
-        """Index in a scene of every band that the network reads.
+    def find_match(self, source: SceneSource) -> BandMatch:
+        """Which band of a scene stands for every band that the network reads, and by which rule.
 
         Raises
         ------
         BandError
             They do not fit; the message names both lists.
         """
-        wanted = self.bands if len(self.bands) == len(source.bands) else self.used_bands
-        indices = match_bands(wanted, source.bands, wanted_name="model", offered_name="scene")
-        return indices[self.preparation.bands] if wanted is self.bands else indices
+        return find_band_match(self.bands, source.bands, needed=self.preparation.bands)
+
+    def match(self, source: SceneSource) -> NDArray[np.int64]:
+        """The `indices` of `find_match`."""
+        return self.find_match(source).indices
 
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
@@ -142,6 +144,8 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
 
     Raises
     ------
+    ModelFileError
+        A weight, the preparation or the temperature is not finite: its maps would be wrong.
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
@@ -149,6 +153,11 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    try:
+        _check_finite(tensors)
+        _temperature(bundle.temperature)
+    except ValueError as error:
+        raise ModelFileError(f"the model is of no use: {error}", "train again, with a lower learning rate") from error
     text = json.dumps(_without_nan(bundle.header()), sort_keys=True)
     digest = _digest(text, tensors)
     with whole_file(path) as temporary:  # save_file would give the file rights of its own
@@ -260,6 +269,7 @@ def _read_parts(path: Path) -> tuple[str, dict[str, Tensor], str]:
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> Bundle:
+    _check_finite(tensors)
     network = create_network(**header["network"])
     network.load_state_dict(_under(_WEIGHTS, tensors))
     arrays = {name: tensor.numpy() for name, tensor in _under(_PREPARATION, tensors).items()}
@@ -287,6 +297,13 @@ def _temperature(value: Any) -> float:
     if not 0 < temperature < math.inf:
         raise ValueError(f"its temperature {value} is not a positive number")
     return temperature
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """NaN and infinite numbers would make every pixel the first class."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"its {name} has values that are NaN or infinite")
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

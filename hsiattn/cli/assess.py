@@ -12,10 +12,8 @@ from hsiattn.cli.failures import named
 from hsiattn.errors import AssessmentError, OutputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hsiattn.assessment import AccuracyReport
+    from hsiattn.labels.rasters import LabelRaster
 
 FORMATS = ("text", "json", "csv", "html")
 SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
@@ -24,8 +22,10 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.command(short_help="Compare a map with reference data.")
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
-    "--reference", required=True, metavar="LABELS", help="Reference raster on the map's grid; 0 is unlabelled."
-)
+    "--reference", required=True, metavar="LABELS",
+    help="Reference raster on the map's grid; 0 is unlabelled, unless --unlabelled says otherwise.",
+)  # fmt: skip
+@options.unlabelled
 @click.option(
     "--split", "split_file", metavar="FILE",
     help="Split raster of `hsiattn train --write-split`: only its test pixels count, and leakage is stated.",
@@ -49,6 +49,7 @@ def assess(
     /,
     land_cover_map: str,
     reference: str,
+    unlabelled: int | None,
     split_file: str | None,
     window: int | None,
     classes: str | None,
@@ -75,19 +76,22 @@ def assess(
     form = choose_format(report_format, output, as_json)
 
     from hsiattn.assessment import assess as compare
-    from hsiattn.labels import open_labels
+    from hsiattn.labels.rasters import LabelRaster
 
-    mapped = open_labels(land_cover_map)
     with named(key="--label-key"):
-        truth = open_labels(reference, like=mapped, key=label_key, table=classes)
-    roles, leaked = None, None
+        mapped = open_map(land_cover_map, unlabelled)
+        truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
+    split, leaked = None, None
     if split_file is not None:
-        from hsiattn.sampling import read_split
+        from hsiattn.sampling import SplitRaster
 
-        roles = read_split(split_file)
+        split = SplitRaster(split_file)
         window = window or window_of(land_cover_map)
-        leaked = leakage_of(roles, window)
-    report = compare(mapped, truth, roles=roles, window=window, leakage=leaked, notes=notes_on(land_cover_map))
+        leaked = split.leakage(window)
+    own = notes_on(land_cover_map)
+    report = compare(mapped, truth, roles=split, window=window, leakage=leaked, notes=own)
+    for note in report.notes[: len(report.notes) - len(own)]:
+        options.say(note)
     text = render(fitting.in_words_of_options(report), form)
     if output is None and form == "text":
         options.show(*text.rstrip("\n").split("\n"))
@@ -96,6 +100,14 @@ def assess(
     else:
         outputs.write_bytes(output, text.encode())
         options.say(f"report: {output}")
+
+
+def open_map(path: str, unlabelled: int | None) -> LabelRaster:
+    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have."""
+    from hsiattn.labels.rasters import LabelRaster
+
+    raster = LabelRaster(path)
+    return LabelRaster(path, unlabelled=unlabelled) if unlabelled is not None and raster.kind is None else raster
 
 
 def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
@@ -123,15 +135,6 @@ def render(report: AccuracyReport, form: str) -> str:
         "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())
-
-
-def leakage_of(roles: NDArray[np.uint8], window: int) -> float:
-    """Share of the test pixels of a split whose window holds a pixel that took part in training or validation."""
-    import numpy as np
-
-    from hsiattn.sampling import ROLES, leakage
-
-    return leakage(np.isin(roles, (ROLES["training"], ROLES["validation"])), roles == ROLES["test"], window)
 
 
 def notes_on(path: str) -> list[str]:

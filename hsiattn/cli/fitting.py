@@ -36,6 +36,7 @@ training_options = options.use(
     ),
     options.classes,
     options.label_key,
+    options.unlabelled,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
@@ -64,6 +65,7 @@ class Training:
     labels: str
     key: str | None
     label_key: str | None
+    unlabelled: int | None
     classes: str | None
     recipe: str
     settings: tuple[str, ...]
@@ -83,14 +85,19 @@ class Training:
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
     from hsiattn.classifier import SpectralSpatialClassifier
-    from hsiattn.labels import open_labels
+    from hsiattn.labels.rasters import LabelRaster, read_labels
     from hsiattn.scenes import open_scene
     from hsiattn.training import load_recipe
 
     recipe = load_recipe(request.recipe, request.settings)
     scene = open_scene(request.scene, request.key)
     with named(key="--label-key"):
-        labels = open_labels(request.labels, like=scene, key=request.label_key, table=request.classes)
+        raster = LabelRaster(
+            request.labels, key=request.label_key, table=request.classes, unlabelled=request.unlabelled
+        )
+        labels, notes = read_labels(raster, like=scene)
+    for note in notes:
+        options.say(note)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_roles(request.split_file, labels)
@@ -188,12 +195,14 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
 
 
 def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
-    """A report whose advice names options."""
-    return replace(report, advice=tuple(map(in_options, report.advice)))
+    """A report whose advice and notes name options."""
+    return replace(report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)))
 
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     """The same for people."""
+    from hsiattn.assessment.text import format_kappa
+
     record, training, report = classifier.split_.record, classifier.bundle_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
     lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
@@ -201,8 +210,7 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
         return [*lines, "accuracy  not known: no pixels were held out"]
     names = {"overall_accuracy": "overall accuracy", "average_accuracy": "average accuracy"}
     figures = [f"{names[name]} {percent(report.overall[name])}" for name in names]
-    kappa = report.kappa
-    figures.append(f"kappa {kappa.value:.3f} ({kappa.lower:.3f}–{kappa.upper:.3f})")
+    figures.append(f"kappa {format_kappa(report.kappa)}")
     lines += [f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
     return lines if report.calibration is None else [*lines, f"          {report.calibration.in_words}"]
 

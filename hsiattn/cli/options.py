@@ -94,6 +94,11 @@ classes = click.option(
     "--classes", metavar="TABLE",
     help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
 )  # fmt: skip
+unlabelled = click.option(
+    "--unlabelled", type=int, metavar="VALUE",
+    help="Value of pixels without a label, beside nodata; default: 0. With another one 0 is a class: as 0 means "
+    "unclassified in maps, the two change places, so that class 0 has the code VALUE (255 for a negative VALUE).",
+)  # fmt: skip
 
 # -- computation -------------------------------------------------------------------------------------------------------
 

@@ -130,7 +130,8 @@ def classify_scene(
         cache=Memory.within(execution.ram).cache_for(source),
         smoothing=outputs.smoothing,
     )
-    record = MappingRecord(int(area.height) * int(area.width), messages=_notes(bundle, source))
+    notes = [*source.notes, *_notes(bundle, source), *writer.notes]
+    record = MappingRecord(int(area.height) * int(area.width), messages=notes)
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)

@@ -24,8 +24,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.labels.raster_attributes import style_path
-from hsiattn.mapping.block_cache import block_cache
+from hsiattn.labels.sidecars import style_path
+from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
@@ -89,6 +89,7 @@ class StagedRaster:
         self._folder: Path | None = None
         self._lock = -1
         self._written = np.zeros(2, dtype=np.uint64)
+        self._header: Mapping[str, str] = {}
 
     def create(self) -> None:
         """Open the raster for writing."""
@@ -132,8 +133,9 @@ class StagedRaster:
         finally:
             raster.discard()
 
-    def describe(self, descriptions: list[str], tags: Mapping[str, str]) -> None:
-        """Name the bands and set the metadata."""
+    def describe(self, descriptions: list[str], tags: Mapping[str, str], header: Mapping[str, str]) -> None:
+        """Name the bands, set the metadata, and note what an ENVI header shall say in place of tags."""
+        self._header = header
         self.dataset.update_tags(**tags)
         for band, description in enumerate(descriptions, start=1):
             self.dataset.set_band_description(band, description)
@@ -222,6 +224,7 @@ class StagedRaster:
         if self.driver == "ENVI" and header.exists():  # GDAL describes the file by the path it was written under
             text = header.read_text(encoding="utf-8", errors="surrogateescape")
             text = text.replace(str(self._whole), self.target.name)
+            text += "".join(f"{name} = {value}\n" for name, value in self._header.items())
             header.write_text(text, encoding="utf-8", errors="surrogateescape")
 
     def _read_back(self) -> NDArray[np.uint64]:

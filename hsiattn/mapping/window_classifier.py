@@ -18,7 +18,6 @@ from torch import Tensor
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
-from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
@@ -26,6 +25,7 @@ from hsiattn.mapping.smoothing import Plane, Smoothing
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.sampling import Tile, read_tile
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.block_cache import block_cache
 
 _LEAST_SHARE = 1e-30
 """Of a class, so that its logarithm is finite in float32."""
@@ -126,6 +126,7 @@ class WindowClassifier:
         self.precision: Precision = precision or bundle.training.get("precision", "32")
         self.smoothing = Smoothing.of(bundle, smoothing)
         self.bands = bundle.match(source)
+        self.radiometry = source.radiometry.subset(self.bands)
         choose_device(device)
         _check_mask(mask, source)
         self._start()
@@ -229,8 +230,9 @@ class WindowClassifier:
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
         if isinstance(self.mask, SceneSource):
-            marks = self.mask.read(window)[0]
-            return np.asarray((marks != 0) & ~self.mask.missing(marks))
+            marks, masked = self.mask.read(window)[0], self.mask.masked(window)
+            allowed = (marks != 0) & ~self.mask.missing(marks)
+            return np.asarray(allowed if masked is None else allowed & ~masked)
         return np.asarray(self.mask[window.toslices()], dtype=bool)
 
     def _prepare(self, tile: Tile, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
@@ -238,7 +240,7 @@ class WindowClassifier:
         halo = self.bundle.patch_size // 2
         with_halo = slice(rows.start, rows.stop + 2 * halo)
         valid = tile.valid[with_halo]
-        spectra, components = self.bundle.preparation.transform(tile.values[:, with_halo], valid, self.source.scale)
+        spectra, components = self.bundle.preparation.transform(tile.values[:, with_halo], valid, self.radiometry)
         return spectra[:, *_core(halo, valid.shape)], components, valid
 
     def _runner(self) -> NetworkRunner:

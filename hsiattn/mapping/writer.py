@@ -7,6 +7,7 @@ GeoTIFF are flushed, and the damage would show up at the user's desk.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,11 +22,12 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn import __version__
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
+from hsiattn.labels.sidecars import class_tags, palette, style_path, write_sidecars
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import StrPath, check_output
+from hsiattn.raster_tags import CLASSES, Kind, kind_tag
 from hsiattn.scenes.grid import Grid
 
 if TYPE_CHECKING:
@@ -40,10 +42,11 @@ DRIVERS = {"gtiff": "GTiff", "cog": "COG", "envi": "ENVI"}
 class LandCoverWriter:
     """Writes a land-cover map window by window, with rasters of confidence and class probabilities if wanted.
 
-    The map's values are class index + 1 in the smallest unsigned type, 0 where unclassified (also its nodata value). It
-    has a palette; class names, pixel counts and original codes stand in `<map>.aux.xml` (GDAL), the style in
-    `<map>.qml` (QGIS). Confidence is one band, probabilities are one band per class with the class name as description,
-    both float32 with nodata NaN where a pixel is unclassified.
+    The map's values are the codes of the classes in the smallest unsigned type, 0 where unclassified (also its nodata
+    value); where a code is above 65 535 they are 1 … K instead, see `ClassTable.values` and `notes`. It has a palette,
+    and its classes as a tag; names and pixel counts also stand in `<map>.aux.xml` (GDAL), the style in `<map>.qml`
+    (QGIS). Confidence is one band, probabilities are one band per class with the class name as description, both
+    float32 with nodata NaN where a pixel is unclassified.
 
     Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
     Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains.
@@ -93,7 +96,7 @@ class LandCoverWriter:
         self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
         self.height = height
         self.width = width
-        self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
+        self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform)
 
@@ -101,7 +104,7 @@ class LandCoverWriter:
             return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
 
         float32 = np.dtype(np.float32)
-        self._map = raster(path, 1, self._type, UNLABELLED)
+        self._map = raster(path, 1, self._pixels.dtype, UNLABELLED)
         self._confidence = raster(confidence, 1, float32, np.nan) if confidence is not None else None
         self._probabilities = (
             raster(probabilities, len(classes), float32, np.nan) if probabilities is not None else None
@@ -118,8 +121,19 @@ class LandCoverWriter:
 
     @property
     def values_type(self) -> np.dtype[Any]:
-        """Type of the map's values."""
-        return self._type
+        """Smallest type of what `write_values` takes."""
+        return np.min_scalar_type(len(self.classes))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the map's values."""
+        codes, values = self.classes.codes, self.classes.values
+        if values == codes:
+            return []
+        return [
+            f"the code {codes[-1]} does not fit a pixel, which holds 65535 at most: the values of the map are 1 to "
+            f"{values[-1]}, and the codes stand in its tag {CLASSES} and its attribute table"
+        ]
 
     @property
     def measures(self) -> tuple[bool, int]:
@@ -182,7 +196,7 @@ class LandCoverWriter:
         """
         if indices.size and not -1 <= indices.min() <= indices.max() < len(self.classes):
             raise ValueError(f"indices must lie in -1 … {len(self.classes) - 1}")
-        self.write_values(window, (indices.astype(np.int64) + 1).astype(self._type), confidence, probabilities)
+        self.write_values(window, (indices.astype(np.int64) + 1).astype(self.values_type), confidence, probabilities)
 
     def write_values(
         self,
@@ -191,7 +205,7 @@ class LandCoverWriter:
         confidence: NDArray[np.floating[Any]] | None = None,
         probabilities: NDArray[np.floating[Any]] | None = None,
     ) -> None:
-        """As `write`, for values as they stand in the map: class index + 1, 0 where unclassified.
+        """As `write`, for the values of a `WindowResult`: class index + 1, 0 where unclassified.
 
         Raises
         ------
@@ -217,7 +231,7 @@ class LandCoverWriter:
                     raise ValueError(f"{name} have the shape {given.shape}, not {(raster.bands, *shape)}")
                 measures.append((raster, given))
         self._counts += counts
-        self._map.write(values.astype(self._type, copy=False)[None], window)
+        self._map.write(self._pixels[values][None], window)
         for raster, given in measures:
             raster.write(np.where(unclassified, np.float32(np.nan), given).astype(np.float32, copy=False), window)
 
@@ -235,12 +249,26 @@ class LandCoverWriter:
 
     def _describe(self) -> None:
         with one_line(self._map.target):
-            self._map.describe(["land cover"], self._tags)
+            codes = ", ".join(map(str, (UNLABELLED, *self.classes.codes)))
+            header = {"class codes": f"{{{codes}}}"} if self.classes.values != self.classes.codes else {}
+            self._label(self._map, "land-cover", ["land cover"], class_tags(self.classes), header)
             self._map.dataset.write_colormap(1, palette(self.classes))
             if self._confidence is not None:
-                self._confidence.describe(["confidence"], self._tags)
+                self._label(self._confidence, "confidence", ["confidence"])
             if self._probabilities is not None:
-                self._probabilities.describe(list(self.classes.names), self._tags)
+                self._label(self._probabilities, "probabilities", list(self.classes.names))
+
+    def _label(
+        self,
+        raster: StagedRaster,
+        kind: Kind,
+        bands: list[str],
+        tags: Mapping[str, str] | None = None,
+        header: Mapping[str, str] | None = None,
+    ) -> None:
+        """Say in a raster what it holds."""
+        tags = {**self._tags, **kind_tag(kind), **(tags or {})}
+        raster.describe(bands, tags, {"hsiattn kind": kind, **(header or {})})
 
     def _write_sidecars(self, path: Path) -> None:
         write_sidecars(path, self.classes, self.counts[1:].tolist())
@@ -278,7 +306,12 @@ def write_map(
     OutputError
         The output exists already, cannot be written, or a variable that should be written is not there.
     LabelError
-        The map holds a code that its class table does not list, or no class at all.
+        The map holds a code that its class table does not list, a value that is no whole number, or no class at all.
+
+    Warns
+    -----
+    UserWarning
+        The values of the map are other numbers than the codes, see `LandCoverWriter.notes`.
     """
     import xarray as xr  # a map that is written window by window does without
 
@@ -290,7 +323,11 @@ def write_map(
         if target is not None and name not in variables:
             raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
     array = variables["land_cover"].transpose("y", "x")
-    codes = np.nan_to_num(np.asarray(array.values), nan=UNLABELLED).astype(np.int64)
+    given = np.where(np.isnan(array.values), UNLABELLED, array.values)
+    broken = given[~np.isfinite(given) | (given != np.rint(given))]
+    if broken.size:
+        raise LabelError(f"the map holds the value {broken[0]:g}, which is no code", "give it whole numbers")
+    codes = given.astype(np.int64)
     classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
     indices = classes.to_indices(codes)
     unknown = np.unique(codes[(indices < 0) & (codes != UNLABELLED)])
@@ -319,6 +356,8 @@ def write_map(
         probabilities=probabilities,
         tags=tags,
     ) as writer:
+        for note in writer.notes:
+            warnings.warn(note, stacklevel=2)
         for row in range(0, grid.height, BLOCK):
             rows = slice(row, min(row + BLOCK, grid.height))
             parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
@@ -335,7 +374,7 @@ def _driver(name: str) -> str:
 def _header_safe(classes: ClassTable) -> ClassTable:
     """Names that an ENVI header can list: it separates them by commas and ends the list at a brace."""
     marks = str.maketrans(",{}", ";()")
-    return ClassTable(tuple(replace(item, name=item.name.translate(marks)) for item in classes))
+    return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
 def _check_outputs(rasters: list[StagedRaster], style: Path, overwrite: bool) -> None:

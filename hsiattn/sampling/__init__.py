@@ -15,13 +15,13 @@ from hsiattn.sampling.roles import (
     ROLES,
     Split,
     leave_classes_out,
-    read_split,
     roles_of_tiles,
     split_labels,
     split_of_roles,
     write_split,
 )
 from hsiattn.sampling.shipped import shipped_split, shipped_splits
+from hsiattn.sampling.split_files import SplitRaster, read_split
 from hsiattn.sampling.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 from hsiattn.sampling.tiles import Tile, read_tile, tile_windows
 
@@ -37,6 +37,7 @@ __all__ = [
     "RandomPixels",
     "SpatialBlocks",
     "Split",
+    "SplitRaster",
     "Tile",
     "adapt_protocol",
     "connected_fields",

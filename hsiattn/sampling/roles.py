@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,8 +17,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.features import rasterize
 
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
-from hsiattn.errors import GridError, LabelError, SceneError, SplitError
+from hsiattn.errors import GridError, SceneError, SplitError
 from hsiattn.outputs import check_output, whole_file
+from hsiattn.raster_tags import kind_tag
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
 from hsiattn.scenes import Grid
@@ -231,33 +231,9 @@ def write_split(
             temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
         ) as file:
             file.write(roles, 1)
+            file.update_tags(**kind_tag("split"))
             file.write_colormap(1, _ROLE_COLORS)
             file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
-
-
-def read_split(path: str | Path) -> NDArray[np.uint8]:
-    """Roles (H, W) from a raster that `write_split` wrote, or one with the same values.
-
-    Raises
-    ------
-    LabelError
-        Missing, not a raster, or one with other values.
-    """
-    if not os.fspath(path).startswith("/vsi") and not os.path.exists(path):
-        raise LabelError(f"the split {path} does not exist", "check the path")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
-                roles = np.asarray(file.read(1))
-    except (OSError, RasterioError) as error:
-        raise LabelError(f"{path} is not a split raster", "give a file of write_split()") from error
-    unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
-    if unknown:
-        raise LabelError(
-            f"{path} is not a split raster: it holds the value {unknown[0]:g}", "give a file of write_split()"
-        )
-    return roles.astype(np.uint8)
 
 
 _ROLE_COLORS = {

@@ -23,7 +23,7 @@ class Tile:
     values
         (B, H, W) as stored, of the bands asked for; H and W are the window's plus twice the halo.
     valid
-        (H, W), True where all these bands hold a measurement.
+        (H, W), True where all these bands hold a measurement and the scene's mask leaves the pixel in.
     """
 
     values: NDArray[Any]
@@ -61,6 +61,9 @@ def read_tile(
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
     valid = measured(values, source.nodata)
+    masked = source.masked(inside)
+    if masked is not None:
+        valid &= ~masked
     beyond = (
         (max(-top, 0), max(bottom - source.height, 0)),
         (max(-left, 0), max(right - source.width, 0)),

@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes.geotiff import clean_nodata, open_raster
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 
@@ -64,7 +65,8 @@ class EnviSource(SceneSource):
         self.bands = _read_bands(header, count, where)
         self.nodata = clean_nodata(header.get("data ignore value"), self.dtype)
         scale = parse_number(header.get("reflectance scale factor"))
-        self.scale = scale if scale > 0 else 1.0
+        if scale > 0:
+            self.radiometry = Radiometry.divided_by(scale, count)
         self._check_size()
         self.block = (1, self.width)
         with open_raster(self.name) as dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 import warnings
@@ -18,8 +19,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.scenes.radiometry import Radiometry, legible_divisor
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
+from hsiattn.scenes.virtual_rasters import bands_behind, members_of
 
 
 class GdalSource(SceneSource):
@@ -48,7 +51,7 @@ class GdalSource(SceneSource):
             self.height, self.width = dataset.height, dataset.width
             self.crs, self.transform = dataset.crs, dataset.transform
             self.nodata = clean_nodata(dataset.nodata, self.dtype)
-            self.scale = _reflectance_scale(dataset)
+            self.radiometry = read_radiometry(dataset)
             self.block = dataset.block_shapes[0]
         self._kept: dict[int, Any] | None = None
 
@@ -182,25 +185,31 @@ def clean_nodata(value: Any, dtype: np.dtype[Any]) -> float | None:
     return number
 
 
-def _reflectance_scale(dataset: Any) -> float:
-    """Divisor that gives reflectance, from the bands' common GDAL scale or from the ENVI header."""
-    scale = dataset.scales[0]
-    if len(set(dataset.scales)) == 1 and not any(dataset.offsets) and math.isfinite(scale) and scale not in (0.0, 1.0):
-        divisor = 1.0 / scale
-        return float(round(divisor)) if math.isclose(divisor, round(divisor), rel_tol=1e-6) else divisor
+def read_radiometry(dataset: Any) -> Radiometry:
+    """Gain and offset of the bands of an open rasterio dataset: their GDAL scales and offsets, else the ENVI domain."""
+    gain, offset = np.array(dataset.scales, dtype=np.float64), np.array(dataset.offsets, dtype=np.float64)
+    if not ((gain == 1.0).all() and not offset.any()):
+        if not offset.any() and (gain == gain[0]).all():
+            return Radiometry.divided_by(legible_divisor(float(gain[0])), dataset.count)
+        return Radiometry(gain, offset)
     from_header = parse_number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
-    return from_header if from_header > 0 else 1.0
+    return Radiometry.divided_by(from_header, dataset.count) if from_header > 0 else Radiometry.unknown(dataset.count)
 
 
 # ------------------------------------------------------------------------------------------------ spectral metadata
 
 
-def read_band_tags(dataset: Any) -> SpectralBands:
+_MOST_LEVELS = 4
+"""Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
+
+
+def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
     """Spectral metadata of an open rasterio dataset.
 
     Wavelengths and FWHM are taken from the first place that gives any: the `IMAGERY` tags that GDAL ≥ 3.10 writes
     (`CENTRAL_WAVELENGTH_UM`, `FWHM_UM`); the `ENVI` domain; the bands' own tags `wavelength`, `fwhm`,
     `wavelength_units`; the bands' descriptions. Bad bands come from `bbl` in the ENVI domain or in the bands' tags.
+    Of a virtual raster that says nothing itself, the rasters behind its bands are asked.
     """
     count = dataset.count
     tags = [{key.lower(): value for key, value in dataset.tags(i).items()} for i in dataset.indexes]
@@ -224,9 +233,27 @@ def read_band_tags(dataset: Any) -> SpectralBands:
     bbl = _vector(envi.get("bbl"), count)
     if np.isnan(bbl).all():
         bbl = np.array(_column(tags, "bbl"))
-    return SpectralBands.build(
+    own = SpectralBands.build(
         count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
     )
+    if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
+        return _behind(dataset, own, _depth)
+    return own
+
+
+def _behind(dataset: Any, own: SpectralBands, depth: int) -> SpectralBands:
+    """The bands of a virtual raster with what its members say of them."""
+    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
+
+    def read(path: str) -> SpectralBands | None:
+        try:
+            with open_raster(path) as member:
+                return read_band_tags(member, _depth=depth + 1)
+        except SceneError:
+            return None
+
+    return bands_behind(members, read, own)
 
 
 def _column(tags: Sequence[dict[str, str]], key: str) -> list[float]:

@@ -53,7 +53,7 @@ class MatlabSource(SceneSource):
         self.dtype = cube.dtype
         self.bands = SpectralBands.unknown(count)
         self.crs, self.transform = None, Affine.identity()
-        self.nodata, self.scale = None, 1.0
+        self.nodata = None
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.geotiff import clean_nodata
+from hsiattn.scenes.radiometry import Radiometry, legible_divisor
 from hsiattn.scenes.source import SceneSource
-from hsiattn.scenes.spectral import SpectralBands, parse_description, parse_number, to_nanometres
+from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 
 DIMS = ("band", "y", "x")
 
@@ -57,8 +59,11 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     attrs: dict[str, Any] = {"name": source.name}
     if source.nodata is not None:
         attrs["_FillValue"] = source.dtype.type(source.nodata)
-    if source.scale != 1.0:
-        attrs["scale_factor_reflectance"] = source.scale
+    coords: dict[str, Any] = {}
+    if (scale := source.radiometry.scale) is None:
+        coords = {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
+    elif scale != 1.0:
+        attrs["scale_factor_reflectance"] = scale
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -70,6 +75,7 @@ def to_scene(source: SceneSource) -> xr.DataArray:
             "fwhm": ("band", bands.fwhm, {"units": "nm"}),
             "good": ("band", bands.good),
             "name": ("band", np.array(bands.names, dtype=object)),
+            **coords,
         },
         attrs=attrs,
         name=Path(source.name).stem,
@@ -115,7 +121,7 @@ class ArraySource(SceneSource):
         grid = grid_of(array)
         self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
         self.nodata = _nodata_of(array)
-        self.scale = _scale_of(array)
+        self.radiometry = _radiometry_of(array)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -174,29 +180,43 @@ class _WindowedArray(BackendArray):
 
 
 def _bands_of(array: xr.DataArray) -> SpectralBands:
-    """Spectral metadata from coordinates on "band", else from the descriptions that rioxarray keeps as `long_name`."""
+    """Spectral metadata from coordinates on "band", else from the file behind the array, else from `long_name`.
+
+    rioxarray keeps descriptions as `long_name`, and nothing else of the bands; but it says which file it reads, and
+    the coordinate "band" says which of the file's bands are left.
+    """
     count = array.sizes["band"]
-    names, described = _described(array, count)
-    wavelength = _on_band(array, "wavelength")
+    known = _in_coordinates(array)
+    if not np.isfinite(known.wavelength).any():
+        behind = _of_file(array)
+        if behind is not None:
+            good = behind.good if _on_band(array, "good") is None else known.good
+            known = replace(behind, good=good)
+    if not np.isfinite(known.wavelength).any():
+        names, centres = _described(array, count)
+        if np.isfinite(centres).any() or _on_band(array, "name") is None:
+            known = SpectralBands.build(count, names=names, wavelength=centres, fwhm=known.fwhm, good=known.good)
+    return known
+
+
+def _in_coordinates(array: xr.DataArray) -> SpectralBands:
+    """What the coordinates on "band" say."""
+    wavelength, fwhm = _on_band(array, "wavelength"), _on_band(array, "fwhm")
     unit = array.attrs.get("wavelength_units")
+    centres = widths = None
     if wavelength is not None:
         unit = array.coords["wavelength"].attrs.get("units", unit)
-        centres = to_nanometres([parse_number(value) for value in wavelength], unit)
-    else:
-        centres = described
-    fwhm = _on_band(array, "fwhm")
-    widths = None
+        figures = [parse_number(value) for value in wavelength]
+        unit = unit or guess_unit(figures)
+        centres = to_nanometres(figures, unit)
     if fwhm is not None:
         width_unit = array.coords["fwhm"].attrs.get("units", unit)
-        if width_unit is None and wavelength is not None and np.nanmax(centres) != np.nanmax(wavelength.astype(float)):
-            width_unit = "µm"  # the unit that was guessed for the centres
         widths = to_nanometres([parse_number(value) for value in fwhm], width_unit or "nm")
-    good = _on_band(array, "good")
-    own_names = _on_band(array, "name")
+    good, names = _on_band(array, "good"), _on_band(array, "name")
     try:
         return SpectralBands.build(
-            count,
-            names=names if own_names is None else [str(name) for name in own_names],
+            array.sizes["band"],
+            names=None if names is None else [str(name) for name in names],
             wavelength=centres,
             fwhm=widths,
             good=None if good is None else [bool(flag) for flag in good],
@@ -204,6 +224,30 @@ def _bands_of(array: xr.DataArray) -> SpectralBands:
         )
     except BandError as error:
         raise SceneError(f"the coordinates of the array do not fit: {error.problem}", error.remedy) from error
+
+
+def _of_file(array: xr.DataArray) -> SpectralBands | None:
+    """What the file says from which xarray has read the array; None where there is none, or not of these bands."""
+    path, numbers = array.encoding.get("source"), _band_numbers(array)
+    if not isinstance(path, str) or numbers is None:
+        return None
+    try:
+        bands = open_source(path).bands
+    except SceneError:
+        return None
+    return bands.subset(numbers - 1) if numbers.max() <= len(bands) else None
+
+
+def _band_numbers(array: xr.DataArray) -> NDArray[np.int64] | None:
+    """The numbers (1 …) that the coordinate "band" gives to the bands; None where it gives none.
+
+    Numbers that occur twice come from several files put together, and say nothing of any.
+    """
+    numbers = _on_band(array, "band")
+    if numbers is None or numbers.dtype.kind not in "iuf" or not np.array_equal(numbers, np.round(numbers)):
+        return None
+    unique = len(np.unique(numbers)) == len(numbers)
+    return numbers.astype(np.int64) if unique and numbers.size and numbers.min() >= 1 else None
 
 
 def _on_band(array: xr.DataArray, name: str) -> NDArray[Any] | None:
@@ -216,9 +260,13 @@ def _on_band(array: xr.DataArray, name: str) -> NDArray[Any] | None:
 
 
 def _described(array: xr.DataArray, count: int) -> tuple[list[str | None], NDArray[np.float64]]:
+    """Names and centres from the descriptions; after a selection these still list all bands of the file."""
     long_name = array.attrs.get("long_name")
     texts = [long_name] if isinstance(long_name, str) else list(long_name or [])
-    if len(texts) != count:  # absent, or stale after a selection of bands
+    numbers = _band_numbers(array)
+    if numbers is not None and numbers.max() <= len(texts):
+        texts = [texts[number - 1] for number in numbers]
+    elif len(texts) != count:
         return [None] * count, np.full(count, np.nan)
     parsed = [parse_description(str(text)) for text in texts]
     return [name for name, _ in parsed], np.array([value for _, value in parsed])
@@ -231,9 +279,17 @@ def _nodata_of(array: xr.DataArray) -> float | None:
     return next((value for value in (clean_nodata(v, array.dtype) for v in given) if value is not None), None)
 
 
-def _scale_of(array: xr.DataArray) -> float:
-    given = parse_number(array.attrs.get("scale_factor_reflectance"))
-    if given > 0:
-        return given
-    factor, offset = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
-    return 1.0 / factor if factor > 0 and factor != 1.0 and offset == 0 else 1.0
+def _radiometry_of(array: xr.DataArray) -> Radiometry:
+    count = array.sizes["band"]
+    gain, offset = _on_band(array, "gain"), _on_band(array, "offset")
+    if gain is not None or offset is not None:
+        return Radiometry(np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset)
+    divisor = parse_number(array.attrs.get("scale_factor_reflectance"))
+    if divisor > 0:
+        return Radiometry.divided_by(divisor, count)
+    factor, added = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
+    if factor > 0 and not (factor == 1.0 and added == 0):
+        if added == 0:
+            return Radiometry.divided_by(legible_divisor(factor), count)
+        return Radiometry(np.full(count, factor), np.full(count, added))
+    return Radiometry.unknown(count)

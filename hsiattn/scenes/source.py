@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import BandError
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
 
 
@@ -40,11 +41,15 @@ class SceneSource(ABC):
     nodata
         Value that marks a missing measurement, None where there is none or it is NaN (NaN and infinities always count
         as missing).
-    scale
-        Number by which stored values are divided to give reflectance (1.0 where unknown).
+    radiometry
+        Gain and offset of every band, by which stored values become reflectance.
     block
         Rows and columns of the pieces in which the file stores pixels; windows made of whole pieces are read fastest.
         (1, 1) where any window is as good as another.
+    files
+        Paths of the files that the scene is read from, header and sidecars included; empty for a scene in memory.
+    notes
+        What a user should know about how the files were understood, one sentence each.
     """
 
     name: str
@@ -55,8 +60,24 @@ class SceneSource(ABC):
     crs: CRS | None
     transform: Affine
     nodata: float | None
-    scale: float
     block: tuple[int, int] = (1, 1)
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    _radiometry: Radiometry | None = None
+
+    @property
+    def radiometry(self) -> Radiometry:
+        """Gain and offset of every band; `Radiometry.unknown` unless a source sets it."""
+        return self._radiometry if self._radiometry is not None else Radiometry.unknown(len(self.bands))
+
+    @radiometry.setter
+    def radiometry(self, radiometry: Radiometry) -> None:
+        if len(radiometry) != len(self.bands):
+            raise BandError(
+                f"{self.name} has {len(self.bands)} bands, the radiometry {len(radiometry)}",
+                "give gain and offset of every band of the file",
+            )
+        self._radiometry = radiometry
 
     @abstractmethod
     def read(self, window: Window) -> NDArray[Any]:
@@ -74,6 +95,13 @@ class SceneSource(ABC):
         Formats that can leave the other bands unread override this.
         """
         return self.read(window)[np.asarray(indices, dtype=np.int64)]
+
+    def masked(self, window: Window) -> NDArray[np.bool_] | None:
+        """Where a mask of the file itself says that pixels are missing, (h, w); None where the file has no mask.
+
+        Pixels that hold nodata, NaN or infinity are missing besides, see `missing`.
+        """
+        return None
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -115,9 +143,25 @@ class SceneSource(ABC):
                 f"{self.name} has {len(self.bands)} bands, the metadata describe {len(bands)}",
                 "give metadata for every band of the file",
             )
+        clone = self._clone()
+        clone.bands = bands
+        return clone
+
+    def with_radiometry(self, radiometry: Radiometry) -> Self:
+        """The same pixels with another gain and offset.
+
+        Raises
+        ------
+        BandError
+            The number of bands differs.
+        """
+        clone = self._clone()
+        clone.radiometry = radiometry
+        return clone
+
+    def _clone(self) -> Self:
         clone = object.__new__(type(self))
         clone.__dict__.update(self.__dict__)
-        clone.bands = bands
         return clone
 
     def __repr__(self) -> str:

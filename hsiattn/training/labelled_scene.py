@@ -80,7 +80,7 @@ class LabelledScene:
                 "use a larger scene, or a smaller patch: patch_size=5",
             )
         present = _present(classes, codes)
-        messages = _absent_classes(classes, present)
+        messages = [*source.notes, *_absent_classes(classes, present)]
         bands, usable = _choose_bands(source, codes, present, messages)
         return cls(source, codes, present, recipe, bands, usable, messages)
 
@@ -92,7 +92,7 @@ class LabelledScene:
     def fit_preparation(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Preparation:
         """The recipe's preparation, fitted on those pixels (or the whole scene, where the recipe says so)."""
         values, _ = gather_spectra(self.source, positions)
-        spectra = values[:, self.bands].astype(np.float64) / self.source.scale
+        spectra = self.source.radiometry.subset(self.bands).reflectance(values[:, self.bands])
         whole = self._all_spectra if self.recipe.preparation.fit_on == "scene" else None
         noisy = self.recipe.preparation.noise_components > 0
         surroundings = partial(self._surroundings, positions, targets) if noisy else None
@@ -174,10 +174,11 @@ class LabelledScene:
 
     def _all_spectra(self) -> Iterator[NDArray[np.float64]]:
         """Reflectance of all valid pixels of the scene, window by window."""
+        radiometry = self.source.radiometry.subset(self.bands)
         for window in tile_windows(self.source.height, self.source.width, 128):
             tile = read_tile(self.source, window, 0, self.bands, "reflect")
             if tile.valid.any():
-                yield tile.values[:, tile.valid].T.astype(np.float64) / self.source.scale
+                yield radiometry.reflectance(tile.values[:, tile.valid].T)
 
 
 def _check_illumination(recipe: Recipe) -> None:

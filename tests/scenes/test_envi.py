@@ -58,7 +58,7 @@ def test_header_fields_become_spectral_metadata(envi_file):
     np.testing.assert_allclose(source.bands.fwhm, 10)
     assert source.bands.good.tolist() == [True, True, False, True, True, True]
     assert source.bands.names == tuple("abcdef")
-    assert (source.scale, source.nodata) == (10_000, -50)
+    assert (source.radiometry.scale, source.nodata) == (10_000, -50)
 
 
 def test_an_ignore_value_that_the_type_cannot_hold_marks_nothing(envi_file, cube):
