@@ -155,6 +155,9 @@ def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
         "bands": source.bands.describe(),
         "wavelength_nm": known_wavelengths(source.bands),
         **describe_radiometry(source.radiometry),
+        **({"ground_control": source.control.describe()} if source.control is not None else {}),
+        **({"mask": "in the file"} if source.has_mask else {}),
+        **({"notes": list(source.notes)} if source.notes else {}),
     }
     if stats:
         result |= count_missing(source)
@@ -253,6 +256,8 @@ def lines_of(result: dict[str, Any]) -> list[str]:
                 + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
                 for record in value
             ]
+        elif name == "notes":
+            lines += [f"{label}{note}" for note in value]
         elif isinstance(value, dict):
             lines.append(label.rstrip())
             lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]

@@ -130,7 +130,7 @@ def classify_scene(
         cache=Memory.within(execution.ram).cache_for(source),
         smoothing=outputs.smoothing,
     )
-    notes = [*source.notes, *_notes(bundle, source), *writer.notes]
+    notes = [*_notes(bundle, source), *writer.notes]
     record = MappingRecord(int(area.height) * int(area.width), messages=notes)
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
@@ -298,7 +298,17 @@ def _area(source: SceneSource, part: Window | None) -> Window:
 
 
 def _notes(bundle: Bundle, source: SceneSource) -> list[str]:
-    """What the user should know about how the scene's bands were matched."""
+    """What the user should know about the scene, its place, and how its bands were matched."""
+    return [*source.notes, *_on_place(source), *_on_bands(bundle, source)]
+
+
+def _on_place(source: SceneSource) -> list[str]:
+    if source.grid.has_place:
+        return []
+    return [f"the map has no georeference, since {source.name} has none"]
+
+
+def _on_bands(bundle: Bundle, source: SceneSource) -> list[str]:
     match = find_band_match(bundle.used_bands, source.bands) if len(bundle.bands) != len(source.bands) else None
     if match is not None and match.rule == "wavelength":
         return [

@@ -61,12 +61,14 @@ class Outputs:
         OutputError
             An output exists already, or cannot be written.
         """
+        grid = source.grid.window(area)
         writer = LandCoverWriter(
             self.map,
             height=int(area.height),
             width=int(area.width),
-            crs=source.crs,
-            transform=source.grid.window(area).transform,
+            crs=grid.crs,
+            transform=grid.transform,
+            control=grid.control,
             classes=bundle.classes,
             overwrite=self.overwrite,
             driver=self.driver,

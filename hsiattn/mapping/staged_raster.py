@@ -118,6 +118,8 @@ class StagedRaster:
                 transform=None if self.grid.transform == Affine.identity() else self.grid.transform,
                 **profile,
             )
+            if (control := self.grid.control) is not None:
+                (control.in_degrees() if self.driver == "ENVI" else control).write(self.dataset)
 
     def rehearse(self) -> None:
         """Write a corner of the raster and throw it away, to see whether GDAL takes the creation options."""

@@ -29,6 +29,7 @@ from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, on
 from hsiattn.outputs import StrPath, check_output
 from hsiattn.raster_tags import CLASSES, Kind, kind_tag
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import GroundControl
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,6 +58,8 @@ class LandCoverWriter:
         The map.
     height, width, crs, transform
         The grid; CRS None and `Affine.identity()` where the scene has none. Rotated transforms are kept.
+    control
+        Ground control points and RPCs of a scene that is not rectified.
     classes
         The K classes in the order of the indices.
     overwrite
@@ -84,6 +87,7 @@ class LandCoverWriter:
         width: int,
         crs: CRS | None,
         transform: Affine,
+        control: GroundControl | None = None,
         classes: ClassTable,
         overwrite: bool = False,
         driver: str = "GTiff",
@@ -98,7 +102,7 @@ class LandCoverWriter:
         self.width = width
         self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
-        grid = Grid(height, width, crs, transform)
+        grid = Grid(height, width, crs, transform, control)
 
         def raster(target: StrPath, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
             return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
@@ -348,6 +352,7 @@ def write_map(
         width=grid.width,
         crs=grid.crs,
         transform=grid.transform,
+        control=grid.control,
         classes=classes,
         overwrite=overwrite,
         driver=driver,

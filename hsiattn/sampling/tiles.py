@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.validity import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +61,7 @@ def read_tile(
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
-    valid = measured(values, source.nodata)
+    valid = measured(values, source.nodata_of(bands.tolist()))
     masked = source.masked(inside)
     if masked is not None:
         valid &= ~masked
@@ -76,16 +77,3 @@ def read_tile(
             values = np.pad(values, ((0, 0), *beyond))
             valid = np.pad(valid, beyond)
     return Tile(values, valid)
-
-
-def measured(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """True where every band of (B, …) is finite and not nodata."""
-    present = np.ones(values.shape[1:], dtype=bool)
-    floating = np.issubdtype(values.dtype, np.floating)
-    marked = nodata is not None and not np.isnan(nodata)
-    for band in values:  # band by band: no temporary of the cube's size
-        if floating:
-            present &= np.isfinite(band)
-        if marked:
-            present &= band != nodata
-    return present
