@@ -60,7 +60,7 @@ INPUTS = {
     f"{TRAIN} --classes nowhere.csv": "the class table nowhere.csv does not exist; check the path",
     f"{TRAIN} --classes legend.csv": "labels.tif holds the codes 7, which the class table legend.csv does not list",
     f"{TRAIN} --classes letters.csv": "letters.csv: there is no column with codes among a, b; write a header such as",
-    f"{TRAIN} --classes broken.yaml": "broken.yaml: this is not valid YAML (line 2); correct it there",
+    f"{TRAIN} --classes broken.yaml": "(line 2); correct it there",
     f"{TRAIN} --classes legend.docx": "legend.docx is not a class table; give a file that ends in .yaml",
     f"{TRAIN} --split-file nowhere.tif": "the split nowhere.tif does not exist; check the path",
     f"{TRAIN} --split-file labels.tif": "labels.tif is not a split raster: it holds the value 7; give a file of --w",
