@@ -163,6 +163,8 @@ def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     try:
         with _quietly() if quiet else nullcontext():
             return rasterio.open(path, driver=driver)
+    except UnicodeEncodeError as error:
+        raise SceneError(f"{path} is not a name in {error.encoding.upper()}, which GDAL needs", "rename it") from error
     except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
