@@ -29,6 +29,7 @@ from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
 from hsiattn.file_kinds import FileKind
+from hsiattn.inputs import refuse_special
 from hsiattn.networks import SpectralSpatialNetwork, create_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation, TrainingDomain
@@ -255,6 +256,7 @@ def _read_parts(path: Path) -> tuple[str, dict[str, Tensor], str]:
     """Header (JSON with a format version), tensors and stated digest; nothing of it is checked beyond that."""
     if not path.exists():
         raise ModelFileError(f"there is no model file {path}", "check the path, or list models with: hsiattn models")
+    refuse_special(path, ModelFileError)
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder", "give the model file itself")
     try:

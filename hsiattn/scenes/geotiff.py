@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.scenes.envi_values import good_bands_of, items_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
 from hsiattn.scenes.ground_control import GroundControl
@@ -65,6 +66,8 @@ class GdalSource(SceneSource):
             self.block = dataset.block_shapes[0]
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
             self.files = tuple(dataset.files)
+            for member in self.files:
+                refuse_special(member, SceneError)
             self._mask = mask_of(dataset, alpha)
             self._own_masks = set(bands_with_own_masks(dataset)) - set(alpha)
             if self._own_masks:  # what they leave out is NaN
@@ -160,6 +163,7 @@ def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> 
 
 def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
+    refuse_special(path, SceneError)
     try:
         with _quietly() if quiet else nullcontext():
             return rasterio.open(path, driver=driver)
