@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
-from hsiattn.errors import RecipeError
+from hsiattn.errors import HsiattnError, RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
+from hsiattn.networks.budget import budget
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
@@ -35,6 +38,10 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "rbf-svm": RBFSVM,
 }
 
+_MOST_WEIGHTS = 2**27
+"""Of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
+_MOST_TENSORS, _MOST_MODULES = 5000, 20_000
+
 __all__ = [
     "GSA",
     "NETWORKS",
@@ -56,6 +63,7 @@ __all__ = [
     "check_arguments",
     "create_network",
     "if_any_missing",
+    "load_network",
     "network_class",
     "patches_of_tile",
 ]
@@ -121,10 +129,80 @@ def create_network(
     Raises
     ------
     RecipeError
-        Unknown network, unknown argument, or a value the network refuses.
+        Unknown network, unknown argument, a value the network refuses, or more weights than a network may have.
     """
+    sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
+    with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
+        _outline(name, sizes, arguments)
+    return _put_together(name, sizes, arguments)
+
+
+def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
+    """The network of that name with stored weights, in evaluation mode.
+
+    What the network would consist of is found out without memory for it, and compared with the weights that are there,
+    before any of it is made.
+
+    Parameters
+    ----------
+    weights
+        Its `state_dict`.
+    name, arguments
+        As for `create_network`, sizes included.
+
+    Raises
+    ------
+    RecipeError
+        As for `create_network`.
+    ValueError
+        The weights are not those of such a network; names the first that differs.
+    """
+    sizes = {size: arguments.pop(size) for size in ("bands", "channels", "classes", "patch_size")}
+    stored = sum(tensor.numel() for tensor in weights.values())
+    spare = (
+        sizes["classes"] ** 3 + 2**24
+    )  # what is not stored, such as the pairs of classes of a support vector machine
+    with budget(weights=2 * stored + spare, tensors=2 * len(weights) + 200, modules=20 * len(weights) + 1000):
+        outline = _outline(name, sizes, arguments)
+    _check_weights(outline, weights)
+    network = _put_together(name, sizes, arguments)
+    network.load_state_dict(dict(weights))
+    if isinstance(network, FittedNetwork):
+        network.check_fitted()
+    return network.eval()
+
+
+def _outline(name: str, sizes: Mapping[str, int], arguments: Mapping[str, Any]) -> SpectralSpatialNetwork:
+    """The network with shapes alone: no memory for weights, and no random numbers drawn."""
+    with torch.device("meta"):
+        return _put_together(name, sizes, arguments)
+
+
+def _put_together(name: str, sizes: Mapping[str, int], arguments: Mapping[str, Any]) -> SpectralSpatialNetwork:
     check_arguments(name, arguments)
     try:
-        return network_class(name)(bands, channels, classes, patch_size, **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise RecipeError(f"network {name!r} refuses its arguments: {error}", "change them in the recipe") from error
+        return network_class(name)(
+            sizes["bands"], sizes["channels"], sizes["classes"], sizes["patch_size"], **arguments
+        )
+    except HsiattnError:
+        raise
+    except Exception as error:  # constructors compute with whatever they are given
+        reason = str(error) or type(error).__name__
+        raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
+
+
+def _check_weights(outline: SpectralSpatialNetwork, weights: Mapping[str, Tensor]) -> None:
+    """Compare names, types and shapes; those of arrays that a fit yields depend on the training pixels."""
+    wanted = outline.state_dict()
+    for differing, what in (
+        (wanted.keys() - weights.keys(), "lacks"),
+        (weights.keys() - wanted.keys(), "does not know"),
+    ):
+        if differing:
+            raise ValueError(f"its network {what} {min(differing)}")
+    free = outline.fitted if isinstance(outline, FittedNetwork) else {}
+    for name, tensor in weights.items():
+        if tensor.dtype != wanted[name].dtype:
+            raise ValueError(f"{name} is of type {tensor.dtype}, not {wanted[name].dtype}")
+        if name not in free and tensor.shape != wanted[name].shape:
+            raise ValueError(f"{name} has the shape {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}")
