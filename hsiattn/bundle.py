@@ -33,6 +33,7 @@ from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.plain_text import printable
 from hsiattn.preparation import Preparation
+from hsiattn.regular_files import open_regular
 from hsiattn.scenes import SceneSource, SpectralBands, match_bands
 
 FORMAT_VERSION = 2
@@ -272,7 +273,7 @@ def _read_parts(path: Path) -> tuple[str, dict[str, Any], dict[str, Tensor], str
 def _check_file(path: Path) -> None:
     """See that there is a file that can be one, before safetensors reads its list of tensors."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(8)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelFileError(

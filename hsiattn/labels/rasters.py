@@ -99,7 +99,8 @@ def _read_numpy(path: str | os.PathLike[str]) -> NDArray[Any]:
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise LabelError(f"{path} cannot be read", "check the path and its permissions") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LabelError(f"{path} cannot be read ({reason})", "check the path and its permissions") from error
     except NumpyFileError as error:
         raise LabelError(f"{path} is not a complete NumPy file: {error}", "save it again with numpy.save") from error
     if values.ndim != 2:

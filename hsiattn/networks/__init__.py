@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -132,16 +131,21 @@ def create_network(
         Unknown network, unknown argument, a value the network refuses, or more weights than a network may have.
     """
     sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
-    with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
-        _outline(name, sizes, arguments)
-    return _put_together(name, sizes, arguments)
+    check_arguments(name, arguments)
+    try:
+        with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
+            return network_class(name)(**sizes, **arguments)
+    except HsiattnError:
+        raise
+    except Exception as error:  # constructors compute with whatever they are given
+        reason = str(error) or type(error).__name__
+        raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
 
 
 def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
     """The network of that name with stored weights, in evaluation mode.
 
-    What the network would consist of is found out without memory for it, and compared with the weights that are there,
-    before any of it is made.
+    The network may consist of no more than the weights that are there, so no memory is asked for beyond their size.
 
     Parameters
     ----------
@@ -157,50 +161,27 @@ def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> 
     ValueError
         The weights are not those of such a network; names the first that differs.
     """
-    sizes = {size: arguments.pop(size) for size in ("bands", "channels", "classes", "patch_size")}
     stored = sum(tensor.numel() for tensor in weights.values())
-    spare = (
-        sizes["classes"] ** 3 + 2**24
-    )  # what is not stored, such as the pairs of classes of a support vector machine
+    spare = min(arguments["classes"], 300) ** 3 + 2**24  # what is computed, not stored, such as pairs of classes
     with budget(weights=2 * stored + spare, tensors=2 * len(weights) + 200, modules=20 * len(weights) + 1000):
-        outline = _outline(name, sizes, arguments)
-    _check_weights(outline, weights)
-    network = _put_together(name, sizes, arguments)
+        network = create_network(name, **arguments)
+    _check_weights(network, weights)
     network.load_state_dict(dict(weights))
     if isinstance(network, FittedNetwork):
         network.check_fitted()
     return network.eval()
 
 
-def _outline(name: str, sizes: Mapping[str, int], arguments: Mapping[str, Any]) -> SpectralSpatialNetwork:
-    """The network with shapes alone: no memory for weights, and no random numbers drawn."""
-    with torch.device("meta"):
-        return _put_together(name, sizes, arguments)
-
-
-def _put_together(name: str, sizes: Mapping[str, int], arguments: Mapping[str, Any]) -> SpectralSpatialNetwork:
-    check_arguments(name, arguments)
-    try:
-        return network_class(name)(
-            sizes["bands"], sizes["channels"], sizes["classes"], sizes["patch_size"], **arguments
-        )
-    except HsiattnError:
-        raise
-    except Exception as error:  # constructors compute with whatever they are given
-        reason = str(error) or type(error).__name__
-        raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
-
-
-def _check_weights(outline: SpectralSpatialNetwork, weights: Mapping[str, Tensor]) -> None:
+def _check_weights(network: SpectralSpatialNetwork, weights: Mapping[str, Tensor]) -> None:
     """Compare names, types and shapes; those of arrays that a fit yields depend on the training pixels."""
-    wanted = outline.state_dict()
+    wanted = network.state_dict()
     for differing, what in (
         (wanted.keys() - weights.keys(), "lacks"),
         (weights.keys() - wanted.keys(), "does not know"),
     ):
         if differing:
             raise ValueError(f"its network {what} {min(differing)}")
-    free = outline.fitted if isinstance(outline, FittedNetwork) else {}
+    free = network.fitted if isinstance(network, FittedNetwork) else {}
     for name, tensor in weights.items():
         if tensor.dtype != wanted[name].dtype:
             raise ValueError(f"{name} is of type {tensor.dtype}, not {wanted[name].dtype}")
