@@ -28,13 +28,14 @@ from torch import Tensor
 from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
+from hsiattn.file_kinds import FileKind
 from hsiattn.model_header import HeaderError, check_header, parse_json
 from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.plain_text import printable
-from hsiattn.preparation import Preparation
+from hsiattn.preparation import Preparation, TrainingDomain
 from hsiattn.regular_files import open_regular
-from hsiattn.scenes import SceneSource, SpectralBands, match_bands
+from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 
 FORMAT_VERSION = 2
 """Raised when an older hsiattn could no longer read a file that this one writes.
@@ -44,7 +45,7 @@ FORMAT_VERSION = 2
 
 SUFFIX = ".hsiattn"
 _FORMAT = "hsiattn model"
-_WEIGHTS, _PREPARATION = "network.", "preparation."
+_WEIGHTS, _PREPARATION, _DOMAIN = "network.", "preparation.", "domain."
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 _LONGEST_LIST = 2**25
@@ -83,6 +84,8 @@ class Bundle:
         Time in UTC, ISO 8601.
     temperature
         By which the network's logits are divided before their softmax gives probabilities.
+    domain
+        What the training scene looked like; None where the model keeps nothing of it, as those of older versions.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -100,6 +103,7 @@ class Bundle:
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     temperature: float = 1.0
+    domain: TrainingDomain | None = None
     digest: str = ""
 
     @property
@@ -112,17 +116,19 @@ class Bundle:
         """The bands that the network reads."""
         return self.bands.subset(self.preparation.bands)
 
-    def match(self, source: SceneSource) -> NDArray[np.int64]:
-        """Index in a scene of every band that the network reads.
+    def find_match(self, source: SceneSource) -> BandMatch:
+        """Which band of a scene stands for every band that the network reads, and by which rule.
 
         Raises
         ------
         BandError
             They do not fit; the message names both lists.
         """
-        wanted = self.bands if len(self.bands) == len(source.bands) else self.used_bands
-        indices = match_bands(wanted, source.bands, wanted_name="model", offered_name="scene")
-        return indices[self.preparation.bands] if wanted is self.bands else indices
+        return find_band_match(self.bands, source.bands, needed=self.preparation.bands)
+
+    def match(self, source: SceneSource) -> NDArray[np.int64]:
+        """The `indices` of `find_match`."""
+        return self.find_match(source).indices
 
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
@@ -139,6 +145,7 @@ class Bundle:
             "accuracy": self.accuracy,
             "training": self.training,
             "temperature": self.temperature,
+            "domain": self.domain.to_dict() if self.domain is not None else None,
             "data": self.data,
             "versions": self.versions,
         }
@@ -149,13 +156,22 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
 
     Raises
     ------
+    ModelFileError
+        A weight, the preparation or the temperature is not finite: its maps would be wrong.
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, FileKind.MODEL, overwrite=overwrite)
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    of_domain = bundle.domain.to_arrays() if bundle.domain is not None else {}
+    tensors |= {_DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
+    try:
+        _check_finite(tensors)
+        _temperature(bundle.temperature)
+    except ValueError as error:
+        raise ModelFileError(f"the model is of no use: {error}", "train again, with a lower learning rate") from error
     text = json.dumps(_without_nan(bundle.header()), sort_keys=True)
     digest = _digest(text, tensors)
     with whole_file(path) as temporary:  # save_file would give the file rights of its own
@@ -219,11 +235,11 @@ def find_model(source: SceneSource) -> Path:
     if fitting:
         raise ModelFileError(
             f"{len(fitting)} installed models fit {source.name}: {', '.join(path.stem for path in fitting)}",
-            "name one with -m",
+            "name one by model=",
         )
     raise ModelFileError(
         f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
-        "give -m MODEL, or make one: hsiattn train SCENE --labels LABELS -o MODEL, or classify with --labels",
+        "name one by model=, or make one with `hsiattn train`",
     )
 
 
@@ -289,9 +305,12 @@ def _check_file(path: Path) -> None:
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> Bundle:
+    _check_finite(tensors)
     arrays = {name: tensor.numpy() for name, tensor in _under(_PREPARATION, tensors).items()}
     preparation = Preparation.from_arrays(arrays, header.get("spectral_transform", "none"))
     _check_sizes(header, preparation)
+    of_domain = {name: tensor.numpy() for name, tensor in _under(_DOMAIN, tensors).items()}
+    record = header.get("domain")
     return Bundle(
         network=load_network(_under(_WEIGHTS, tensors), **header["network"]),
         arguments=header["network"],
@@ -306,6 +325,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         versions=header["versions"],
         created=header["created"],
         temperature=_temperature(header.get("temperature", 1.0)),
+        domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
         digest=digest,
     )
 
@@ -327,6 +347,13 @@ def _temperature(value: Any) -> float:
     if not 0 < temperature < math.inf:
         raise ValueError(f"its temperature {value} is not a positive number")
     return temperature
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """NaN and infinite numbers would make every pixel the first class."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"its {name} has values that are NaN or infinite")
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -43,8 +43,10 @@ class Prepared:
         """Read and prepare the window, of which no pixel may be missing."""
         bundle, source = read_bundle(model), open_source(scene)
         halo = bundle.patch_size // 2
-        tile = read_tile(source, window, halo, bundle.match(source), bundle.network.edge)
-        spectra, components = bundle.preparation.transform(tile.values, tile.valid, source.scale)
+        bands = bundle.match(source)
+        tile = read_tile(source, window, halo, bands, bundle.network.edge)
+        radiometry = source.radiometry.subset(bands)
+        spectra, components = bundle.preparation.transform(tile.values, tile.valid, radiometry)
         core = (slice(None), slice(halo, halo + int(window.height)), slice(halo, halo + int(window.width)))
         return cls(bundle, np.ascontiguousarray(spectra[core]), components, tile.valid)
 

@@ -99,6 +99,23 @@ def test_the_digest_is_the_same_for_the_same_model_and_another_for_another(bundl
     assert write_bundle(replace(bundle, created="2001"), tmp_path / "other.hsiattn") != digest
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_neither_saved_nor_loaded(bundle, model, tmp_path, value):
+    def spoil(tensors):
+        name = next(n for n in sorted(tensors) if n.startswith("network.") and tensors[n].is_floating_point())
+        tensors[name].view(-1)[0] = value
+
+    _rewrite(model, edit_tensors=spoil)
+    _refused(model, "has values that are NaN or infinite")
+    offset = bundle.preparation.offset.copy()
+    offset[3] = value
+    spoilt = replace(bundle, preparation=replace(bundle.preparation, offset=offset))
+    for useless in (spoilt, replace(bundle, temperature=value)):
+        with pytest.raises(ModelFileError, match="the model is of no use"):
+            write_bundle(useless, tmp_path / "useless.hsiattn")
+    assert not (tmp_path / "useless.hsiattn").exists()
+
+
 def test_a_truncated_model_is_refused_wherever_it_ends(model):
     data = model.read_bytes()
     ends = {*range(12), *range(0, len(data), max(1, len(data) // 60)), len(data) - 1, len(data) - 4}
@@ -265,7 +282,7 @@ def test_the_one_installed_model_that_fits_is_found_among_others(install, source
 
 def test_of_two_models_that_fit_none_is_guessed(install, source):
     install("b"), install("a")
-    with pytest.raises(ModelFileError, match=r"2 installed models fit .*: a, b; name one with -m"):
+    with pytest.raises(ModelFileError, match=r"2 installed models fit .*: a, b; name one by model="):
         find_model(source)
 
 

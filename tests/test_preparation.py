@@ -14,6 +14,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hsiattn.errors import TrainingError
 from hsiattn.preparation import Preparation, PreparationSettings, Surroundings, fit_preparation
+from hsiattn.scenes import Radiometry
 
 BANDS = np.array([0, 2, 3, 5, 8, 9])
 
@@ -36,7 +37,9 @@ def _fit(spectra, *, scene=None, **settings):
 def _apply(preparation, spectra, scale=1.0):
     """Scaled spectra (N, B) and components (N, C) of pixels (N, B)."""
     cube = spectra.T[:, :, None] * scale
-    scaled, components = preparation.transform(cube, np.ones(cube.shape[1:], dtype=bool), scale)
+    scaled, components = preparation.transform(
+        cube, np.ones(cube.shape[1:], dtype=bool), Radiometry.divided_by(scale, len(cube))
+    )
     return scaled[:, :, 0].T, components[:, :, 0].T
 
 
@@ -70,6 +73,22 @@ def test_bands_as_components_are_zero_where_nothing_was_measured(spectra):
         np.testing.assert_array_equal(components, scaled)
         assert not components[:, 2, 3].any()
         assert np.isfinite(components).all()
+
+
+@pytest.mark.parametrize("transform", ["none", "unit-length"])
+def test_gain_and_offset_of_each_band_give_what_reflectance_gives(spectra, transform):
+    preparation, _ = fit_preparation(
+        PreparationSettings(principal_components=3, spectral_transform=transform),
+        BANDS, spectra, TARGETS, centres=np.linspace(450, 900, 6),
+    )  # fmt: skip
+    radiometry = Radiometry(np.linspace(1e-4, 3e-4, 6), np.linspace(-0.1, 0.2, 6))
+    reflectance = spectra.T[:, None, :]
+    stored = (reflectance - radiometry.offset[:, None, None]) / radiometry.gain[:, None, None]
+    valid = np.ones((1, 90), dtype=bool)
+    for mine, expected in zip(
+        preparation.transform(stored, valid, radiometry), preparation.transform(reflectance, valid), strict=True
+    ):
+        np.testing.assert_allclose(mine, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "minmax"])

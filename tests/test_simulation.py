@@ -40,7 +40,7 @@ def test_the_scene_is_large_georeferenced_and_has_its_wavelengths(example):
     assert scene.rio.crs.to_epsg() == 32633
     assert (scene.wavelength.values[0], scene.wavelength.values[-1]) == (400, 2500)
     assert grid_of(scene) == grid_of(labels)
-    assert as_source(scene).scale == SCALE
+    assert as_source(scene).radiometry.scale == SCALE
 
 
 def test_every_class_is_labelled_in_hundreds_of_pixels_but_not_everywhere(example):
@@ -124,14 +124,14 @@ def test_the_files_hold_what_the_function_returns(written, example):
     np.testing.assert_allclose(source.bands.wavelength, original.bands.wavelength, atol=1e-3)
     np.testing.assert_allclose(source.bands.fwhm, original.bands.fwhm, atol=1e-3)
     np.testing.assert_array_equal(source.bands.good, original.bands.good)
-    assert (source.grid, source.nodata, source.scale) == (original.grid, -9999, SCALE)
+    assert (source.grid, source.nodata, source.radiometry.scale) == (original.grid, -9999, SCALE)
     with rasterio.open(scene_path) as dataset:
         assert dataset.block_shapes[0] == (128, 128)
         assert float(dataset.tags(1, ns="IMAGERY")["CENTRAL_WAVELENGTH_UM"]) == 0.4
     with rasterio.open(labels_path) as dataset:
         assert dataset.crs == source.crs
         assert dataset.transform == source.transform
-        np.testing.assert_array_equal(dataset.read(1), CLASSES.to_indices(labels.values) + 1)
+        np.testing.assert_array_equal(dataset.read(1), labels.values)
         assert dataset.colormap(1)[1][:3] == CLASSES.colors[0]
 
 

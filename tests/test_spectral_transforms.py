@@ -20,7 +20,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import ModelFileError, RecipeError
 from hsiattn.mapping import predict_array
 from hsiattn.sampling import RandomPixels
-from hsiattn.scenes import SpectralBands, as_source
+from hsiattn.scenes import Radiometry, SpectralBands, as_source
 from hsiattn.spectral_transforms import SpectralTransform, band_centres, create_transform, derivative_weights
 from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.modelling import make_model
@@ -309,7 +309,7 @@ def test_all_that_is_fitted_sees_transformed_spectra(name, fit_on, tiny, make_sc
         scene = LabelledScene.of(source, tiny.codes, classes, _recipe(quick_recipe, transform, **every))
         positions = np.argwhere(scene.usable)[::20]
         preparation = scene.fit_preparation(positions, scene.classes.to_indices(tiny.codes[tuple(positions.T)]))
-        results.append(preparation.transform(values, valid, scale))
+        results.append(preparation.transform(values, valid, Radiometry.divided_by(scale, len(values))))
     for mine, expected in zip(*results, strict=True):
         np.testing.assert_allclose(mine, expected, atol=2e-2)
     assert results[0][1].shape == (9, 40, 48)

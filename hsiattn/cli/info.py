@@ -9,7 +9,7 @@ import click
 from hsiattn.cli import options
 
 if TYPE_CHECKING:
-    from hsiattn.scenes import SceneSource, SpectralBands
+    from hsiattn.scenes import Radiometry, SceneSource, SpectralBands
 
 
 @click.command(short_help="Describe a scene, a model or a map.")
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 @click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
 @options.as_json
 @options.common
-def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
+@click.pass_context
+def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json: bool) -> None:
     """Describe FILE: a scene, a model, a map, or labels that name their classes.
 
     \b
@@ -27,11 +28,13 @@ def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
         hsiattn info scene_classes.tif --json
     """
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
+    if known is not None:
+        options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
     result = known or describe_scene(file, key, stats)
     if as_json:
         options.print_json(result)
     else:
-        click.echo("\n".join(lines_of(result)))
+        options.show(*lines_of(result))
 
 
 def looks_like_model(path: str) -> bool:
@@ -126,11 +129,22 @@ def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
         "type": str(source.dtype),
         "bands": source.bands.describe(),
         "wavelength_nm": known_wavelengths(source.bands),
-        "reflectance_scale": source.scale,
+        **describe_radiometry(source.radiometry),
+        **({"ground_control": source.control.describe()} if source.control is not None else {}),
+        **({"mask": "in the file"} if source.has_mask else {}),
+        **({"notes": list(source.notes)} if source.notes else {}),
     }
     if stats:
         result |= count_missing(source)
     return result
+
+
+def describe_radiometry(radiometry: Radiometry) -> dict[str, Any]:
+    """The divisor that gives reflectance where one serves all bands, else gain and offset in words and numbers."""
+    scale = radiometry.scale
+    if scale is not None:
+        return {"reflectance_scale": scale}
+    return {"reflectance": radiometry.describe(), "gain": radiometry.gain, "offset": radiometry.offset}
 
 
 def known_wavelengths(bands: SpectralBands) -> list[float] | None:
@@ -186,6 +200,8 @@ def lines_of(result: dict[str, Any]) -> list[str]:
                 + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
                 for record in value
             ]
+        elif name == "notes":
+            lines += [f"{label}{note}" for note in value]
         elif isinstance(value, dict):
             lines.append(label.rstrip())
             lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]

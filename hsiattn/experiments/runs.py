@@ -106,9 +106,9 @@ def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
     """By kind, the names in the plan that filters name, or that fit their patterns."""
     meant: dict[str, set[str]] = {}
     for text in filters:
-        kind, _, name = text.partition("=")
-        if kind not in ("scene", "protocol", "recipe"):
-            raise PlanError(f"{text!r} is no filter", "write scene=NAME, protocol=NAME or recipe=NAME")
+        kind, sign, name = text.partition("=")
+        if kind not in ("scene", "protocol", "recipe") or not sign:
+            raise PlanError(f"{text!r} is no filter", "write scene=NAME, or protocol or recipe in place of scene")
         known = plan.names[f"{kind}s"]
         found = [name] if name in known else fnmatch.filter(known, name)
         if not found:

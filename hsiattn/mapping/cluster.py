@@ -205,7 +205,7 @@ def _raise(number: int, future: Future[Any], result: Any) -> None:
     if isinstance(error, KilledWorker):
         raise ClusterError(
             f"window {number} was lost with its worker {error.allowed_failures + 1} times",
-            "give the workers more memory, or take a smaller --window-size",
+            "give the workers more memory, or take a smaller window_size=",
         ) from None
     if type(error).__module__.partition(".")[0] in ("distributed", "dask", "tornado"):
         raise ClusterError(

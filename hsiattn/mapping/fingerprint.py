@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
     return {
         "model": bundle.digest,
         "scene": source.name,
-        "scene's files": _state_of_files(source),
+        "scene's files": source.state_of_files(),
         "scene's grid": [source.height, source.width, str(source.crs), list(source.transform)[:6]],
         "scene's bands": hashlib.sha256(repr(source.bands.to_dict()).encode()).hexdigest()[:16],
-        "scene's values": [str(source.dtype), source.nodata, source.scale],
+        "scene's values": [str(source.dtype), source.nodata, source.radiometry.to_dict()],
         "part": [int(edge) for edge in classifier.plan.area.flatten()],
         "mask": _state_of_mask(classifier.mask),
         "confidence": classifier.confidence,
@@ -35,18 +34,9 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
     }
 
 
-def _state_of_files(source: SceneSource) -> list[int] | None:
-    """Size and time of the last change (ns) of the scene's file; None where it is none on a disk."""
-    try:
-        state = os.stat(source.name)
-    except OSError:
-        return None
-    return [state.st_size, state.st_mtime_ns]
-
-
-def _state_of_mask(mask: Mask | None) -> str | list[int] | None:
+def _state_of_mask(mask: Mask | None) -> str | list[list[int]] | None:
     if mask is None:
         return None
     if isinstance(mask, SceneSource):
-        return _state_of_files(mask)
+        return mask.state_of_files()
     return hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()[:16]

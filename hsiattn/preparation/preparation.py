@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.scenes import Radiometry
 from hsiattn.spectral_transforms import SpectralTransform, create_transform
 
 
@@ -53,7 +54,7 @@ class Preparation:
         return bool(np.array_equal(self.projection, identity) and not self.shift.any())
 
     def transform(
-        self, values: NDArray[Any], valid: NDArray[np.bool_], scale: float = 1.0
+        self, values: NDArray[Any], valid: NDArray[np.bool_], radiometry: Radiometry | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scaled spectra (B, H, W) and components (C, H, W) of a tile, both 0 where not valid.
 
@@ -63,26 +64,37 @@ class Preparation:
             (B, H, W) stored values of the used bands, in their order.
         valid
             (H, W), True where there is a measurement.
-        scale
-            Stored values divided by this are reflectance.
+        radiometry
+            By which stored values of these bands become reflectance; None where they are reflectance.
         """
+        radiometry = radiometry or Radiometry.unknown(len(self.bands))
         spectra = np.array(values, dtype=np.float32, order="C").reshape(len(self.bands), -1)
         missing = ~valid.reshape(-1)
         some_missing = bool(missing.any())
         if some_missing:
             spectra[:, missing] = 0.0  # before arithmetic: NaN and infinities would warn and spread
-        if self.spectral_transform is not None:
-            spectra /= np.float32(scale)
+        if self.spectral_transform is None:
+            gain, shift = self._from_stored(radiometry)
+        else:
+            _to_reflectance(spectra, radiometry)
             self.spectral_transform.apply(spectra)
-            scale = 1.0
-        spectra *= (self.gain / np.float32(scale))[:, None]
-        spectra -= (self.offset * self.gain)[:, None]
+            gain, shift = self.gain, self.offset * self.gain
+        spectra *= gain[:, None]
+        spectra -= shift[:, None]
         components = spectra if self._hands_bands_on else self.projection @ spectra + self.shift[:, None]
         if some_missing:
             spectra[:, missing] = 0.0
             components[:, missing] = 0.0
         shape = valid.shape
         return spectra.reshape(-1, *shape), components.reshape(-1, *shape)
+
+    def _from_stored(self, radiometry: Radiometry) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Gain and shift (B,) of the one affine map from stored values: scaled spectrum = value · gain - shift."""
+        if (scale := radiometry.scale) is not None:
+            return self.gain / np.float32(scale), self.offset * self.gain
+        gain = self.gain.astype(np.float64)
+        shift = (self.offset - radiometry.offset) * gain
+        return (radiometry.gain * gain).astype(np.float32), shift.astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, for the model file; with a spectral transform also the `centres` of its bands."""
@@ -124,3 +136,12 @@ class Preparation:
         ):
             raise ValueError(f"the spectral transform {transform_name} lacks the centres of its bands")
         return cls(**needed, spectral_transform=create_transform(transform_name, centres))
+
+
+def _to_reflectance(spectra: NDArray[np.float32], radiometry: Radiometry) -> None:
+    """Turn stored spectra (B, N) into reflectance in place."""
+    if (scale := radiometry.scale) is not None:
+        spectra /= np.float32(scale)
+        return
+    spectra *= radiometry.gain.astype(np.float32)[:, None]
+    spectra += radiometry.offset.astype(np.float32)[:, None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.sampling.tiles import Tile, read_tile
-from hsiattn.scenes import SceneSource
+from hsiattn.scenes import Radiometry, SceneSource
 
 _TILE = 256
 """Side in pixels of the windows in which a scene is read; bounds memory whatever the scene's size."""
@@ -25,7 +25,7 @@ class PreparesTiles(Protocol):
         """Indices of the used bands in the scene that the preparation was fitted on."""
 
     def transform(
-        self, values: NDArray[Any], valid: NDArray[np.bool_], scale: float
+        self, values: NDArray[Any], valid: NDArray[np.bool_], radiometry: Radiometry
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scaled spectra (B, H, W) and components (C, H, W) of a tile, both 0 where not valid."""
 
@@ -62,17 +62,17 @@ class LabelledPatches:
 def gather_spectra(source: SceneSource, positions: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Stored spectra of the pixels at positions (N, 2) as row and column: values (N, B), measured (N, B).
 
-    A value is measured where it is finite and not nodata.
+    A value is measured where it is finite and not nodata, and the scene's mask leaves its pixel in.
     """
     values = np.empty((len(positions), len(source.bands)), dtype=source.dtype)
+    masked = np.zeros(len(positions), dtype=bool)
     for window, members in _windows_with(positions, source):
-        cube = source.read(window)
+        cube, mask = source.read(window), source.masked(window)
         rows, columns = (positions[members] - (window.row_off, window.col_off)).T
         values[members] = cube[:, rows, columns].T
-    present = np.isfinite(values) if np.issubdtype(values.dtype, np.floating) else np.ones(values.shape, dtype=bool)
-    if source.nodata is not None and not np.isnan(source.nodata):
-        present &= values != source.nodata
-    return values, present
+        if mask is not None:
+            masked[members] = mask[rows, columns]
+    return values, ~(source.missing(values.T).T | masked[:, None])
 
 
 def gather_patches(
@@ -102,12 +102,13 @@ def gather_patches(
     """
     radius = patch_size // 2
     bands = preparation.bands if source_bands is None else source_bands
+    radiometry = source.radiometry.subset(bands)
     spectra: NDArray[np.float32] | None = None
     patches: NDArray[np.float32] | None = None
     valid = np.zeros((len(positions), patch_size, patch_size), dtype=bool)
     for window, members in _windows_with(positions, source):
         tile: Tile = read_tile(source, window, radius, bands, edge)
-        tile_spectra, components = preparation.transform(tile.values, tile.valid, source.scale)
+        tile_spectra, components = preparation.transform(tile.values, tile.valid, radiometry)
         if spectra is None or patches is None:
             spectra = np.empty((len(positions), len(tile_spectra)), dtype=np.float32)
             patches = np.empty((len(positions), len(components), patch_size, patch_size), dtype=np.float32)

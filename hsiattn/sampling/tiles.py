@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.validity import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +24,7 @@ class Tile:
     values
         (B, H, W) as stored, of the bands asked for; H and W are the window's plus twice the halo.
     valid
-        (H, W), True where all these bands hold a measurement.
+        (H, W), True where all these bands hold a measurement and the scene's mask leaves the pixel in.
     """
 
     values: NDArray[Any]
@@ -50,17 +51,15 @@ def read_tile(
     SceneError
         The scene is smaller than the patch, or cannot be read.
     """
-    if min(source.height, source.width) < 2 * halo + 1:
-        raise SceneError(
-            f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
-            f"{2 * halo + 1} × {2 * halo + 1}",
-            "use a recipe with a smaller patch_size, or a larger scene",
-        )
+    check_size(source, halo)
     top, left = int(window.row_off) - halo, int(window.col_off) - halo
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
-    valid = measured(values, source.nodata)
+    valid = measured(values, source.nodata_of(bands.tolist()))
+    masked = source.masked(inside)
+    if masked is not None:
+        valid &= ~masked
     beyond = (
         (max(-top, 0), max(bottom - source.height, 0)),
         (max(-left, 0), max(right - source.width, 0)),
@@ -75,14 +74,17 @@ def read_tile(
     return Tile(values, valid)
 
 
-def measured(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """True where every band of (B, …) is finite and not nodata."""
-    present = np.ones(values.shape[1:], dtype=bool)
-    floating = np.issubdtype(values.dtype, np.floating)
-    marked = nodata is not None and not np.isnan(nodata)
-    for band in values:  # band by band: no temporary of the cube's size
-        if floating:
-            present &= np.isfinite(band)
-        if marked:
-            present &= band != nodata
-    return present
+def check_size(source: SceneSource, halo: int) -> None:
+    """Refuse a scene in which no patch of 2 · halo + 1 pixels has room.
+
+    Raises
+    ------
+    SceneError
+        As said.
+    """
+    side = 2 * halo + 1
+    if min(source.height, source.width) < side:
+        raise SceneError(
+            f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of {side} × {side}",
+            "use a recipe with a smaller patch_size, or a larger scene",
+        )

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from hsiattn.lazy import lazily
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.scenes.band_matching import BandMatch, find_band_match, match_bands
 from hsiattn.scenes.formats import is_matlab, open_source
 from hsiattn.scenes.geotiff import open_raster
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
-from hsiattn.scenes.spectral import BandMatch, SpectralBands, find_band_match, match_bands
+from hsiattn.scenes.spectral import SpectralBands
 
 if TYPE_CHECKING:
     from hsiattn.scenes.georeferencing import georeference, grid_of
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BandMatch",
     "Grid",
+    "Radiometry",
     "SceneSource",
     "SpectralBands",
     "as_source",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,8 +19,13 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.scenes.envi_values import items_of, number_of, reflectance_of
+from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
+from hsiattn.scenes.ground_control import GroundControl
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
+from hsiattn.scenes.virtual_rasters import bands_behind, members_of
 
 
 class GdalSource(SceneSource):
@@ -42,13 +49,24 @@ class GdalSource(SceneSource):
         with open_raster(path) as dataset:
             if dataset.count == 0:
                 raise SceneError(f"{path} has no raster bands of its own", "give the path of one of its subdatasets")
-            self.dtype = _common_dtype(path, dataset.dtypes)
-            self.bands = read_band_tags(dataset)
+            every = read_band_tags(dataset)
+            alpha = alpha_bands(dataset, every)
+            self._indexes = [i for i in dataset.indexes if i not in alpha]
+            self.bands = every.subset([i - 1 for i in self._indexes]) if alpha else every
+            self._file_dtype = self.dtype = _common_dtype(path, [dataset.dtypes[i - 1] for i in self._indexes])
             self.height, self.width = dataset.height, dataset.width
-            self.crs, self.transform = dataset.crs, dataset.transform
-            self.nodata = clean_nodata(dataset.nodata, self.dtype)
-            self.scale = _reflectance_scale(dataset)
             self.block = dataset.block_shapes[0]
+            self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
+            self.files = tuple(dataset.files)
+            self._mask = mask_of(dataset, alpha)
+            self._own_masks = set(bands_with_own_masks(dataset)) - set(alpha)
+            if self._own_masks:  # what they leave out is NaN
+                self.dtype = np.promote_types(self.dtype, np.float32)
+            self._set_nodata(nodata_of(dataset, self._indexes, self.dtype))
+            radiometry, note = read_radiometry(dataset, self._indexes)
+            if radiometry is not None:
+                self.radiometry = radiometry
+        self.notes = tuple(text for text in (_alpha_note(path, alpha), note) if text)
         self._kept: dict[int, Any] | None = None
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -57,9 +75,27 @@ class GdalSource(SceneSource):
 
     def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
         """Stored values of some bands (0-based) of a window; the others stay unread."""
+        bands = [self._indexes[int(i)] for i in indices]
         with self._dataset() as dataset:
-            values: NDArray[Any] = dataset.read([int(i) + 1 for i in indices], window=window)
+            values: NDArray[Any] = dataset.read(bands, window=window)
+            if self._own_masks:
+                values = values.astype(self.dtype)
+                for band, of_band in zip(bands, values, strict=True):
+                    if band in self._own_masks:
+                        of_band[dataset.read_masks(band, window=window) == 0] = np.nan
             return values
+
+    @property
+    def has_mask(self) -> bool:
+        """See `SceneSource.has_mask`."""
+        return self._mask is not None
+
+    def masked(self, window: Window) -> NDArray[np.bool_] | None:
+        """Where the alpha band or GDAL's mask of the dataset says that pixels are missing, see `SceneSource.masked`."""
+        if self._mask is None:
+            return None
+        with self._dataset() as dataset:
+            return self._mask.read(dataset, window)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -93,7 +129,7 @@ class GdalSource(SceneSource):
 
 
 @contextmanager
-def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
+def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> Iterator[Any]:
     """An open rasterio dataset; GDAL's complaints, on opening and on reading, become `SceneError`.
 
     Parameters
@@ -102,24 +138,26 @@ def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
         Anything `rasterio.open` takes.
     quiet
         Accept a raster without georeference silently, since that is legal for a scene.
+    driver
+        GDAL's name of the only format that is thought of; None for any.
 
     Raises
     ------
     SceneError
         The file is missing, not a raster, truncated or damaged.
     """
-    dataset = connect(path, quiet=quiet)
+    dataset = connect(path, quiet=quiet, driver=driver)
     with reading_errors(path), dataset:
         yield dataset
 
 
-def connect(path: str, *, quiet: bool = True) -> Any:
+def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
     try:
         with warnings.catch_warnings() if quiet else _nothing():
             if quiet:
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(path)
+            return rasterio.open(path, driver=driver)
     except (RasterioError, OSError, ValueError) as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
@@ -145,10 +183,11 @@ def _nothing() -> Iterator[None]:
 
 
 def _one_line(error: BaseException, path: str) -> str:
-    """The first line of the deepest cause, without the path that the message around it names already."""
+    """The first line of the deepest cause, without the path at its start, which the message around it names already."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).replace(path, "it").strip().splitlines()
+    text = re.sub(rf"""^(['"`]?){re.escape(path)}\1(: ?|, ?| )""", "", str(error).strip())
+    lines = text.splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
@@ -163,40 +202,50 @@ def _common_dtype(path: str, dtypes: Sequence[str]) -> np.dtype[Any]:
     return np.dtype(kinds[0])
 
 
-def clean_nodata(value: Any, dtype: np.dtype[Any]) -> float | None:
-    """A nodata value as sources carry it.
+def read_radiometry(dataset: Any, indexes: Sequence[int]) -> tuple[Radiometry | None, str]:
+    """Radiometry of the bands of those numbers (1 …), None where nothing is stated; and what the user should know.
 
-    None for NaN, because NaN counts as missing anyway, and for values that the type cannot hold, such as -9999 in
-    unsigned integers: they occur in headers, but in no pixel.
+    GDAL's scales and offsets, and the ENVI domain, whose `reflectance_scale_factor` GDAL does not apply.
     """
-    number = parse_number(value)
+    chosen = np.array(indexes) - 1
+    gain, offset = (np.array(values, dtype=np.float64)[chosen] for values in (dataset.scales, dataset.offsets))
+    stated, note = radiometry_of(dataset.name, gain, offset)
+    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
+    number = number_of(items_of(factor)[0]) if factor and items_of(factor) else math.nan
     if math.isnan(number):
-        return None
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return number if number.is_integer() and limits.min <= number <= limits.max else None
-    return number
+        return stated, note
+    factors = np.full(len(chosen), number)
+    if stated is None:
+        radiometry, remark = reflectance_of(factors, None, None, dataset.name)
+    else:
+        radiometry, remark = reflectance_of(factors, stated.gain, stated.offset, dataset.name)
+    return radiometry, "; ".join(text for text in (note, remark) if text)
 
 
-def _reflectance_scale(dataset: Any) -> float:
-    """Divisor that gives reflectance, from the bands' common GDAL scale or from the ENVI header."""
-    scale = dataset.scales[0]
-    if len(set(dataset.scales)) == 1 and not any(dataset.offsets) and math.isfinite(scale) and scale not in (0.0, 1.0):
-        divisor = 1.0 / scale
-        return float(round(divisor)) if math.isclose(divisor, round(divisor), rel_tol=1e-6) else divisor
-    from_header = parse_number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
-    return from_header if from_header > 0 else 1.0
+def _alpha_note(path: str, alpha: Sequence[int]) -> str:
+    """What the user should know of alpha bands."""
+    if not alpha:
+        return ""
+    which = f"band {alpha[0]} of {path} is an alpha band"
+    if len(alpha) > 1:
+        which = f"bands {', '.join(map(str, alpha))} of {path} are alpha bands"
+    return f"{which}: no measurement, but where it is 0, pixels are missing"
 
 
 # ------------------------------------------------------------------------------------------------ spectral metadata
 
 
-def read_band_tags(dataset: Any) -> SpectralBands:
+_MOST_LEVELS = 4
+"""Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
+
+
+def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
     """Spectral metadata of an open rasterio dataset.
 
     Wavelengths and FWHM are taken from the first place that gives any: the `IMAGERY` tags that GDAL ≥ 3.10 writes
     (`CENTRAL_WAVELENGTH_UM`, `FWHM_UM`); the `ENVI` domain; the bands' own tags `wavelength`, `fwhm`,
     `wavelength_units`; the bands' descriptions. Bad bands come from `bbl` in the ENVI domain or in the bands' tags.
+    Of a virtual raster that says nothing itself, the rasters behind its bands are asked.
     """
     count = dataset.count
     tags = [{key.lower(): value for key, value in dataset.tags(i).items()} for i in dataset.indexes]
@@ -220,9 +269,27 @@ def read_band_tags(dataset: Any) -> SpectralBands:
     bbl = _vector(envi.get("bbl"), count)
     if np.isnan(bbl).all():
         bbl = np.array(_column(tags, "bbl"))
-    return SpectralBands.build(
+    own = SpectralBands.build(
         count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
     )
+    if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
+        return _behind(dataset, own, _depth)
+    return own
+
+
+def _behind(dataset: Any, own: SpectralBands, depth: int) -> SpectralBands:
+    """The bands of a virtual raster with what its members say of them."""
+    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
+
+    def read(path: str) -> SpectralBands | None:
+        try:
+            with open_raster(path) as member:
+                return read_band_tags(member, _depth=depth + 1)
+        except SceneError:
+            return None
+
+    return bands_behind(members, read, own)
 
 
 def _column(tags: Sequence[dict[str, str]], key: str) -> list[float]:

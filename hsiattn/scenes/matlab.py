@@ -58,7 +58,7 @@ class MatlabSource(SceneSource):
         self.dtype = cube.dtype
         self.bands = SpectralBands.unknown(count)
         self.crs, self.transform = None, Affine.identity()
-        self.nodata, self.scale = None, 1.0
+        self.nodata = None
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -113,7 +113,7 @@ def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
             if variable.is_complex:
                 raise SceneError(
                     f"variable {variable.name} of {path} is not a real {ndim}-D array",
-                    "choose another one by key= or --key",
+                    "choose another one by key=",
                 )
             return variable.name, file.read(number)
     except MatFileError as error:
@@ -148,7 +148,7 @@ def _choose(variables: Sequence[Variable], path: str, ndim: int, key: str | None
         )
     if len(fitting) > 1:
         names = _listed([variables[number].name for number in fitting])
-        raise SceneError(f"{path} has {len(fitting)} {ndim}-D variables: {names}", "name one of them by key= or --key")
+        raise SceneError(f"{path} has {len(fitting)} {ndim}-D variables: {names}", "name one of them by key=")
     return fitting[0]
 
 

@@ -1,4 +1,4 @@
-"""What is known of the bands of a scene, and how the bands of two scenes are matched."""
+"""What is known of the bands of a scene."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,134 +152,6 @@ class SpectralBands:
         )
 
 
-# ---------------------------------------------------------------------------------------------------------- matching
-
-
-@dataclass(frozen=True, eq=False)
-class BandMatch:
-    """Which bands of a scene stand for the wanted ones, and how that was decided.
-
-    Attributes
-    ----------
-    indices
-        Position among the offered bands of every wanted band, int64 (B,).
-    rule
-        "wavelength", "name" or "count".
-    largest_difference
-        Largest distance in nm between a wanted centre and the one taken for it; NaN unless the rule is "wavelength".
-    """
-
-    indices: NDArray[np.int64]
-    rule: Literal["wavelength", "name", "count"]
-    largest_difference: float = math.nan
-
-
-def match_bands(
-    wanted: SpectralBands, offered: SpectralBands, *, wanted_name: str = "model", offered_name: str = "scene"
-) -> NDArray[np.int64]:
-    """Index into `offered` for every wanted band, int64 (B,): the `indices` of `find_band_match`.
-
-    Raises
-    ------
-    BandError
-        No rule fits; the message names both lists.
-    """
-    return find_band_match(wanted, offered, wanted_name=wanted_name, offered_name=offered_name).indices
-
-
-def find_band_match(
-    wanted: SpectralBands, offered: SpectralBands, *, wanted_name: str = "model", offered_name: str = "scene"
-) -> BandMatch:
-    """Match bands by wavelength, else by name, else by count, and say which of the three it was.
-
-    By wavelength, where all wanted centres and some of the offered ones are known: the nearest offered band, which must
-    lie within the FWHM of the wanted band, or within half the distance to its neighbour where the FWHM is unknown. Two
-    wanted bands may share one offered band. By name, where the wanted names are unique and more than "band 7". By
-    count, where both sides have as many bands.
-
-    Raises
-    ------
-    BandError
-        No rule fits, or the wavelengths are known and do not agree; the message names both lists.
-    """
-    if np.isfinite(wanted.wavelength).all() and np.isfinite(offered.wavelength).any():
-        return _match_by_wavelength(wanted, offered, wanted_name, offered_name)
-    by_name = {name: index for index, name in enumerate(offered.names)}
-    if (
-        _has_real_names(wanted)
-        and len(set(offered.names)) == len(offered)
-        and all(name in by_name for name in wanted.names)
-    ):
-        return BandMatch(np.array([by_name[name] for name in wanted.names], dtype=np.int64), "name")
-    if len(wanted) == len(offered):
-        return BandMatch(np.arange(len(wanted), dtype=np.int64), "count")
-    raise BandError(
-        f"the bands of the {offered_name} do not fit the {wanted_name}: the {wanted_name} has {_legible(wanted)}, "
-        f"the {offered_name} has {_legible(offered)}",
-        "use a scene of the same sensor, or add wavelengths to both so that bands can be matched by them",
-    )
-
-
-def _match_by_wavelength(
-    wanted: SpectralBands, offered: SpectralBands, wanted_name: str, offered_name: str
-) -> BandMatch:
-    if len(wanted) == len(offered) and np.array_equal(wanted.wavelength, offered.wavelength):
-        # The same sensor. Taken as it stands, because a centre may occur twice where spectrometers overlap.
-        return BandMatch(np.arange(len(wanted), dtype=np.int64), "wavelength", 0.0)
-    distance = np.abs(wanted.wavelength[:, None] - offered.wavelength[None, :])
-    distance[np.isnan(distance)] = np.inf
-    nearest = distance.argmin(axis=1).astype(np.int64)
-    difference = distance[np.arange(len(wanted)), nearest]
-    missing = np.flatnonzero(difference > _tolerance(wanted))
-    if missing.size:
-        lacking = _shorten([f"{wanted.wavelength[i]:.1f}" for i in missing])
-        raise BandError(
-            f"the {offered_name} has no band near {lacking} nm ({missing.size} of {len(wanted)} bands): "
-            f"the {wanted_name} has {_legible(wanted)}, the {offered_name} has {_legible(offered)}",
-            "use a scene that covers these wavelengths",
-        )
-    return BandMatch(nearest, "wavelength", float(difference.max()))
-
-
-_LONE_BAND_TOLERANCE = 5.0  # nm: half of the 10 nm that imaging spectrometers usually have between bands
-_ROUNDING = 0.05  # nm: centres are often printed with one decimal
-
-
-def _tolerance(bands: SpectralBands) -> NDArray[np.float64]:
-    """Allowed distance in nm for every band: its FWHM, else half the distance to the nearer neighbour in file order."""
-    steps = np.abs(np.diff(bands.wavelength))
-    steps = np.where(steps > 0, steps, np.inf)
-    spacing = np.minimum(np.append(steps, np.inf), np.insert(steps, 0, np.inf))
-    half = np.where(np.isfinite(spacing), spacing / 2, _LONE_BAND_TOLERANCE)
-    return np.where(bands.fwhm > 0, bands.fwhm, half) + _ROUNDING
-
-
-_GENERIC_NAME = re.compile(r"(band|layer|channel)?[\s_-]*\d+", re.IGNORECASE)
-
-
-def _has_real_names(bands: SpectralBands) -> bool:
-    names = bands.names
-    return len(set(names)) == len(names) and not any(_GENERIC_NAME.fullmatch(name) for name in names)
-
-
-def _legible(bands: SpectralBands) -> str:
-    """The list of bands as it fits into one line: count, then wavelengths or names."""
-    if np.isfinite(bands.wavelength).any():
-        return f"{len(bands)} bands at {_shorten([f'{value:.1f}' for value in bands.wavelength])} nm"
-    return f"{len(bands)} bands without wavelengths ({_shorten(list(bands.names))})"
-
-
-def _shorten(items: Sequence[str], ends: int = 3) -> str:
-    """Join all items, or the first and last few of a long list.
-
-    >>> _shorten(["1", "2", "3", "4", "5", "6", "7", "8"])
-    '1, 2, 3, …, 6, 7, 8'
-    """
-    if len(items) <= 2 * ends + 1:
-        return ", ".join(items)
-    return ", ".join([*items[:ends], "…", *items[-ends:]])
-
-
 # ----------------------------------------------------------------------------------------------------------- parsing
 
 _UNITS_IN_NM = {
@@ -367,3 +239,13 @@ def parse_number(text: Any) -> float:
         return float(text)
     except (TypeError, ValueError):
         return math.nan
+
+
+def ranges(numbers: NDArray[Any]) -> str:
+    """Numbers as ranges.
+
+    >>> ranges(np.array([1, 2, 3, 7, 9, 10]))
+    '1-3, 7, 9-10'
+    """
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

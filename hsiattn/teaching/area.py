@@ -133,7 +133,8 @@ class _Part(NamedTuple):
 
 def _read_part(source: SceneSource, window: Window, bands: NDArray[np.int64]) -> _Part:
     tile = read_tile(source, window, 0, bands, "reflect")
-    spectra = (tile.values[:, tile.valid].T / np.float64(source.scale)).astype(np.float32)
+    radiometry = source.radiometry.subset(bands)
+    spectra = radiometry.reflectance(tile.values[:, tile.valid].T).astype(np.float32)
     return _Part(window, np.argwhere(tile.valid), spectra)
 
 

@@ -170,7 +170,7 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
 
 def _remedy(error: ValidationError) -> str:
     if not is_unknown_key(error):
-        return "change the recipe or the --set that names this key"
+        return "change the recipe, or the setting that names this key"
     place = place_of(error)
     return keys_instead(settings_at(Recipe, place[:-1]), place, within=Recipe)
 

@@ -105,7 +105,7 @@ def test_json_and_another_format_contradict_each_other(faulty_map, hsiattn):
         (None, None, False, "text"),
         (None, None, True, "json"),
         ("csv", "report.html", False, "csv"),
-        (None, "report.htm", False, "text"),
+        (None, "report.htm", False, "html"),
     ],
 )
 def test_the_form_is_the_named_one_then_json_then_that_of_the_suffix(named, output, as_json, expected):

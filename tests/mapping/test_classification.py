@@ -14,7 +14,7 @@ from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, GridError, OutputError, SceneError, TrainingError
 from hsiattn.mapping import Execution, Outputs, predict_array
-from hsiattn.mapping.classification import _notes
+from hsiattn.mapping.scene_check import check_scene
 from hsiattn.scenes import as_source, grid_of, open_source
 
 EXECUTION, OUTPUTS = ({field.name for field in fields(kind)} for kind in (Execution, Outputs))
@@ -84,7 +84,7 @@ def test_a_map_is_the_network_on_every_pixels_patch_whatever_the_windows(bundle,
         window_size=size, device="cpu",
     )  # fmt: skip
     codes, shares = expected
-    np.testing.assert_array_equal(_read(paths["map"]), bundle.classes.to_indices(codes) + 1)
+    np.testing.assert_array_equal(_read(paths["map"]), codes)
     np.testing.assert_allclose(_read(paths["confidence"]), shares.max(axis=0), atol=1e-5)
     np.testing.assert_allclose(_read(paths["probabilities"], [1, 2, 3]), shares, atol=1e-5)
     assert record.pixels == codes.size
@@ -183,7 +183,8 @@ def test_bands_in_another_order_give_the_same_map_and_are_told(bundle, source, e
     mixed = mixed.assign_coords(wavelength=("band", 450.0 + 20.0 * order, {"units": "nm"}))
     mixed_source = as_source(mixed)
     np.testing.assert_array_equal(predict_array(bundle, mixed_source, device="cpu")["land_cover"], expected[0])
-    assert _notes(bundle, mixed_source) == ["24 of 25 bands matched to the model by wavelength, at most 0.0 nm apart"]
+    (message,) = check_scene(bundle, mixed_source).messages
+    assert message == "24 of 25 bands matched to the model by wavelength, at most 0.0 nm apart"
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(bundle, source, make_scene, tmp_path):

@@ -23,7 +23,7 @@ def test_size_type_and_georeference_are_those_of_the_file(geotiff):
     assert source.crs.to_epsg() == 32633
     assert source.transform == Affine(5, 0, 400_000, 0, -5, 5_800_000)
     assert source.nodata == -9999
-    assert source.scale == 1.0
+    assert source.radiometry.scale == 1.0
 
 
 @pytest.mark.parametrize("interleave", ["pixel", "band"])
@@ -83,7 +83,7 @@ def test_wavelengths_from_the_envi_domain(geotiff):
     source = open_source(geotiff(edit=tag))
     np.testing.assert_allclose(source.bands.wavelength, WAVELENGTH)
     assert source.bands.good.tolist() == [True, True, False, True, True, True]
-    assert source.scale == 10_000
+    assert source.radiometry.scale == 10_000
 
 
 def test_wavelengths_and_names_from_descriptions(geotiff):
@@ -106,7 +106,7 @@ def test_the_scale_of_the_bands_gives_the_divisor_for_reflectance(geotiff):
     def scale(dataset):
         dataset.scales = [0.0001] * dataset.count
 
-    assert open_source(geotiff(edit=scale)).scale == 10_000
+    assert open_source(geotiff(edit=scale)).radiometry.scale == 10_000
 
 
 def test_nan_as_nodata_needs_no_mention(geotiff, cube):
@@ -187,7 +187,7 @@ def test_enmap_tiles_carry_wavelength_width_bad_bands_and_scale(real_data):
     assert source.bands.wavelength[0] == 418.24
     assert source.bands.fwhm[0] == pytest.approx(6.99561)
     assert np.flatnonzero(~source.bands.good).tolist() == [129, 130, 131, 132, 133, 134]
-    assert (source.nodata, source.scale, source.crs.to_epsg()) == (-32768, 10_000, 32633)
+    assert (source.nodata, source.radiometry.scale, source.crs.to_epsg()) == (-32768, 10_000, 32633)
     values = source.read(source.extent)
     assert source.missing(values)[~source.bands.good].all()
 

@@ -11,7 +11,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError, GridError, SceneError
-from hsiattn.scenes import SceneSource, SpectralBands, as_source, grid_of, open_scene, open_source, to_scene
+from hsiattn.scenes import Radiometry, SceneSource, SpectralBands, as_source, grid_of, open_scene, open_source, to_scene
 
 WAVELENGTH = [450.0, 550.0, 650.0, 640.0, 860.0, 1650.0]
 NORTH_UP = Affine(5, 0, 4e5, 0, -5, 58e5)
@@ -30,7 +30,8 @@ class CountingSource(SceneSource):
         self.name, self.dtype = "counting", cube.dtype
         count, self.height, self.width = cube.shape
         self.bands = SpectralBands.build(count, wavelength=WAVELENGTH[:count], fwhm=[9.0] * count)
-        self.crs, self.transform, self.nodata, self.scale = None, transform, -9999.0, 10_000.0
+        self.crs, self.transform, self.nodata = None, transform, -9999.0
+        self.radiometry = Radiometry.divided_by(10_000.0, count)
 
     def read(self, window):
         return self.read_bands(window, range(len(self.bands)))
@@ -118,8 +119,8 @@ def test_a_source_comes_back_from_its_scene_unchanged(source):
     back = as_source(to_scene(source))
     assert back.shape == source.shape
     assert back.bands == source.bands
-    assert (back.crs, back.transform, back.nodata, back.scale, back.dtype) == (
-        *(source.crs, source.transform, source.nodata, source.scale, source.dtype),
+    assert (back.crs, back.transform, back.nodata, back.radiometry, back.dtype) == (
+        *(source.crs, source.transform, source.nodata, source.radiometry, source.dtype),
     )
 
 
@@ -203,7 +204,7 @@ def test_a_scene_opened_with_rioxarray_is_understood(geotiff, cube, masked):
     assert (source.crs, source.transform, source.nodata) == (own.crs, own.transform, own.nodata)
     values = source.read(own.extent)
     np.testing.assert_array_equal(source.missing(values), own.missing(own.read(own.extent)))
-    assert source.scale == own.scale
+    assert source.radiometry == own.radiometry
 
 
 def test_wavelengths_that_rioxarray_found_in_an_envi_file_are_taken_over(tmp_path, cube):

@@ -10,7 +10,7 @@ import pytest
 from affine import Affine
 from rasterio.windows import Window
 
-from hsiattn.scenes import SceneSource, SpectralBands, as_source
+from hsiattn.scenes import Radiometry, SceneSource, SpectralBands, as_source
 from hsiattn.teaching import TeachingArea, read_area
 
 MOORE = [(0, 1), (1, 0), (1, 1), (1, -1)]
@@ -79,7 +79,7 @@ class _EndlessSource(SceneSource):
     def __init__(self, height: int, width: int) -> None:
         self.name, self.height, self.width = "endless", height, width
         self.bands = SpectralBands.build(3)
-        self.dtype, self.nodata, self.scale = np.dtype(np.float32), None, 10.0
+        self.dtype, self.nodata, self.radiometry = np.dtype(np.float32), None, Radiometry.divided_by(10.0, 3)
         self.crs, self.transform = None, Affine.identity()
         self.windows: list[Window] = []
 
