@@ -61,7 +61,14 @@ _DESCRIPTIONS = {
 }
 
 KIND_TAG = "HSIATTN_KIND"
-"""Tag of a raster that says what it is."""
+"""Tag of a raster that says what it is; tags live inside the file."""
+
+CLASSES_TAG = "HSIATTN_CLASSES"
+"""Tag with the classes of a map or of labels: a JSON list of `{"value", "code", "name", "color"}`.
+
+`value` is the pixel value, `code` the class's code in the reference data, `color` is written as `#rrggbb`; classes with
+attributes have them as the list `attributes`.
+"""
 
 HEADER_FIELD = "hsiattn kind"
 """The same in the header of an ENVI file."""

@@ -141,12 +141,14 @@ def _check_replaceable(target: Path, state: os.stat_result, kind: FileKind, over
         raise OutputError(f"{target} is a pipe, a socket or a device, not a file", "give the name of a file")
     ours = kind_of(target) is kind
     if not overwrite:
-        remedy = "or add --overwrite" if ours else f"; --overwrite replaces only {kind.described} that hsiattn wrote"
+        remedy = (
+            "or give overwrite=True" if ours else f"; overwrite=True replaces only {kind.described} that hsiattn wrote"
+        )
         raise OutputError(f"{target} exists already", f"choose another name {remedy}".replace(" ;", ";"))
     if not ours:
         raise OutputError(
             f"{target} exists already and is not {kind.described} that hsiattn wrote",
-            "choose another name or move it away; --overwrite replaces only what hsiattn wrote itself",
+            "choose another name or move it away; overwrite=True replaces only what hsiattn wrote itself",
         )
     refuse_inputs(target, inputs)
 

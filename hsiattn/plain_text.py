@@ -8,10 +8,11 @@ hold.
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
+from typing import TypeVar
 
 from hsiattn.errors import HsiattnError
+from hsiattn.inputs import open_regular
 
 _BOMS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -20,6 +21,11 @@ _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Cn", "Zl", "Zp"])
 
 _JOINERS = frozenset("\u200c\u200d\u200e\u200f")
 """Format characters that belong to words of Persian, Hindi, Hebrew and other languages."""
+
+
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+T = TypeVar("T")
 
 
 class TextFileError(HsiattnError):
@@ -36,10 +42,7 @@ def read_text(path: str | os.PathLike[str], max_bytes: int) -> str:
         is not text in UTF-8.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without O_NONBLOCK, a pipe waits for a writer
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TextFileError("is not a file on a disk", "give a regular file")
+        with open_regular(path) as file:
             content = file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise TextFileError("does not exist", "check the path") from error
@@ -77,6 +80,15 @@ def printable(text: str, limit: int | None = None) -> str:
     if not line.isprintable():
         line = "".join(c if c == " " or _is_visible(c) else "\ufffd" for c in line)
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def spreadsheet_cell(value: T) -> T | str:
+    """A cell of a CSV file; a text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    >>> spreadsheet_cell("=HYPERLINK(1)"), spreadsheet_cell("oak"), spreadsheet_cell(-1)
+    ("'=HYPERLINK(1)", 'oak', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_MARKS) else value
 
 
 def _is_visible(character: str) -> bool:

@@ -40,9 +40,9 @@ def format_percent(estimate: Estimate) -> str:
 
 
 def format_kappa(estimate: Estimate) -> str:
-    """`0.921 (0.905–0.936)`; a dash where it is not defined."""
+    """`0.921 (0.905–0.936)`; in words where it is not defined: there is no agreement by chance to compare with."""
     if math.isnan(estimate.value):
-        return "–"
+        return "undefined (all test pixels are of one class, and mapped as it)"
     return f"{estimate.value:.3f} ({estimate.lower:.3f}–{estimate.upper:.3f})"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hsiattn.cli import options, outputs
-from hsiattn.cli.progress import mapping_bar
-from hsiattn.errors import ClusterError, LabelError, OutputError
+from hsiattn.cli.progress import mapping_progress
+from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
 from hsiattn.file_kinds import FileKind
 from hsiattn.outputs import Inputs, check_outputs, refuse_inputs
 
@@ -52,6 +52,8 @@ class Request:
     precision: Precision | None
     resume: bool
     overwrite: bool
+    scale: float | None = None
+    force: bool = False
 
     @property
     def inputs(self) -> dict[str, str | None]:
@@ -144,7 +146,7 @@ def map_scene(
     inputs: Inputs,
     title: str = "mapping",
 ) -> MappingRecord:
-    """Map an opened scene under a progress bar.
+    """Map an opened scene and tell how far it has come.
 
     Parameters
     ----------
@@ -162,15 +164,31 @@ def map_scene(
     part = part_of(source, request.bounds)
     begun = begun_at(targets)
     try:
-        with outputs.libraries_silenced(), mapping_bar(title) as progress:
+        with outputs.libraries_silenced(), mapping_progress(title) as progress:
             return classify_scene(
                 bundle, source, request.outputs(targets, inputs), mask=mask, part=part, resume=request.resume,
-                execution=request.execution, progress=progress,
+                force=request.force, execution=request.execution, progress=progress,
             )  # fmt: skip
     except (ClusterError, OutputError) as error:
-        if begun_at(targets) in (None, begun) or "--resume" in error.remedy:
+        if begun_at(targets) in (None, begun) or "resume=" in error.remedy:
             raise
-        raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, --resume goes on") from error
+        raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, resume=True goes on") from error
+
+
+def open_scene(path: str, request: Request) -> SceneSource:
+    """A scene, with the scale that the request says.
+
+    Raises
+    ------
+    SceneError
+        It cannot be opened.
+    """
+    from hsiattn.scenes import Radiometry, open_source
+
+    source = open_source(path, request.key)
+    if request.scale is None:
+        return source
+    return source.with_radiometry(Radiometry.divided_by(request.scale, len(source.bands)))
 
 
 def begun_at(targets: Targets) -> int | None:
@@ -221,7 +239,10 @@ def open_mask(path: str | None, source: SceneSource) -> SceneSource | NDArray[np
     from hsiattn.scenes import check_same_grid, open_source
 
     if Path(path).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, which no window can be read of
-        allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
+        try:
+            allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
+        except SceneError as error:  # which of several variables is meant cannot be told
+            raise SceneError(error.problem, "give a mask file with one 2-D variable") from error
         return allowed
     mask = open_source(path)
     if len(mask.bands) != 1:
@@ -327,6 +348,6 @@ def is_remote(path: str) -> bool:
     return path.startswith("/vsi") or "://" in path
 
 
-def describe(targets: Targets, record: MappingRecord) -> dict[str, Any]:
+def describe(scene: str, targets: Targets, record: MappingRecord) -> dict[str, Any]:
     """What was mapped, JSON-ready."""
-    return {"map": targets.map, **record.to_dict()}
+    return {"scene": scene, "map": targets.map, **record.to_dict()}

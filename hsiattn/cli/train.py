@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 @options.overwrite
 @options.as_json
 @options.common
+@click.pass_context
 def train(
+    ctx: click.Context,
+    /,
     scene: str,
     labels: str,
     output: str,
@@ -58,6 +61,9 @@ def train(
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
+    fitting.check_usage(ctx)
+    for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
+        options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
     request = fitting.Training(
         scene=scene,
@@ -84,7 +90,7 @@ def train(
     if as_json:
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
-        click.echo("\n".join([f"model     {output}", *fitting.lines_of(classifier)]))
+        options.show(f"model     {output}", *fitting.lines_of(classifier))
 
 
 def check_files(request: fitting.Training, output: str, write_split: str | None, overwrite: bool) -> bool:

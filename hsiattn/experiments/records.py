@@ -19,6 +19,7 @@ from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
 from hsiattn.file_kinds import FileKind
 from hsiattn.outputs import refuse_foreign, whole_file
+from hsiattn.plain_text import spreadsheet_cell
 
 Record = dict[str, Any]
 
@@ -121,7 +122,7 @@ class RecordFolder:
             raise OutputError(
                 f"{len(outdated)} finished runs in {self.folder} are of another plan, recipe or scene "
                 f"(the first: {outdated[0].run})",
-                "choose another folder, or do them again with --overwrite",
+                "choose another folder, or do them again with overwrite=True",
             )
         for task in (*missing, *outdated):
             refuse_foreign(self.pixels_path(task.run), FileKind.RUN_PIXELS)
@@ -185,7 +186,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -237,7 +237,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
     """
     records = folder.read_all(runs)
     if not records:
-        raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first, without --report-only")
+        raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first")
     results, right = Results.of(records), _RightPixels(folder)
     reference = plan.reference_recipe
     ranking, curves = rank(results), _curves(plan, results)

@@ -1,23 +1,32 @@
-"""Class names and colours beside a raster: GDAL's PAM file, the QGIS style, the palette inside the file.
+"""Class names and colours of a raster: tags and palette inside the file, GDAL's PAM file and a QGIS style beside it.
 
 rasterio has no calls for category names and attribute tables, so the PAM file `<raster>.aux.xml` is written here as
 GDAL writes it. GDAL then shows the names everywhere (QGIS, `gdalinfo`) and carries them on when the raster is
 converted, e.g. to COG or to an ENVI classification.
 
-Pixel values of a map of ours are 1 … K; the class's code in the reference data stands in the column `Code`.
+Pixel values are the codes of the classes. Only where a code is larger than a pixel value can be, they are 1 … K, and
+the codes stand in the column `Code` of the attribute table.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
 from hsiattn.classes import UNLABELLED, ClassTable, format_color
+from hsiattn.file_kinds import CLASSES_TAG
 
 CODE_COLUMN = "Code"
-"""Attribute-table column with the code of the class in the reference data."""
+"""Attribute-table column with the codes of the classes, where the pixel values are not their codes."""
+
+MAX_LISTED = 4095
+"""Largest pixel value up to which all values are listed by name (GDAL's category names, ENVI's class names).
+
+Such lists have an entry for every value from 0, of a class or not.
+"""
 
 
 class FieldType:
@@ -29,7 +38,7 @@ class FieldType:
 class FieldUsage:
     """Numbers that GDAL gives to the uses of columns of an attribute table (GDALRATFieldUsage)."""
 
-    GENERIC, PIXEL_COUNT, NAME, VALUE = "0", "1", "2", "5"
+    GENERIC, PIXEL_COUNT, NAME, LEAST, MOST, VALUE = "0", "1", "2", "3", "4", "5"
     RED, GREEN, BLUE, ALPHA = "6", "7", "8", "9"
 
 
@@ -41,7 +50,6 @@ _COLUMNS = (
     ("G", FieldType.INTEGER, FieldUsage.GREEN),
     ("B", FieldType.INTEGER, FieldUsage.BLUE),
     ("A", FieldType.INTEGER, FieldUsage.ALPHA),
-    (CODE_COLUMN, FieldType.INTEGER, FieldUsage.GENERIC),
 )
 
 
@@ -55,9 +63,15 @@ def style_path(path: str | os.PathLike[str]) -> Path:
     return Path(path).with_suffix(".qml")
 
 
+def class_tags(classes: ClassTable) -> dict[str, str]:
+    """The tag that says inside a map or a raster of labels what its pixel values mean."""
+    records = zip(classes.values, classes.to_records(), strict=True)
+    return {CLASSES_TAG: json.dumps([{"value": value, **record} for value, record in records])}
+
+
 def palette(classes: ClassTable) -> dict[int, tuple[int, int, int, int]]:
-    """Colours of the pixel values 0 … K of a map for rasterio's `write_colormap`; 0 (unclassified) is transparent."""
-    colors = {value: (*color, 255) for value, color in enumerate(classes.colors, start=1)}
+    """Colours of the pixel values of a map for rasterio's `write_colormap`; 0 (unclassified) is transparent."""
+    colors = {value: (*color, 255) for value, color in zip(classes.values, classes.colors, strict=True)}
     return {UNLABELLED: (0, 0, 0, 0), **colors}
 
 
@@ -67,7 +81,7 @@ def write_sidecars(path: str | os.PathLike[str], classes: ClassTable, counts: Se
     Parameters
     ----------
     path
-        The map, whose pixel values are class index + 1 and 0 where unclassified.
+        The map, whose pixel values are `classes.values`, and 0 where unclassified.
     classes
         Its K classes.
     counts
@@ -91,18 +105,22 @@ def _pam(classes: ClassTable, counts: Sequence[int]) -> ET.Element:
     root = ET.Element("PAMDataset")
     band = ET.SubElement(root, "PAMRasterBand", band="1")
     ET.SubElement(band, "Description").text = "land cover"
-    names = ET.SubElement(band, "CategoryNames")
-    for name in ("unclassified", *classes.names):  # indexed by pixel value
-        ET.SubElement(names, "Category").text = name
+    if classes.values[-1] <= MAX_LISTED:
+        names = dict(zip(classes.values, classes.names, strict=True)) | {UNLABELLED: "unclassified"}
+        categories = ET.SubElement(band, "CategoryNames")
+        for value in range(classes.values[-1] + 1):
+            ET.SubElement(categories, "Category").text = names.get(value, "")
+    recoded = classes.values != classes.codes
+    columns = (*_COLUMNS, (CODE_COLUMN, FieldType.INTEGER, FieldUsage.GENERIC)) if recoded else _COLUMNS
     table = ET.SubElement(band, "GDALRasterAttributeTable", tableType="thematic")
-    for index, (name, kind, usage) in enumerate(_COLUMNS):
+    for index, (name, kind, usage) in enumerate(columns):
         field = ET.SubElement(table, "FieldDefn", index=str(index))
         for tag, text in (("Name", name), ("Type", kind), ("Usage", usage)):
             ET.SubElement(field, tag).text = text
-    for index, (item, count) in enumerate(zip(classes, counts, strict=True)):
+    for index, (value, item, count) in enumerate(zip(classes.values, classes, counts, strict=True)):
         row = ET.SubElement(table, "Row", index=str(index))
-        for value in (index + 1, int(count), item.name, *item.color, 255, item.code):
-            ET.SubElement(row, "F").text = str(value)
+        for cell in (value, int(count), item.name, *item.color, 255, item.code)[: len(columns)]:
+            ET.SubElement(row, "F").text = str(cell)
     return root
 
 
@@ -114,7 +132,7 @@ def _qgis_style(classes: ClassTable) -> ET.Element:
     )
     ET.SubElement(renderer, "rasterTransparency")
     entries = ET.SubElement(renderer, "colorPalette")
-    for value, item in enumerate(classes, start=1):
+    for value, item in zip(classes.values, classes, strict=True):
         color = format_color(item.color)
         ET.SubElement(entries, "paletteEntry", value=str(value), label=item.name, color=color, alpha="255")
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")

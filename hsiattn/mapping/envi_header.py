@@ -17,11 +17,9 @@ import rasterio
 import rasterio.shutil
 from rasterio.errors import RasterioError
 
-from hsiattn.file_kinds import HEADER_FIELD
-
 
 def write_header(
-    pixel: Path, data: Path, size: tuple[int, int], kind: str, options: Mapping[str, str], scratch: Path
+    pixel: Path, data: Path, size: tuple[int, int], fields: Mapping[str, str], options: Mapping[str, str], scratch: Path
 ) -> None:
     """Write header and auxiliary file of a raster that is a single pixel so far.
 
@@ -33,8 +31,8 @@ def write_header(
         The data file; header and auxiliary file come beside it.
     size
         Rows and columns of the whole raster.
-    kind
-        What the raster is, see `FileKind`.
+    fields
+        More lines of the header.
     options
         Creation options of GDAL's driver.
     scratch
@@ -53,13 +51,13 @@ def write_header(
     rasterio.shutil.copy(pixel, memory, driver="ENVI", **options)
     try:
         with rasterio.open(memory) as raster:
-            fields = raster.tags(ns="ENVI")
+            described = raster.tags(ns="ENVI")
         rasterio.shutil.copyfiles(memory, str(scratch / data.name))
     finally:
         rasterio.shutil.delete(memory, driver="ENVI")
     with _lost_on_a_full_disk(), rasterio.open(scratch / data.name) as raster:
         arrived = raster.tags(ns="ENVI")
-    if arrived != {**fields, "description": arrived.get("description")}:
+    if arrived != {**described, "description": arrived.get("description")}:
         raise OSError(_LOST)
     for file in scratch.iterdir():
         if file.name == data.name:
@@ -68,7 +66,7 @@ def write_header(
         text = text.replace(memory, data.name).replace(str(scratch / data.name), data.name)
         text = _with_size(text, size)
         if file.suffix == ".hdr":
-            text = f"{text.rstrip()}\n{HEADER_FIELD} = {kind}\n"
+            text = text.rstrip() + "\n" + "".join(f"{name} = {value}\n" for name, value in fields.items())
         else:
             _check_whole(text)
         (data.parent / file.name).write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -27,13 +27,13 @@ from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pie
 from hsiattn.outputs import StrPath, hold, sync_folder, write_at
 
 _KIND = b"hsiattn journal "
-_MAGIC = _KIND + b"1\n"  # the format's version
+_MAGIC = _KIND + b"2\n"  # the format's version
 _HEADER = struct.Struct("<II")  # length and CRC-32 of the header
 _SYNC_SECONDS = 5.0
 """At most so much work is lost when the power is cut."""
 
 _CHUNK = 2**20
-_ANEW = "leave out --resume to start again"
+_ANEW = "leave out resume= to start again"
 _TOLD = 4
 """Most changes that one message lists."""
 
@@ -55,8 +55,8 @@ class Journal:
         self.path = path
         self.header = header
         """What is being mapped, as the journal was begun with."""
-        self.missing = 0
-        """Pixels of the finished windows that were wanted but hold no data."""
+        self.missing = self.unscored = 0
+        """Pixels of the finished windows that were wanted but hold no data, or got no finite score."""
         self._descriptor = descriptor
         self._identity = os.fstat(descriptor)
         self._end = end
@@ -164,7 +164,7 @@ class Journal:
             try:
                 descriptor = _lock(path)
             except FileNotFoundError:
-                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume") from None
+                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=") from None
             try:
                 stored, end = _read_header(path, descriptor)
                 _compare(path, stored, json.loads(json.dumps(header)))
@@ -192,24 +192,24 @@ class Journal:
         if result.number in self._offsets:
             return
         record, start = encode(result), self._end
-        after = start + len(record), self.missing + result.missing
-        before = start, self.missing
-        remedy = "make space and go on with --resume"
+        after = start + len(record), self.missing + result.missing, self.unscored + result.unscored
+        before = start, self.missing, self.unscored
+        remedy = "make space and go on with resume=True"
         with _one_line(self.path, f"cannot grow; its {len(self._offsets)} finished windows are kept", remedy):
             try:
                 write_at(self._descriptor, record, start)
                 self._offsets[result.number] = start
-                self._end, self.missing = after
+                self._end, self.missing, self.unscored = after
                 if time.monotonic() - self._synced >= _SYNC_SECONDS:
                     self.sync()
             except BaseException as error:
                 # Ctrl-C may come between the write and the entry: a record that is there as a whole counts
                 if not isinstance(error, OSError) and os.pread(self._descriptor, len(record), start) == record:
                     self._offsets[result.number] = start
-                    self._end, self.missing = after
+                    self._end, self.missing, self.unscored = after
                     raise
                 self._offsets.pop(result.number, None)
-                self._end, self.missing = before
+                self._end, self.missing, self.unscored = before
                 with suppress(OSError):
                     os.ftruncate(self._descriptor, start)
                 raise
@@ -282,6 +282,7 @@ class Journal:
             if head.number not in self._offsets and self._checksum(payload, head.length) == head.checksum:
                 self._offsets[head.number] = self._end
                 self.missing += head.missing
+                self.unscored += head.unscored
             self._end = payload + head.length
 
     def _checksum(self, offset: int, length: int) -> int:
@@ -366,7 +367,7 @@ def _read_header(path: Path, descriptor: int) -> tuple[dict[str, Any], int]:
     """The header, and where the first record begins."""
     start = os.pread(descriptor, len(_MAGIC) + _HEADER.size, 0)
     if not start:
-        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume")
+        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=")
     if not start.startswith(_KIND):
         raise OutputError(f"{path} is not a journal of hsiattn", "move it or give the map another name")
     if len(start) == len(_MAGIC) + _HEADER.size and not start.startswith(_MAGIC):
@@ -389,7 +390,7 @@ def _compare(path: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) ->
     subjects = dict.fromkeys(name.split(": ")[0] for name in changes)
     raise OutputError(
         f"{_map_of(path)} cannot be resumed, something has changed since it was begun: {', '.join(told[:_TOLD])}{more}",
-        f"leave out --resume to start again, or give the same {', '.join(subjects)}",
+        f"leave out resume= to start again, or give the same {', '.join(subjects)}",
     )
 
 

@@ -58,11 +58,21 @@ class Outputs:
     smoothing: int = 0
     inputs: Inputs = field(default_factory=dict)
 
-    def writer(self, bundle: Bundle, source: SceneSource, area: Window, *, resume: bool = False) -> LandCoverWriter:
+    def writer(
+        self,
+        bundle: Bundle,
+        source: SceneSource,
+        area: Window,
+        tags: Mapping[str, str] | None = None,
+        *,
+        resume: bool = False,
+    ) -> LandCoverWriter:
         """What writes them, once everything has been found to be writable.
 
         Parameters
         ----------
+        tags
+            More metadata of the map, as what `check_scene` found.
         resume
             Whether an interrupted map is gone on with, which may replace what it was begun to replace.
 
@@ -85,7 +95,7 @@ class Outputs:
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
-            tags=_tags(bundle, self.smoothing),
+            tags=_tags(bundle, self.smoothing) | dict(tags or {}),
             inputs={"scene": source.name, **self.inputs},
         )
         writer.rehearse()

@@ -21,12 +21,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.file_kinds import HEADER_FIELD, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import style_path
-from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.envi_header import write_header
 from hsiattn.mapping.raw_raster import RawRaster
 from hsiattn.outputs import StagingFolder, sync, sync_folder
+from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
@@ -93,6 +93,7 @@ class StagedRaster:
         self._staging: StagingFolder | None = None
         self._raw: RawRaster | None = None
         self._written = np.zeros(2, dtype=np.uint64)
+        self._header: Mapping[str, str] = {}
 
     def create(self) -> None:
         """Open the raster for writing."""
@@ -118,8 +119,8 @@ class StagedRaster:
                 **size,
                 **profile,
             )
-            if self.grid.control is not None:
-                self.grid.control.write(self.dataset)
+            if (control := self.grid.control) is not None:
+                (control.in_degrees() if raw else control).write(self.dataset)
         if raw:
             shape = self.bands, self.grid.height, self.grid.width
             interleave = str(self.options.get("interleave", "bsq" if self.bands == 1 else "bip"))  # as GDAL has it
@@ -154,8 +155,11 @@ class StagedRaster:
         if complaints and self.options:
             raise OutputError(f"{self.target} cannot be created ({complaints[0]})", "check the creation options")
 
-    def describe(self, descriptions: list[str], tags: Mapping[str, str]) -> None:
-        """Name the bands and set the metadata."""
+    def describe(
+        self, descriptions: list[str], tags: Mapping[str, str], header: Mapping[str, str] | None = None
+    ) -> None:
+        """Name the bands, set the metadata, and note what an ENVI header shall say in place of tags."""
+        self._header = {HEADER_FIELD: self.kind.value, **(header or {})}
         self.dataset.update_tags(**{**tags, KIND_TAG: self.kind.value})
         for band, description in enumerate(descriptions, start=1):
             self.dataset.set_band_description(band, description)
@@ -237,7 +241,7 @@ class StagedRaster:
             scratch = self.folder / "header"
             scratch.mkdir()
             size = self.grid.height, self.grid.width
-            write_header(self._staged, self._whole, size, self.kind.value, self.options, scratch)
+            write_header(self._staged, self._whole, size, self._header, self.options, scratch)
         elif self.driver == "COG":
             rasterio.shutil.copy(self._staged, self._whole, driver=self.driver, **self._cog_options())
         if self._staged != self._whole and style_path(self._staged).exists():

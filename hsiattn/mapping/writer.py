@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,10 +24,10 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn import __version__
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.file_kinds import FileKind, kind_of
-from hsiattn.labels.sidecars import palette, pam_path, style_path, write_sidecars
+from hsiattn.file_kinds import CLASSES_TAG, FileKind, kind_of
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
 from hsiattn.mapping.publication import clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
@@ -45,10 +46,11 @@ DRIVERS = {"gtiff": "GTiff", "cog": "COG", "envi": "ENVI"}
 class LandCoverWriter:
     """Writes a land-cover map window by window, with rasters of confidence and class probabilities if wanted.
 
-    The map's values are class index + 1 in the smallest unsigned type, 0 where unclassified (also its nodata value). It
-    has a palette; class names, pixel counts and original codes stand in `<map>.aux.xml` (GDAL), the style in
-    `<map>.qml` (QGIS). Confidence is one band, probabilities are one band per class with the class name as description,
-    both float32 with nodata NaN where a pixel is unclassified.
+    The map's values are the codes of the classes in the smallest unsigned type, 0 where unclassified (also its nodata
+    value); where a code is above 65 535 they are 1 … K instead, see `ClassTable.values` and `notes`. It has a palette,
+    and its classes as a tag; names and pixel counts also stand in `<map>.aux.xml` (GDAL), the style in `<map>.qml`
+    (QGIS). Confidence is one band, probabilities are one band per class with the class name as description, both
+    float32 with nodata NaN where a pixel is unclassified.
 
     Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
     Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains. A process that is
@@ -105,7 +107,7 @@ class LandCoverWriter:
         self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
         self.height = height
         self.width = width
-        self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
+        self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform, control)
 
@@ -114,7 +116,7 @@ class LandCoverWriter:
             return StagedRaster(Path(target), kind, grid, bands, dtype, nodata, _driver(driver), options)
 
         float32 = np.dtype(np.float32)
-        self._map = raster(path, FileKind.LAND_COVER, 1, self._type, UNLABELLED)
+        self._map = raster(path, FileKind.LAND_COVER, 1, self._pixels.dtype, UNLABELLED)
         self._confidence = (
             raster(confidence, FileKind.CONFIDENCE, 1, float32, np.nan) if confidence is not None else None
         )
@@ -138,8 +140,19 @@ class LandCoverWriter:
 
     @property
     def values_type(self) -> np.dtype[Any]:
-        """Type of the map's values."""
-        return self._type
+        """Smallest type of what `write_values` takes."""
+        return np.min_scalar_type(len(self.classes))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the map's values."""
+        codes, values = self.classes.codes, self.classes.values
+        if values == codes:
+            return []
+        return [
+            f"the code {codes[-1]} does not fit a pixel, which holds 65535 at most: the values of the map are 1 to "
+            f"{values[-1]}, and the codes stand in its tag {CLASSES_TAG} and its attribute table"
+        ]
 
     @property
     def measures(self) -> tuple[bool, int]:
@@ -202,7 +215,7 @@ class LandCoverWriter:
         """
         if indices.size and not -1 <= indices.min() <= indices.max() < len(self.classes):
             raise ValueError(f"indices must lie in -1 … {len(self.classes) - 1}")
-        self.write_values(window, (indices.astype(np.int64) + 1).astype(self._type), confidence, probabilities)
+        self.write_values(window, (indices.astype(np.int64) + 1).astype(self.values_type), confidence, probabilities)
 
     def write_values(
         self,
@@ -211,7 +224,7 @@ class LandCoverWriter:
         confidence: NDArray[np.floating[Any]] | None = None,
         probabilities: NDArray[np.floating[Any]] | None = None,
     ) -> None:
-        """As `write`, for values as they stand in the map: class index + 1, 0 where unclassified.
+        """As `write`, for the values of a `WindowResult`: class index + 1, 0 where unclassified.
 
         Raises
         ------
@@ -237,7 +250,7 @@ class LandCoverWriter:
                     raise ValueError(f"{name} have the shape {given.shape}, not {(raster.bands, *shape)}")
                 measures.append((raster, given))
         self._counts += counts
-        self._map.write(values.astype(self._type, copy=False)[None], window)
+        self._map.write(self._pixels[values][None], window)
         for raster, given in measures:
             raster.write(np.where(unclassified, np.float32(np.nan), given).astype(np.float32, copy=False), window)
 
@@ -261,7 +274,9 @@ class LandCoverWriter:
 
     def _describe(self) -> None:
         with one_line(self._map.target):
-            self._map.describe(["land cover"], self._tags)
+            codes = ", ".join(map(str, (UNLABELLED, *self.classes.codes)))
+            header = {"class codes": f"{{{codes}}}"} if self.classes.values != self.classes.codes else {}
+            self._map.describe(["land cover"], {**self._tags, **class_tags(self.classes)}, header)
             self._map.dataset.write_colormap(1, palette(self.classes))
             if self._confidence is not None:
                 self._confidence.describe(["confidence"], self._tags)
@@ -305,7 +320,12 @@ def write_map(
     OutputError
         The output exists already, cannot be written, or a variable that should be written is not there.
     LabelError
-        The map holds a code that its class table does not list, or no class at all.
+        The map holds a code that its class table does not list, a value that is no whole number, or no class at all.
+
+    Warns
+    -----
+    UserWarning
+        The values of the map are other numbers than the codes, see `LandCoverWriter.notes`.
     """
     import xarray as xr  # a map that is written window by window does without
 
@@ -317,7 +337,11 @@ def write_map(
         if target is not None and name not in variables:
             raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
     array = variables["land_cover"].transpose("y", "x")
-    codes = np.nan_to_num(np.asarray(array.values), nan=UNLABELLED).astype(np.int64)
+    given = np.where(np.isnan(array.values), UNLABELLED, array.values)
+    broken = given[~np.isfinite(given) | (given != np.rint(given))]
+    if broken.size:
+        raise LabelError(f"the map holds the value {broken[0]:g}, which is no code", "give it whole numbers")
+    codes = given.astype(np.int64)
     classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
     indices = classes.to_indices(codes)
     unknown = np.unique(codes[(indices < 0) & (codes != UNLABELLED)])
@@ -347,6 +371,8 @@ def write_map(
         probabilities=probabilities,
         tags=tags,
     ) as writer:
+        for note in writer.notes:
+            warnings.warn(note, stacklevel=2)
         for row in range(0, grid.height, BLOCK):
             rows = slice(row, min(row + BLOCK, grid.height))
             parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
@@ -363,7 +389,7 @@ def _driver(name: str) -> str:
 def _header_safe(classes: ClassTable) -> ClassTable:
     """Names that an ENVI header can list: it separates them by commas and ends the list at a brace."""
     marks = str.maketrans(",{}", ";()")
-    return ClassTable(tuple(replace(item, name=item.name.translate(marks)) for item in classes))
+    return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
 _APPLIED = (".aux.xml", ".ovr", ".msk")

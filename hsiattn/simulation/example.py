@@ -12,14 +12,13 @@ import numpy as np
 import rasterio
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError
 from hsiattn.file_kinds import KIND_TAG, FileKind
-from hsiattn.labels.sidecars import palette, pam_path, style_path, write_sidecars
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
 from hsiattn.outputs import Output, check_outputs, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 from hsiattn.simulation.covers import CLASSES
@@ -93,8 +92,8 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
     """Write the simulated scene and its labels as `scene.tif` and `labels.tif` into a folder, made if need be.
 
     The scene carries wavelengths and FWHM in GDAL's `IMAGERY` tags, bad bands in `bbl` tags, the reflectance scale,
-    nodata and CRS. The label raster is written as maps are: values 1 … 8; codes, names and colours stand in its
-    attribute table.
+    nodata and CRS. The label raster is written as maps are: values are codes; names and colours stand in its tags and
+    its attribute table.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
     scene, labels = simulate_scene(seed=seed)
     with whole_file(scene_path, RasterioError) as temporary:
         _write_scene(temporary, scene)
-    counts = np.bincount(_map_values(labels).ravel(), minlength=len(CLASSES) + 1)[1:]
+    counts = np.bincount(labels.values.ravel(), minlength=max(CLASSES.codes) + 1)[list(CLASSES.codes)]
     with whole_file(labels_path, RasterioError) as temporary:
         _write_labels(temporary, labels)
         write_sidecars(temporary, CLASSES, counts.tolist())
@@ -155,14 +154,8 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
 
 
 def _write_labels(path: Path, labels: xr.DataArray) -> None:
-    """Values are class index + 1, as in every map; the attribute table beside the file restores the codes."""
-    values = _map_values(labels)
     with _create(path, grid_of(labels), count=1, dtype="uint8", nodata=0) as dataset:
-        dataset.write(values, 1)
-        dataset.update_tags(**{KIND_TAG: FileKind.LABELS.value})
+        dataset.write(labels.values.astype(np.uint8), 1)
+        dataset.update_tags(**{KIND_TAG: FileKind.LABELS.value, **class_tags(CLASSES)})
         dataset.write_colormap(1, palette(CLASSES))
         dataset.set_band_description(1, "land cover")
-
-
-def _map_values(labels: xr.DataArray) -> NDArray[np.uint8]:
-    return (CLASSES.to_indices(labels.values) + 1).astype(np.uint8)

@@ -69,13 +69,13 @@ class Checkpoints:
             if {name: value for name, value in kept.items() if name != GENERATOR} != identity:
                 raise TrainingError(
                     f"{self.folder} holds a run with another scene, labels, split, recipe or seed",
-                    "repeat the options of that run, or leave out --resume",
+                    "repeat the options of that run, or leave out resume=",
                 )
             try:
                 torch.load(self.file, map_location="cpu", weights_only=True)
             except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
                 raise TrainingError(
-                    f"the checkpoint {self.file} is damaged", "leave out --resume to begin anew"
+                    f"the checkpoint {self.file} is damaged", "leave out resume= to begin anew"
                 ) from error
             return self.file
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,15 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+import spectral.io.envi
 import xarray as xr
 from affine import Affine
+from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group
+from rasterio.rpc import RPC
+from rasterio.warp import transform
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
@@ -25,6 +33,7 @@ from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 from hsiattn.outputs import check_output
 from hsiattn.scenes import Grid, georeference
+from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 
 CLASSES = ClassTable.from_records(
     [
@@ -33,10 +42,12 @@ CLASSES = ClassTable.from_records(
         {"code": 14, "name": "water", "color": "#0040c0"},
     ]
 )
+FORMATS = [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")]
 UTM = CRS.from_epsg(32633)
 ROTATED = Affine(3.25, 1.875, 500123.456, 1.875, -3.25, 5000654.321)
 HEIGHT, WIDTH = 300, 270
 INDICES = np.random.default_rng(0).integers(-1, 3, (HEIGHT, WIDTH))
+CODES = np.array([0, 1, 10, 14])[INDICES + 1]
 
 
 def writer(path: Path, **changes: Any) -> LandCoverWriter:
@@ -63,7 +74,7 @@ def everything_in(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
 @pytest.mark.parametrize("transform", [ROTATED, Affine(30, 0, 3e5, 0, -30, 5.8e6)])
 def test_the_map_has_the_grid_of_the_scene(tmp_path: Path, driver: str, name: str, transform: Affine) -> None:
     write_all(tmp_path / name, driver=driver, transform=transform)
@@ -71,10 +82,10 @@ def test_the_map_has_the_grid_of_the_scene(tmp_path: Path, driver: str, name: st
         assert raster.crs == UTM
         assert (raster.height, raster.width, raster.count) == (HEIGHT, WIDTH, 1)
         np.testing.assert_allclose(raster.transform, transform, rtol=0 if driver != "ENVI" else 1e-12)
-        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        np.testing.assert_array_equal(raster.read(1), CODES)
 
 
-@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
 def test_the_map_opens_with_the_original_codes_names_and_colours(tmp_path: Path, driver: str, name: str) -> None:
     write_all(tmp_path / name, driver=driver)
     labels = open_labels(tmp_path / name)
@@ -96,7 +107,9 @@ def test_the_geotiff_is_tiled_compressed_and_coloured(tmp_path: Path) -> None:
         assert raster.tags()["HSIATTN_MODEL"] == "abc"
         assert raster.tags()["AREA_OR_POINT"] == "Area"
         assert raster.tags()["TIFFTAG_SOFTWARE"].startswith("hsiattn ")
-        assert {value: raster.colormap(1)[value][:3] for value in (1, 2, 3)} == dict(enumerate(CLASSES.colors, start=1))
+        assert {value: raster.colormap(1)[value][:3] for value in (1, 10, 14)} == dict(
+            zip(CLASSES.codes, CLASSES.colors, strict=True)
+        )
     assert {file.name for file in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml"}
 
 
@@ -108,12 +121,12 @@ def test_a_cog_is_a_cog_whose_overviews_hold_only_classes(tmp_path: Path) -> Non
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert raster.overviews(1)
         small = raster.read(1, out_shape=(275, 275))
-    assert set(np.unique(small)) == {1, 3}
+    assert set(np.unique(small)) == {1, 14}
 
 
 @pytest.mark.parametrize("asked", [None, "average", "nearest"])
 def test_overviews_of_a_cog_show_classes_that_are_there_and_mean_confidence(tmp_path: Path, asked: str | None) -> None:
-    """Classes 1 and 3 alternate; a mean of them would be class 2."""
+    """Codes 1 and 14 alternate; a mean of them would be no class, or another one."""
     side = 1100
     indices = np.where(np.indices((side, side)).sum(axis=0) % 3 == 0, 0, 2)
     confidence = np.where(indices == 0, 0.0, 0.75).astype(np.float32)
@@ -125,7 +138,7 @@ def test_overviews_of_a_cog_show_classes_that_are_there_and_mean_confidence(tmp_
         assert raster.overviews(1) == [2, 4]
     for level in (0, 1):
         with rasterio.open(tmp_path / "map.tif", overview_level=level) as raster:
-            assert set(np.unique(raster.read(1))) <= {1, 3}
+            assert set(np.unique(raster.read(1))) <= {1, 14}
         with rasterio.open(tmp_path / "c.tif", overview_level=level) as raster:
             small = raster.read(1)
         assert len(np.unique(small)) == 2 if asked == "nearest" else abs(small - 0.5).max() < 0.26
@@ -147,7 +160,7 @@ def test_unclassified_tiles_take_no_bytes(tmp_path: Path) -> None:
             assert stored == [(1, 1)]
             values = raster.read(1)
         expected = np.full((2048, 2048), nothing, dtype=values.dtype)
-        expected[300:310, 300:310] = 2 if name == "map.tif" else 0.5
+        expected[300:310, 300:310] = 10 if name == "map.tif" else 0.5
         np.testing.assert_array_equal(values, expected)
 
 
@@ -192,6 +205,146 @@ def test_an_envi_map_is_a_classification_under_its_final_name(tmp_path: Path) ->
     assert str(tmp_path) not in header
 
 
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+@pytest.mark.parametrize(
+    ("codes", "dtype"),
+    [((1, 3, 4), "uint8"), ((2, 7, 255), "uint8"), ((1, 2, 256), "uint16"), ((7, 300, 65_535), "uint16")],
+)
+def test_pixel_values_are_the_codes_of_the_classes(
+    tmp_path: Path, codes: tuple[int, ...], dtype: str, driver: str, name: str
+) -> None:
+    classes = ClassTable.from_codes(codes)
+    write_all(tmp_path / name, driver=driver, classes=classes)
+    with rasterio.open(tmp_path / name) as raster:
+        assert raster.dtypes == (dtype,)
+        assert raster.nodata == 0
+        np.testing.assert_array_equal(raster.read(1), np.array([0, *codes])[INDICES + 1])
+        assert raster.tags()["HSIATTN_KIND"] == "land-cover"
+        records = json.loads(raster.tags()["HSIATTN_CLASSES"])
+        assert [(r["value"], r["code"], r["name"]) for r in records] == [(c, c, f"class {c}") for c in codes]
+        if driver != "ENVI" or codes[-1] < 4096:
+            assert [raster.colormap(1)[code][:3] for code in codes] == list(classes.colors)
+    assert np.array_equal(open_labels(tmp_path / name).values, np.array([0, *codes])[INDICES + 1])
+    assert writer(tmp_path / "other.tif", classes=classes).notes == []
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+def test_codes_that_no_pixel_can_hold_are_replaced_by_numbers_and_that_is_said(
+    tmp_path: Path, driver: str, name: str
+) -> None:
+    classes = ClassTable.from_codes([3, 70_000, 2**31 - 1])
+    write_all(tmp_path / name, driver=driver, classes=classes)
+    with rasterio.open(tmp_path / name) as raster:
+        assert raster.dtypes == ("uint8",)
+        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        records = json.loads(raster.tags()["HSIATTN_CLASSES"])
+    assert [(r["value"], r["code"]) for r in records] == [(1, 3), (2, 70_000), (3, 2**31 - 1)]
+    np.testing.assert_array_equal(open_labels(tmp_path / name).values, classes.to_codes(INDICES))
+    assert writer(tmp_path / "other.tif", classes=classes).notes == [
+        "the code 2147483647 does not fit a pixel, which holds 65535 at most: the values of the map are 1 to 3, and "
+        "the codes stand in its tag HSIATTN_CLASSES and its attribute table"
+    ]
+    if driver == "ENVI":
+        assert "class codes = {0, 3, 70000, 2147483647}\n" in (tmp_path / "map.hdr").read_text(encoding="utf-8")
+
+
+def test_a_map_in_memory_whose_codes_no_pixel_can_hold_is_written_with_a_warning(tmp_path: Path) -> None:
+    land_cover = predicted()["land_cover"]
+    land_cover = land_cover.where(land_cover != 14, 90_000).drop_attrs()
+    with pytest.warns(UserWarning, match="the code 90000 does not fit a pixel"):
+        write_map(land_cover, tmp_path / "map.tif")
+    np.testing.assert_array_equal(open_labels(tmp_path / "map.tif").values, land_cover.values)
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "COG"])
+def test_what_the_values_mean_lives_inside_the_file_and_survives_copies(tmp_path: Path, driver: str) -> None:
+    write_all(tmp_path / "map.tif", driver=driver)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        written = raster.tags()
+    (tmp_path / "cp").mkdir()
+    shutil.copy(tmp_path / "map.tif", tmp_path / "cp")
+    rasterio.shutil.copy(tmp_path / "cp" / "map.tif", tmp_path / "cp" / "translated.tif", driver="GTiff")
+    (tmp_path / "cp" / "translated.tif.aux.xml").unlink(missing_ok=True)
+    with rasterio.open(tmp_path / "cp" / "map.tif") as raster:
+        profile = {**raster.profile, "height": 256, "width": 256}
+        with rasterio.open(tmp_path / "cp" / "window.tif", "w", **profile) as part:
+            part.write(raster.read(window=Window(0, 0, 256, 256)))
+            part.update_tags(**raster.tags())
+    for name in ("map.tif", "translated.tif", "window.tif"):
+        with rasterio.open(tmp_path / "cp" / name) as raster:
+            tags = raster.tags()
+            assert {key: tags[key] for key in ("HSIATTN_KIND", "HSIATTN_CLASSES")} == {
+                key: written[key] for key in ("HSIATTN_KIND", "HSIATTN_CLASSES")
+            }
+            np.testing.assert_array_equal(raster.read(1), CODES[: raster.height, : raster.width])
+
+
+def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
+    """It has neither the tags nor the files beside the map."""
+    write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
+    bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
+    arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
+    result = CliRunner().invoke(main_group, arguments)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
+
+
+def test_thousands_of_names_fit_the_tag(tmp_path: Path) -> None:
+    records = [{"code": 20 * i, "name": f"plant association № {i} " + "x" * 60} for i in range(1, 2001)]
+    classes = ClassTable.from_records(records)
+    write_all(tmp_path / "map.tif", classes=classes)
+    (tmp_path / "map.tif.aux.xml").unlink()
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert ClassTable.from_records(json.loads(raster.tags()["HSIATTN_CLASSES"])) == classes
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+def test_rasters_beside_the_map_say_what_they_hold(tmp_path: Path, driver: str, name: str) -> None:
+    paths = {kind: (tmp_path / kind).with_suffix(name[-4:]) for kind in ("confidence", "probabilities")}
+    write_all(tmp_path / name, driver=driver, **paths)
+    for kind, path in ({"land-cover": tmp_path / name} | paths).items():
+        with rasterio.open(path) as raster:
+            assert raster.tags()["HSIATTN_KIND"] == kind
+        if driver == "ENVI":
+            assert f"hsiattn kind = {kind}\n" in path.with_suffix(".hdr").read_text(encoding="utf-8")
+
+
+def test_an_envi_map_without_its_sidecars_names_its_classes_in_the_header(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.img", driver="ENVI")
+    for lost in ("map.img.aux.xml", "map.qml"):
+        (tmp_path / lost).unlink()
+    header = spectral.io.envi.read_envi_header(str(tmp_path / "map.hdr"))
+    names = {value: name for value, name in enumerate(header["class names"]) if name}
+    assert names == {0: "unclassified", 1: "roof", 10: "tree; high", 14: "water"}
+    colors = np.array(header["class lookup"], dtype=int).reshape(-1, 3)
+    np.testing.assert_array_equal(colors[list(CLASSES.codes)], CLASSES.colors)
+
+
+def test_an_envi_map_without_its_sidecars_opens_with_the_codes_of_its_header(tmp_path: Path) -> None:
+    for name, codes in (("small", (1, 10, 14)), ("large", (3, 70_000, 2**31 - 1))):
+        classes = ClassTable.from_codes(codes)
+        write_all(tmp_path / f"{name}.img", driver="ENVI", classes=classes)
+        (tmp_path / f"{name}.img.aux.xml").unlink()
+        labels = open_labels(tmp_path / f"{name}.img")
+        np.testing.assert_array_equal(labels.values, classes.to_codes(INDICES))
+        assert labels.attrs == classes.to_attrs()
+
+
+def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(tmp_path: Path) -> None:
+    classes = ClassTable.from_codes([7, 300, 65_535])
+    write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
+    assert (tmp_path / "map.hdr").stat().st_size < 2000
+    assert open_labels(tmp_path / "map.img").attrs == classes.to_attrs()
+
+
+def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:
+    classes = ClassTable.from_records(
+        [{"code": code, "name": name} for code, name in enumerate(("a,b", "a;b", "c"), 1)]
+    )
+    write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
+    assert open_labels(tmp_path / "map.img").attrs["class_names"] == ["a;b", "a;b (2)", "c"]
+
+
 @pytest.mark.parametrize(("n_classes", "dtype"), [(255, "uint8"), (256, "uint16")])
 def test_the_smallest_type_that_holds_all_classes_is_used(tmp_path: Path, n_classes: int, dtype: str) -> None:
     classes = ClassTable.from_codes(range(1, n_classes + 1))
@@ -219,7 +372,7 @@ def test_pixels_never_written_stay_unclassified(tmp_path: Path) -> None:
         land_cover.write(Window(10, 20, 2, 1), np.array([[0, 1]]), np.array([[0.5, 0.25]]))
     with rasterio.open(tmp_path / "map.tif") as raster:
         values = raster.read(1)
-    assert values[20, 10:12].tolist() == [1, 2]
+    assert values[20, 10:12].tolist() == [1, 10]
     assert np.count_nonzero(values) == 2
     with rasterio.open(tmp_path / "c.tif") as raster:
         assert np.isfinite(raster.read(1)).sum() == 2
@@ -321,7 +474,7 @@ class ForgetfulDataset:
         self._dataset = dataset
 
     def write(self, values: np.ndarray[Any, Any], window: Window) -> None:
-        self._dataset.write(np.where(values == 3, 2, values), window=window)
+        self._dataset.write(np.where(values == 14, 10, values), window=window)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
@@ -431,7 +584,7 @@ def test_a_map_with_other_dimension_order_or_nan_is_written_alike(tmp_path: Path
     land_cover = predicted()["land_cover"]
     write_map(land_cover.where(land_cover > 0).transpose("x", "y"), tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as raster:
-        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        np.testing.assert_array_equal(raster.read(1), CODES)
 
 
 def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None:
@@ -441,6 +594,9 @@ def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None
     land_cover[0, 0] = 99
     with pytest.raises(LabelError, match="code 99"):
         write_map(land_cover, tmp_path / "map.tif")
+    for value in (1.5, np.inf):
+        with pytest.raises(LabelError, match=f"the value {value}, which is no code"):
+            write_map(predicted()["land_cover"].where(land_cover != 99, value), tmp_path / "map.tif")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -520,3 +676,49 @@ def test_envi_rasters_of_any_interleave_are_what_gdal_makes_of_the_same_geotiff(
         *alike, kind = ours
         assert alike == gdals.replace("tree, high", "tree; high").splitlines()
         assert kind.startswith("hsiattn kind = ")
+
+
+POINTS = tuple(
+    ControlPoint(row, col, 380_000 + 30 * col + 5 * row, 5_820_000 - 30 * row)
+    for row in (0, HEIGHT) for col in (0, WIDTH)
+)  # fmt: skip
+COEFFICIENTS = RPC(
+    height_off=40, height_scale=500, lat_off=52.5, lat_scale=0.1, long_off=13.3, long_scale=0.1, line_off=150.0,
+    line_scale=150.0, samp_off=135.0, samp_scale=135.0, line_num_coeff=[0, 0.02, -1, 0.01] + [0.0] * 16,
+    line_den_coeff=[1.0] + [0.0] * 19, samp_num_coeff=[0, 1, 0.03, 0.02] + [0.0] * 16,
+    samp_den_coeff=[1.0] + [0.0] * 19,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "COG", "ENVI"])
+@pytest.mark.parametrize(
+    "control", [GroundControl(POINTS, UTM), GroundControl(rpcs=COEFFICIENTS)], ids=["gcps", "rpcs"]
+)
+def test_ground_control_of_a_scene_goes_along_into_its_map(tmp_path, driver, control):
+    path, confidence = tmp_path / "map.img", tmp_path / "confidence.img"
+    write_all(path, crs=None, transform=Affine.identity(), control=control, driver=driver, confidence=confidence)
+    for raster in (path, confidence):
+        with rasterio.open(raster) as dataset:
+            read = GroundControl.of(dataset)
+        expected = control.points
+        if control.points and driver == "ENVI":  # whose geo points are latitudes and longitudes
+            lons, lats = transform(UTM, "EPSG:4326", [p.x for p in expected], [p.y for p in expected])
+            expected = [replace(p, x=x, y=y) for p, x, y in zip(expected, lons, lats, strict=True)]
+            assert f"1.0000, 1.0000, {lats[0]:.8f}, {lons[0]:.8f}" in raster.with_suffix(".hdr").read_text()
+        elif control.points:
+            assert read.crs == control.crs
+        np.testing.assert_allclose(
+            [(p.row, p.col, p.x, p.y) for p in read.points], [(p.row, p.col, p.x, p.y) for p in expected]
+        )
+        if control.rpcs is not None:
+            assert read.rpcs.samp_num_coeff == COEFFICIENTS.samp_num_coeff
+            assert (read.rpcs.line_off, read.rpcs.samp_scale) == (150.0, 135.0)
+
+
+def test_ground_control_survives_a_map_in_memory(tmp_path):
+    codes = xr.DataArray(np.full((20, 30), 1), dims=("y", "x"), attrs=CLASSES.to_attrs())
+    grid = Grid(20, 30, None, Affine.identity(), GroundControl(POINTS, UTM))
+    write_map(georeference(codes, grid)[4:, 5:], tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        read = GroundControl.of(dataset)
+    assert [(p.row, p.col, p.x, p.y) for p in read.points] == [(p.row - 4, p.col - 5, p.x, p.y) for p in POINTS]
