@@ -45,13 +45,13 @@ def home(desk, model, hsiattn):
         ("classify scene.tif mask.tif -m m.hsiattn --mask mask.tif", "mask.tif is the mask itself"),
         ("classify scene.tif map.tif -m m.hsiattn --mask map.tif", "map.tif is the mask itself"),
         ("classify scene.tif map.tif -m m.hsiattn --mask map.vrt", "map.tif belongs to the mask map.vrt"),
-        ("classify scene.tif m.hsiattn -m m.hsiattn", "m.hsiattn is the model itself"),
+        ("classify scene.tif fields -m fields", "fields is the model itself"),
         ("classify scene.tif labels.tif -m m.hsiattn", "labels.tif exists already and is not"),
         (
             "classify scene.tif new.tif -m m.hsiattn --confidence map.tif",
             "map.tif exists already and is not",
         ),
-        ("classify scene.tif new.tif -m m.hsiattn --probabilities notes.csv", "notes.csv exists already"),
+        ("classify scene.tif new.tif -m m.hsiattn --probabilities notes", "notes exists already"),
         ("classify scene.tif labels.tif --labels labels.tif --recipe lda", "labels.tif is the labels itself"),
         (
             "classify scene.tif m.tif --labels labels.tif --recipe lda --classes m.hsiattn",
