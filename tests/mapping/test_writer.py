@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import rasterio.shutil
 import spectral.io.envi
 import xarray as xr
 from affine import Affine
+from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
@@ -270,6 +273,18 @@ def test_what_the_values_mean_lives_inside_the_file_and_survives_copies(tmp_path
                 key: written[key] for key in ("HSIATTN_KIND", "HSIATTN_CLASSES")
             }
             np.testing.assert_array_equal(raster.read(1), CODES[: raster.height, : raster.width])
+
+
+def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
+    """It has neither the tags nor the files beside the map."""
+    write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
+    bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
+    arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of rasterio's own code
+        result = CliRunner().invoke(main_group, arguments)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
 
 
 def test_thousands_of_names_fit_the_tag(tmp_path: Path) -> None:
