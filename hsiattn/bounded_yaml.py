@@ -70,9 +70,10 @@ def load_yaml(text: str, *, as_text: bool = False) -> Any:
         return _texts(root, loader) if as_text else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise YamlError(_reason(error)) from error
-    except (ValueError, OverflowError, RecursionError) as error:  # a date such as 2001-99-99; a text that is no UTF-8
-        if isinstance(error, YamlError):
-            raise
+    except YamlError:
+        raise
+    # A date such as 2001-99-99, a text that is no UTF-8; and a tag such as !!bool whose value is no such thing.
+    except (ValueError, OverflowError, RecursionError, LookupError, AttributeError, TypeError) as error:
         raise YamlError(f"a value cannot be understood ({printable(str(error), 100)})") from error
     finally:
         if loader is not None:

@@ -20,14 +20,15 @@ from rasterio.windows import Window
 
 from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, codes_of
 from hsiattn.assessment.guidance import advise_on_leakage
-from hsiattn.assessment.joint_counts import JointCounts
+from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
-from hsiattn.scenes.block_cache import block_cache
-from hsiattn.scenes.block_windows import block_windows
+from hsiattn.scenes.block_cache import block_cache, cache_for
+from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 TEST_ROLE = 3
 """Value of a test pixel in a split raster."""
@@ -37,8 +38,6 @@ _MANY_CLASSES = 200
 """Classes from which on fewer matrices are resampled: their number times that of a matrix's cells stays the same."""
 
 _RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
-_CACHE = 2**26  # bytes that GDAL may keep of both rasters
-_MOST_CACHE = 2**29
 
 
 Result = TypeVar("Result")
@@ -102,7 +101,8 @@ def assess(
     classes = _common_classes(
         _classes(mapped, map_codes), _classes(truth, reference_codes), set(reference_codes), set(map_codes)
     )
-    _check_number(len(classes), mapped, truth)
+    if len(classes) > _MOST_CLASSES:
+        raise _too_many(mapped, truth)
     confusion, unclassified = _matrix(found, classes)
     return AccuracyReport(
         confusion=confusion,
@@ -144,7 +144,7 @@ def _check_sides(mapped: Codes, truth: Codes) -> None:
         return
     if _is_same_file(mapped.name, truth.name):
         raise AssessmentError(f"{mapped.name} is given as map and as reference", "give the labels as reference")
-    if truth.kind == "land-cover" and mapped.kind != "land-cover":
+    if truth.kind == FileKind.LAND_COVER and mapped.kind != FileKind.LAND_COVER:
         raise AssessmentError(
             f"the reference {truth.name} is a map made by hsiattn, {mapped.name} is none: they seem to be swapped",
             "give the map first and the labels as reference",
@@ -163,22 +163,23 @@ def _is_same_file(first: str, second: str) -> bool:
 
 def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCounts, list[str]]:
     """How often the codes of both meet at test pixels, and what is to be said of pixels that have the value 0."""
-    found = JointCounts()
+    found = JointCounts(_MOST_CLASSES)
     zeros = dict.fromkeys((mapped, truth), 0)
     rasters = [mapped, truth] if split is None else [mapped, truth, split]
     blocks = [raster.block for raster in rasters]
-    largest = sum(4 * rows * columns for rows, columns in blocks)  # a block that is as large as the raster, say
     with ExitStack() as stack:
-        stack.enter_context(block_cache(min(max(_CACHE, 2 * largest), _MOST_CACHE)))
         for raster in rasters:
             stack.enter_context(raster.kept_open())
-        windows = block_windows(mapped.grid.height, mapped.grid.width, blocks)
+        stack.enter_context(block_cache(cache_for(blocks)))
+        windows = block_windows(mapped.grid.height, mapped.grid.width, blocks, PIXELS_AT_ONCE)
         for codes, map_codes, counts in _ahead(windows, lambda window: _read(window, mapped, truth, split)):
             for raster, count in zip((truth, mapped), counts, strict=True):
                 zeros[raster] += count
             if map_codes is not None:
-                found.add(codes, map_codes)
-                _check_number(max(found.counts.shape), mapped, truth)
+                try:
+                    found.add(codes, map_codes)
+                except TooManyCodesError as error:
+                    raise _too_many(mapped, truth) from error
     notes = (raster.note_on_zeros(count) for raster, count in zeros.items())
     return found, [note for note in notes if note is not None]
 
@@ -211,12 +212,11 @@ def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Itera
             yield ahead.result()
 
 
-def _check_number(classes: int, mapped: Codes, truth: Codes) -> None:
-    if classes > _MOST_CLASSES:
-        raise AssessmentError(
-            f"{mapped.name} and {truth.name} hold more than {_MOST_CLASSES} different codes",
-            "compare maps of classes, not measurements",
-        )
+def _too_many(mapped: Codes, truth: Codes) -> AssessmentError:
+    return AssessmentError(
+        f"{mapped.name} and {truth.name} hold more than {_MOST_CLASSES} different codes",
+        "compare maps of classes, not measurements",
+    )
 
 
 def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -296,7 +296,9 @@ def _normal(name: str) -> str:
 def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
     """Sentences on a comparison that is likely not what was meant."""
     notes = [*mapped.notes, *truth.notes]
-    both = [raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == "land-cover"]
+    both = [
+        raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == FileKind.LAND_COVER
+    ]
     if len(both) == 2:
         notes.append(
             f"the reference {truth.name} is itself a map made by hsiattn: the figures say how far two maps agree, not "

@@ -16,10 +16,20 @@ _AT_ONCE = 2**16
 """Pixels that are counted while their places in the table are in the processor's cache."""
 
 Codes = NDArray[np.integer[Any]]
+Integers = NDArray[np.int64]
+
+
+class TooManyCodesError(Exception):
+    """There are more different codes than may be counted."""
 
 
 class JointCounts:
     """Counts of pairs of codes; those of unlabelled pixels of the reference are left out.
+
+    Parameters
+    ----------
+    most
+        How many different codes either raster may hold, unclassified not counted.
 
     Attributes
     ----------
@@ -29,10 +39,11 @@ class JointCounts:
         int64, pixels of each code of the reference (row) under each code of the map (column).
     """
 
-    def __init__(self) -> None:
-        self.reference: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.mapped: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.counts: NDArray[np.int64] = np.zeros((0, 0), np.int64)
+    def __init__(self, most: int = 1000) -> None:
+        self._most = most
+        self.reference: Integers = np.zeros(0, np.int64)
+        self.mapped: Integers = np.zeros(0, np.int64)
+        self.counts: Integers = np.zeros((0, 0), np.int64)
 
     def add(self, reference: Codes, mapped: Codes) -> None:
         """Count the pixels of a window.
@@ -41,17 +52,24 @@ class JointCounts:
         ----------
         reference, mapped
             Codes of one shape, 0 or more.
+
+        Raises
+        ------
+        TooManyCodesError
+            One of the rasters holds measurements, say.
         """
         reference, mapped = _labelled(reference, mapped)
         if reference.size:
-            rows, columns, counts = _counted(reference, mapped)
+            rows, columns, counts = _counted(reference, mapped, self._most)
             self._merge(rows, columns, counts)
 
-    def _merge(self, rows: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    def _merge(self, rows: Integers, columns: Integers, counts: Integers) -> None:
         for name, found in (("reference", rows), ("mapped", columns)):
             known = getattr(self, name)
             if not np.isin(found, known, assume_unique=True).all():
                 grown = np.union1d(known, found)
+                if np.count_nonzero(grown) > self._most:
+                    raise TooManyCodesError
                 places = np.searchsorted(grown, known)
                 axis = 0 if name == "reference" else 1
                 shape = list(self.counts.shape)
@@ -73,7 +91,9 @@ def _labelled(reference: Codes, mapped: Codes) -> tuple[Codes, Codes]:
     return reference.ravel()[where], mapped.ravel()[where]
 
 
-def _counted(reference: Codes, mapped: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _counted(
+    reference: Codes, mapped: Codes, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The different codes of both, and how often they meet."""
     height, width = int(reference.max()) + 1, int(mapped.max()) + 1
     if height * width <= _CELLS:
@@ -83,6 +103,8 @@ def _counted(reference: Codes, mapped: Codes) -> tuple[NDArray[np.int64], NDArra
         rows, row_of = _ranked(reference)
         columns, column_of = _ranked(mapped)
         width = len(columns)
+        if max(len(rows), width) > most + 1:  # both may hold 0
+            raise TooManyCodesError
     cells = len(rows) * width
     kind = np.min_scalar_type(cells)
     totals = np.zeros(cells, np.int64)
@@ -98,7 +120,7 @@ def _counted(reference: Codes, mapped: Codes) -> tuple[NDArray[np.int64], NDArra
     return rows[kept_rows], columns[kept_columns], counts[:, kept_columns]
 
 
-def _ranked(codes: Codes) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+def _ranked(codes: Codes) -> tuple[Integers, NDArray[np.intp]]:
     """The different codes, ascending, and which of them each pixel has."""
     if codes.dtype.itemsize > 2 and codes.max() >= 2**20:
         known, ranks = np.unique(codes, return_inverse=True)

@@ -28,6 +28,7 @@ from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
+from hsiattn.file_kinds import REPORT_COLUMNS
 from hsiattn.plain_text import spreadsheet_cell
 
 
@@ -276,7 +277,7 @@ class AccuracyReport:
         """One line per class and measure, those of the whole map under the class "all"; empty where not defined."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(["class", "code", "measure", "value", "lower", "upper"])
+        table.writerow(REPORT_COLUMNS)
         for name, estimate in self.overall.items():
             table.writerow(["all", "", name, *_csv_numbers(estimate)])
         for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import mapping, options, outputs
-from hsiattn.errors import AssessmentError
+from hsiattn.cli import fitting, mapping, options, outputs
+from hsiattn.cli.failures import named
+from hsiattn.errors import AssessmentError, OutputError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
 
 FORMATS = ("text", "json", "csv", "html")
+SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
 
 
 @click.command(short_help="Compare a map with reference data.")
@@ -41,7 +45,10 @@ FORMATS = ("text", "json", "csv", "html")
 @options.as_json
 @options.overwrite
 @options.common
+@click.pass_context
 def assess(
+    ctx: click.Context,
+    /,
     land_cover_map: str,
     reference: str,
     unlabelled: int | None,
@@ -64,15 +71,19 @@ def assess(
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
-    form = choose_format(report_format, output, as_json)
+    if split_file is None:
+        options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
-        outputs.refuse_existing([output], overwrite)
+        read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
+    form = choose_format(report_format, output, as_json)
 
     from hsiattn.assessment import assess as compare
     from hsiattn.labels.rasters import LabelRaster
 
     mapped = open_map(land_cover_map, unlabelled)
-    truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
+    with named(key="--label-key"):
+        truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
     split, leaked = None, None
     if split_file is not None:
         from hsiattn.sampling import SplitRaster
@@ -84,9 +95,11 @@ def assess(
     report = compare(mapped, truth, roles=split, window=window, leakage=leaked, notes=own)
     for note in report.notes[: len(report.notes) - len(own)]:
         options.say(note)
-    text = render(report, form)
-    if output is None:
-        click.echo(text.rstrip("\n"))
+    text = render(fitting.in_words_of_options(report), form)
+    if output is None and form == "text":
+        options.show(*text.rstrip("\n").split("\n"))
+    elif output is None:
+        options.print_text(text)
     else:
         outputs.write_bytes(output, text.encode())
         options.say(f"report: {output}")
@@ -112,14 +125,17 @@ def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
         return named
     if as_json:
         return "json"
-    suffix = Path(output or "").suffix.lower().lstrip(".")
-    return suffix if suffix in FORMATS else "text"
+    suffix = Path(output or "").suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(f"the suffix of {output} stands for no form of report", "name one with --format")
+    return SUFFIXES[suffix]
 
 
 def render(report: AccuracyReport, form: str) -> str:
     """The report in one of `FORMATS`."""
     methods: dict[str, Any] = {
-        "text": report.to_text, "json": report.to_json, "csv": report.to_csv, "html": report.to_html,
+        "text": report.to_text, "csv": report.to_csv, "html": report.to_html,
+        "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +29,8 @@ VALUES, BANDS = 2**24, 32
 @click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
 @options.as_json
 @options.common
-def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
+@click.pass_context
+def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json: bool) -> None:
     """Describe FILE: a scene, a model, a map, or labels that name their classes.
 
     \b
@@ -35,12 +38,15 @@ def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
         hsiattn info fields.hsiattn
         hsiattn info scene_classes.tif --json
     """
+    refuse_special(file, SceneError)
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
+    if known is not None:
+        options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
     result = known or describe_scene(file, key, stats)
     if as_json:
         options.print_json(result)
     else:
-        click.echo("\n".join(lines_of(result)))
+        options.show(*lines_of(result))
 
 
 def looks_like_model(path: str) -> bool:
@@ -87,8 +93,8 @@ def describe_model(path: str) -> dict[str, Any]:
 def describe_map(path: str) -> dict[str, Any] | None:
     """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
     from hsiattn.errors import SceneError
+    from hsiattn.file_kinds import CLASSES_TAG, FileKind
     from hsiattn.labels.legends import legend_of
-    from hsiattn.raster_tags import CLASSES
     from hsiattn.scenes.geotiff import open_raster
 
     try:
@@ -96,7 +102,7 @@ def describe_map(path: str) -> dict[str, Any] | None:
             if dataset.dtypes not in (("uint8",), ("uint16",)):
                 return None
             legend = legend_of(dataset)
-            if not (legend.names or legend.codes or legend.kind in ("land-cover", "labels")):
+            if not (legend.names or legend.codes or legend.kind in (FileKind.LAND_COVER, FileKind.LABELS)):
                 return None
             tags = {name: value for name, value in dataset.tags().items() if name.startswith("HSIATTN_")}
             grid = describe_grid(dataset.width, dataset.height, dataset.crs, dataset.transform, dataset.nodata)
@@ -111,13 +117,13 @@ def describe_map(path: str) -> dict[str, Any] | None:
         if (value := values.get(record["code"], record["code"])) < len(counts)
     ]
     return {
-        "kind": "map" if legend.kind == "land-cover" else "labels",
+        "kind": "map" if legend.kind == FileKind.LAND_COVER else "labels",
         "path": path,
         **grid,
         "type": dtype,
         "classes": classes,
         "unclassified": int(counts[0]),
-        "tags": {name: value for name, value in tags.items() if name != CLASSES},
+        "tags": {name: value for name, value in tags.items() if name != CLASSES_TAG},
         **(
             {"note": "it came away from its table of codes, without which its values mean nothing"}
             if legend.lost
@@ -153,6 +159,9 @@ def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
         "bands": source.bands.describe(),
         "wavelength_nm": known_wavelengths(source.bands),
         **describe_radiometry(source.radiometry),
+        **({"ground_control": source.control.describe()} if source.control is not None else {}),
+        **({"mask": "in the file"} if source.has_mask else {}),
+        **({"notes": list(source.notes)} if source.notes else {}),
     }
     if stats:
         result |= count_missing(source)
@@ -199,9 +208,9 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
     """
     import numpy as np
 
-    from hsiattn.sampling.tiles import measured
     from hsiattn.scenes.block_cache import block_cache
     from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
+    from hsiattn.scenes.validity import measured
 
     bands, good = len(source.bands), source.bands.good
     lowest, highest = np.full(bands, np.inf), np.full(bands, -np.inf)
@@ -215,7 +224,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))
                 for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
-                    valid = measured(values[None], source.nodata)
+                    valid = measured(values[None], source.nodata_of([band]))
                     if masked is not None:
                         valid &= ~masked
                     if good[band]:
@@ -251,6 +260,8 @@ def lines_of(result: dict[str, Any]) -> list[str]:
                 + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
                 for record in value
             ]
+        elif name == "notes":
+            lines += [f"{label}{note}" for note in value]
         elif isinstance(value, dict):
             lines.append(label.rstrip())
             lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]

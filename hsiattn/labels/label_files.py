@@ -17,12 +17,15 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import LabelError, SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind
+from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.envi import EnviSource
 from hsiattn.scenes.geotiff import connect, open_raster
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.numpy_files import NumpyFileError, open_numpy_file
 
 _LARGEST_SIDECAR = 2**26  # bytes; GDAL reads it as a whole whenever it opens the raster
 
@@ -75,9 +78,12 @@ def open_label_file(path: str | os.PathLike[str], key: str | None) -> LabelFile:
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    local = not _is_remote(path)
+    local = not is_remote(path)
+    refuse_special(path, LabelError)
     if local and not os.path.lexists(path):
         raise LabelError(f"the label file {path} does not exist", "check the path")
+    if key is not None and suffix != ".mat":
+        raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
     if suffix == ".mat":
         from hsiattn.scenes.matlab import read_matlab_variable  # brings scipy's readers
 
@@ -125,7 +131,8 @@ class _RasterFile(LabelFile):
         with _as_label_errors(self._path):
             self._dataset = connect(self._path)
         try:
-            yield
+            with block_cache(cache_for([self.block])):
+                yield
         finally:
             dataset, self._dataset = self._dataset, None
             dataset.close()
@@ -170,12 +177,13 @@ def _as_label_errors(path: str) -> Iterator[None]:
 def _open_numpy(path: str | os.PathLike[str]) -> NDArray[Any]:
     """The array of a NumPy file, mapped into memory: a header that promises more than there is costs nothing."""
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # NumPy evaluates the header, and a broken one fails in many ways
-        raise LabelError(f"{path} is not a complete NumPy file", "save it again with numpy.save") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2:
-        shape = getattr(values, "shape", "of several arrays")
-        raise LabelError(f"{path} holds an array {shape}, not rows × columns", "save a 2-D array of codes")
+        values = open_numpy_file(path)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise LabelError(f"{path} cannot be read", "check the path and its permissions") from error
+    except NumpyFileError as error:
+        raise LabelError(f"{path} is not a complete NumPy file: {error}", "save it again with numpy.save") from error
+    if values.ndim != 2:
+        raise LabelError(f"{path} holds an array {values.shape}, not rows × columns", "save a 2-D array of codes")
     return values
 
 
@@ -203,13 +211,13 @@ def _check_sidecar(path: str) -> None:
 
 def _no_raster(path: str | os.PathLike[str]) -> LabelError:
     """Why GDAL does not open a file, as far as one can tell."""
-    kind = None if _is_remote(path) else vector_kind(path)
+    kind = None if is_remote(path) else vector_kind(path)
     if kind is not None:
         return LabelError(
             f"{path} is {kind}, and labels are read from rasters",
             "burn it into a raster on the scene's grid, e.g. with gdal_rasterize or QGIS",
         )
-    if not _is_remote(path):
+    if not is_remote(path):
         if os.path.isdir(path):
             return LabelError(f"{path} is a folder", "give the raster inside it")
         if not os.path.exists(path):
@@ -223,7 +231,7 @@ def _damaged(path: str | os.PathLike[str]) -> LabelError:
     return LabelError(f"{path} is damaged or not a raster", "check that gdalinfo opens it")
 
 
-def _is_remote(path: str | os.PathLike[str]) -> bool:
+def is_remote(path: str | os.PathLike[str]) -> bool:
     """Whether GDAL or rasterio, not the file system, knows if the path exists."""
     text = os.fspath(path)
     return text.startswith("/vsi") or "://" in text or ":" in text.split("/", maxsplit=1)[0]

@@ -37,15 +37,15 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
-from hsiattn.raster_tags import CLASSES, KIND
 from hsiattn.scenes.geotiff import open_raster
 
 _OWN_COLUMNS = ("Value", "Count", "Class", "R", "G", "B", "A", CODE_COLUMN)
 """Columns of an attribute table of ours whose pixel values are not the codes."""
 
-_KIND_IN_HEADER = "hsiattn_kind"
-"""What GDAL makes of the entry `hsiattn kind` of an ENVI header."""
+_KIND_IN_HEADER = HEADER_FIELD.replace(" ", "_")
+"""The field as GDAL gives it."""
 
 _MOST_VALUES = 2**16
 """Values that one row of an attribute table may stand for, and rows that are read."""
@@ -63,7 +63,7 @@ class Legend:
         Code of the class in the reference data, by pixel value, where the raster is one of ours; else empty: the pixel
         values are the codes.
     kind
-        What a raster of ours holds: "land-cover", "labels", "split", "confidence", …; None for any other raster.
+        What a raster of ours says it holds, see `FileKind`; None for any other raster.
     lost
         True for a map of ours whose values mean nothing, because it came away from its table of codes.
     """
@@ -133,10 +133,10 @@ def legend_of(dataset: Any) -> Legend:
     """
     tags = dataset.tags()
     older = _kind_of_older(dataset, tags)
-    kind = tags.get(KIND) or older
-    own = _classes_in_tags(tags.get(CLASSES, ""))
+    kind = tags.get(KIND_TAG) or older
+    own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
     if own is not None:
-        return replace(own, kind=kind or "labels")
+        return replace(own, kind=kind or FileKind.LABELS)
     header = dataset.tags(ns="ENVI")
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
@@ -147,7 +147,7 @@ def legend_of(dataset: Any) -> Legend:
         colors |= table.colors()
         if kind is not None or table.is_ours:
             codes = table.codes()
-    lost = KIND not in tags and older == "land-cover" and not codes
+    lost = KIND_TAG not in tags and older == FileKind.LAND_COVER and not codes
     return Legend(names, colors, codes, kind=kind or header.get(_KIND_IN_HEADER), lost=lost)
 
 
@@ -159,8 +159,8 @@ def _kind_of_older(dataset: Any, tags: Mapping[str, str]) -> str | None:
     if not ("HSIATTN_MODEL_SHA256" in tags or tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn ")):
         return None
     if dataset.dtypes[0].startswith("float"):
-        return "confidence" if dataset.count == 1 else "probabilities"
-    return "land-cover"
+        return FileKind.CONFIDENCE if dataset.count == 1 else FileKind.PROBABILITIES
+    return FileKind.LAND_COVER
 
 
 def _classes_in_tags(text: str) -> Legend | None:
@@ -246,7 +246,8 @@ class _AttributeTable:
     fields
         Name, type and usage of every column, the latter two as in `FieldType` and `FieldUsage`.
     rows
-        Pixel value and cells; ranges of values stand there once for each whole number inside.
+        Pixel value and cells; ranges of values stand there once for each whole number inside. Of several rows for a
+        value the first counts, as in GDAL.
     """
 
     fields: Sequence[tuple[str, str, str]]
@@ -292,24 +293,22 @@ class _AttributeTable:
             at = next(texts, None)
         if at is None:
             return {}
-        return {value: cells[at] for value, cells in self.rows if at < len(cells) and cells[at]}
+        return {value: cells[at] for value, cells in reversed(self.rows) if at < len(cells) and cells[at]}
 
     def colors(self) -> dict[int, Color]:
-        """Colours by pixel value: 0 … 255, or shares 0 … 1 as ArcGIS writes them."""
+        """Colours by pixel value."""
         at = [_column(self.fields, usage, names) for usage, names in _COLOR_FIELDS]
-        found = {value: [_number(cells, column) for column in at] for value, cells in self.rows}
-        found = {value: rgb for value, rgb in found.items() if all(0 <= part <= 255 for part in rgb)}
-        shares = (
-            all(column is not None and self.fields[column][1] == FieldType.REAL for column in at)
-            and max((max(rgb) for rgb in found.values()), default=0) <= 1
-        )
-        scale = 255 if shares else 1
-        return {value: (round(r * scale), round(g * scale), round(b * scale)) for value, (r, g, b) in found.items()}
+        found = {value: [_number(cells, column) for column in at] for value, cells in reversed(self.rows)}
+        return {
+            value: (int(red), int(green), int(blue))
+            for value, (red, green, blue) in found.items()
+            if all(0 <= part <= 255 for part in (red, green, blue))
+        }
 
     def codes(self) -> dict[int, int]:
         """Codes of the reference data by pixel value, in a table of ours."""
         at = _column(self.fields, None, (CODE_COLUMN.lower(),))
-        numbers = {value: _number(cells, at) for value, cells in self.rows}
+        numbers = {value: _number(cells, at) for value, cells in reversed(self.rows)}
         return {value: int(code) for value, code in numbers.items() if 0 < code <= MAX_CODE and value > 0}
 
 

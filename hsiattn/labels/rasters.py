@@ -18,6 +18,7 @@ from xarray.core import indexing
 
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
@@ -81,7 +82,7 @@ class LabelRaster:
         self.grid, self.block = self._file.grid, self._file.block
         legend = self._file.legend
         self.kind = legend.kind
-        if legend.kind not in (None, "land-cover", "labels"):
+        if legend.kind not in (None, FileKind.LAND_COVER, FileKind.LABELS):
             raise LabelError(f"{path} is a raster of {legend.kind}, not of class codes", "give the map or the labels")
         if legend.lost:
             raise LabelError(
@@ -115,13 +116,13 @@ class LabelRaster:
         if not pixels or not self._zero_is_doubtful:
             return None
         named = f" ({self._name_of_zero})" if self._is_zero_named else ""
-        marker = self._file.nodata
-        elsewhere = marker is not None and marker != UNLABELLED
-        reason = f", although its nodata value is {marker:g}" if elsewhere else ""
-        value = f"{marker:g}" if elsewhere and math.isfinite(marker) else "-1"
+        marker, reason, value = self._file.nodata, "", "-1"
+        if marker is not None and marker != UNLABELLED:
+            reason = f", although its nodata value is {marker:g}"
+            value = f"{marker:.0f}" if math.isfinite(marker) else value
         return (
             f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
-            f"the classes from 1 or say that another value is unlabelled: unlabelled={value} or --unlabelled {value}"
+            f"the classes from 1 or say that another value is unlabelled: unlabelled={value}"
         )
 
     @contextmanager
@@ -242,8 +243,7 @@ class LabelRaster:
         if value < 0:
             return LabelError(
                 f"{self.name} holds the negative code {value:g}",
-                "number the classes from 1, or say that this value is unlabelled: "
-                f"unlabelled={value:g} or --unlabelled {value:g}",
+                f"number the classes from 1, or say that this value is unlabelled: unlabelled={value:g}",
             )
         if value != int(value):
             return LabelError(f"{self.name} holds the value {value:g}", "give a raster of integer class codes")

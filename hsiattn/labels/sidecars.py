@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hsiattn.classes import UNLABELLED, ClassTable, format_color
-from hsiattn.raster_tags import CLASSES
+from hsiattn.file_kinds import CLASSES_TAG
 
 CODE_COLUMN = "Code"
 """Attribute-table column with the codes of the classes, where the pixel values are not their codes."""
@@ -32,7 +32,7 @@ Such lists have an entry for every value from 0, of a class or not.
 class FieldType:
     """Numbers that GDAL gives to the types of columns of an attribute table (GDALRATFieldType)."""
 
-    INTEGER, REAL, TEXT = "0", "1", "2"
+    INTEGER, TEXT = "0", "2"
 
 
 class FieldUsage:
@@ -66,7 +66,7 @@ def style_path(path: str | os.PathLike[str]) -> Path:
 def class_tags(classes: ClassTable) -> dict[str, str]:
     """The tag that says inside a map or a raster of labels what its pixel values mean."""
     records = zip(classes.values, classes.to_records(), strict=True)
-    return {CLASSES: json.dumps([{"value": value, **record} for value, record in records])}
+    return {CLASSES_TAG: json.dumps([{"value": value, **record} for value, record in records])}
 
 
 def palette(classes: ClassTable) -> dict[int, tuple[int, int, int, int]]:

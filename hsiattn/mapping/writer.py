@@ -7,6 +7,8 @@ GeoTIFF are flushed, and the damage would show up at the user's desk.
 
 from __future__ import annotations
 
+import glob
+import os
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -24,11 +26,13 @@ from rasterio.windows import Window
 from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.labels.sidecars import class_tags, palette, style_path, write_sidecars
+from hsiattn.file_kinds import CLASSES_TAG, FileKind, kind_of
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.mapping.publication import clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
-from hsiattn.outputs import StrPath, check_output
-from hsiattn.raster_tags import CLASSES, Kind, kind_tag
+from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import GroundControl
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +53,8 @@ class LandCoverWriter:
     float32 with nodata NaN where a pixel is unclassified.
 
     Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
-    Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains.
+    Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains. A process that is
+    killed while files are put into place is finished by the next writer of the same map.
 
     Parameters
     ----------
@@ -57,10 +62,12 @@ class LandCoverWriter:
         The map.
     height, width, crs, transform
         The grid; CRS None and `Affine.identity()` where the scene has none. Rotated transforms are kept.
+    control
+        Ground control points and RPCs of a scene that is not rectified.
     classes
         The K classes in the order of the indices.
     overwrite
-        Replace existing files.
+        Replace existing files that hsiattn wrote.
     driver
         "GTiff", "COG" or "ENVI", for all rasters.
     creation_options
@@ -69,6 +76,8 @@ class LandCoverWriter:
         Paths of the rasters to write beside the map, None to leave them out.
     tags
         Metadata of the map, e.g. model digest and versions.
+    inputs
+        What the map is made from, by what it is; never replaced.
 
     Raises
     ------
@@ -84,6 +93,7 @@ class LandCoverWriter:
         width: int,
         crs: CRS | None,
         transform: Affine,
+        control: GroundControl | None = None,
         classes: ClassTable,
         overwrite: bool = False,
         driver: str = "GTiff",
@@ -91,6 +101,7 @@ class LandCoverWriter:
         confidence: StrPath | None = None,
         probabilities: StrPath | None = None,
         tags: Mapping[str, str] | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self.classes = classes if _driver(driver) != "ENVI" else _header_safe(classes)
         self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
@@ -98,20 +109,28 @@ class LandCoverWriter:
         self.width = width
         self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
-        grid = Grid(height, width, crs, transform)
+        grid = Grid(height, width, crs, transform, control)
 
-        def raster(target: StrPath, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
-            return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
+        def raster(target: StrPath, kind: FileKind, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
+            options = dict(creation_options or {})
+            return StagedRaster(Path(target), kind, grid, bands, dtype, nodata, _driver(driver), options)
 
         float32 = np.dtype(np.float32)
-        self._map = raster(path, 1, self._pixels.dtype, UNLABELLED)
-        self._confidence = raster(confidence, 1, float32, np.nan) if confidence is not None else None
+        self._map = raster(path, FileKind.LAND_COVER, 1, self._pixels.dtype, UNLABELLED)
+        self._confidence = (
+            raster(confidence, FileKind.CONFIDENCE, 1, float32, np.nan) if confidence is not None else None
+        )
         self._probabilities = (
-            raster(probabilities, len(classes), float32, np.nan) if probabilities is not None else None
+            raster(probabilities, FileKind.PROBABILITIES, len(classes), float32, np.nan)
+            if probabilities is not None
+            else None
         )
         self._rasters = [r for r in (self._probabilities, self._confidence, self._map) if r is not None]
         self._cache = ExitStack()
-        _check_outputs(self._rasters, style_path(path), overwrite)
+        self.spent: list[Path] = []
+        """Files that have done their duty once the map is in its place."""
+        clean_up(path, [r.target for r in self._rasters])
+        self._stale = _check_outputs(self._rasters, overwrite, inputs or {})
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -132,7 +151,7 @@ class LandCoverWriter:
             return []
         return [
             f"the code {codes[-1]} does not fit a pixel, which holds 65535 at most: the values of the map are 1 to "
-            f"{values[-1]}, and the codes stand in its tag {CLASSES} and its attribute table"
+            f"{values[-1]}, and the codes stand in its tag {CLASSES_TAG} and its attribute table"
         ]
 
     @property
@@ -242,8 +261,14 @@ class LandCoverWriter:
             if kind is None:
                 for raster in self._rasters:
                     raster.finish(self._write_sidecars if raster is self._map else None)
-                for raster in self._rasters:
-                    raster.commit()
+                files = [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()]
+                publish(
+                    self._map.target,
+                    files,
+                    stale=set(self._stale) - {target for _, target in files},
+                    spent=self.spent,
+                    folders=[r.folder for r in self._rasters],
+                )
         finally:
             self._discard()
 
@@ -251,31 +276,20 @@ class LandCoverWriter:
         with one_line(self._map.target):
             codes = ", ".join(map(str, (UNLABELLED, *self.classes.codes)))
             header = {"class codes": f"{{{codes}}}"} if self.classes.values != self.classes.codes else {}
-            self._label(self._map, "land-cover", ["land cover"], class_tags(self.classes), header)
+            self._map.describe(["land cover"], {**self._tags, **class_tags(self.classes)}, header)
             self._map.dataset.write_colormap(1, palette(self.classes))
             if self._confidence is not None:
-                self._label(self._confidence, "confidence", ["confidence"])
+                self._confidence.describe(["confidence"], self._tags)
             if self._probabilities is not None:
-                self._label(self._probabilities, "probabilities", list(self.classes.names))
-
-    def _label(
-        self,
-        raster: StagedRaster,
-        kind: Kind,
-        bands: list[str],
-        tags: Mapping[str, str] | None = None,
-        header: Mapping[str, str] | None = None,
-    ) -> None:
-        """Say in a raster what it holds."""
-        tags = {**self._tags, **kind_tag(kind), **(tags or {})}
-        raster.describe(bands, tags, {"hsiattn kind": kind, **(header or {})})
+                self._probabilities.describe(list(self.classes.names), self._tags)
 
     def _write_sidecars(self, path: Path) -> None:
         write_sidecars(path, self.classes, self.counts[1:].tolist())
 
     def _discard(self) -> None:
+        keep = is_unfinished(self._map.target)
         for raster in self._rasters:
-            raster.discard()
+            raster.discard(keep=keep)
         self._cache.close()
 
 
@@ -348,6 +362,7 @@ def write_map(
         width=grid.width,
         crs=grid.crs,
         transform=grid.transform,
+        control=grid.control,
         classes=classes,
         overwrite=overwrite,
         driver=driver,
@@ -377,12 +392,46 @@ def _header_safe(classes: ClassTable) -> ClassTable:
     return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
-def _check_outputs(rasters: list[StagedRaster], style: Path, overwrite: bool) -> None:
-    """Check all files that will be written: a style or an ENVI header of that name may belong to another raster."""
-    outputs = [raster.target for raster in reversed(rasters)]
-    outputs += [style]
-    outputs += [raster.target.with_suffix(".hdr") for raster in rasters if raster.driver == "ENVI"]
-    for number, output in enumerate(outputs):
-        check_output(output, overwrite)
-        if output.absolute() in [other.absolute() for other in outputs[:number]]:
-            raise OutputError(f"{output} would be written twice", "give every output its own name")
+_APPLIED = (".aux.xml", ".ovr", ".msk")
+"""Endings of files that GDAL takes for a part of the raster that they are named after."""
+
+
+def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs) -> list[Path]:
+    """Check all files that will be written, and those that would be taken for a part of them.
+
+    What describes a map of ours that is gone does not stand in the way of a new one.
+
+    Returns
+    -------
+    list of Path
+        Files that belong to the rasters that are replaced, to be removed with them.
+    """
+    outputs, beside, stale = [], [], []
+    for raster in reversed(rasters):
+        target, gone = raster.target, not os.path.lexists(raster.target)
+        outputs.append(Output(target, raster.kind))
+        if raster.header is not None:
+            beside.append(Output(raster.header, raster.kind, leftover=gone))
+        if raster.kind is FileKind.LAND_COVER:
+            beside.append(Output(style_path(target), FileKind.STYLE, leftover=gone and not _other_map(target)))
+        if gone:
+            beside.append(Output(pam_path(target), FileKind.AUXILIARY, leftover=True))
+    check_outputs([*outputs, *beside], overwrite=overwrite, inputs=inputs)
+    for target in (raster.target for raster in rasters):
+        for part in (target.with_name(target.name + suffix) for suffix in _APPLIED):
+            if part in (Path(output.path) for output in beside) or not os.path.lexists(part):
+                continue
+            if not target.exists() or not part.is_file():
+                raise OutputError(
+                    f"{part} exists already and would be taken for a part of {target.name}",
+                    "move it away or choose another name",
+                )
+            refuse_inputs(part, inputs)
+            stale.append(part)
+    return stale
+
+
+def _other_map(target: Path) -> bool:
+    """Whether another map of ours has the same style file."""
+    others = target.parent.glob(f"{glob.escape(target.stem)}.*")
+    return any(other != target and other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)

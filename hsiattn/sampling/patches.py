@@ -72,7 +72,7 @@ def gather_spectra(source: SceneSource, positions: NDArray[np.int64]) -> tuple[N
         values[members] = cube[:, rows, columns].T
         if mask is not None:
             masked[members] = mask[rows, columns]
-    return values, ~(source.missing(values) | masked[:, None])
+    return values, ~(source.missing(values.T).T | masked[:, None])
 
 
 def gather_patches(

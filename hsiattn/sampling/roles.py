@@ -18,8 +18,9 @@ from rasterio.features import rasterize
 
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, SceneError, SplitError
+from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.inputs import refuse_special
 from hsiattn.outputs import check_output, whole_file
-from hsiattn.raster_tags import kind_tag
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
 from hsiattn.scenes import Grid
@@ -223,7 +224,7 @@ def write_split(
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, FileKind.SPLIT, overwrite=overwrite)
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": roles.shape[0], "width": roles.shape[1]}
     with warnings.catch_warnings(), whole_file(path, RasterioError) as temporary:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -231,8 +232,8 @@ def write_split(
             temporary, "w", **profile, crs=crs, transform=transform, compress="deflate", nodata=0
         ) as file:
             file.write(roles, 1)
-            file.update_tags(**kind_tag("split"))
             file.write_colormap(1, _ROLE_COLORS)
+            file.update_tags(**{KIND_TAG: FileKind.SPLIT.value})
             file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
 
 
@@ -247,6 +248,7 @@ _ROLE_COLORS = {
 
 def _footprint(path: str | Path, grid: Grid) -> NDArray[np.float64]:
     """Corners (4, 2) of a tile as column and row of the grid."""
+    refuse_special(path, SceneError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)

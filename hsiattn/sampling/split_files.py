@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
-from hsiattn.labels.label_files import open_label_file
+from hsiattn.file_kinds import FileKind
+from hsiattn.labels.label_files import is_remote, open_label_file
 from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
 
-_REMEDY = "give the file that --write-split wrote"
+_REMEDY = "give a file of write_split()"
 
 
 class SplitRaster:
@@ -36,17 +38,19 @@ class SplitRaster:
     Raises
     ------
     LabelError
-        Not a raster, one with several bands, or one that says that it is something else.
+        Missing, not a raster, one with several bands, or one that says that it is something else.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
+        if not is_remote(path) and not os.path.lexists(path):
+            raise LabelError(f"the split {path} does not exist", "check the path")
         try:
             self._file = open_label_file(path, None)
         except HsiattnError as error:
             raise LabelError(f"{path} is not a split raster", _REMEDY) from error
         kind = self._file.legend.kind
-        if kind not in (None, "split"):
+        if kind not in (None, FileKind.SPLIT):
             raise LabelError(f"{path} is not a split raster but one of {kind}", _REMEDY)
         self.grid, self.block = self._file.grid, self._file.block
 
@@ -117,7 +121,7 @@ def read_split(path: str | Path) -> NDArray[np.uint8]:
     split = SplitRaster(path)
     roles = np.empty((split.grid.height, split.grid.width), np.uint8)
     with split.kept_open():
-        for window in block_windows(*roles.shape, [split.block]):
+        for window in block_windows(*roles.shape, [split.block], PIXELS_AT_ONCE):
             roles[window.toslices()] = split.read(window)
     return roles
 

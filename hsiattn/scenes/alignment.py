@@ -25,7 +25,7 @@ def grid_of_raster(raster: Raster) -> Grid:
     if isinstance(raster, Grid):
         return raster
     if isinstance(raster, SceneSource):
-        return Grid(raster.height, raster.width, raster.crs, raster.transform)
+        return raster.grid
     from hsiattn.scenes.georeferencing import grid_of
 
     return grid_of(raster)

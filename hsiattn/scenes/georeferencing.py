@@ -11,6 +11,7 @@ from affine import Affine
 
 from hsiattn.errors import GridError
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import ControlPoint, GroundControl, rpcs_from_text, rpcs_to_text
 
 
 def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
@@ -18,7 +19,12 @@ def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
     array = array.assign_coords(grid.coords())
     if grid.crs is not None:
         array = array.rio.write_crs(grid.crs)
+    control = grid.control
+    if control is not None and control.points:
+        array = array.rio.write_gcps(control.as_rasterio(), control.crs)
     located: xr.DataArray = array.rio.write_transform(grid.transform)
+    if control is not None and control.rpcs is not None:
+        located.coords[located.rio.grid_mapping].attrs["rpcs"] = rpcs_to_text(control.rpcs)
     return located
 
 
@@ -46,7 +52,26 @@ def grid_of(array: xr.DataArray) -> Grid:
         transform = base @ _steps(rows, columns)
     else:
         transform = stored or Affine.identity()
-    return Grid(height, width, array.rio.crs, transform)
+    control = _stored_control(array)
+    if control is None:
+        return Grid(height, width, array.rio.crs, transform)
+    whole = stored or Affine.identity()
+    control = control.moved(~whole @ transform)
+    if control.points:  # coordinates count rows and columns, and the CRS is that of the points
+        return Grid(height, width, None, Affine.identity(), control)
+    return Grid(height, width, array.rio.crs, Affine.identity() if whole == Affine.identity() else transform, control)
+
+
+def _stored_control(array: xr.DataArray) -> GroundControl | None:
+    """Control points and RPCs as they were written, which slicing leaves as they are; None where there are none."""
+    grid_mapping = array.rio.grid_mapping
+    attrs = array.coords[grid_mapping].attrs if grid_mapping in array.coords else {}
+    rpcs = rpcs_from_text(attrs["rpcs"]) if isinstance(attrs.get("rpcs"), str) else None
+    points = array.rio.get_gcps() if "gcps" in attrs else None
+    if not points and rpcs is None:
+        return None
+    places = tuple(ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0) for p in points or ())
+    return GroundControl(places, array.rio.crs if points else None, rpcs)
 
 
 def _stored_transform(array: xr.DataArray) -> Affine | None:

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.scenes.radiometry import Radiometry, legible_divisor
-from hsiattn.scenes.source import SceneSource
+from hsiattn.inputs import refuse_special
+from hsiattn.scenes.envi_values import good_bands_of, items_of, number_of, reflectance_of
+from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
+from hsiattn.scenes.ground_control import GroundControl
+from hsiattn.scenes.radiometry import Radiometry
+from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
+
+_READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, SystemError, MemoryError, OverflowError)
+"""What rasterio raises on damaged files; the last four where it hands on what it found without a look at it."""
 
 
 class GdalSource(SceneSource):
@@ -45,13 +55,28 @@ class GdalSource(SceneSource):
         with open_raster(path) as dataset:
             if dataset.count == 0:
                 raise SceneError(f"{path} has no raster bands of its own", "give the path of one of its subdatasets")
-            self.dtype = _common_dtype(path, dataset.dtypes)
-            self.bands = read_band_tags(dataset)
+            if dataset.count > MOST_BANDS:
+                raise SceneError(f"{path} has {dataset.count} bands, more than {MOST_BANDS}", "give a scene of spectra")
+            every, dtypes = read_band_tags(dataset), dataset.dtypes
+            alpha = alpha_bands(dataset, every)
+            self._indexes = [i for i in dataset.indexes if i not in alpha]
+            self.bands = every.subset([i - 1 for i in self._indexes]) if alpha else every
+            self._file_dtype = self.dtype = _common_dtype(path, [dtypes[i - 1] for i in self._indexes])
             self.height, self.width = dataset.height, dataset.width
-            self.crs, self.transform = dataset.crs, dataset.transform
-            self.nodata = clean_nodata(dataset.nodata, self.dtype)
-            self.radiometry = read_radiometry(dataset)
             self.block = dataset.block_shapes[0]
+            self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
+            self.files = tuple(dataset.files)
+            for member in self.files:
+                refuse_special(member, SceneError)
+            self._mask = mask_of(dataset, alpha)
+            self._own_masks = set(bands_with_own_masks(dataset)) - set(alpha)
+            if self._own_masks:  # what they leave out is NaN
+                self.dtype = np.promote_types(self.dtype, np.float32)
+            self._set_nodata(nodata_of(dataset, self._indexes, self.dtype))
+            radiometry, note = read_radiometry(dataset, self._indexes)
+            if radiometry is not None:
+                self.radiometry = radiometry
+        self.notes = tuple(text for text in (_alpha_note(path, alpha), note) if text)
         self._kept: dict[int, Any] | None = None
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -60,9 +85,27 @@ class GdalSource(SceneSource):
 
     def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
         """Stored values of some bands (0-based) of a window; the others stay unread."""
+        bands = [self._indexes[int(i)] for i in indices]
         with self._dataset() as dataset:
-            values: NDArray[Any] = dataset.read([int(i) + 1 for i in indices], window=window)
+            values: NDArray[Any] = dataset.read(bands, window=window)
+            if self._own_masks:
+                values = values.astype(self.dtype)
+                for band, of_band in zip(bands, values, strict=True):
+                    if band in self._own_masks:
+                        of_band[dataset.read_masks(band, window=window) == 0] = np.nan
             return values
+
+    @property
+    def has_mask(self) -> bool:
+        """See `SceneSource.has_mask`."""
+        return self._mask is not None
+
+    def masked(self, window: Window) -> NDArray[np.bool_] | None:
+        """Where the alpha band or GDAL's mask of the dataset says that pixels are missing, see `SceneSource.masked`."""
+        if self._mask is None:
+            return None
+        with self._dataset() as dataset:
+            return self._mask.read(dataset, window)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -96,7 +139,7 @@ class GdalSource(SceneSource):
 
 
 @contextmanager
-def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
+def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> Iterator[Any]:
     """An open rasterio dataset; GDAL's complaints, on opening and on reading, become `SceneError`.
 
     Parameters
@@ -105,25 +148,28 @@ def open_raster(path: str, *, quiet: bool = True) -> Iterator[Any]:
         Anything `rasterio.open` takes.
     quiet
         Accept a raster without georeference silently, since that is legal for a scene.
+    driver
+        GDAL's name of the only format that is thought of; None for any.
 
     Raises
     ------
     SceneError
         The file is missing, not a raster, truncated or damaged.
     """
-    dataset = connect(path, quiet=quiet)
-    with reading_errors(path), dataset:
+    dataset = connect(path, quiet=quiet, driver=driver)
+    with reading_errors(path), _quietly() if quiet else nullcontext(), dataset:
         yield dataset
 
 
-def connect(path: str, *, quiet: bool = True) -> Any:
+def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
+    refuse_special(path, SceneError)
     try:
-        with warnings.catch_warnings() if quiet else _nothing():
-            if quiet:
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            return rasterio.open(path)
-    except (RasterioError, OSError, ValueError) as error:
+        with _quietly() if quiet else nullcontext():
+            return rasterio.open(path, driver=driver)
+    except UnicodeEncodeError as error:
+        raise SceneError(f"{path} is not a name in {error.encoding.upper()}, which GDAL needs", "rename it") from error
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
             "give a GeoTIFF, an ENVI file, a MAT file or another raster that GDAL reads",
@@ -135,7 +181,7 @@ def reading_errors(path: str) -> Iterator[None]:
     """GDAL's complaints on reading an open raster become `SceneError`."""
     try:
         yield
-    except (RasterioError, OSError) as error:
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be read ({_one_line(error, path)})",
             "the file seems truncated or damaged; copy or download it again",
@@ -143,15 +189,27 @@ def reading_errors(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _quietly() -> Iterator[None]:
+    """While the block runs, no warning of an absent georeference, and none of messages that are not UTF-8.
+
+    GDAL quotes damaged files in its messages as they are, and rasterio reports what it cannot decode past all handlers.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda event: None if isinstance(event.exc_value, UnicodeDecodeError) else hook(event)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _one_line(error: BaseException, path: str) -> str:
-    """The first line of the deepest cause, without the path that the message around it names already."""
+    """The first line of the deepest cause, without the path at its start, which the message around it names already."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).replace(path, "it").strip().splitlines()
+    text = re.sub(rf"""^(['"`]?){re.escape(path)}\1(: ?|, ?| )""", "", str(error).strip())
+    lines = text.splitlines()
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
@@ -166,35 +224,74 @@ def _common_dtype(path: str, dtypes: Sequence[str]) -> np.dtype[Any]:
     return np.dtype(kinds[0])
 
 
-def clean_nodata(value: Any, dtype: np.dtype[Any]) -> float | None:
-    """A nodata value as sources carry it.
+def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tuple[Radiometry | None, str]:
+    """Radiometry of the bands of those numbers (1 …), None where nothing is stated; and what the user should know.
 
-    None for NaN, because NaN counts as missing anyway, and for values that the type cannot hold, such as -9999 in
-    unsigned integers: they occur in headers, but in no pixel.
+    GDAL's scales and offsets, and the ENVI domain, whose `reflectance_scale_factor` GDAL does not apply. Of a virtual
+    raster that says nothing itself (`depth` of them above it), the rasters behind its bands are asked.
     """
-    number = parse_number(value)
+    chosen = np.array(indexes) - 1
+    gain, offset = (np.array(values, dtype=np.float64)[chosen] for values in (dataset.scales, dataset.offsets))
+    stated, note = radiometry_of(dataset.name, gain, offset)
+    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
+    number = number_of(items_of(factor)[0]) if factor and items_of(factor) else math.nan
     if math.isnan(number):
+        if stated is None and not note and dataset.driver == "VRT":
+            behind = _radiometry_behind(dataset, depth)
+            return behind.subset(chosen) if behind is not None else None, ""
+        return stated, note
+    factors = np.full(len(chosen), number)
+    if stated is None:
+        radiometry, remark = reflectance_of(factors, None, None, dataset.name)
+    else:
+        radiometry, remark = reflectance_of(factors, stated.gain, stated.offset, dataset.name)
+    return radiometry, "; ".join(text for text in (note, remark) if text)
+
+
+def _radiometry_behind(dataset: Any, depth: int) -> Radiometry | None:
+    """Radiometry of the rasters behind all bands of a virtual one that states none itself.
+
+    None where the virtual raster changes their values, or they state none either.
+    """
+    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+    if depth == _MOST_LEVELS or any(f"<{element}" in xml for element in _CHANGING_VALUES):
         return None
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return number if number.is_integer() and limits.min <= number <= limits.max else None
-    return number
+    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
+    known = {path: _radiometry_in(path, depth + 1) for path in {member.path for member in members if member}}
+    gain, offset = np.ones(len(members)), np.zeros(len(members))
+    stated = False
+    for place, member in enumerate(members):
+        behind = known[member.path] if member is not None else None
+        if member is not None and behind is not None and member.band <= len(behind):
+            gain[place], offset[place] = behind.gain[member.band - 1], behind.offset[member.band - 1]
+            stated = True
+    return Radiometry(gain, offset) if stated else None
 
 
-def read_radiometry(dataset: Any) -> Radiometry:
-    """Gain and offset of the bands of an open rasterio dataset: their GDAL scales and offsets, else the ENVI domain."""
-    gain, offset = np.array(dataset.scales, dtype=np.float64), np.array(dataset.offsets, dtype=np.float64)
-    if not ((gain == 1.0).all() and not offset.any()):
-        if not offset.any() and (gain == gain[0]).all():
-            return Radiometry.divided_by(legible_divisor(float(gain[0])), dataset.count)
-        return Radiometry(gain, offset)
-    from_header = parse_number(dataset.tags(ns="ENVI").get("reflectance_scale_factor"))
-    return Radiometry.divided_by(from_header, dataset.count) if from_header > 0 else Radiometry.unknown(dataset.count)
+def _radiometry_in(path: str, depth: int) -> Radiometry | None:
+    """What a raster behind a virtual one states; None where it cannot be opened."""
+    try:
+        with open_raster(path) as member:
+            return read_radiometry(member, member.indexes, depth)[0]
+    except SceneError:
+        return None
+
+
+def _alpha_note(path: str, alpha: Sequence[int]) -> str:
+    """What the user should know of alpha bands."""
+    if not alpha:
+        return ""
+    which = f"band {alpha[0]} of {path} is an alpha band"
+    if len(alpha) > 1:
+        which = f"bands {', '.join(map(str, alpha))} of {path} are alpha bands"
+    return f"{which}: no measurement, but where it is 0, pixels are missing"
 
 
 # ------------------------------------------------------------------------------------------------ spectral metadata
 
 
+_CHANGING_VALUES = ("ScaleRatio", "ScaleOffset", "LUT", "Exponent")
+"""Elements of virtual rasters by which they hand on other values than they read."""
 _MOST_LEVELS = 4
 """Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
 
@@ -226,12 +323,10 @@ def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
             known_unit = given_unit or guess_unit(centres)
             wavelength, fwhm = to_nanometres(centres, known_unit), to_nanometres(widths, known_unit)
             break
-    bbl = _vector(envi.get("bbl"), count)
-    if np.isnan(bbl).all():
-        bbl = np.array(_column(tags, "bbl"))
-    own = SpectralBands.build(
-        count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
-    )
+    listed = items_of(envi.get("bbl", ""))  # a selection of bands leaves the list as it was
+    flags = listed if len(listed) == count else [tag.get("bbl", "1") for tag in tags]
+    good = good_bands_of(flags, count, dataset.name)
+    own = SpectralBands.build(count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=good)
     if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
         return _behind(dataset, own, _depth)
     return own

@@ -12,6 +12,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn.errors import GridError
+from hsiattn.scenes.ground_control import GroundControl
 
 _ROUNDING = 1e-3
 """Share of a pixel by which a corner that was written down with few decimals may miss the edge it means."""
@@ -29,12 +30,20 @@ class Grid:
         Coordinate reference system, None where there is none.
     transform
         From (column, row) of a pixel corner to map coordinates; `Affine.identity()` where there is none.
+    control
+        Ground control points and RPCs of a raster that is not rectified, None where it has none.
     """
 
     height: int
     width: int
     crs: CRS | None
     transform: Affine
+    control: GroundControl | None = None
+
+    @property
+    def has_place(self) -> bool:
+        """Whether anything says where the raster lies on the ground."""
+        return self.transform != Affine.identity() or self.crs is not None or self.control is not None
 
     @property
     def is_rotated(self) -> bool:
@@ -43,8 +52,11 @@ class Grid:
 
     def window(self, window: Window) -> Grid:
         """The grid of a window of this one."""
-        shifted = self.transform @ Affine.translation(window.col_off, window.row_off)
-        return Grid(int(window.height), int(window.width), self.crs, shifted)
+        shift = Affine.translation(window.col_off, window.row_off)
+        control = self.control.moved(shift) if self.control is not None else None
+        # The control of a part says where it lies, a transform beside it would say something else.
+        transform = self.transform if control and self.transform == Affine.identity() else self.transform @ shift
+        return Grid(int(window.height), int(window.width), self.crs, transform, control)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -17,11 +17,12 @@ from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.formats import open_source
+from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
-from hsiattn.scenes.geotiff import clean_nodata
-from hsiattn.scenes.radiometry import Radiometry, legible_divisor
+from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
+from hsiattn.scenes.validity import clean_nodata
 
 DIMS = ("band", "y", "x")
 
@@ -41,9 +42,12 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
     DataArray
         Dims ("band", "y", "x"), values as stored. Coordinates on "band": `band` (1 … B), `wavelength` and `fwhm` (nm,
         NaN where unknown), `good`, `name`; map coordinates `y` and `x` of the pixel centres (`row` and `column` on a
-        rotated grid); CRS and transform in `spatial_ref`. Nodata is the attribute `_FillValue` (absent where there is
-        none), where rioxarray looks for it in unmasked data; `scale_factor_reflectance` is the number by which values
-        are divided to give reflectance (absent where 1); `name` is the path.
+        rotated grid); CRS, transform and ground control points in `spatial_ref`. Nodata is the attribute `_FillValue`
+        (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
+        "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
+        to give reflectance (absent where 1); where one number does not do, reflectance is value × `gain` + `offset`,
+        coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that pixels are
+        missing (absent where there is no mask). `name` is the path.
 
     Raises
     ------
@@ -60,10 +64,15 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     if source.nodata is not None:
         attrs["_FillValue"] = source.dtype.type(source.nodata)
     coords: dict[str, Any] = {}
+    if source.nodata_by_band is not None:
+        coords["nodata"] = ("band", np.array(source.nodata_by_band, dtype=np.float64))  # None becomes NaN
     if (scale := source.radiometry.scale) is None:
-        coords = {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
+        coords |= {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
     elif scale != 1.0:
         attrs["scale_factor_reflectance"] = scale
+    if source.has_mask:
+        mask = indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_WindowedMask(source)))  # type: ignore[arg-type]
+        coords["masked"] = xr.Variable(("y", "x"), mask)
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -120,8 +129,11 @@ class ArraySource(SceneSource):
         self.bands = _bands_of(array)
         grid = grid_of(array)
         self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
-        self.nodata = _nodata_of(array)
+        self.control = grid.control
+        self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
+        self.files = tuple(str(path) for path in (self.name, array.encoding.get("source")) if _is_file(path))
+        self._mask = _mask_of(array)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -134,6 +146,41 @@ class ArraySource(SceneSource):
         if list(indices) != list(range(len(self.bands))):
             part = part.isel(band=list(indices))
         return np.asarray(part.values)
+
+    @property
+    def has_mask(self) -> bool:
+        """See `SceneSource.has_mask`."""
+        return self._mask is not None
+
+    def masked(self, window: Window) -> NDArray[np.bool_] | None:
+        """The coordinate `masked` of a window, see `SceneSource.masked`."""
+        if self._mask is None:
+            return None
+        rows, columns = window.toslices()
+        return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
+
+
+class _WindowedMask(BackendArray):
+    """What xarray needs in order to read the mask of a source, as large a window of it as an index spans."""
+
+    def __init__(self, source: SceneSource) -> None:
+        self.source = source
+        self.shape = source.shape[1:]
+        self.dtype = np.dtype(bool)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[np.bool_]:
+        rows, columns = (np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True))
+        result = np.zeros((rows.size, columns.size), dtype=bool)
+        if result.size:
+            top, left = int(rows.min()), int(columns.min())
+            window = Window(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+            mask = self.source.masked(window)
+            if mask is not None:
+                result = mask[rows - top][:, columns - left]
+        return result[tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)]
 
 
 class _WindowedArray(BackendArray):
@@ -228,14 +275,20 @@ def _in_coordinates(array: xr.DataArray) -> SpectralBands:
 
 def _of_file(array: xr.DataArray) -> SpectralBands | None:
     """What the file says from which xarray has read the array; None where there is none, or not of these bands."""
+    behind = _file_behind(array)
+    return behind[0].bands.subset(behind[1]) if behind is not None else None
+
+
+def _file_behind(array: xr.DataArray) -> tuple[SceneSource, NDArray[np.int64]] | None:
+    """The file from which xarray has read the array, and the indices of the bands that are left of it."""
     path, numbers = array.encoding.get("source"), _band_numbers(array)
     if not isinstance(path, str) or numbers is None:
         return None
     try:
-        bands = open_source(path).bands
+        source = open_source(path)
     except SceneError:
         return None
-    return bands.subset(numbers - 1) if numbers.max() <= len(bands) else None
+    return (source, numbers - 1) if numbers.max() <= len(source.bands) else None
 
 
 def _band_numbers(array: xr.DataArray) -> NDArray[np.int64] | None:
@@ -272,24 +325,82 @@ def _described(array: xr.DataArray, count: int) -> tuple[list[str | None], NDArr
     return [name for name, _ in parsed], np.array([value for _, value in parsed])
 
 
-def _nodata_of(array: xr.DataArray) -> float | None:
-    """Nodata from attributes (data as stored) or from the encoding (data masked by xarray, where NaN stands for it)."""
+def _nodata_of(array: xr.DataArray) -> list[float | None]:
+    """Nodata of every band: by a coordinate on "band", else from attributes, else from the encoding.
+
+    The encoding keeps what xarray has replaced by NaN; where it has applied gain and offset too, nothing is left of it.
+    """
+    count = array.sizes["band"]
+    by_band = _on_band(array, "nodata")
+    if by_band is not None:
+        return [clean_nodata(value, array.dtype) for value in by_band]
     given = [array.attrs.get(key) for key in ("_FillValue", "missing_value", "nodata")]
-    given += [array.encoding.get("_FillValue"), array.encoding.get("missing_value")]
-    return next((value for value in (clean_nodata(v, array.dtype) for v in given) if value is not None), None)
+    if not _is_decoded(array):
+        given += [array.encoding.get("_FillValue"), array.encoding.get("missing_value")]
+    values = (clean_nodata(value, array.dtype) for value in given)
+    return [next((value for value in values if value is not None), None)] * count
 
 
 def _radiometry_of(array: xr.DataArray) -> Radiometry:
+    """Gain and offset of every band: from coordinates, else from attributes, else by the file behind the array."""
     count = array.sizes["band"]
     gain, offset = _on_band(array, "gain"), _on_band(array, "offset")
     if gain is not None or offset is not None:
         return Radiometry(np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset)
-    divisor = parse_number(array.attrs.get("scale_factor_reflectance"))
-    if divisor > 0:
-        return Radiometry.divided_by(divisor, count)
-    factor, added = parse_number(array.attrs.get("scale_factor")), parse_number(array.attrs.get("add_offset", 0))
-    if factor > 0 and not (factor == 1.0 and added == 0):
-        if added == 0:
-            return Radiometry.divided_by(legible_divisor(factor), count)
-        return Radiometry(np.full(count, factor), np.full(count, added))
-    return Radiometry.unknown(count)
+    divisor = _figures(array, ("scale_factor_reflectance",))
+    if divisor is not None and (divisor > 0).all():
+        same = (divisor == divisor[0]).all()
+        return Radiometry.divided_by(float(divisor[0]), count) if same else Radiometry(1 / divisor, np.zeros(count))
+    gain, offset = _figures(array, ("scale_factor", "scales")), _figures(array, ("add_offset", "offsets"))
+    name = str(array.attrs.get("name") or array.name or "the array")
+    stated, _ = radiometry_of(
+        name, np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset
+    )
+    if stated is not None:
+        return stated
+    if _is_decoded(array):
+        return Radiometry.divided_by(1.0, count)
+    behind = _file_behind(array)
+    return behind[0].radiometry.subset(behind[1]) if behind is not None else Radiometry.unknown(count)
+
+
+def _is_decoded(array: xr.DataArray) -> bool:
+    """Whether xarray or rioxarray has applied gain and offset already, and noted them in the encoding."""
+    return any(key in array.encoding for key in ("scale_factor", "add_offset", "scales", "offsets"))
+
+
+def _figures(array: xr.DataArray, keys: Sequence[str]) -> NDArray[np.float64] | None:
+    """One number per band from the first attribute there is: one for all, one per band left, or one per band of a file.
+
+    None where there is no such attribute, or none that can be understood.
+    """
+    count, numbers = array.sizes["band"], _band_numbers(array)
+    given = next((array.attrs[key] for key in keys if array.attrs.get(key) is not None), None)
+    if given is None:
+        return None
+    figures = np.array([parse_number(value) for value in np.atleast_1d(np.asarray(given)).ravel().tolist()])
+    if figures.size == 1:
+        return np.broadcast_to(figures, count).copy()
+    if numbers is not None and numbers.max() <= figures.size:  # attributes stay as they are when bands are selected
+        return figures[numbers - 1]
+    if figures.size == count:
+        return figures
+    raise SceneError(
+        f"the array has {count} bands and {figures.size} values of {keys[0]}",
+        'give one value per band, or number the bands by the coordinate "band"',
+    )
+
+
+def _mask_of(array: xr.DataArray) -> xr.DataArray | None:
+    """The coordinate `masked` (y, x); None where there is none."""
+    if "masked" not in array.coords or set(array.coords["masked"].dims) != {"y", "x"}:
+        return None
+    mask: xr.DataArray = array.coords["masked"].transpose("y", "x")
+    return mask
+
+
+def _is_file(path: Any) -> bool:
+    try:
+        return isinstance(path, str) and os.path.isfile(path)
+    except ValueError:
+        return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,8 +17,13 @@ from rasterio.windows import Window
 
 from hsiattn.errors import BandError
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
+from hsiattn.scenes.validity import missing
+
+MOST_BANDS = 2**14
+"""No imaging spectrometer has more; damaged files promise any number, and each costs time before a pixel is read."""
 
 
 class SceneSource(ABC):
@@ -38,9 +45,13 @@ class SceneSource(ABC):
     crs, transform
         Coordinate reference system (None where the file has none) and affine transform from (column, row) of a pixel
         corner to map coordinates (`Affine.identity()` where the file has none); rotated ones included.
+    control
+        Ground control points and RPCs of a scene that is not rectified, None where it has none.
     nodata
         Value that marks a missing measurement, None where there is none or it is NaN (NaN and infinities always count
-        as missing).
+        as missing), or where the bands have different ones.
+    nodata_by_band
+        Such values (B,) where the bands have different ones, else None.
     radiometry
         Gain and offset of every band, by which stored values become reflectance.
     block
@@ -60,6 +71,8 @@ class SceneSource(ABC):
     crs: CRS | None
     transform: Affine
     nodata: float | None
+    nodata_by_band: tuple[float | None, ...] | None = None
+    control: GroundControl | None = None
     block: tuple[int, int] = (1, 1)
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -96,6 +109,11 @@ class SceneSource(ABC):
         """
         return self.read(window)[np.asarray(indices, dtype=np.int64)]
 
+    @property
+    def has_mask(self) -> bool:
+        """Whether the file has a mask of its own, see `masked`."""
+        return False
+
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
         """Where a mask of the file itself says that pixels are missing, (h, w); None where the file has no mask.
 
@@ -115,20 +133,45 @@ class SceneSource(ABC):
 
     @property
     def grid(self) -> Grid:
-        """Size, CRS and transform in one value."""
-        return Grid(self.height, self.width, self.crs, self.transform)
+        """Size and georeference in one value."""
+        return Grid(self.height, self.width, self.crs, self.transform, self.control)
 
     @property
     def extent(self) -> Window:
         """The window that covers the whole scene."""
         return Window(0, 0, self.width, self.height)
 
-    def missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """True where a stored value is nodata, NaN or infinite; same shape as `values`."""
-        mask = np.zeros(values.shape, dtype=bool) if values.dtype.kind in "iub" else ~np.isfinite(values)
-        if self.nodata is not None:
-            mask |= values == self.nodata
-        return mask
+    def state_of_files(self) -> list[list[int]]:
+        """Size and time of the last change (ns) of every file on a disk that the scene is read from, in their order.
+
+        Equal states mean that nothing has replaced or cut the scene in between.
+        """
+        return [[state.st_size, state.st_mtime_ns] for state in map(_state_on_disk, self.files) if state is not None]
+
+    def _set_nodata(self, by_band: Sequence[float | None]) -> None:
+        """Set `nodata`, or `nodata_by_band` where the bands differ."""
+        shared = len(set(by_band)) == 1
+        self.nodata = by_band[0] if shared else None
+        self.nodata_by_band = None if shared else tuple(by_band)
+
+    def nodata_of(self, indices: Sequence[int] | None = None) -> list[float | None]:
+        """Nodata value of some bands (0-based), None for all."""
+        by_band = self.nodata_by_band or (self.nodata,) * len(self.bands)
+        return list(by_band) if indices is None else [by_band[i] for i in indices]
+
+    def missing(self, values: NDArray[Any], indices: Sequence[int] | None = None) -> NDArray[np.bool_]:
+        """True where a stored value is nodata, NaN or infinite; same shape as `values`.
+
+        Parameters
+        ----------
+        values
+            (B, …), or (…) of any shape where all bands have one nodata value.
+        indices
+            Bands (0-based) that `values` holds; None for all.
+        """
+        if self.nodata_by_band is None:
+            return np.asarray(missing(values[None], [self.nodata])[0])
+        return missing(values, self.nodata_of(indices))
 
     def with_bands(self, bands: SpectralBands) -> Self:
         """The same pixels with other spectral metadata (from a card, say).
@@ -166,3 +209,17 @@ class SceneSource(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.height}×{self.width} pixels, {self.bands.describe()}>"
+
+
+def _state_on_disk(path: str) -> os.stat_result | None:
+    """Of a file, or of the archive that a GDAL path leads into; None where there is none on a disk."""
+    for prefix in ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/"):
+        path = path.removeprefix(prefix)
+    place = Path(path.strip("{}"))
+    for candidate in (place, *place.parents):
+        try:
+            if candidate.is_file():
+                return candidate.stat()
+        except (OSError, ValueError):
+            return None
+    return None

@@ -17,9 +17,9 @@ from rasterio.errors import RasterioError
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError
-from hsiattn.labels.sidecars import class_tags, palette, write_sidecars
-from hsiattn.outputs import check_output, whole_file
-from hsiattn.raster_tags import kind_tag
+from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.outputs import Output, check_outputs, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 from hsiattn.simulation.covers import CLASSES
 from hsiattn.simulation.landscape import lay_out, pure_pixels
@@ -111,15 +111,20 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
         base.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder {base} cannot be made ({error.strerror})", "choose another folder") from error
-    for path in (scene_path, labels_path):
-        check_output(path, overwrite)
+    outputs = [
+        Output(scene_path, FileKind.SCENE),
+        Output(labels_path, FileKind.LABELS),
+        Output(pam_path(labels_path), FileKind.AUXILIARY, leftover=not labels_path.exists()),
+        Output(style_path(labels_path), FileKind.STYLE, leftover=not labels_path.exists()),
+    ]
+    check_outputs(outputs, overwrite=overwrite)
     scene, labels = simulate_scene(seed=seed)
     with whole_file(scene_path, RasterioError) as temporary:
         _write_scene(temporary, scene)
+    counts = np.bincount(labels.values.ravel(), minlength=max(CLASSES.codes) + 1)[list(CLASSES.codes)]
     with whole_file(labels_path, RasterioError) as temporary:
         _write_labels(temporary, labels)
-    counts = np.bincount(labels.values.ravel(), minlength=max(CLASSES.codes) + 1)[list(CLASSES.codes)]
-    write_sidecars(labels_path, CLASSES, counts.tolist())
+        write_sidecars(temporary, CLASSES, counts.tolist())
     return scene_path, labels_path
 
 
@@ -138,7 +143,7 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
     profile = {"count": len(bands), "dtype": "int16", "nodata": NODATA, "predictor": 2, "interleave": "pixel"}
     with _create(path, source.grid, **profile) as dataset:
         dataset.write(scene.values)
-        dataset.update_tags(**kind_tag("scene"))
+        dataset.update_tags(**{KIND_TAG: FileKind.SCENE.value})
         dataset.scales = [1 / SCALE] * len(bands)
         dataset.units = ["reflectance"] * len(bands)
         for i, (centre, width) in enumerate(zip(bands.wavelength, bands.fwhm, strict=True), start=1):
@@ -151,6 +156,6 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
 def _write_labels(path: Path, labels: xr.DataArray) -> None:
     with _create(path, grid_of(labels), count=1, dtype="uint8", nodata=0) as dataset:
         dataset.write(labels.values.astype(np.uint8), 1)
-        dataset.update_tags(**kind_tag("labels"), **class_tags(CLASSES))
+        dataset.update_tags(**{KIND_TAG: FileKind.LABELS.value, **class_tags(CLASSES)})
         dataset.write_colormap(1, palette(CLASSES))
         dataset.set_band_description(1, "land cover")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,19 @@ from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
 from rasterio.rio.main import main_group
+from rasterio.rpc import RPC
+from rasterio.warp import transform
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 from hsiattn.outputs import check_output
 from hsiattn.scenes import Grid, georeference
+from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 
 CLASSES = ClassTable.from_records(
     [
@@ -335,6 +340,17 @@ def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(
     assert open_labels(tmp_path / "map.img").attrs == classes.to_attrs()
 
 
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+@pytest.mark.parametrize("codes", [(7, 300, 65_535), (3, 5, 70_000)])
+def test_a_map_with_large_codes_is_known_as_ours_and_can_be_replaced(
+    tmp_path: Path, codes: tuple[int, ...], driver: str, name: str
+) -> None:
+    for overwrite in (False, True):
+        write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes), overwrite=overwrite)
+    (tmp_path / name).unlink()
+    write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes))
+
+
 def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:
     classes = ClassTable.from_records(
         [{"code": code, "name": name} for code, name in enumerate(("a,b", "a;b", "c"), 1)]
@@ -493,23 +509,23 @@ def test_a_raster_that_lost_pixels_is_noticed(tmp_path: Path, monkeypatch: pytes
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> None:
     taken = tmp_path / "taken.tif"
-    taken.touch()
-    check_output(taken, overwrite=True)
-    check_output(tmp_path / "new.tif")
+    write_all(taken)
+    check_output(taken, FileKind.LAND_COVER, overwrite=True)
+    check_output(tmp_path / "new.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
-        check_output(taken)
+        check_output(taken, FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="is a folder"):
-        check_output(tmp_path, overwrite=True)
+        check_output(tmp_path, FileKind.LAND_COVER, overwrite=True)
     with pytest.raises(OutputError, match="does not exist"):
-        check_output(tmp_path / "none" / "map.tif")
+        check_output(tmp_path / "none" / "map.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="not a file on a disk"):
-        check_output("/vsimem/map.tif")
+        check_output("/vsimem/map.tif", FileKind.LAND_COVER)
 
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(OutputError, match="cannot be written to"):
-        check_output(tmp_path / "map.tif")
+        check_output(tmp_path / "map.tif", FileKind.LAND_COVER)
 
 
 def test_the_writer_checks_all_its_outputs(tmp_path: Path) -> None:
@@ -611,3 +627,49 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         write_map(predicted(), tmp_path / name / "map.tif")
     assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
+
+
+POINTS = tuple(
+    ControlPoint(row, col, 380_000 + 30 * col + 5 * row, 5_820_000 - 30 * row)
+    for row in (0, HEIGHT) for col in (0, WIDTH)
+)  # fmt: skip
+COEFFICIENTS = RPC(
+    height_off=40, height_scale=500, lat_off=52.5, lat_scale=0.1, long_off=13.3, long_scale=0.1, line_off=150.0,
+    line_scale=150.0, samp_off=135.0, samp_scale=135.0, line_num_coeff=[0, 0.02, -1, 0.01] + [0.0] * 16,
+    line_den_coeff=[1.0] + [0.0] * 19, samp_num_coeff=[0, 1, 0.03, 0.02] + [0.0] * 16,
+    samp_den_coeff=[1.0] + [0.0] * 19,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "COG", "ENVI"])
+@pytest.mark.parametrize(
+    "control", [GroundControl(POINTS, UTM), GroundControl(rpcs=COEFFICIENTS)], ids=["gcps", "rpcs"]
+)
+def test_ground_control_of_a_scene_goes_along_into_its_map(tmp_path, driver, control):
+    path, confidence = tmp_path / "map.img", tmp_path / "confidence.img"
+    write_all(path, crs=None, transform=Affine.identity(), control=control, driver=driver, confidence=confidence)
+    for raster in (path, confidence):
+        with rasterio.open(raster) as dataset:
+            read = GroundControl.of(dataset)
+        expected = control.points
+        if control.points and driver == "ENVI":  # whose geo points are latitudes and longitudes
+            lons, lats = transform(UTM, "EPSG:4326", [p.x for p in expected], [p.y for p in expected])
+            expected = [replace(p, x=x, y=y) for p, x, y in zip(expected, lons, lats, strict=True)]
+            assert f"1.0000, 1.0000, {lats[0]:.8f}, {lons[0]:.8f}" in raster.with_suffix(".hdr").read_text()
+        elif control.points:
+            assert read.crs == control.crs
+        np.testing.assert_allclose(
+            [(p.row, p.col, p.x, p.y) for p in read.points], [(p.row, p.col, p.x, p.y) for p in expected]
+        )
+        if control.rpcs is not None:
+            assert read.rpcs.samp_num_coeff == COEFFICIENTS.samp_num_coeff
+            assert (read.rpcs.line_off, read.rpcs.samp_scale) == (150.0, 135.0)
+
+
+def test_ground_control_survives_a_map_in_memory(tmp_path):
+    codes = xr.DataArray(np.full((20, 30), 1), dims=("y", "x"), attrs=CLASSES.to_attrs())
+    grid = Grid(20, 30, None, Affine.identity(), GroundControl(POINTS, UTM))
+    write_map(georeference(codes, grid)[4:, 5:], tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        read = GroundControl.of(dataset)
+    assert [(p.row, p.col, p.x, p.y) for p in read.points] == [(p.row - 4, p.col - 5, p.x, p.y) for p in POINTS]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
@@ -13,6 +13,7 @@ SIZE = st.integers(1, 40)
 BLOCK = st.tuples(st.integers(1, 50), st.integers(1, 50))
 
 
+@settings(deadline=None)
 @given(height=SIZE, width=SIZE, blocks=st.lists(BLOCK, min_size=1, max_size=3), pixels=st.integers(1, 500))
 def test_every_pixel_lies_in_one_window_and_none_is_too_large(height, width, blocks, pixels):
     covered = np.zeros((height, width), int)
@@ -22,6 +23,7 @@ def test_every_pixel_lies_in_one_window_and_none_is_too_large(height, width, blo
     assert (covered == 1).all()
 
 
+@settings(deadline=None)
 @given(height=SIZE, width=SIZE, block=st.tuples(st.integers(1, 8), st.integers(1, 8)))
 def test_no_block_is_divided_where_a_window_has_room_for_one(height, width, block):
     rows, columns = block
