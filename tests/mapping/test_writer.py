@@ -512,7 +512,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> N
     write_all(taken)
     check_output(taken, FileKind.LAND_COVER, overwrite=True)
     check_output(tmp_path / "new.tif", FileKind.LAND_COVER)
-    with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
+    with pytest.raises(OutputError, match=r"exists already.*overwrite=True"):
         check_output(taken, FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="is a folder"):
         check_output(tmp_path, FileKind.LAND_COVER, overwrite=True)
@@ -617,7 +617,7 @@ def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None
 def test_an_existing_map_is_not_touched_without_overwrite(tmp_path: Path) -> None:
     write_map(predicted(), tmp_path / "map.tif")
     before = everything_in(tmp_path)
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         write_map(predicted(), tmp_path / "map.tif")
     assert everything_in(tmp_path) == before
 
