@@ -433,5 +433,6 @@ def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs)
 
 def _other_map(target: Path) -> bool:
     """Whether another map of ours has the same style file."""
-    others = target.parent.glob(f"{glob.escape(target.stem)}.*")
-    return any(other != target and other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)
+    beside = target.parent.glob(f"{glob.escape(target.stem)}.*")
+    others = (file for file in beside if file != target and file.suffix.lower() != ".hdr")  # a header alone is no map
+    return any(other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)
