@@ -17,6 +17,7 @@ from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.alignment import TOLERANCE
+from hsiattn.scenes.envi_header import find_header
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
@@ -47,9 +48,9 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
         rotated grid); CRS, transform and ground control points in `spatial_ref`. Nodata is the attribute `_FillValue`
         (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
         "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
-        to give reflectance (absent where 1); where one number does not do, reflectance is value × `gain` + `offset`,
+        to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain` + `offset`,
         coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that pixels are
-        missing (absent where there is no mask). `name` is the path.
+        missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
 
     Raises
     ------
@@ -70,10 +71,12 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         coords["nodata"] = ("band", np.array(source.nodata_by_band, dtype=np.float64))  # None becomes NaN
     if (scale := source.radiometry.scale) is None:
         coords |= {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
-    elif scale != 1.0:
+    elif source.radiometry.stated:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
         coords["masked"] = xr.Variable(("y", "x"), _lazily(_WindowedMask(source)))
+    if source.notes:
+        attrs["notes"] = list(source.notes)
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -133,7 +136,9 @@ class ArraySource(SceneSource):
         self.control = grid.control
         self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
-        self.files = tuple(str(path) for path in (self.name, array.encoding.get("source")) if _is_file(path))
+        self.files = _files_of(self.name, array.encoding.get("source"))
+        notes = array.attrs.get("notes", ())
+        self.notes = tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
         self._mask = _mask_of(array, grid)
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -419,6 +424,18 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
 def _lazily(array: BackendArray) -> Any:
     """What xarray reads only when values are asked for."""
     return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))  # type: ignore[arg-type]
+
+
+def _files_of(*paths: Any) -> tuple[str, ...]:
+    """Those paths that are files, with the header and the sidecars beside them."""
+    found: dict[str, None] = {}
+    for path in paths:
+        if not _is_file(path):
+            continue
+        header = find_header(Path(path))
+        beside = [f"{path}{suffix}" for suffix in (".aux.xml", ".msk")]
+        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *filter(_is_file, beside)])
+    return tuple(found)
 
 
 def _is_file(path: Any) -> bool:

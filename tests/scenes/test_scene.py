@@ -374,3 +374,18 @@ def test_a_mask_of_a_file_that_lies_elsewhere_is_none(masked_tiff):
     array = rioxarray.open_rasterio(masked_tiff)
     moved = as_source(array.rio.write_transform(NORTH_UP @ Affine.translation(40, 40)).drop_vars(["x", "y"]))
     assert not moved.has_mask
+
+
+def test_what_was_odd_about_a_file_and_which_files_it_has_are_known_of_its_array(tmp_path, cube):
+    path = tmp_path / "scene.img"
+    with rasterio.open(
+        path, "w", driver="ENVI", width=11, height=9, count=6, dtype="int16", crs="EPSG:32633", transform=NORTH_UP
+    ) as dataset:
+        dataset.write(cube)
+    with path.open("ab") as stream:
+        stream.write(b"rest")
+    source = open_source(path)
+    back = as_source(open_scene(path).isel(band=slice(2, 4)))
+    assert "longer than its header says" in back.notes[0]
+    assert back.notes == source.notes
+    assert set(back.files) == set(source.files) == {str(file) for file in tmp_path.iterdir()}
