@@ -48,9 +48,9 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
         rotated grid); CRS, transform and ground control points in `spatial_ref`. Nodata is the attribute `_FillValue`
         (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
         "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
-        to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain` + `offset`,
-        coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that pixels are
-        missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
+        to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain`
+        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that
+        pixels are missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
 
     Raises
     ------
