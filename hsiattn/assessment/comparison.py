@@ -24,7 +24,6 @@ from hsiattn.assessment.joint_counts import JointCounts
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
-from hsiattn.labels.legends import LAND_COVER
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache
@@ -145,7 +144,7 @@ def _check_sides(mapped: Codes, truth: Codes) -> None:
         return
     if _is_same_file(mapped.name, truth.name):
         raise AssessmentError(f"{mapped.name} is given as map and as reference", "give the labels as reference")
-    if truth.kind == LAND_COVER and mapped.kind != LAND_COVER:
+    if truth.kind == "land-cover" and mapped.kind != "land-cover":
         raise AssessmentError(
             f"the reference {truth.name} is a map made by hsiattn, {mapped.name} is none: they seem to be swapped",
             "give the map first and the labels as reference",
@@ -297,7 +296,7 @@ def _normal(name: str) -> str:
 def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
     """Sentences on a comparison that is likely not what was meant."""
     notes = [*mapped.notes, *truth.notes]
-    both = [raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == LAND_COVER]
+    both = [raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == "land-cover"]
     if len(both) == 2:
         notes.append(
             f"the reference {truth.name} is itself a map made by hsiattn: the figures say how far two maps agree, not "

@@ -90,7 +90,8 @@ def describe_model(path: str) -> dict[str, Any]:
 def describe_map(path: str) -> dict[str, Any] | None:
     """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
     from hsiattn.errors import SceneError
-    from hsiattn.labels.legends import CLASSES_TAG, LABELS, LAND_COVER, legend_of
+    from hsiattn.labels.legends import legend_of
+    from hsiattn.raster_tags import CLASSES
     from hsiattn.scenes.geotiff import open_raster
 
     try:
@@ -98,7 +99,7 @@ def describe_map(path: str) -> dict[str, Any] | None:
             if dataset.dtypes not in (("uint8",), ("uint16",)):
                 return None
             legend = legend_of(dataset)
-            if not (legend.names or legend.codes or legend.kind in (LAND_COVER, LABELS)):
+            if not (legend.names or legend.codes or legend.kind in ("land-cover", "labels")):
                 return None
             tags = {name: value for name, value in dataset.tags().items() if name.startswith("HSIATTN_")}
             grid = describe_grid(dataset.width, dataset.height, dataset.crs, dataset.transform, dataset.nodata)
@@ -113,13 +114,13 @@ def describe_map(path: str) -> dict[str, Any] | None:
         if (value := values.get(record["code"], record["code"])) < len(counts)
     ]
     return {
-        "kind": "map" if legend.kind == LAND_COVER else "labels",
+        "kind": "map" if legend.kind == "land-cover" else "labels",
         "path": path,
         **grid,
         "type": dtype,
         "classes": classes,
         "unclassified": int(counts[0]),
-        "tags": {name: value for name, value in tags.items() if name != CLASSES_TAG},
+        "tags": {name: value for name, value in tags.items() if name != CLASSES},
         **(
             {"note": "it came away from its table of codes, without which its values mean nothing"}
             if legend.lost

@@ -25,23 +25,28 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from hsiattn.classes import (
+    MAX_CODE,
+    MAX_VALUE,
     UNLABELLED,
     ClassTable,
     Color,
     LandCoverClass,
     distinct_color,
+    distinct_names,
     parse_attributes,
     parse_color,
 )
 from hsiattn.errors import LabelError
-from hsiattn.labels.sidecars import CODE_COLUMN, COLUMN_NAMES, FieldType, FieldUsage
+from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
+from hsiattn.raster_tags import CLASSES, KIND
 from hsiattn.scenes.geotiff import open_raster
 
-CLASSES_TAG = "HSIATTN_CLASSES"
-KIND_TAG = "HSIATTN_KIND"
-LAND_COVER, LABELS, SPLIT, CONFIDENCE, PROBABILITIES = "land-cover", "labels", "split", "confidence", "probabilities"
+_OWN_COLUMNS = ("Value", "Count", "Class", "R", "G", "B", "A", CODE_COLUMN)
+"""Columns of an attribute table of ours whose pixel values are not the codes."""
 
-LARGEST_CODE = 2**31 - 1
+_KIND_IN_HEADER = "hsiattn_kind"
+"""What GDAL makes of the entry `hsiattn kind` of an ENVI header."""
+
 _MOST_VALUES = 2**16
 """Values that one row of an attribute table may stand for, and rows that are read."""
 
@@ -75,22 +80,20 @@ class Legend:
 
         Only where nothing else says which classes there are, the palette does; GDAL fills it up with black to 256.
         """
-        wanted = {value for value in {*self.names, *self.codes, *values} if UNLABELLED < value <= LARGEST_CODE}
+        values = set(values)
+        wanted = {value for value in {*self.names, *self.codes, *values} if UNLABELLED < value <= MAX_CODE}
         if not wanted:
             painted = [value for value, color in self.colors.items() if color != (0, 0, 0)]
             wanted = {value for value in self.colors if UNLABELLED < value <= max(painted, default=UNLABELLED)}
         if not wanted:
             return None
-        classes: list[LandCoverClass] = []
-        taken: set[str] = set()
+        if len(wanted) > MAX_VALUE:  # an attribute table for all values there may be, say
+            wanted &= set(values)
+        classes = []
         for position, value in enumerate(sorted(wanted)):
-            code = self.codes.get(value, value)
-            name = self.names.get(value) or f"class {code}"
-            name = f"{name} ({code})" if name in taken else name
-            taken.add(name)
-            color = self.colors.get(value, distinct_color(position))
-            classes.append(LandCoverClass(code, name, color, self.attributes.get(value, ())))
-        return ClassTable(tuple(classes))
+            code, color = self.codes.get(value, value), self.colors.get(value, distinct_color(position))
+            classes.append(LandCoverClass(code, self.names.get(value, ""), color, self.attributes.get(value, ())))
+        return distinct_names(classes) if classes else None
 
     def renumbered(self, changes: Mapping[int, int]) -> Legend:
         """The legend of the same raster after its pixel values changed; a value that becomes 0 is none of a class."""
@@ -129,20 +132,23 @@ def legend_of(dataset: Any) -> Legend:
     What the class table in the tags, else the attribute table, leaves open, category names and palette fill.
     """
     tags = dataset.tags()
-    kind = tags.get(KIND_TAG) or _kind_of_older(dataset, tags)
-    own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
+    older = _kind_of_older(dataset, tags)
+    kind = tags.get(KIND) or older
+    own = _classes_in_tags(tags.get(CLASSES, ""))
     if own is not None:
-        return replace(own, kind=kind or LAND_COVER)
+        return replace(own, kind=kind or "labels")
+    header = dataset.tags(ns="ENVI")
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
     colors = _palette(dataset)
-    codes: Mapping[int, int] = {}
+    codes: Mapping[int, int] = _codes_in_header(header)
     if table is not None:
         names |= table.names()
         colors |= table.colors()
         if kind is not None or table.is_ours:
             codes = table.codes()
-    return Legend(names, colors, codes, kind=kind, lost=kind == LAND_COVER and not codes)
+    lost = KIND not in tags and older == "land-cover" and not codes
+    return Legend(names, colors, codes, kind=kind or header.get(_KIND_IN_HEADER), lost=lost)
 
 
 # -- rasters of ours ---------------------------------------------------------------------------------------------------
@@ -153,8 +159,8 @@ def _kind_of_older(dataset: Any, tags: Mapping[str, str]) -> str | None:
     if not ("HSIATTN_MODEL_SHA256" in tags or tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn ")):
         return None
     if dataset.dtypes[0].startswith("float"):
-        return CONFIDENCE if dataset.count == 1 else PROBABILITIES
-    return LAND_COVER
+        return "confidence" if dataset.count == 1 else "probabilities"
+    return "land-cover"
 
 
 def _classes_in_tags(text: str) -> Legend | None:
@@ -162,7 +168,7 @@ def _classes_in_tags(text: str) -> Legend | None:
     try:
         records = json.loads(text) if text else None
         rows = [(int(record["value"]), int(record["code"]), record) for record in records or ()]
-        if not rows or not all(value > 0 and 0 < code <= LARGEST_CODE for value, code, _ in rows):
+        if not rows or not all(value > 0 and 0 < code <= MAX_CODE for value, code, _ in rows):
             return None
         return Legend(
             names={value: str(record["name"]) for value, _, record in rows if record.get("name")},
@@ -172,6 +178,15 @@ def _classes_in_tags(text: str) -> Legend | None:
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, LabelError):
         return None
+
+
+def _codes_in_header(header: Mapping[str, str]) -> dict[int, int]:
+    """Codes by pixel value in an ENVI header of ours; empty where there are none: the pixel values are the codes."""
+    if _KIND_IN_HEADER not in header:
+        return {}
+    listed = [text.strip() for text in header.get("class_codes", "").strip("{} ").split(",")]
+    codes = {value: int(text) for value, text in enumerate(listed) if text.isdecimal() and len(text) < 11}
+    return {value: code for value, code in codes.items() if 0 < code <= MAX_CODE and value > 0}
 
 
 # -- what GDAL knows ---------------------------------------------------------------------------------------------------
@@ -267,7 +282,7 @@ class _AttributeTable:
     @property
     def is_ours(self) -> bool:
         """Whether its columns are those of the tables that this package writes."""
-        return tuple(name for name, _, _ in self.fields) == COLUMN_NAMES
+        return tuple(name for name, _, _ in self.fields) == _OWN_COLUMNS
 
     def names(self) -> dict[int, str]:
         """Class names by pixel value."""
@@ -295,7 +310,7 @@ class _AttributeTable:
         """Codes of the reference data by pixel value, in a table of ours."""
         at = _column(self.fields, None, (CODE_COLUMN.lower(),))
         numbers = {value: _number(cells, at) for value, cells in self.rows}
-        return {value: int(code) for value, code in numbers.items() if 0 < code <= LARGEST_CODE and value > 0}
+        return {value: int(code) for value, code in numbers.items() if 0 < code <= MAX_CODE and value > 0}
 
 
 _COLOR_FIELDS = (
@@ -328,6 +343,6 @@ def _attribute(text: str, name: str) -> float:
 
 def _whole_numbers(low: float, high: float) -> range:
     """The whole numbers from `low` to `high`, both included; none where they are unknown, broken or too many."""
-    if not -LARGEST_CODE <= low <= high <= LARGEST_CODE or high - low >= _MOST_VALUES:
+    if not -MAX_CODE <= low <= high <= MAX_CODE or high - low >= _MOST_VALUES:
         return range(0)
     return range(math.ceil(low), math.floor(high) + 1)

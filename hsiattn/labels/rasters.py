@@ -16,10 +16,9 @@ from rasterio.windows import Window
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.legends import LABELS, LAND_COVER, LARGEST_CODE
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
@@ -82,7 +81,7 @@ class LabelRaster:
         self.grid, self.block = self._file.grid, self._file.block
         legend = self._file.legend
         self.kind = legend.kind
-        if legend.kind not in (None, LAND_COVER, LABELS):
+        if legend.kind not in (None, "land-cover", "labels"):
             raise LabelError(f"{path} is a raster of {legend.kind}, not of class codes", "give the map or the labels")
         if legend.lost:
             raise LabelError(
@@ -199,7 +198,7 @@ class LabelRaster:
     ) -> NDArray[np.int64]:
         """Codes of stored values; broken ones are refused or, where not `strict`, become -1."""
         blank = self._is_blank(values) if missing is None else self._is_blank(values) | missing
-        low, high = (UNLABELLED, LARGEST_CODE)
+        low, high = (UNLABELLED, MAX_CODE)
         broken = (values < low) | (values > high)
         if values.dtype.kind == "f":
             broken |= values != np.rint(values)
@@ -252,7 +251,7 @@ class LabelRaster:
                 f"{self.name} holds a class 0 and a class {value:g}, the code that 0 would get as 0 means unclassified",
                 "number the classes from 1",
             )
-        if value > LARGEST_CODE:
+        if value > MAX_CODE:
             return LabelError(f"{self.name} holds the code {value:g}", "number the classes below 2 147 483 648")
         return LabelError(
             f"{self.name} holds the value {value:g}, which its own class table does not list",

@@ -51,8 +51,6 @@ _COLUMNS = (
     ("B", FieldType.INTEGER, FieldUsage.BLUE),
     ("A", FieldType.INTEGER, FieldUsage.ALPHA),
 )
-COLUMN_NAMES = tuple(name for name, _, _ in _COLUMNS)
-"""Columns of the attribute tables of this package, in order."""
 
 
 def pam_path(path: str | os.PathLike[str]) -> Path:

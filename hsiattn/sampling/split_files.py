@@ -14,7 +14,6 @@ from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
 from hsiattn.labels.label_files import is_remote, open_label_file
-from hsiattn.labels.legends import SPLIT
 from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
@@ -50,7 +49,7 @@ class SplitRaster:
         except HsiattnError as error:
             raise LabelError(f"{path} is not a split raster", _REMEDY) from error
         kind = self._file.legend.kind
-        if kind not in (None, SPLIT):
+        if kind not in (None, "split"):
             raise LabelError(f"{path} is not a split raster but one of {kind}", _REMEDY)
         self.grid, self.block = self._file.grid, self._file.block
 

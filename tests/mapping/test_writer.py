@@ -307,6 +307,16 @@ def test_an_envi_map_without_its_sidecars_names_its_classes_in_the_header(tmp_pa
     np.testing.assert_array_equal(colors[list(CLASSES.codes)], CLASSES.colors)
 
 
+def test_an_envi_map_without_its_sidecars_opens_with_the_codes_of_its_header(tmp_path: Path) -> None:
+    for name, codes in (("small", (1, 10, 14)), ("large", (3, 70_000, 2**31 - 1))):
+        classes = ClassTable.from_codes(codes)
+        write_all(tmp_path / f"{name}.img", driver="ENVI", classes=classes)
+        (tmp_path / f"{name}.img.aux.xml").unlink()
+        labels = open_labels(tmp_path / f"{name}.img")
+        np.testing.assert_array_equal(labels.values, classes.to_codes(INDICES))
+        assert labels.attrs == classes.to_attrs()
+
+
 def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(tmp_path: Path) -> None:
     classes = ClassTable.from_codes([7, 300, 65_535])
     write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
