@@ -30,7 +30,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
 from hsiattn.networks import SpectralSpatialNetwork, create_network
 from hsiattn.outputs import check_output, whole_file
-from hsiattn.preparation import Preparation
+from hsiattn.preparation import Preparation, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 
 FORMAT_VERSION = 2
@@ -41,7 +41,7 @@ FORMAT_VERSION = 2
 
 SUFFIX = ".hsiattn"
 _FORMAT = "hsiattn model"
-_WEIGHTS, _PREPARATION = "network.", "preparation."
+_WEIGHTS, _PREPARATION, _DOMAIN = "network.", "preparation.", "domain."
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,8 @@ class Bundle:
         Time in UTC, ISO 8601.
     temperature
         By which the network's logits are divided before their softmax gives probabilities.
+    domain
+        What the training scene looked like; None where the model keeps nothing of it, as those of older versions.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -93,6 +95,7 @@ class Bundle:
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""
     temperature: float = 1.0
+    domain: TrainingDomain | None = None
     digest: str = ""
 
     @property
@@ -134,6 +137,7 @@ class Bundle:
             "accuracy": self.accuracy,
             "training": self.training,
             "temperature": self.temperature,
+            "domain": self.domain.to_dict() if self.domain is not None else None,
             "data": self.data,
             "versions": self.versions,
         }
@@ -153,6 +157,8 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    of_domain = bundle.domain.to_arrays() if bundle.domain is not None else {}
+    tensors |= {_DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
     try:
         _check_finite(tensors)
         _temperature(bundle.temperature)
@@ -273,6 +279,8 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     network = create_network(**header["network"])
     network.load_state_dict(_under(_WEIGHTS, tensors))
     arrays = {name: tensor.numpy() for name, tensor in _under(_PREPARATION, tensors).items()}
+    of_domain = {name: tensor.numpy() for name, tensor in _under(_DOMAIN, tensors).items()}
+    record = header.get("domain")
     return Bundle(
         network=network.eval(),
         arguments=header["network"],
@@ -287,6 +295,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         versions=header["versions"],
         created=header["created"],
         temperature=_temperature(header.get("temperature", 1.0)),
+        domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
         digest=digest,
     )
 

@@ -27,7 +27,7 @@ from hsiattn.sampling import (
     Split,
     connected_fields,
 )
-from hsiattn.scenes import as_source
+from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.training.callbacks import Listener
 from hsiattn.training.modelling import make_model
@@ -145,21 +145,43 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         self._take(model.bundle)
         return self
 
-    def predict(self, scene: Scene, *, smoothing: int = 0) -> xr.Dataset:
+    def predict(
+        self, scene: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+    ) -> xr.Dataset:
         """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1.
+
+        The confidence of pixels that look like nothing in the training scene is divided by their distance from it.
 
         Parameters
         ----------
         smoothing
             Steps by which class probabilities are smoothed between neighbours whose spectra are alike; 0 for none.
-        """
-        return predict_array(self._fitted(), as_source(scene), smoothing=smoothing, device=self.device)
+        scale
+            Number by which the scene's values are divided to give reflectance, whatever the scene says; None to believe
+            the scene.
+        force
+            Map a scene even if it looks like nothing the model was trained on.
 
-    def predict_proba(self, scene: Scene, *, smoothing: int = 0) -> xr.DataArray:
-        """Class probabilities (class, y, x) of a scene, float32, NaN without data; `smoothing` as in `predict`."""
-        predicted = predict_array(
-            self._fitted(), as_source(scene), probabilities=True, smoothing=smoothing, device=self.device
+        Raises
+        ------
+        DomainError
+            Most of the scene looks like nothing in the training scene, or its values are 10, 100, … times what they
+            should be, and there is no `force`; the message names the factor.
+        HsiattnError
+            The kind says what is wrong; see `predict_array`.
+        """
+        return predict_array(
+            self._fitted(), _source(scene, scale), smoothing=smoothing, force=force, device=self.device
         )
+
+    def predict_proba(
+        self, scene: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+    ) -> xr.DataArray:
+        """Class probabilities (class, y, x) of a scene, float32, NaN without data; arguments as in `predict`."""
+        predicted = predict_array(
+            self._fitted(), _source(scene, scale), probabilities=True, smoothing=smoothing, force=force,
+            device=self.device,
+        )  # fmt: skip
         return predicted["probabilities"]
 
     def write_land_cover(
@@ -168,6 +190,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         path: str | Path,
         *,
         resume: bool = False,
+        scale: float | None = None,
+        force: bool = False,
         execution: Execution | None = None,
         progress: Progress | None = None,
         **outputs: Any,
@@ -178,6 +202,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         ----------
         path
             The map.
+        scale, force
+            As in `predict`.
         resume, progress
             See `classify_scene`.
         execution
@@ -193,8 +219,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
         return classify_scene(
-            self._fitted(), as_source(scene), wanted, resume=resume, execution=execution, progress=progress
-        )
+            self._fitted(), _source(scene, scale), wanted, resume=resume, force=force, execution=execution,
+            progress=progress,
+        )  # fmt: skip
 
     def score(self, scene: Scene, labels: xr.DataArray) -> float:
         """Overall accuracy of `predict` on all labelled pixels; these may include the training pixels."""
@@ -259,3 +286,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         raise SplitError(
             f"there is no split {self.split!r}", "give blocks, polygons, random, none, a splitter or an array of roles"
         )
+
+
+def _source(scene: Scene, scale: float | None) -> SceneSource:
+    """The windows of a scene, with the caller's scale where there is one."""
+    source = as_source(scene)
+    return source if scale is None else source.with_radiometry(Radiometry.divided_by(scale, len(source.bands)))

@@ -38,6 +38,10 @@ class BandError(HsiattnError):
     """The bands of a scene do not fit those that are asked for."""
 
 
+class DomainError(HsiattnError):
+    """A scene looks like nothing that the model was trained on: another sensor, unit or scale."""
+
+
 class GridError(HsiattnError):
     """Two rasters that should lie on the same grid differ in size, transform or CRS."""
 

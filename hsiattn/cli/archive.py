@@ -24,6 +24,7 @@ from hsiattn.cli.mapping import (
     is_remote,
     map_name,
     map_scene,
+    open_scene,
 )
 from hsiattn.errors import OutputError, SceneError
 
@@ -198,9 +199,7 @@ def attempt(order: Order, models: Models, request: Request, title: str) -> dict[
 
 def classify_one(order: Order, models: Models, request: Request, title: str) -> dict[str, Any]:
     """Map a scene, unless its map is there and `--resume` is given."""
-    from hsiattn.scenes import open_source
-
-    source = open_source(order.scene, request.key)
+    source = open_scene(order.scene, request)
     bundle = models.fitting(source)
     if request.resume and is_mapped(order.targets, bundle, request.smooth):
         return left_alone(order.scene, order.targets)

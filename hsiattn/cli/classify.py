@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--confidence", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
-    help="Also write how sure the class is, 0 to 1; default path: <map>_confidence.tif.",
+    help="Also write how sure the class is, 0 to 1, divided by how far a pixel lies outside of what the model was "
+    "trained on; default path: <map>_confidence.tif.",
 )  # fmt: skip
 @click.option(
     "--confidence-kind", type=click.Choice(["max", "margin", "entropy"]),
@@ -48,6 +49,15 @@ if TYPE_CHECKING:
     "--smooth", type=click.IntRange(0), default=0, show_default=True, metavar="N",
     help="Smooth class probabilities in N steps between neighbours whose spectra are alike, each a pixel farther; "
     "edges stay. 2 evens out single pixels, 0 is off.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
+    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
+)  # fmt: skip
+@click.option(
+    "--force", is_flag=True,
+    help="Map a scene even if most of a sample looks like nothing in the model's training scene, or if some bands hold "
+    "no data at all.",
 )  # fmt: skip
 @options.driver
 @options.creation_options
@@ -84,6 +94,10 @@ def classify(
     The map has the scene's grid, a palette and class names; 0 is unclassified: missing pixels, and those outside
     --mask. It appears under its name when it is whole; after an interruption --resume goes on where it stopped.
 
+    Before that a sample of the scene is compared with what the model was trained on. Values 10, 100, … times what they
+    should be, a scene that looks like nothing in the training scene, and bands without any data are refused with
+    status 1; --force maps all the same.
+
     With --out-dir every path or pattern is a scene. One that cannot be mapped does not stop the others; the exit status
     is then 1.
 
@@ -118,6 +132,8 @@ def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None,
         raise click.UsageError("--confidence-kind has no effect without --confidence")
     if labels is not None and request.model is not None:
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
+    if labels is not None and request.scale is not None:
+        raise click.UsageError("--scale is for a scene that a model did not train on: leave it out with --labels")
     if labels is not None and request.resume:
         raise click.UsageError("--resume goes on with a map, not with --labels: name the trained model with -m")
     if out_dir is None:
@@ -160,9 +176,7 @@ def classify_one(
         outputs.refuse_existing([*targets, trained], request.overwrite)
     for path in targets:
         options.check_suffix(path, "raster")
-    from hsiattn.scenes import open_source
-
-    source = open_source(scene, request.key)
+    source = mapping.open_scene(scene, request)
     if labels is not None and trained is not None:
         options.use_threads(request.threads)
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training

@@ -50,6 +50,8 @@ class Request:
     precision: Precision | None
     resume: bool
     overwrite: bool
+    scale: float | None = None
+    force: bool = False
 
     def outputs(self, targets: Targets) -> Outputs:
         """What is written for one scene."""
@@ -148,12 +150,28 @@ def map_scene(
         with outputs.libraries_silenced(), mapping_progress(title) as progress:
             return classify_scene(
                 bundle, source, request.outputs(targets), mask=mask, part=part, resume=request.resume,
-                execution=request.execution, progress=progress,
+                force=request.force, execution=request.execution, progress=progress,
             )  # fmt: skip
     except (ClusterError, OutputError) as error:
         if begun_at(targets) in (None, begun) or "resume=" in error.remedy:
             raise
         raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, resume=True goes on") from error
+
+
+def open_scene(path: str, request: Request) -> SceneSource:
+    """A scene, with the scale that the request says.
+
+    Raises
+    ------
+    SceneError
+        It cannot be opened.
+    """
+    from hsiattn.scenes import Radiometry, open_source
+
+    source = open_source(path, request.key)
+    if request.scale is None:
+        return source
+    return source.with_radiometry(Radiometry.divided_by(request.scale, len(source.bands)))
 
 
 def begun_at(targets: Targets) -> int | None:

@@ -79,6 +79,13 @@ def _finite(ctx: click.Context, param: click.Parameter, numbers: tuple[float, ..
     return numbers
 
 
+def finite(ctx: click.Context, param: click.Parameter, number: float | None) -> float | None:
+    """Callback of options that take a number: refuses infinity and NaN."""
+    if number is not None and not math.isfinite(number):
+        raise click.BadParameter("give a finite number", ctx=ctx, param=param)
+    return number
+
+
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
 scene_argument = click.argument("scene", metavar="SCENE")
 key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")

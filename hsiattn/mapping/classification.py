@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,17 @@ from rasterio.windows import Window
 
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision
-from hsiattn.errors import GridError, OutputError
+from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import check_kind
 from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.results import WindowResult
+from hsiattn.mapping.scene_check import check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
-from hsiattn.scenes import SceneSource, find_band_match
+from hsiattn.scenes import SceneSource
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,8 +46,10 @@ class MappingRecord:
         Windows that an earlier run had finished.
     counts, unclassified
         Pixels of every class by its name, and of none.
+    unscored
+        Of the unclassified ones, those that hold data but got no finite score from the network.
     messages
-        What the user should know.
+        What the user should know: by which rule the scene's bands were matched, what a sample of its pixels looks like.
     seconds
         From the call to the closed file.
     seconds_reading, seconds_preparing, seconds_computing
@@ -59,6 +63,7 @@ class MappingRecord:
     resumed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     unclassified: int = 0
+    unscored: int = 0
     messages: list[str] = field(default_factory=list)
     seconds: float = 0.0
     seconds_reading: float = 0.0
@@ -79,6 +84,7 @@ def classify_scene(
     mask: Mask | None = None,
     part: Window | None = None,
     resume: bool = False,
+    force: bool = False,
     execution: Execution | None = None,
     progress: Progress | None = None,
 ) -> MappingRecord:
@@ -96,6 +102,8 @@ def classify_scene(
     resume
         Go on with an interrupted map of that path, if there is one. Without, an interrupted map is refused, unless it
         may be overwritten.
+    force
+        Map a scene that looks like nothing the model was trained on, or of which no pixel can be classified.
 
     Raises
     ------
@@ -105,19 +113,22 @@ def classify_scene(
         Workers cannot be started or reached.
     DeviceError, TrainingError
         A window does not fit the GPU, or there is no such device.
+    DomainError
+        Most of a sample of the scene looks like nothing in the training scene, see `check_scene`, or no pixel gets a
+        finite score; not with `force`.
     GridError
-        The mask has another size than the scene, or the part lies outside of it.
+        The mask has another size than the scene, or leaves no pixel; or the part lies outside of the scene.
     OutputError
         An output exists already or cannot be written; or what is to be resumed was another map.
     RecipeError
         Smoothing is asked for, and the model offers no guide to smooth by.
     SceneError
-        The scene is smaller than the patch, or cannot be read.
+        The scene is smaller than the patch, or cannot be read; or, without `force`, no pixel can be classified because
+        some bands hold no data. A scene that holds no data in any band gives an empty map.
     """
     began = time.monotonic()
     execution = execution or Execution()
     area = _area(source, part)
-    writer = outputs.writer(bundle, source, area)
     classifier = WindowClassifier(
         bundle,
         source,
@@ -130,7 +141,10 @@ def classify_scene(
         cache=Memory.within(execution.ram).cache_for(source),
         smoothing=outputs.smoothing,
     )
-    notes = [*_notes(bundle, source), *writer.notes]
+    wanted = classifier.allowed if mask is not None else None
+    check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
+    writer = outputs.writer(bundle, source, area, check.tags)
+    notes = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
     record = MappingRecord(int(area.height) * int(area.width), messages=notes)
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
@@ -141,10 +155,14 @@ def classify_scene(
         clock = time.monotonic()
         with writer:
             write_from_journal(writer, journal, classifier.plan)
+            _check_not_empty(writer.counts, journal, classifier, force)
         journal.remove()
         record.seconds_writing += time.monotonic() - clock
         if journal.missing:
             record.messages.append(f"{journal.missing} pixels hold no data (nodata, NaN or infinite) and stay 0")
+        if journal.unscored:
+            record.messages.append(_without_score(journal.unscored))
+        record.unscored = journal.unscored
     record.unclassified = int(writer.counts[0])
     record.counts = dict(zip(bundle.classes.names, writer.counts[1:].tolist(), strict=True))
     record.seconds = time.monotonic() - began
@@ -158,6 +176,7 @@ def predict_array(
     mask: NDArray[np.bool_] | None = None,
     probabilities: bool = False,
     smoothing: int = 0,
+    force: bool = False,
     device: str = "auto",
     precision: Precision | None = None,
     progress: Progress | None = None,
@@ -172,18 +191,27 @@ def predict_array(
         Whether those of all classes are wanted.
     smoothing
         Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
+    force
+        Map a scene that looks like nothing the model was trained on.
 
     Returns
     -------
     xarray.Dataset
         `land_cover` (y, x) original codes, 0 = unclassified, with the class table in its attributes; `confidence`
-        (y, x) float32, the highest class probability, NaN where unclassified; with `probabilities`, also that variable
+        (y, x) float32, the highest class probability, divided by the distance from the training scene where that
+        exceeds 1 (see `TrainingDomain`), NaN where unclassified; with `probabilities`, also that variable
         (class, y, x) with the class names as coordinate. CRS and transform are the scene's.
 
     Raises
     ------
-    BandError, GridError, RecipeError, SceneError
+    BandError, DomainError, GridError, RecipeError, SceneError
         As in `classify_scene`.
+
+    Warns
+    -----
+    UserWarning
+        Bands were matched by count alone, many sampled pixels look like nothing in the training scene, or pixels got no
+        finite score.
     """
     import xarray as xr
 
@@ -202,10 +230,13 @@ def predict_array(
         precision=precision,
         smoothing=smoothing,
     )
+    check = check_scene(bundle, source, wanted=classifier.allowed if mask is not None else None).insist(force)
+    for concern in check.concerns:
+        warnings.warn(concern, stacklevel=3)
     codes = np.zeros((grid.height, grid.width), dtype=np.int32)
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)
     of_classes = np.full((len(bundle.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
-    counter = _Counter(plan, (), progress)
+    counter, unscored = _Counter(plan, (), progress), 0
     with classifier.ready():
         for result in execution.run(classifier, range(len(plan))):
             place = result.window.toslices()
@@ -213,7 +244,10 @@ def predict_array(
             likeliest[place] = result.confidence
             if of_classes is not None:
                 of_classes[(slice(None), *place)] = result.probabilities
+            unscored += result.unscored
             counter.add(result)
+    if unscored:
+        warnings.warn(_without_score(unscored), stacklevel=3)
     land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **bundle.classes.to_attrs()})
     variables = {
         "land_cover": georeference(land_cover, grid),
@@ -222,7 +256,14 @@ def predict_array(
     if of_classes is not None:
         stack = xr.DataArray(of_classes, dims=("class", "y", "x"), coords={"class": list(bundle.classes.names)})
         variables["probabilities"] = georeference(stack, grid)
-    return xr.Dataset(variables, attrs={"model_sha256": bundle.digest, "patch_size": bundle.patch_size})
+    return xr.Dataset(
+        variables, attrs={"model_sha256": bundle.digest, "patch_size": bundle.patch_size, **_as_attributes(check.tags)}
+    )
+
+
+def _as_attributes(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags of a map under their short names: HSIATTN_BANDS becomes bands."""
+    return {name.removeprefix("HSIATTN_").lower(): text for name, text in tags.items()}
 
 
 class _Counter:
@@ -297,22 +338,19 @@ def _area(source: SceneSource, part: Window | None) -> Window:
     return part
 
 
-def _notes(bundle: Bundle, source: SceneSource) -> list[str]:
-    """What the user should know about the scene, its place, and how its bands were matched."""
-    return [*source.notes, *_on_place(source), *_on_bands(bundle, source)]
+def _without_score(count: int) -> str:
+    return f"{count} pixels got no finite score from the network and stay 0"
+
+
+def _check_not_empty(counts: NDArray[np.int64], journal: Journal, classifier: WindowClassifier, force: bool) -> None:
+    """Refuse a map without a classified pixel, unless it is right: of a scene without data, or wanted all the same."""
+    problem = None if counts[1:].any() else why_empty(classifier, journal.missing, journal.unscored)
+    if problem is not None and not (force and isinstance(problem, SceneError | DomainError)):
+        journal.remove()  # to go on with it would end here again
+        raise problem
 
 
 def _on_place(source: SceneSource) -> list[str]:
     if source.grid.has_place:
         return []
     return [f"the map has no georeference, since {source.name} has none"]
-
-
-def _on_bands(bundle: Bundle, source: SceneSource) -> list[str]:
-    match = find_band_match(bundle.used_bands, source.bands) if len(bundle.bands) != len(source.bands) else None
-    if match is not None and match.rule == "wavelength":
-        return [
-            f"{len(match.indices)} of {len(source.bands)} bands matched to the model by wavelength, "
-            f"at most {match.largest_difference:.1f} nm apart"
-        ]
-    return [] if match is None else [f"{len(match.indices)} bands matched to the model by {match.rule}"]

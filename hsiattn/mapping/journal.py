@@ -29,7 +29,7 @@ from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pie
 from hsiattn.outputs import StrPath
 
 _KIND = b"hsiattn journal "
-_MAGIC = _KIND + b"1\n"  # the format's version
+_MAGIC = _KIND + b"2\n"  # the format's version
 _HEADER = struct.Struct("<II")  # length and CRC-32 of the header
 _SYNC_SECONDS = 5.0
 """At most so much work is lost when the power is cut."""
@@ -57,8 +57,8 @@ class Journal:
         self.path = path
         self.header = header
         """What is being mapped, as the journal was begun with."""
-        self.missing = 0
-        """Pixels of the finished windows that were wanted but hold no data."""
+        self.missing = self.unscored = 0
+        """Pixels of the finished windows that were wanted but hold no data, or got no finite score."""
         self._descriptor = descriptor
         self._identity = os.fstat(descriptor)
         self._end = end
@@ -167,24 +167,24 @@ class Journal:
         if result.number in self._offsets:
             return
         record, start = encode(result), self._end
-        after = start + len(record), self.missing + result.missing
-        before = start, self.missing
+        after = start + len(record), self.missing + result.missing, self.unscored + result.unscored
+        before = start, self.missing, self.unscored
         remedy = "make space and go on with resume=True"
         with _one_line(self.path, f"cannot grow; its {len(self._offsets)} finished windows are kept", remedy):
             try:
                 _write(self._descriptor, record, start)
                 self._offsets[result.number] = start
-                self._end, self.missing = after
+                self._end, self.missing, self.unscored = after
                 if time.monotonic() - self._synced >= _SYNC_SECONDS:
                     self.sync()
             except BaseException as error:
                 # Ctrl-C may come between the write and the entry: a record that is there as a whole counts
                 if not isinstance(error, OSError) and os.pread(self._descriptor, len(record), start) == record:
                     self._offsets[result.number] = start
-                    self._end, self.missing = after
+                    self._end, self.missing, self.unscored = after
                     raise
                 self._offsets.pop(result.number, None)
-                self._end, self.missing = before
+                self._end, self.missing, self.unscored = before
                 with suppress(OSError):
                     os.ftruncate(self._descriptor, start)
                 raise
@@ -257,6 +257,7 @@ class Journal:
             if head.number not in self._offsets and self._checksum(payload, head.length) == head.checksum:
                 self._offsets[head.number] = self._end
                 self.missing += head.missing
+                self.unscored += head.unscored
             self._end = payload + head.length
 
     def _checksum(self, offset: int, length: int) -> int:

@@ -39,6 +39,8 @@ class WindowResult:
         Pixels that were wanted but hold no data.
     seconds
         Where the time went.
+    unscored
+        Pixels that hold data but got no finite score from the network, and stay unclassified.
     """
 
     number: int
@@ -48,3 +50,4 @@ class WindowResult:
     probabilities: NDArray[np.float32] | None
     missing: int
     seconds: Seconds
+    unscored: int = 0

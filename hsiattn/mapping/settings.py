@@ -53,8 +53,15 @@ class Outputs:
     overwrite: bool = False
     smoothing: int = 0
 
-    def writer(self, bundle: Bundle, source: SceneSource, area: Window) -> LandCoverWriter:
+    def writer(
+        self, bundle: Bundle, source: SceneSource, area: Window, tags: Mapping[str, str] | None = None
+    ) -> LandCoverWriter:
         """What writes them, once everything has been found to be writable.
+
+        Parameters
+        ----------
+        tags
+            More metadata of the map, as what `check_scene` found.
 
         Raises
         ------
@@ -75,7 +82,7 @@ class Outputs:
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
-            tags=_tags(bundle, self.smoothing),
+            tags=_tags(bundle, self.smoothing) | dict(tags or {}),
         )
         writer.rehearse()
         return writer

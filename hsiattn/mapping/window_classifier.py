@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,7 @@ class WindowClassifier:
         """
         began = time.perf_counter()
         window, network = self.plan[number], self.bundle.network
-        allowed = self._allowed(window)
+        allowed = self.allowed(window)
         seen, place = _grown(window, self.smoothing.steps if self.smoothing else 0, self.source)
         if not allowed.any():
             return ReadWindow(number, None, place, allowed, 0, time.perf_counter() - began)
@@ -171,8 +171,9 @@ class WindowClassifier:
             paint(read, read.tile, canvas, timer)
         window = self.plan.on_map(self.plan[read.number])
         return WindowResult(
-            read.number, window, canvas.values, canvas.confidence, canvas.probabilities, read.missing, timer.seconds
-        )
+            read.number, window, canvas.values, canvas.confidence, canvas.probabilities, read.missing, timer.seconds,
+            sum(canvas.unscored),
+        )  # fmt: skip
 
     def _paint(self, read: ReadWindow, tile: Tile, canvas: _Canvas, timer: _Timer) -> None:
         runner = self._runner()
@@ -181,8 +182,10 @@ class WindowClassifier:
             wanted = read.wanted[rows]
             with timer.preparing():
                 parts = self._prepare(tile, rows)
+                distance = self._distance(parts[0])
             with timer.computing():
-                canvas.fill(rows, runner.logits(*parts, wanted), self.bundle.temperature)
+                logits = runner.logits(*parts, wanted)
+                canvas.fill(rows, logits, self.bundle.temperature, _scored(logits), distance)
 
         height, width = read.wanted.shape
         runner.in_strips(height, width, fill)
@@ -199,12 +202,16 @@ class WindowClassifier:
             present = torch.from_numpy(np.ascontiguousarray(valid)).to(runner.device)
             shares = torch.zeros((len(self.bundle.classes), *valid.shape), device=runner.device)
             guide = torch.zeros((len(smoothing.guide), *valid.shape), device=runner.device)
+        distance = np.zeros(valid.shape, dtype=np.float32) if self._measures_distance else None
 
         def evaluate(rows: slice) -> None:
             with timer.preparing():
                 spectra, components, there = self._prepare(tile, rows)
+                if distance is not None:
+                    distance[rows] = self._distance(spectra)
             with timer.computing():
                 logits = runner.logits(spectra, components, there, valid[rows])
+                present[rows] &= torch.isfinite(logits).all(dim=0)
                 shares[:, rows] = torch.softmax(logits / self.bundle.temperature, dim=0)
                 of_core = smoothing.guide_of(components)[:, *_core(halo, there.shape)]
                 guide[:, rows] = torch.from_numpy(of_core).to(runner.device)
@@ -215,7 +222,10 @@ class WindowClassifier:
             with timer.computing():
                 smoothed = smoothing(shares[:, seen], guide[:, seen], present[seen])
                 within = smoothed[:, first - seen.start : last - seen.start, read.place[1]]
-                canvas.fill(rows, within.clamp_min(_LEAST_SHARE).log(), 1.0)
+                here = slice(first, last), read.place[1]
+                scored = present[here].cpu().numpy()
+                far = None if distance is None else distance[here]
+                canvas.fill(rows, within.clamp_min(_LEAST_SHARE).log(), 1.0, scored, far)
 
         for shape, work in ((valid.shape, evaluate), (read.wanted.shape, fill)):
             runner.in_strips(shape[0], shape[1], work)
@@ -226,7 +236,8 @@ class WindowClassifier:
         with block_cache(self.cache), self.source.kept_open():
             yield
 
-    def _allowed(self, window: Window) -> NDArray[np.bool_]:
+    def allowed(self, window: Window) -> NDArray[np.bool_]:
+        """Where a class is wanted in a window of the scene, (h, w)."""
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
         if isinstance(self.mask, SceneSource):
@@ -242,6 +253,17 @@ class WindowClassifier:
         valid = tile.valid[with_halo]
         spectra, components = self.bundle.preparation.transform(tile.values[:, with_halo], valid, self.radiometry)
         return spectra[:, *_core(halo, valid.shape)], components, valid
+
+    @property
+    def _measures_distance(self) -> bool:
+        return self.confidence is not None and self.bundle.domain is not None
+
+    def _distance(self, spectra: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Distance (h, w) of prepared spectra from the training scene, see `TrainingDomain`; None where not needed."""
+        domain = self.bundle.domain
+        if domain is None or not self._measures_distance:
+            return None
+        return domain.distance(spectra.reshape(len(spectra), -1)).reshape(spectra.shape[1:])
 
     def _runner(self) -> NetworkRunner:
         """The network on its device, put there once per process."""
@@ -295,6 +317,7 @@ class _Canvas:
     kind: ConfidenceKind | None
     confidence: NDArray[np.float32] | None
     probabilities: NDArray[np.float32] | None
+    unscored: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, wanted: NDArray[np.bool_], classes: int, kind: ConfidenceKind | None, probabilities: bool) -> _Canvas:
@@ -307,16 +330,35 @@ class _Canvas:
             np.full((classes, *wanted.shape), np.nan, dtype=np.float32) if probabilities else None,
         )
 
-    def fill(self, rows: slice, logits: Tensor, temperature: float) -> None:
-        """Fill rows in from their logits (K, h, w)."""
-        wanted = self.wanted[rows]
+    def fill(
+        self,
+        rows: slice,
+        logits: Tensor,
+        temperature: float,
+        scored: NDArray[np.bool_],
+        distance: NDArray[np.float32] | None,
+    ) -> None:
+        """Fill rows in from their logits (K, h, w); confidence is divided by a distance (h, w) beyond 1.
+
+        Where a pixel is not scored (h, w), its logits are not finite, and it gets no class.
+        """
+        wanted = self.wanted[rows] & scored
+        self.unscored.append(int(np.count_nonzero(self.wanted[rows] & ~scored)))
         self.values[rows] = np.where(wanted, logits.argmax(dim=0).cpu().numpy() + 1, 0)
         if temperature != 1.0:
             logits = logits / temperature
         if self.confidence is not None and self.kind is not None:
-            self.confidence[rows][wanted] = _array(confidence_of(logits, self.kind))[wanted]
+            confidence = _array(confidence_of(logits, self.kind))[wanted]
+            if distance is not None:
+                confidence /= np.maximum(distance[wanted], 1.0)
+            self.confidence[rows][wanted] = confidence
         if self.probabilities is not None:
             self.probabilities[:, rows][:, wanted] = _array(torch.softmax(logits, dim=0))[:, wanted]
+
+
+def _scored(logits: Tensor) -> NDArray[np.bool_]:
+    """Where all logits of (K, h, w) are finite."""
+    return np.asarray(torch.isfinite(logits).all(dim=0).cpu().numpy())
 
 
 def _core(halo: int, shape: tuple[int, ...]) -> Plane:

@@ -28,7 +28,7 @@ Piece = tuple[Window, NDArray[np.unsignedinteger[Any]], NDArray[np.float32]]
 
 _MARK = b"HSIW"
 _FRAME = struct.Struct("<4sI")  # mark, CRC-32 of the rest of the head
-_FIELDS = struct.Struct("<QIIIIBBIQdddQI")
+_FIELDS = struct.Struct("<QIIIIBBIQQdddQI")
 _LENGTHS = np.dtype("<u4")
 
 
@@ -38,7 +38,7 @@ class RecordHead:
 
     Attributes
     ----------
-    number, window, missing, seconds
+    number, window, missing, unscored, seconds
         As in `WindowResult`.
     itemsize
         Bytes of a value, 1 or 2.
@@ -56,6 +56,7 @@ class RecordHead:
     confidence: bool
     classes: int
     missing: int
+    unscored: int
     seconds: Seconds
     length: int
     checksum: int
@@ -67,7 +68,7 @@ class RecordHead:
         edges = (int(edge) for edge in self.window.flatten())
         seconds = self.seconds.reading, self.seconds.preparing, self.seconds.computing
         fields = _FIELDS.pack(
-            self.number, *edges, self.itemsize, self.confidence, self.classes, self.missing,
+            self.number, *edges, self.itemsize, self.confidence, self.classes, self.missing, self.unscored,
             *seconds, self.length, self.checksum,
         )  # fmt: skip
         return _FRAME.pack(_MARK, zlib.crc32(fields)) + fields
@@ -77,11 +78,12 @@ class RecordHead:
         """The inverse of `pack`; None where these bytes are not a whole and sound head."""
         if len(head) != cls.SIZE or _FRAME.unpack_from(head) != (_MARK, zlib.crc32(head[_FRAME.size :])):
             return None
-        number, *edges, itemsize, confidence, classes, missing, reading, preparing, computing, length, checksum = (
-            _FIELDS.unpack_from(head, _FRAME.size)
-        )
+        *counts, reading, preparing, computing, length, checksum = _FIELDS.unpack_from(head, _FRAME.size)
+        number, *edges, itemsize, confidence, classes, missing, unscored = counts
         seconds = Seconds(reading, preparing, computing)
-        return cls(number, Window(*edges), itemsize, bool(confidence), classes, missing, seconds, length, checksum)
+        return cls(
+            number, Window(*edges), itemsize, bool(confidence), classes, missing, unscored, seconds, length, checksum
+        )
 
     @property
     def planes(self) -> int:
@@ -113,6 +115,7 @@ def encode(result: WindowResult) -> bytes:
         confidence=result.confidence is not None,
         classes=0 if result.probabilities is None else len(result.probabilities),
         missing=result.missing,
+        unscored=result.unscored,
         seconds=result.seconds,
         length=len(payload),
         checksum=zlib.crc32(payload),
@@ -136,6 +139,7 @@ def decode(head: RecordHead, fetch: Callable[[int, int], bytes]) -> WindowResult
         confidence=measures[0] if head.confidence else None,
         probabilities=measures[int(head.confidence) :] if head.classes else None,
         missing=head.missing,
+        unscored=head.unscored,
         seconds=head.seconds,
     )
 

@@ -4,6 +4,7 @@ A preparation is a transform of each spectrum, where the recipe names one, and a
 the model file, and applied unchanged to every later scene and window.
 """
 
+from hsiattn.preparation.domain import TrainingDomain, fit_domain
 from hsiattn.preparation.fitting import fit_preparation
 from hsiattn.preparation.moments import Chunks, Convert, Surroundings
 from hsiattn.preparation.preparation import Preparation
@@ -16,6 +17,8 @@ __all__ = [
     "Preparation",
     "PreparationSettings",
     "Surroundings",
+    "TrainingDomain",
     "covariance_within",
+    "fit_domain",
     "fit_preparation",
 ]

@@ -20,10 +20,11 @@ from hsiattn.sampling.roles import (
     split_of_roles,
     write_split,
 )
+from hsiattn.sampling.scene_sample import SceneSample, sample_scene
 from hsiattn.sampling.shipped import shipped_split, shipped_splits
 from hsiattn.sampling.split_files import SplitRaster, read_split
 from hsiattn.sampling.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
-from hsiattn.sampling.tiles import Tile, read_tile, tile_windows
+from hsiattn.sampling.tiles import Tile, check_size, read_measured, read_tile, tile_windows
 
 __all__ = [
     "PROTOCOLS",
@@ -35,11 +36,13 @@ __all__ = [
     "PixelSplitter",
     "Protocol",
     "RandomPixels",
+    "SceneSample",
     "SpatialBlocks",
     "Split",
     "SplitRaster",
     "Tile",
     "adapt_protocol",
+    "check_size",
     "connected_fields",
     "draw_protocol",
     "gather_patches",
@@ -48,9 +51,11 @@ __all__ = [
     "leakage_by_window",
     "leave_classes_out",
     "near",
+    "read_measured",
     "read_split",
     "read_tile",
     "roles_of_tiles",
+    "sample_scene",
     "shipped_split",
     "shipped_splits",
     "split_labels",

@@ -51,12 +51,7 @@ def read_tile(
     SceneError
         The scene is smaller than the patch, or cannot be read.
     """
-    if min(source.height, source.width) < 2 * halo + 1:
-        raise SceneError(
-            f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
-            f"{2 * halo + 1} × {2 * halo + 1}",
-            "use a recipe with a smaller patch_size, or a larger scene",
-        )
+    check_size(source, halo)
     top, left = int(window.row_off) - halo, int(window.col_off) - halo
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
@@ -77,3 +72,34 @@ def read_tile(
             values = np.pad(values, ((0, 0), *beyond))
             valid = np.pad(valid, beyond)
     return Tile(values, valid)
+
+
+def read_measured(
+    source: SceneSource, window: Window, bands: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Stored values of some bands of a window, (B, h, w), and where each of them is a measurement.
+
+    Raises
+    ------
+    SceneError
+        The scene cannot be read.
+    """
+    values = source.read_bands(window, bands.tolist())
+    there, masked = ~source.missing(values, bands.tolist()), source.masked(window)
+    return values, there if masked is None else there & ~masked
+
+
+def check_size(source: SceneSource, halo: int) -> None:
+    """Refuse a scene in which no patch of 2 · halo + 1 pixels has room.
+
+    Raises
+    ------
+    SceneError
+        As said.
+    """
+    side = 2 * halo + 1
+    if min(source.height, source.width) < side:
+        raise SceneError(
+            f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of {side} × {side}",
+            "use a recipe with a smaller patch_size, or a larger scene",
+        )

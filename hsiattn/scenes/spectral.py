@@ -239,3 +239,13 @@ def parse_number(text: Any) -> float:
         return float(text)
     except (TypeError, ValueError):
         return math.nan
+
+
+def ranges(numbers: NDArray[Any]) -> str:
+    """Numbers as ranges.
+
+    >>> ranges(np.array([1, 2, 3, 7, 9, 10]))
+    '1-3, 7, 9-10'
+    """
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

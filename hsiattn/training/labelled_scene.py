@@ -16,14 +16,24 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, RecipeError, SceneError, TrainingError
 from hsiattn.networks import accepts, network_class
 from hsiattn.noise import noise_covariance
-from hsiattn.preparation import Convert, Preparation, Surroundings, fit_preparation
-from hsiattn.sampling import LabelledPatches, Split, gather_patches, gather_spectra, read_tile, tile_windows
+from hsiattn.preparation import Convert, Preparation, Surroundings, TrainingDomain, fit_domain, fit_preparation
+from hsiattn.sampling import (
+    LabelledPatches,
+    Split,
+    gather_patches,
+    gather_spectra,
+    read_tile,
+    sample_scene,
+    tile_windows,
+)
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.spectral import ranges
 from hsiattn.spectral_transforms import band_centres
 from hsiattn.teaching import TeacherSettings, TeachingArea, read_area
 from hsiattn.training.recipes import Recipe
 
 _PIXELS_AT_ONCE = 50_000
+_LABELLED_PIXELS_OF_DOMAIN = 1000
 
 
 @dataclass
@@ -104,6 +114,16 @@ class LabelledScene:
             numbers = ranges(np.array(constant) + 1)
             self.say(f"{len(constant)} bands do not vary over the training pixels and are left out: {numbers}")
         return preparation
+
+    def domain(self, preparation: Preparation) -> TrainingDomain | None:
+        """What the scene looks like, its labelled pixels and those without labels; None where they are too few."""
+        bands = preparation.bands
+        labelled = np.argwhere(self.usable)
+        some = np.random.default_rng(5).permutation(len(labelled))[:_LABELLED_PIXELS_OF_DOMAIN]
+        values, _ = gather_spectra(self.source, labelled[np.sort(some)])
+        stored = np.concatenate([sample_scene(self.source, bands).complete, values[:, bands]])
+        reflectance = self.source.radiometry.subset(bands).reflectance(stored.astype(np.float64))
+        return fit_domain(reflectance, preparation, band_centres(self.source.bands.wavelength, bands))
 
     def area(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> TeachingArea:
         """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
@@ -232,13 +252,3 @@ def _choose_bands(
     usable = np.zeros(codes.shape, dtype=bool)
     usable[tuple(positions[complete].T)] = True
     return np.flatnonzero(chosen), usable
-
-
-def ranges(numbers: NDArray[Any]) -> str:
-    """Numbers as ranges.
-
-    >>> ranges(np.array([1, 2, 3, 7, 9, 10]))
-    '1-3, 7, 9-10'
-    """
-    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

@@ -176,6 +176,7 @@ def _bundle(
         versions=package_versions(),
         created=timestamp(),
         temperature=trained.temperature,
+        domain=scene.domain(trained.preparation),
     )
 
 
