@@ -24,7 +24,7 @@ _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
 
-ANYWAY = "to map it all the same, give --force (in Python: force=True)"
+ANYWAY = "to map it all the same, give force=True"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _compare(
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
     judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
     if judged.mean() > MOSTLY:
-        return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (--scale); {ANYWAY}")
+        return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (scale=); {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 
 
@@ -152,7 +152,7 @@ def _wrong_scale(source: SceneSource, power: int) -> DomainError:
     offer = "correct gain and offset of its bands"
     if radiometry.scale is not None:
         scale = f"{radiometry.scale * 10.0**power:.10g}"
-        offer = f"give --scale {scale} (in Python: scale={scale}), by which values are divided"
+        offer = f"give scale={scale}, by which values are divided"
     return DomainError(
         f"the values of {source.name} are about {factor} times those of the model's training scene ({stated})",
         f"{offer}; {ANYWAY}",
