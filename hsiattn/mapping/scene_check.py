@@ -16,7 +16,7 @@ from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windo
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.spectral import ranges
 
-MOSTLY = 0.6
+MOSTLY = 2 / 3
 """Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
 _LEAST_CLEAR = 0.4
 """Share of the sampled pixels that must be no clouds for the clouds not to count."""

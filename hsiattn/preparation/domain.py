@@ -254,7 +254,7 @@ _CONTRAST = 0.2
 """Most that haze takes away from the contrast."""
 _CALIBRATION = 0.02
 """Deviation of a band's gain."""
-_NOISE = 2.5
+_NOISE = 3.0
 """Most times the noise of the training scene."""
 
 
@@ -280,9 +280,11 @@ def _blueness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _noise(reflectance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B,) deviation of what the principal axes of the spectra leave of each band."""
-    most = max(1, min(_MOST_AXES, reflectance.shape[1] // 2, len(reflectance) // _PIXELS_PER_AXIS))
-    return _beside_axes((reflectance - reflectance.mean(axis=0)).T, most)
+    """(B,) deviation of what the principal axes of the spectra leave of each band, and of the noise along these."""
+    bands = reflectance.shape[1]
+    most = max(1, min(_MOST_AXES, bands // 2, len(reflectance) // _PIXELS_PER_AXIS))
+    left = _beside_axes((reflectance - reflectance.mean(axis=0)).T, most)
+    return left / math.sqrt(max(1.0 - most / bands, 0.5))
 
 
 def _beside_axes(centred: NDArray[np.float64], most: int) -> NDArray[np.float64]:
