@@ -9,20 +9,28 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.classes import ClassTable
-from hsiattn.errors import DatasetError, SceneError
+from hsiattn.complaints import complaint_of
+from hsiattn.errors import DatasetError, LabelError, SceneError
+from hsiattn.plain_text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
+
+_MAX_BANDS = 10_000
+_MAX_PIXELS = 10**9
+_MAX_BYTES = 2**20
+"""Largest file that is taken for a card."""
 
 ROOT_VARIABLE = "HSIATTN_DATA"
 """Environment variable with the folder of the benchmark files, where the caller names none."""
@@ -31,7 +39,7 @@ ROOT_VARIABLE = "HSIATTN_DATA"
 class _Entry(BaseModel):
     """Part of a card: unknown fields are mistakes, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=5000)
 
 
 class BenchmarkFile(_Entry):
@@ -61,7 +69,7 @@ class BenchmarkOrigin(_Entry):
 class Spectrometer(_Entry):
     """A run of evenly spaced bands: how many, and the centres of the first and the last in nm."""
 
-    bands: int = Field(ge=1)
+    bands: int = Field(ge=1, le=_MAX_BANDS)
     first: float = Field(gt=0)
     last: float = Field(gt=0)
 
@@ -71,7 +79,7 @@ class Wavelengths(_Entry):
 
     nominal: bool
     """True where they are the sensor's, not measured for this scene."""
-    spectrometers: tuple[Spectrometer, ...] = Field(min_length=1)
+    spectrometers: tuple[Spectrometer, ...] = Field(min_length=1, max_length=20)
 
     def centres(self) -> NDArray[np.float64]:
         """In nm, one per band; they step back where two spectrometers overlap."""
@@ -98,10 +106,10 @@ Attribute = Literal[
 class BenchmarkClass(_Entry):
     """A class of the legend, its published size in pixels, and what it consists of."""
 
-    code: int = Field(ge=1)
+    code: int = Field(ge=1, lt=2**31)
     name: str
     color: str = Field(pattern=r"^#[0-9a-f]{6}$")
-    pixels: int = Field(ge=1)
+    pixels: int = Field(ge=1, le=_MAX_PIXELS)
     attributes: tuple[Attribute, ...] = ()
 
 
@@ -130,10 +138,10 @@ class Card(_Entry):
     licence: str
     cube: BenchmarkRaster
     labels: BenchmarkRaster
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
+    height: int = Field(ge=1, le=_MAX_PIXELS)
+    width: int = Field(ge=1, le=_MAX_PIXELS)
     pixel_size: float = Field(gt=0)
-    bands: int = Field(ge=1)
+    bands: int = Field(ge=1, le=_MAX_BANDS)
     removed_bands: tuple[int, ...]
     wavelength: Wavelengths
     rgb: tuple[int, int, int]
@@ -141,11 +149,16 @@ class Card(_Entry):
 
     @field_validator("removed_bands", mode="before")
     @classmethod
-    def _expand(cls, ranges: list[str | int]) -> list[int]:
+    def _expand(cls, ranges: Any) -> list[int]:
         expanded: list[int] = []
-        for item in ranges:
-            first, _, last = str(item).partition("-")
-            expanded += range(int(first), int(last or first) + 1)
+        for item in ranges if isinstance(ranges, list) else [ranges]:
+            ends = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", str(item))
+            if ends is None:
+                raise ValueError(f"{printable(str(item), 40)} is neither a band nor a range such as 104-108")
+            first, last = int(ends[1]), int(ends[2] or ends[1])
+            if last - first >= _MAX_BANDS or len(expanded) > _MAX_BANDS:
+                raise ValueError(f"these are more than {_MAX_BANDS} bands")
+            expanded += range(first, last + 1)
         return expanded
 
     @model_validator(mode="after")
@@ -214,13 +227,18 @@ def benchmark_card(name: str) -> Card:
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=1)
         remedy = f"did you mean {near[0]}? Known are " if near else "known are "
-        raise DatasetError(f"there is no benchmark scene {name!r}", remedy + ", ".join(known))
+        raise DatasetError(f"there is no benchmark scene {printable(repr(name), 100)}", remedy + ", ".join(known))
     path = resource_folder("datasets") / f"{wanted}.yaml"
     try:
-        return Card(name=wanted, **yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, ValueError, TypeError, yaml.YAMLError) as error:
-        first = str(error.errors()[0]) if isinstance(error, ValidationError) else str(error).splitlines()[0]
-        raise DatasetError(f"the card {path} is not well formed ({first})", "correct it, or install again") from error
+        values = load_yaml(read_text(path, _MAX_BYTES))
+        if not isinstance(values, dict):
+            raise YamlError("it holds no keys")
+        card = Card.model_validate({**values, "name": wanted})
+        _ = card.class_table
+    except (ValidationError, YamlError, TextFileError, LabelError) as error:
+        reason = complaint_of(error) if isinstance(error, ValidationError) else getattr(error, "problem", str(error))
+        raise DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again") from error
+    return card
 
 
 def open_benchmark(name: str, root: str | os.PathLike[str] | None = None) -> tuple[xr.DataArray, xr.DataArray]:

@@ -28,6 +28,7 @@ from torch import Tensor
 from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
+from hsiattn.file_kinds import FileKind
 from hsiattn.networks import SpectralSpatialNetwork, create_network
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.preparation import Preparation, TrainingDomain
@@ -153,7 +154,7 @@ def write_bundle(bundle: Bundle, path: str | Path, *, overwrite: bool = False) -
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, FileKind.MODEL, overwrite=overwrite)
     tensors = {_WEIGHTS + name: value.contiguous() for name, value in bundle.network.state_dict().items()}
     arrays = bundle.preparation.to_arrays()
     tensors |= {_PREPARATION + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -226,11 +227,11 @@ def find_model(source: SceneSource) -> Path:
     if fitting:
         raise ModelFileError(
             f"{len(fitting)} installed models fit {source.name}: {', '.join(path.stem for path in fitting)}",
-            "name one with -m",
+            "name one by model=",
         )
     raise ModelFileError(
         f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
-        "give -m MODEL, or make one: hsiattn train SCENE --labels LABELS -o MODEL, or classify with --labels",
+        "name one by model=, or make one with `hsiattn train`",
     )
 
 

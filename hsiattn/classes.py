@@ -1,8 +1,8 @@
 """The class table: codes, names and colours of the land-cover classes, in one order.
 
 Cards, label rasters, maps, reports and model files all speak of classes through this table. Inside networks and counts
-a class is its index in the table (0 … K-1); in rasters of the user it is its original code; in a map that hsiattn
-writes it is index + 1, because 0 means unclassified.
+a class is its index in the table (0 … K-1); in rasters it is its code, in those of the user as in those that hsiattn
+writes, where 0 means unlabelled or unclassified.
 """
 
 from __future__ import annotations
@@ -11,21 +11,34 @@ import colorsys
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import LabelError
+from hsiattn.plain_text import printable
 
 UNLABELLED = 0
 """Code of a pixel without a class, in label rasters and maps."""
+
+MAX_VALUE = 65_535
+"""Largest pixel value of a map, whose type is uint8 or uint16; also the largest number of classes."""
+
+MAX_CODE = 2**31 - 1
+"""Largest code of a class."""
+
+MAX_NAME = 200
+"""Most characters of the name of a class; longer ones are cut."""
 
 ATTRIBUTE_SEPARATOR = ";"
 """Between the attributes of a class where they are one text."""
 
 _ATTRIBUTE = re.compile(r"[\w -]+")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
+_COLOR = re.compile(r"#?([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
 
 Color = tuple[int, int, int]
 """Red, green and blue, 0 … 255."""
@@ -37,6 +50,9 @@ class LandCoverClass:
 
     Attributes
     ----------
+    name
+        One line that can be shown and written anywhere (see `printable`), of at most `MAX_NAME` characters; "class
+        <code>" where none is given.
     attributes
         Properties that classes may share, such as vegetation or metal; kept sorted, unique and in lower case.
 
@@ -52,6 +68,7 @@ class LandCoverClass:
     attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name, MAX_NAME) or f"class {self.code}")
         object.__setattr__(self, "attributes", parse_attributes(self.attributes))
 
 
@@ -62,7 +79,8 @@ class ClassTable:
     Raises
     ------
     LabelError
-        No class, a code twice, a name twice, a negative code, or the code 0, which means "unlabelled".
+        No class or more than a map can hold, a code twice, a name twice, a code that is negative, above `MAX_CODE` or
+        0, which means "unlabelled".
     """
 
     classes: tuple[LandCoverClass, ...]
@@ -76,11 +94,15 @@ class ClassTable:
             raise LabelError("the class table has the code 0", "number the classes from 1; 0 means unlabelled")
         if min(codes) < 0:
             raise LabelError(f"the class table has the negative code {min(codes)}", "number the classes from 1")
+        if max(codes) > MAX_CODE:
+            raise LabelError(f"the class table has the code {max(codes)}", "number the classes below 2 147 483 648")
+        if len(codes) > MAX_VALUE:
+            raise LabelError(f"the class table has {len(codes)} classes", f"give at most {MAX_VALUE}")
         for what, values in (("code", codes), ("name", names)):
             twice = sorted(str(value) for value, count in Counter[Any](values).items() if count > 1)
             if twice:
                 raise LabelError(
-                    f"the class table has the {what} {', '.join(twice)} more than once",
+                    f"the class table has the {what} {printable(', '.join(twice), 100)} more than once",
                     f"give every class its own {what}",
                 )
         object.__setattr__(self, "classes", tuple(sorted(self.classes, key=lambda c: c.code)))
@@ -95,6 +117,11 @@ class ClassTable:
     def codes(self) -> tuple[int, ...]:
         """Original codes, ascending."""
         return tuple(c.code for c in self.classes)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Pixel values by which the classes stand in a map: their codes, or 1 … K where one is above `MAX_VALUE`."""
+        return self.codes if self.codes[-1] <= MAX_VALUE else tuple(range(1, len(self) + 1))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -157,17 +184,20 @@ class ClassTable:
         """
         classes = []
         for position, record in enumerate(records):
+            given = record.get("code")
             try:
-                code = _whole_number(record["code"])
-            except (KeyError, TypeError, ValueError) as error:
+                code = parse_code(given)
+            except ValueError as error:
+                shown = "" if given is None else f" ({printable(repr(given), 40)})"
                 raise LabelError(
-                    f"entry {position + 1} of the class table has no integer code", "write it as code, name, color"
+                    f"entry {position + 1} of the class table has no integer code{shown}",
+                    "write it as code, name, color",
                 ) from error
-            color = record.get("color")
+            color, name = record.get("color"), record.get("name")
             classes.append(
                 LandCoverClass(
                     code=code,
-                    name=str(record.get("name") or f"class {code}"),
+                    name="" if name is None else str(name),
                     color=distinct_color(position) if color in (None, "") else parse_color(color),
                     attributes=parse_attributes(record.get("attributes")),
                 )
@@ -211,6 +241,23 @@ class ClassTable:
         )
 
 
+def distinct_names(classes: Iterable[LandCoverClass]) -> ClassTable:
+    """The table of classes of which several may have the same name; all but the first of those get their code added.
+
+    Raises
+    ------
+    LabelError
+        As for `ClassTable`.
+    """
+    named: dict[str, LandCoverClass] = {}
+    for item in classes:
+        name = item.name if item.name not in named else f"{item.name[: MAX_NAME - 30]} ({item.code})"
+        while name in named:
+            name += "*"
+        named[name] = replace(item, name=name)
+    return ClassTable(tuple(named.values()))
+
+
 def _listed(value: Any) -> list[Any]:
     """An attribute as a list; a netCDF file gives an array or, for a table of one class, the bare value."""
     if value is None:
@@ -218,14 +265,28 @@ def _listed(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
 
 
-def _whole_number(value: Any) -> int:
-    """An integer from what YAML, CSV or NumPy give; 1.5 and True are none."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(value)
-    number = int(value)
-    if not isinstance(value, str) and number != value:
-        raise ValueError(value)
-    return number
+def parse_code(value: Any) -> int:
+    """An integer from what tables give: numbers and texts without a fraction, such as `12`, `012`, `12.0`, `1.2e1`.
+
+    >>> parse_code("012")
+    12
+
+    Raises
+    ------
+    ValueError
+        It is no such number (1.5, True, NaN and "one" are none), or has more digits than any code.
+    """
+    number: Any = value
+    if isinstance(value, str):
+        text = value.strip()
+        if _HEXADECIMAL.fullmatch(text):
+            return int(text, 16)
+        if _DECIMAL.fullmatch(text):
+            number = int(text) if text.lstrip("+-").isdecimal() else float(text)
+    is_number = isinstance(number, int | float | np.integer | np.floating) and not isinstance(number, bool)
+    if not is_number or not -(2**53) <= number <= 2**53 or int(number) != number:  # NaN and infinity are not between
+        raise ValueError(f"{printable(repr(value), 40)} is no code")
+    return int(number)
 
 
 def format_color(color: Color) -> str:
@@ -250,16 +311,14 @@ def parse_color(color: Any) -> Color:
     """
     try:
         if isinstance(color, str):
-            text = color.strip().lstrip("#")
-            if len(text) != 6:
-                raise ValueError(color)
-            parts = [int(text[i : i + 2], 16) for i in (0, 2, 4)]
+            digits = _COLOR.fullmatch(color.strip())
+            parts = [int(pair, 16) for pair in digits.groups()] if digits else []
         else:
-            parts = [int(part) for part in color]
+            parts = [parse_code(part) for part in color]
         if len(parts) != 3 or not all(0 <= part <= 255 for part in parts):
             raise ValueError(color)
     except (TypeError, ValueError) as error:
-        raise LabelError(f"{color!r} is not a colour", "write it as #rrggbb") from error
+        raise LabelError(f"{printable(repr(color), 60)} is not a colour", "write it as #rrggbb") from error
     return (parts[0], parts[1], parts[2])
 
 
@@ -285,7 +344,8 @@ def parse_attributes(value: Any) -> tuple[str, ...]:
         word = " ".join(entry.lower().split()) if isinstance(entry, str) else ""
         if not _ATTRIBUTE.fullmatch(word):
             raise LabelError(
-                f"{entry!r} is not an attribute of a class", "use words of letters, digits, spaces, - and _"
+                f"{printable(repr(entry), 60)} is not an attribute of a class",
+                "use words of letters, digits, spaces, - and _",
             )
         words.add(word)
     return tuple(sorted(words))

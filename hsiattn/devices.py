@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise TrainingError(f"there is no device {name!r}", "give auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise TrainingError(f"device {name} is not available: torch finds no GPU", "use --device auto or cpu")
+            raise TrainingError(f"device {name} is not available: torch finds no GPU", 'give device="cpu"')
         if (device.index or 0) >= torch.cuda.device_count():
             raise TrainingError(
                 f"device {name} is not available", f"there are {torch.cuda.device_count()} GPUs, from cuda:0"

@@ -2,6 +2,9 @@
 
 An error carries two sentences: what is wrong (`problem`) and what to do about it (`remedy`). The command line prints
 them on one line and exits with status 1; a Python caller catches `HsiattnError` or the kind of interest.
+
+Remedies name settings as Python writes them: `key=`, `overwrite=True`, `training.max_epochs=50`. The command line puts
+its options in their place (`hsiattn.cli.wording`), so that both kinds of user read what they can type.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ class HsiattnError(Exception):
     problem
         What is wrong, naming the file, band, class or option; no final full stop.
     remedy
-        What the user can do about it; no final full stop.
+        What the user can do about it, settings as `name=` or `name=value`; no final full stop.
     """
 
     def __init__(self, problem: str, remedy: str) -> None:

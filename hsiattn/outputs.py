@@ -1,46 +1,188 @@
-"""Files that are written whole or not at all, and refused before long work where they could not be written."""
+"""Files that are written whole or not at all, and refused before long work where they may not or could not be written.
+
+Nothing that somebody else made is ever replaced: an existing file gives way to a new one of its kind only if this
+package wrote it, which is seen by its content, and never if the same call reads it.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from hsiattn.errors import OutputError
+from hsiattn.file_kinds import FileKind, kind_of
+from hsiattn.inputs import files_of, local_file
 
 StrPath = str | os.PathLike[str]
 
+Inputs = Mapping[str, StrPath | None]
+"""What a call reads, by what it is: `{"scene": "a.tif", "labels": None}`."""
 
-def check_output(path: StrPath, overwrite: bool = False) -> None:
-    """Refuse an output that could not be written in the end; cheap, to be called before any long work.
+_STAGED = ".staged"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that is to be written, and what it will be.
+
+    Attributes
+    ----------
+    leftover
+        Whether an existing file of that kind may be replaced even where nothing else is: it describes a file that is
+        gone.
+    """
+
+    path: StrPath
+    kind: FileKind
+    leftover: bool = False
+
+
+def check_output(
+    path: StrPath, kind: FileKind, *, overwrite: bool = False, inputs: Inputs | None = None, leftover: bool = False
+) -> None:
+    """Refuse an output that may not or could not be written in the end; cheap, to be called before any long work.
+
+    What killed processes have left of the same file, under hidden names, is removed.
+
+    Parameters
+    ----------
+    path, kind, leftover
+        See `Output`.
+    overwrite
+        Whether an existing file of that kind may be replaced, if this package wrote it.
+    inputs
+        What the same call reads: never replaced, nor are files that belong to it (header, mask, members of a VRT).
 
     Raises
     ------
     OutputError
-        The file exists and `overwrite` is False, it is a folder, or its folder is missing or cannot be written to.
+        The file exists and may not be replaced, it is a folder, a link, a pipe or a device, or its folder is missing or
+        cannot be written to.
     """
     target = Path(path)
     if os.fspath(path).startswith("/vsi"):
         raise OutputError(f"{path} is not a file on a disk", "write to a local file and copy it")
-    if target.is_dir():
-        raise OutputError(f"{path} is a folder", "give the name of a file")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{path} exists already", "choose another name or add --overwrite")
+    remove_abandoned(target)
+    state = _state(target)
+    if state is not None:
+        _check_replaceable(target, state, kind, overwrite or leftover, inputs or {})
     if not target.parent.is_dir():
         raise OutputError(f"the folder {target.parent} of the output {target.name} does not exist", "create it first")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise OutputError(f"the folder {target.parent} cannot be written to", "choose another folder")
 
 
+def check_outputs(outputs: Iterable[Output], *, overwrite: bool = False, inputs: Inputs | None = None) -> None:
+    """Check every output of a call before any work is done.
+
+    Raises
+    ------
+    OutputError
+        As `check_output`; also where two of them have the same path.
+    """
+    paths: set[str] = set()
+    for output in outputs:
+        place = os.path.abspath(output.path)
+        if place in paths:
+            raise OutputError(f"{output.path} would be written twice", "give each output a path of its own")
+        paths.add(place)
+        check_output(output.path, output.kind, overwrite=overwrite, inputs=inputs, leftover=output.leftover)
+
+
+def refuse_foreign(path: StrPath, kind: FileKind) -> None:
+    """Refuse to replace a file in a folder of results that this package did not write; one that is not there is fine.
+
+    Raises
+    ------
+    OutputError
+        As `check_output` with `overwrite`.
+    """
+    if os.path.lexists(path):
+        check_output(path, kind, overwrite=True)
+
+
+def refuse_inputs(path: StrPath, inputs: Inputs) -> None:
+    """Refuse to replace or remove a file that is read, or that belongs to one that is.
+
+    Raises
+    ------
+    OutputError
+        It is.
+    """
+    state = _state(Path(path))
+    if state is None:
+        return
+    for what, name in inputs.items():
+        if name is not None and _same(local_file(name), path):
+            raise OutputError(f"{path} is the {what} itself", "give the output a name of its own")
+    for what, name in inputs.items():
+        if name is not None and any(_same(member, path) for member in files_of(name)):
+            raise OutputError(f"{path} belongs to the {what} {name}", "give the output a name of its own")
+
+
+def _check_replaceable(target: Path, state: os.stat_result, kind: FileKind, overwrite: bool, inputs: Inputs) -> None:
+    if stat.S_ISDIR(state.st_mode):
+        raise OutputError(f"{target} is a folder", "give the name of a file")
+    for what, name in inputs.items():
+        if name is not None and _same(local_file(name), target):
+            raise OutputError(f"{target} is the {what} itself", "give the output a name of its own")
+    if stat.S_ISLNK(state.st_mode):
+        raise OutputError(f"{target} is a link to {os.readlink(target)}", "give the path of a file, or remove the link")
+    if not stat.S_ISREG(state.st_mode):
+        raise OutputError(f"{target} is a pipe, a socket or a device, not a file", "give the name of a file")
+    ours = kind_of(target) is kind
+    if not overwrite:
+        remedy = (
+            "or give overwrite=True" if ours else f"; overwrite=True replaces only {kind.described} that hsiattn wrote"
+        )
+        raise OutputError(f"{target} exists already", f"choose another name {remedy}".replace(" ;", ";"))
+    if not ours:
+        raise OutputError(
+            f"{target} exists already and is not {kind.described} that hsiattn wrote",
+            "choose another name or move it away; overwrite=True replaces only what hsiattn wrote itself",
+        )
+    refuse_inputs(target, inputs)
+
+
+def _state(path: Path) -> os.stat_result | None:
+    """What is at a path, links not followed; None where there is nothing."""
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})", "choose another name") from error
+
+
+def _same(one: StrPath, other: StrPath) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
 @contextmanager
 def whole_file(path: StrPath, *failures: type[Exception]) -> Iterator[Path]:
-    """A temporary path beside the final one, to write to; renamed at the end of the block, removed on any exception.
+    """A temporary path near the final one, to write to; renamed at the end of the block, removed on any exception.
+
+    So are files that are written beside it. What a killed process has left of the same file is removed next time.
 
     Parameters
     ----------
     path
-        The final path; what is there is replaced.
+        The final path; what is there is replaced, see `check_output`.
     failures
         Kinds of exception, beside OSError, by which the writing library reports that it could not write.
 
@@ -51,14 +193,138 @@ def whole_file(path: StrPath, *failures: type[Exception]) -> Iterator[Path]:
     """
     final = Path(path)
     kinds: tuple[type[Exception], ...] = (OSError, *failures)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        os.replace(temporary, final)
+        with StagingFolder.beside(final) as staging:
+            temporary = staging.path / final.name
+            yield temporary
+            files = sorted(staging.path.iterdir(), key=lambda file: file.name == final.name)
+            for file in files:
+                sync(file)
+            for file in files:
+                os.replace(file, final.with_name(file.name))
+            sync_folder(final.parent)
     except kinds as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise OutputError(
             f"{final} cannot be written ({reason})", "choose a folder that is writable and has space left"
         ) from error
+
+
+@dataclass
+class StagingFolder:
+    """A hidden folder beside a file that is being written, locked as long as its process lives.
+
+    Made by `beside`; a context manager that removes it.
+    """
+
+    path: Path
+    _lock: int = field(repr=False)
+
+    @classmethod
+    def beside(cls, target: Path) -> Self:
+        """A new one; those that killed processes have left beside the same target are removed.
+
+        Raises
+        ------
+        OSError
+            It cannot be made.
+        """
+        remove_abandoned(target)
+        while True:
+            path = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_STAGED, dir=target.parent))
+            with suppress(FileNotFoundError, BlockingIOError):  # another process took it for abandoned: once more
+                return cls(path, _lock(path))
+
+    def remove(self) -> None:
+        """Delete it with all that is in it; harmless when that has been done."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave it to another process."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def remove_abandoned(target: Path) -> None:
+    """Delete what killed processes have left of a file; a living one holds the lock of its folder."""
+    for folder in target.parent.glob(f".{glob.escape(target.name)}.????????{_STAGED}"):
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if hold(descriptor):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def hold(descriptor: int) -> bool:
+    """Lock an open file or folder for this process, until it is closed.
+
+    Returns
+    -------
+    bool
+        False on network file systems that know no locks; there it is up to the user not to write a file twice at a
+        time, and what a killed process has left cannot be told from what a living one needs.
+
+    Raises
+    ------
+    BlockingIOError
+        Another process has it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
+    """Write everything at a given place of an open file."""
+    left = memoryview(content)
+    while left:
+        written = os.pwrite(descriptor, left, offset)
+        left, offset = left[written:], offset + written
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where its file system can do so."""
+    with suppress(OSError):
+        sync(folder)
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor that holds the lock of a folder which is still there.
+
+    Raises
+    ------
+    OSError
+        Another process has it, or it is gone.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        hold(descriptor)
+        if not os.path.samestat(os.fstat(descriptor), folder.stat()):
+            raise FileNotFoundError(folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -36,16 +36,19 @@ def classify(
 ) -> list[str]:
     """The command that maps a scene."""
     files = files or settings.files
+    here = not {"--workers", "--dask"} & set(words)  # a worker has one thread per window
     return hsiattn_command(
         "classify", scene or files.scene, ending or files.folder / f"{files.mixture}_map.tif", "-m", files.model(),
-        "--threads", threads or settings.threads, "--json", *(("--overwrite",) if overwrite else ()),
+        *(("--threads", threads or settings.threads) if here else ()), "--json",
+        *(("--overwrite",) if overwrite else ()),
         *(() if "--device" in words else ("--device", "cpu")), *words,
     )  # fmt: skip
 
 
 def record_of(finished: Finished) -> dict[str, Any]:
-    """What the command said about itself."""
-    return json.loads(finished.output)
+    """What the command said about the one map that it made."""
+    record: dict[str, Any] = json.loads(finished.output)["maps"][0]
+    return record
 
 
 def map_path(settings: Settings, name: str) -> Path:

@@ -280,7 +280,7 @@ def test_the_one_installed_model_that_fits_is_found_among_others(install, source
 
 def test_of_two_models_that_fit_none_is_guessed(install, source):
     install("b"), install("a")
-    with pytest.raises(ModelFileError, match=r"2 installed models fit .*: a, b; name one with -m"):
+    with pytest.raises(ModelFileError, match=r"2 installed models fit .*: a, b; name one by model="):
         find_model(source)
 
 

@@ -131,7 +131,7 @@ def test_the_files_hold_what_the_function_returns(written, example):
     with rasterio.open(labels_path) as dataset:
         assert dataset.crs == source.crs
         assert dataset.transform == source.transform
-        np.testing.assert_array_equal(dataset.read(1), CLASSES.to_indices(labels.values) + 1)
+        np.testing.assert_array_equal(dataset.read(1), labels.values)
         assert dataset.colormap(1)[1][:3] == CLASSES.colors[0]
 
 

@@ -1,32 +1,53 @@
-"""A map beside its reference: which pixels are compared, and under which class names."""
+"""A map beside its reference: which pixels are compared, and under which class names.
+
+Both are read window by window and counted at once, so that memory does not grow with their size.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from rasterio.windows import Window
 
-from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
+from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, codes_of
 from hsiattn.assessment.guidance import advise_on_leakage
+from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
+from hsiattn.file_kinds import FileKind
+from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.scenes.block_cache import block_cache, cache_for
+from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 TEST_ROLE = 3
 """Value of a test pixel in a split raster."""
 
+_MOST_CLASSES = 1000
+_MANY_CLASSES = 200
+"""Classes from which on fewer matrices are resampled: their number times that of a matrix's cells stays the same."""
+
+_RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
+
+
+Result = TypeVar("Result")
+
 
 def assess(
-    land_cover: xr.DataArray | xr.Dataset,
-    reference: xr.DataArray,
+    land_cover: Raster,
+    reference: Raster,
     *,
-    roles: ArrayLike | xr.DataArray | None = None,
+    roles: ArrayLike | xr.DataArray | Windows | None = None,
     window: int | None = None,
     leakage: float | None = None,
     notes: Sequence[str] = (),
@@ -41,10 +62,12 @@ def assess(
     Parameters
     ----------
     land_cover
-        Map: codes with dims "y" and "x", 0 or NaN where unclassified, with class attributes (see
-        `ClassTable.from_attrs`); or a Dataset with such a variable `land_cover`.
+        Map: a path, an opened `LabelRaster`, or codes with dims "y" and "x", 0 or NaN where unclassified, with class
+        attributes (see `ClassTable.from_attrs`); or a Dataset with such a variable `land_cover`. Rasters of any size
+        are compared in the memory of a few windows.
     reference
-        Labels on the same grid, as `open_labels` gives them; 0 or NaN is unlabelled.
+        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
+        unlabelled.
     roles
         Split raster (H, W) of integers; only pixels with the role 3 (test) count.
     window
@@ -59,71 +82,183 @@ def assess(
     GridError
         Map, reference and split do not lie on the same grid.
     AssessmentError
-        No pixel to compare; a code that the map's own table does not list; or the two name the same code differently.
+        No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
+        than 1000 classes; map and reference are the same file, or were given the wrong way round.
+    LabelError
+        A file cannot be used, see `open_labels`.
     """
-    mapped = land_cover["land_cover"] if isinstance(land_cover, xr.Dataset) else land_cover
-    mapped, reference = mapped.transpose("y", "x"), reference.transpose("y", "x")
-    check_same_grid(mapped, reference, ("the map", "the reference"))
-    map_codes, reference_codes = _codes(mapped), _codes(reference)
-    tested = reference_codes != UNLABELLED
-    if roles is not None:
-        tested &= _roles(roles, mapped) == TEST_ROLE
-    if not tested.any():
-        which = "labelled pixel" if roles is None else "labelled test pixel"
-        raise AssessmentError(f"the reference has no {which}", "give a reference, or a split, that has some")
-    map_codes, reference_codes = map_codes[tested], reference_codes[tested]
+    mapped, truth = codes_of(land_cover, "the map"), codes_of(reference, "the reference")
+    _check_sides(mapped, truth)
+    check_same_grid(mapped.grid, truth.grid, (mapped.name, truth.name))
+    split = None if roles is None else _roles(roles, mapped)
+    found, zeros = _count(mapped, truth, split)
+    map_codes, reference_codes = found.mapped.tolist(), found.reference.tolist()
+    if not reference_codes:
+        which = "labelled pixel" if split is None else "labelled test pixel"
+        raise AssessmentError(
+            f"{truth.name} has no {which}", "; ".join(zeros) or "give a reference, or a split, that has some"
+        )
     classes = _common_classes(
-        _classes(mapped, map_codes, "map"),
-        _classes(reference, reference_codes, "reference"),
-        tested=set(np.unique(reference_codes).tolist()),
+        _classes(mapped, map_codes), _classes(truth, reference_codes), set(reference_codes), set(map_codes)
     )
-    rows, columns = classes.to_indices(reference_codes), classes.to_indices(map_codes)
+    if len(classes) > _MOST_CLASSES:
+        raise _too_many(mapped, truth)
+    confusion, unclassified = _matrix(found, classes)
     return AccuracyReport(
-        confusion=confusion_matrix(rows, columns, len(classes)),
+        confusion=confusion,
         classes=classes,
-        unclassified=unclassified_counts(rows, columns, len(classes)),
+        unclassified=unclassified,
         leakage=leakage,
         window=window,
-        notes=tuple(notes),
+        notes=(*_notes_on(mapped, truth, found), *zeros, *notes),
+        resamples=_resamples(len(classes)),
         advice=tuple(advise_on_leakage(leakage, window)),
     )
 
 
-def _codes(raster: xr.DataArray) -> NDArray[np.int64]:
-    values = np.asarray(raster.values)
-    if values.dtype.kind == "f":
-        values = np.where(np.isnan(values), UNLABELLED, values)
-    return values.astype(np.int64)
+# -- the two rasters ---------------------------------------------------------------------------------------------------
 
 
-def _roles(roles: ArrayLike | xr.DataArray, mapped: xr.DataArray) -> NDArray[Any]:
+def _roles(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
+    """The split as windows, on the grid of the map."""
     if isinstance(roles, xr.DataArray):
-        roles = roles.transpose("y", "x")
-        check_same_grid(roles, mapped, ("the split", "the map"))
-        return np.asarray(roles.values)
-    values = np.asarray(roles)
-    if values.shape != mapped.shape:
-        given, wanted = (" × ".join(str(size) for size in shape) for shape in (values.shape, mapped.shape))
-        raise GridError(f"the split has {given} pixels, the map {wanted}", "give the split that belongs to this scene")
-    return values
+        split: Windows = codes_of(roles, "the split")
+    elif hasattr(roles, "kept_open"):
+        split = roles  # type: ignore[assignment]
+    else:
+        values = np.asarray(roles)
+        size = (mapped.grid.height, mapped.grid.width)
+        if values.shape != size:
+            given, wanted = (" × ".join(str(number) for number in shape) for shape in (values.shape, size))
+            raise GridError(
+                f"the split has {given} pixels, the map {wanted}", "give the split that belongs to this scene"
+            )
+        return ArrayCodes(xr.DataArray(values, dims=("y", "x")), "the split", replace(mapped.grid))
+    check_same_grid(split.grid, mapped.grid, (split.name, mapped.name))
+    return split
 
 
-def _classes(raster: xr.DataArray, codes: NDArray[np.int64], name: str) -> list[LandCoverClass]:
+def _check_sides(mapped: Codes, truth: Codes) -> None:
+    """Refuse files that were given the wrong way round, or one of them twice."""
+    if not (isinstance(mapped, LabelRaster) and isinstance(truth, LabelRaster)):
+        return
+    if _is_same_file(mapped.name, truth.name):
+        raise AssessmentError(f"{mapped.name} is given as map and as reference", "give the labels as reference")
+    if truth.kind == FileKind.LAND_COVER and mapped.kind != FileKind.LAND_COVER:
+        raise AssessmentError(
+            f"the reference {truth.name} is a map made by hsiattn, {mapped.name} is none: they seem to be swapped",
+            "give the map first and the labels as reference",
+        )
+
+
+def _is_same_file(first: str, second: str) -> bool:
+    try:
+        return first == second or os.path.samefile(first, second)
+    except (OSError, ValueError):
+        return False
+
+
+# -- counting ----------------------------------------------------------------------------------------------------------
+
+
+def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCounts, list[str]]:
+    """How often the codes of both meet at test pixels, and what is to be said of pixels that have the value 0."""
+    found = JointCounts(_MOST_CLASSES)
+    zeros = dict.fromkeys((mapped, truth), 0)
+    rasters = [mapped, truth] if split is None else [mapped, truth, split]
+    blocks = [raster.block for raster in rasters]
+    with ExitStack() as stack:
+        for raster in rasters:
+            stack.enter_context(raster.kept_open())
+        stack.enter_context(block_cache(cache_for(blocks)))
+        windows = block_windows(mapped.grid.height, mapped.grid.width, blocks, PIXELS_AT_ONCE)
+        for codes, map_codes, counts in _ahead(windows, lambda window: _read(window, mapped, truth, split)):
+            for raster, count in zip((truth, mapped), counts, strict=True):
+                zeros[raster] += count
+            if map_codes is not None:
+                try:
+                    found.add(codes, map_codes)
+                except TooManyCodesError as error:
+                    raise _too_many(mapped, truth) from error
+    notes = (raster.note_on_zeros(count) for raster, count in zeros.items())
+    return found, [note for note in notes if note is not None]
+
+
+def _read(
+    window: Window, mapped: Codes, truth: Codes, split: Windows | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[int, int]]:
+    """Codes of the test pixels of a window and of the map there, and how many pixels of either have the value 0.
+
+    The map stays unread where there is no test pixel: None.
+    """
+    codes, zeros = truth.read_counting(window)
+    if split is not None:
+        codes = np.where(split.read(window) == TEST_ROLE, codes, codes.dtype.type(UNLABELLED))
+    if not codes.any():
+        return codes, None, (zeros, 0)
+    map_codes, map_zeros = mapped.read_counting(window)
+    return codes, map_codes, (zeros, map_zeros)
+
+
+def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Iterator[Result]:
+    """What `read` gives for every window in turn; the next one is read while the last one is used."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: Future[Result] | None = None
+        for window in windows:
+            done, ahead = ahead, reader.submit(read, window)
+            if done is not None:
+                yield done.result()
+        if ahead is not None:
+            yield ahead.result()
+
+
+def _too_many(mapped: Codes, truth: Codes) -> AssessmentError:
+    return AssessmentError(
+        f"{mapped.name} and {truth.name} hold more than {_MOST_CLASSES} different codes",
+        "compare maps of classes, not measurements",
+    )
+
+
+def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Confusion matrix (K, K), and unclassified pixels (K,), in the order of the classes."""
+    count = len(classes)
+    table = np.zeros((count, count + 1), dtype=np.int64)  # the last column is that of the index -1: unclassified
+    table[np.ix_(classes.to_indices(found.reference), classes.to_indices(found.mapped))] = found.counts
+    return table[:, :-1], table[:, -1]
+
+
+def _resamples(classes: int) -> int:
+    if classes <= _MANY_CLASSES:
+        return _RESAMPLES
+    return max(_FEWEST_RESAMPLES, _RESAMPLES * _MANY_CLASSES**2 // classes**2)
+
+
+# -- classes -----------------------------------------------------------------------------------------------------------
+
+
+def _classes(raster: Codes, codes: Sequence[int]) -> list[LandCoverClass]:
     """The classes that a raster brings along, else one for every code in it; they have to cover every code."""
-    present = set(np.unique(codes).tolist()) - {UNLABELLED}
-    table = ClassTable.from_attrs(raster.attrs)
+    present = sorted(set(codes) - {UNLABELLED})
+    table = raster.class_table(present)
     if table is None:
         return list(ClassTable.from_codes(present)) if present else []
-    unknown = sorted(present - set(table.codes))
+    unknown = sorted(set(present) - set(table.codes))
     if unknown:
         raise AssessmentError(
-            f"the {name} holds the code {unknown[0]}, which its class table does not list", "add it to the table"
+            f"{raster.name} holds the code {unknown[0]}, which its class table does not list", "add it to the table"
         )
     return list(table)
 
 
-def _common_classes(of_map: list[LandCoverClass], of_reference: list[LandCoverClass], tested: set[int]) -> ClassTable:
-    """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one."""
+def _common_classes(
+    of_map: list[LandCoverClass], of_reference: list[LandCoverClass], tested: set[int], mapped: set[int]
+) -> ClassTable:
+    """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one.
+
+    Of a map that lists more classes than can be compared, those that occur.
+    """
+    if len(of_map) > _MOST_CLASSES:
+        of_map = [item for item in of_map if item.code in tested or item.code in mapped]
     merged = {item.code: item for item in of_map}
     codes_in_map = {_normal(item.name): item.code for item in of_map}
     for item in of_reference:
@@ -153,3 +288,27 @@ def _is_made_up(item: LandCoverClass) -> bool:
 def _normal(name: str) -> str:
     """A name without the differences that mean nothing: case, spaces, underscores, hyphens."""
     return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
+
+
+# -- what a reader should know -----------------------------------------------------------------------------------------
+
+
+def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
+    """Sentences on a comparison that is likely not what was meant."""
+    notes = [*mapped.notes, *truth.notes]
+    both = [
+        raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == FileKind.LAND_COVER
+    ]
+    if len(both) == 2:
+        notes.append(
+            f"the reference {truth.name} is itself a map made by hsiattn: the figures say how far two maps agree, not "
+            "how accurate one is"
+        )
+    unclassified = int(found.counts[:, found.mapped == UNLABELLED].sum())
+    tested, area = int(found.counts.sum()), mapped.grid.height * mapped.grid.width
+    if 2 * unclassified > tested > area / 2:
+        notes.append(
+            f"the map leaves {unclassified} of {tested} test pixels unclassified, and the reference labels most of the "
+            "area: map and reference may be swapped"
+        )
+    return notes

@@ -64,7 +64,7 @@ def advise_on_samples(training: Mapping[str, int], bands: int) -> list[str]:
             cap = _MOST_UNEVEN * max(least, _FEWEST_LABELS)
             advice.append(
                 f"training pixels are unbalanced: {most} of {frequent}, {least} of {rare}; label more of {rare}, "
-                f"or draw fewer of the others with --set training.max_per_class={cap}"
+                f"or draw fewer of the others with training.max_per_class={cap}"
             )
     return advice
 
@@ -82,15 +82,15 @@ def advise_on_leakage(leakage: float | None, window: int | None) -> list[str]:
     Examples
     --------
     >>> advise_on_leakage(0.5, window=9)[0].partition("; ")[2]
-    'take --split blocks with --buffer 4 or more, or polygons that lie farther apart than that'
+    'take split="blocks" with buffer=4 or more, or polygons that lie farther apart than that'
     """
     if leakage is None or not leakage > 0:
         return []
     seen = "their window" if window is None else f"their {window} × {window} window"
-    buffer = "a --buffer of half the window or more" if window is None else f"--buffer {window // 2} or more"
+    buffer = "buffer= half the window or more" if window is None else f"buffer={window // 2} or more"
     return [
         f"accuracy flatters, as {_percent(leakage)} of the test pixels have a training pixel in {seen}; "
-        f"take --split blocks with {buffer}, or polygons that lie farther apart than that"
+        f'take split="blocks" with {buffer}, or polygons that lie farther apart than that'
     ]
 
 
@@ -119,7 +119,7 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     return [
         f"the validation score is likely noise: {_percent(accuracy)} of {pixels} pixels may as well be "
         f"{100 * lower:.1f}–{_percent(upper)}, and it decides when training stops; label more pixels, or train without "
-        "validation pixels as --recipe default does"
+        'validation pixels as recipe="default" does'
     ]
 
 
@@ -152,7 +152,7 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
         return [
             f"accuracy is not known without test pixels: {_percent(accuracy)} ({interval}) of {pixels} training pixels "
             "are right in cross-validation, which flatters where they lie side by side; hold pixels out with "
-            "--split blocks"
+            'split="blocks"'
         ]
     if (upper - lower) / 2 <= _NOISY:
         return []

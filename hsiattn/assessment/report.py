@@ -28,6 +28,8 @@ from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
+from hsiattn.file_kinds import REPORT_COLUMNS
+from hsiattn.plain_text import spreadsheet_cell
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ class AccuracyReport:
         """One line per class and measure, those of the whole map under the class "all"; empty where not defined."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(["class", "code", "measure", "value", "lower", "upper"])
+        table.writerow(REPORT_COLUMNS)
         for name, estimate in self.overall.items():
             table.writerow(["all", "", name, *_csv_numbers(estimate)])
         for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):
@@ -286,10 +288,11 @@ class AccuracyReport:
             for name in ("expected_calibration_error", "mean_confidence", "temperature"):
                 table.writerow(["all", "", name, "" if figures[name] is None else f"{figures[name]:.6f}", "", ""])
         for item, row in zip(self.classes, self.per_class, strict=True):
+            of_class = [spreadsheet_cell(item.name), item.code]
             for name in _CLASS_MEASURES:
-                table.writerow([item.name, item.code, name, *_csv_numbers(getattr(row, name))])
+                table.writerow([*of_class, name, *_csv_numbers(getattr(row, name))])
             for name in ("support", "mapped", "unclassified"):
-                table.writerow([item.name, item.code, name, getattr(row, name), "", ""])
+                table.writerow([*of_class, name, getattr(row, name), "", ""])
         return text.getvalue()
 
     @property

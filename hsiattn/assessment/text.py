@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hsiattn.file_kinds import REPORT_TITLE
+
 if TYPE_CHECKING:
     from hsiattn.assessment.calibration import Calibration
     from hsiattn.assessment.report import AccuracyReport, Estimate
@@ -18,9 +20,8 @@ _HEAD_WIDTH = 10
 
 def render_text(report: AccuracyReport) -> str:
     """The whole report: overall figures, advice, classes, confusion matrix, calibration, how to read it."""
-    title = "Accuracy assessment"
     parts = [
-        f"{title}\n{'=' * len(title)}",
+        f"{REPORT_TITLE}\n{'=' * len(REPORT_TITLE)}",
         _overall(report),
         *([_advice(report.advice)] if report.advice else []),
         _per_class(report),
@@ -39,9 +40,9 @@ def format_percent(estimate: Estimate) -> str:
 
 
 def format_kappa(estimate: Estimate) -> str:
-    """`0.921 (0.905–0.936)`; a dash where it is not defined."""
+    """`0.921 (0.905–0.936)`; in words where it is not defined: there is no agreement by chance to compare with."""
     if math.isnan(estimate.value):
-        return "–"
+        return "undefined (all test pixels are of one class, and mapped as it)"
     return f"{estimate.value:.3f} ({estimate.lower:.3f}–{estimate.upper:.3f})"
 
 

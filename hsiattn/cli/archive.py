@@ -19,6 +19,7 @@ from hsiattn.cli.mapping import (
     Request,
     Targets,
     check_targets,
+    clean_up,
     describe,
     is_mapped,
     is_remote,
@@ -27,6 +28,7 @@ from hsiattn.cli.mapping import (
     open_scene,
 )
 from hsiattn.errors import OutputError, SceneError
+from hsiattn.outputs import Inputs
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Summary:
     left_alone: int = 0
     pixels: int = 0
     seconds: float = 0.0
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Summary:
+        """The summary of a single scene."""
+        summary = cls(1, seconds=record.get("seconds", 0.0))
+        summary.add(record)
+        return summary
 
     def to_dict(self) -> dict[str, Any]:
         """The records, then the counts; JSON-ready."""
@@ -163,13 +172,15 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     """
     outputs.make_folder(Path(folder))
     models = Models(request.model)
+    scenes = {f"scene {order.scene}": order.scene for order in orders}
+    inputs = {**request.inputs, **scenes}
     summary, began = Summary(len(orders)), time.monotonic()
     try:
         for number, order in enumerate(orders, start=1):
             title = f"{Path(order.scene).name} ({number}/{len(orders)})"
-            summary.add(record := attempt(order, models, request, title))
+            summary.add(record := attempt(order, models, request, inputs, title))
             if announce and "error" not in record:
-                click.echo(f"map: {order.targets.map}")
+                options.show(f"map: {order.targets.map}")
     except KeyboardInterrupt as interrupt:
         raise Failure(
             f"interrupted: of {len(orders)} scenes {summary.counts()}; give --resume to go on from there"
@@ -178,10 +189,10 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     return summary
 
 
-def attempt(order: Order, models: Models, request: Request, title: str) -> dict[str, Any]:
+def attempt(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, or tell on stderr why that cannot be done; the record for the summary."""
     try:
-        return classify_one(order, models, request, title)
+        return classify_one(order, models, request, inputs, title)
     except click.ClickException:
         raise
     except Exception as error:
@@ -190,14 +201,20 @@ def attempt(order: Order, models: Models, request: Request, title: str) -> dict[
         return {"scene": order.scene, "error": explain(error)}
 
 
-def classify_one(order: Order, models: Models, request: Request, title: str) -> dict[str, Any]:
+def classify_one(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, unless its map is there and `--resume` is given."""
+    clean_up(order.targets)
     source = open_scene(order.scene, request)
     bundle = models.fitting(source)
     if request.resume and is_mapped(order.targets, bundle, request.smooth):
-        return {"scene": order.scene, "map": order.targets.map, "left_alone": True}
-    check_targets(order.targets, request)
-    record = map_scene(bundle, source, order.targets, request, title)
+        return left_alone(order.scene, order.targets)
+    check_targets(order.targets, request, inputs)
+    record = map_scene(bundle, source, order.targets, request, inputs, title)
     for message in record.messages:
         options.say(f"scene {order.scene}: {message}")
-    return {"scene": order.scene, **describe(order.targets, record)}
+    return describe(order.scene, order.targets, record)
+
+
+def left_alone(scene: str, targets: Targets) -> dict[str, Any]:
+    """The record of a scene whose map was there already."""
+    return {"scene": scene, "map": targets.map, "left_alone": True}

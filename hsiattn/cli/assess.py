@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import mapping, options, outputs
-from hsiattn.errors import AssessmentError
+from hsiattn.cli import fitting, mapping, options, outputs
+from hsiattn.cli.failures import named
+from hsiattn.errors import AssessmentError, OutputError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hsiattn.assessment import AccuracyReport
+    from hsiattn.labels.rasters import LabelRaster
 
 FORMATS = ("text", "json", "csv", "html")
+SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
 
 
 @click.command(short_help="Compare a map with reference data.")
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
-    "--reference", required=True, metavar="LABELS", help="Reference raster on the map's grid; 0 is unlabelled."
-)
+    "--reference", required=True, metavar="LABELS",
+    help="Reference raster on the map's grid; 0 is unlabelled, unless --unlabelled says otherwise.",
+)  # fmt: skip
+@options.unlabelled
 @click.option(
     "--split", "split_file", metavar="FILE",
     help="Split raster of `hsiattn train --write-split`: only its test pixels count, and leakage is stated.",
@@ -41,9 +45,13 @@ FORMATS = ("text", "json", "csv", "html")
 @options.as_json
 @options.overwrite
 @options.common
+@click.pass_context
 def assess(
+    ctx: click.Context,
+    /,
     land_cover_map: str,
     reference: str,
+    unlabelled: int | None,
     split_file: str | None,
     window: int | None,
     classes: str | None,
@@ -63,29 +71,46 @@ def assess(
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
-    form = choose_format(report_format, output, as_json)
+    if split_file is None:
+        options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
-        outputs.refuse_existing([output], overwrite)
+        read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
+    form = choose_format(report_format, output, as_json)
 
     from hsiattn.assessment import assess as compare
-    from hsiattn.labels import open_labels
+    from hsiattn.labels.rasters import LabelRaster
 
-    mapped = open_labels(land_cover_map)
-    truth = open_labels(reference, like=mapped, key=label_key, table=classes)
-    roles, leaked = None, None
+    mapped = open_map(land_cover_map, unlabelled)
+    with named(key="--label-key"):
+        truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
+    split, leaked = None, None
     if split_file is not None:
-        from hsiattn.sampling import read_split
+        from hsiattn.sampling import SplitRaster
 
-        roles = read_split(split_file)
+        split = SplitRaster(split_file)
         window = window or window_of(land_cover_map)
-        leaked = leakage_of(roles, window)
-    report = compare(mapped, truth, roles=roles, window=window, leakage=leaked, notes=notes_on(land_cover_map))
-    text = render(report, form)
-    if output is None:
-        click.echo(text.rstrip("\n"))
+        leaked = split.leakage(window)
+    own = notes_on(land_cover_map)
+    report = compare(mapped, truth, roles=split, window=window, leakage=leaked, notes=own)
+    for note in report.notes[: len(report.notes) - len(own)]:
+        options.say(note)
+    text = render(fitting.in_words_of_options(report), form)
+    if output is None and form == "text":
+        options.show(*text.rstrip("\n").split("\n"))
+    elif output is None:
+        options.print_text(text)
     else:
         outputs.write_bytes(output, text.encode())
         options.say(f"report: {output}")
+
+
+def open_map(path: str, unlabelled: int | None) -> LabelRaster:
+    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have."""
+    from hsiattn.labels.rasters import LabelRaster
+
+    raster = LabelRaster(path)
+    return LabelRaster(path, unlabelled=unlabelled) if unlabelled is not None and raster.kind is None else raster
 
 
 def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
@@ -100,25 +125,19 @@ def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
         return named
     if as_json:
         return "json"
-    suffix = Path(output or "").suffix.lower().lstrip(".")
-    return suffix if suffix in FORMATS else "text"
+    suffix = Path(output or "").suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OutputError(f"the suffix of {output} stands for no form of report", "name one with --format")
+    return SUFFIXES[suffix]
 
 
 def render(report: AccuracyReport, form: str) -> str:
     """The report in one of `FORMATS`."""
     methods: dict[str, Any] = {
-        "text": report.to_text, "json": report.to_json, "csv": report.to_csv, "html": report.to_html,
+        "text": report.to_text, "csv": report.to_csv, "html": report.to_html,
+        "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())
-
-
-def leakage_of(roles: NDArray[np.uint8], window: int) -> float:
-    """Share of the test pixels of a split whose window holds a pixel that took part in training or validation."""
-    import numpy as np
-
-    from hsiattn.sampling import ROLES, leakage
-
-    return leakage(np.isin(roles, (ROLES["training"], ROLES["validation"])), roles == ROLES["test"], window)
 
 
 def notes_on(path: str) -> list[str]:

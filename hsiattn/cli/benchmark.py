@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +12,14 @@ import click
 
 from hsiattn.cli import options, outputs
 from hsiattn.cli.failures import Failure, print_line
-from hsiattn.cli.progress import duration
+from hsiattn.cli.progress import duration, run_progress
+from hsiattn.cli.wording import in_options
 
 if TYPE_CHECKING:
     from hsiattn.experiments.measurement import Task
     from hsiattn.experiments.plan import Plan
     from hsiattn.experiments.records import RecordFolder
     from hsiattn.experiments.runs import Run
-
-Advance = Callable[[int, int], None]
-"""Called with the number of runs that are done and that have failed."""
 
 
 @dataclass
@@ -52,7 +50,11 @@ class Progress:
 @click.command(short_help="Compare recipes on scenes, over protocols and seeds.")
 @click.argument("config", metavar="CONFIG")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; made if need be.")
-@click.option("--data", metavar="FOLDER", help="What paths in CONFIG are relative to; default: the folder of CONFIG.")
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    help="What paths in CONFIG are relative to; default: its folder, for a plan of the package the working one.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -74,7 +76,10 @@ class Progress:
 @click.option("--overwrite", is_flag=True, help="Do runs again that were finished with another configuration.")
 @options.as_json
 @options.common
+@click.pass_context
 def benchmark(
+    ctx: click.Context,
+    /,
     config: str,
     output: str,
     data: str | None,
@@ -100,8 +105,9 @@ def benchmark(
         hsiattn benchmark example --data data -o results
         hsiattn benchmark mine.yaml -o results --only scene=salinas-a --only recipe=default --seeds 2
     """
-    if report_only and (only or skip):
-        raise click.UsageError("--only and --skip have no meaning with --report-only, which runs nothing")
+    if report_only:
+        running = ("only", "skip", "data", "jobs", "threads", "device", "overwrite")
+        options.refuse_without_effect(ctx, running, "with --report-only, which runs nothing")
 
     from hsiattn.experiments.plan import load_plan, plan_path
     from hsiattn.experiments.records import RecordFolder
@@ -171,14 +177,14 @@ def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, j
     jobs = jobs or max(1, cores() // threads)
     try:
         with (
-            run_bar(len(tasks)) as advance,
+            run_progress(len(tasks)) as advance,
             closing(side_by_side(perform, tasks, jobs=jobs, threads=threads)) as results,
         ):
             for task, result in results:
                 if isinstance(result, Failed):
                     progress.failed.append((str(task.run), result.reason))
                     if options.verbosity(click.get_current_context()) > 0:
-                        click.echo(result.traceback, err=True)
+                        options.print_to_stderr(result.traceback)
                 else:
                     folder.write(task.run, result)
                     progress.done += 1
@@ -186,26 +192,6 @@ def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, j
                     advance(progress.done, len(progress.failed))
     except KeyboardInterrupt as interrupt:
         raise Failure(f"interrupted: {progress}; the same command goes on from there") from interrupt
-
-
-@contextmanager
-def run_bar(total: int) -> Iterator[Advance | None]:
-    """A bar over the runs; None where stderr is no terminal or `-q` is given."""
-    if not total or not options.on_terminal():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs", total=total)
-
-        def advance(done: int, failed: int) -> None:
-            bar.update(task, completed=done + failed, description=f"runs, {failed} failed" if failed else "runs")
-
-        yield advance
 
 
 def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Progress, as_json: bool) -> None:
@@ -217,15 +203,15 @@ def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Prog
     written = [*folder.write_tables(records), *write_report(report, folder.folder)]
     if as_json:
         counts = {"runs": len(runs), "finished": len(records), "done": progress.done, "done_before": progress.before}
-        failed = [{"run": run, "reason": reason} for run, reason in progress.failed]
+        failed = [{"run": run, "reason": in_options(reason)} for run, reason in progress.failed]
         options.print_json(
             {"plan": plan.name, **counts, "failed": failed, **report.to_dict(), "files": list(map(str, written))}
         )
         return
     seconds = sum(record["whole_training_seconds"] + record["mapping_seconds"] for record in records)
-    click.echo(f"runs      {len(records)} of {len(runs)} finished, {duration(seconds)} of computing")
-    click.echo(f"table     {folder.folder / 'runs.csv'}")
-    click.echo(f"report    {folder.folder / 'report.html'}")
+    options.show(f"runs      {len(records)} of {len(runs)} finished, {duration(seconds)} of computing")
+    options.show(f"table     {folder.folder / 'runs.csv'}")
+    options.show(f"report    {folder.folder / 'report.html'}")
 
 
 def tell_failures(progress: Progress) -> None:
@@ -235,4 +221,4 @@ def tell_failures(progress: Progress) -> None:
         by_reason.setdefault(reason, []).append(run)
     for reason, runs in by_reason.items():
         others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        print_line(f"run {runs[0]}{others}: {reason}")
+        print_line(f"run {runs[0]}{others}: {in_options(reason)}")

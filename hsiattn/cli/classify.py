@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import archive, fitting, mapping, options, outputs
+from hsiattn.cli import archive, fitting, mapping, options
 from hsiattn.cli.failures import Failure
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ if TYPE_CHECKING:
 @options.ram
 @click.option(
     "--window-size", type=click.IntRange(1), metavar="PX",
-    help="Side of the windows the scene is read in; default: by --ram.",
+    help="Side of the windows the scene is read in, in place of --ram.",
 )  # fmt: skip
 @options.workers
 @options.dask
@@ -110,13 +111,14 @@ def classify(
     request = mapping.Request(**{name: value for name, value in given.items() if name in names})
     training = {name: value for name, value in given.items() if name not in names}
     check_usage(paths, out_dir, labels, request)
+    check_effects(ctx, labels, list(training))
     if out_dir is not None:
         orders = archive.make_orders(paths, out_dir, request)
         summary = archive.classify_archive(orders, out_dir, request, announce=not as_json)
         if as_json:
             options.print_json(summary.to_dict())
         else:
-            click.echo(str(summary))
+            options.show(str(summary))
         ctx.exit(1 if summary.failed else 0)
     scene, map_path = paths[0], paths[1] if len(paths) > 1 else default_map(paths[0], request.driver)
     classify_one(scene, mapping.Targets.of(map_path, request), request, labels, training, as_json)
@@ -127,7 +129,7 @@ def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None,
     if request.workers is not None and request.dask is not None:
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
     if request.confidence_kind is not None and request.confidence is None:
-        raise click.UsageError("--confidence-kind has no meaning without --confidence")
+        raise click.UsageError("--confidence-kind has no effect without --confidence")
     if labels is not None and request.model is not None:
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
@@ -147,6 +149,18 @@ def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None,
             raise click.UsageError(f"with --out-dir {name} takes no path, and must not stand before a scene: {value}")
 
 
+def check_effects(ctx: click.Context, labels: str | None, training: Sequence[str]) -> None:
+    """Refuse options that would go without effect beside the others."""
+    if labels is None:
+        options.refuse_without_effect(ctx, training, "without --labels: they are for the training of a model")
+        for cluster in options.given(ctx, ("workers", "dask")):
+            options.refuse_without_effect(ctx, ["threads"], f"with {cluster}: a worker has one thread per window")
+    else:
+        fitting.check_usage(ctx)
+    if len(options.given(ctx, ("ram", "window_size"))) == 2:
+        raise click.UsageError("--ram and --window-size both decide the size of windows: give one of the two", ctx)
+
+
 def classify_one(
     scene: str,
     targets: mapping.Targets,
@@ -157,26 +171,30 @@ def classify_one(
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
-    mapping.refuse_scene_as_output(scene, targets)
-    if not request.resume:
-        outputs.refuse_existing([*targets, trained], request.overwrite)
+    for path in targets:
+        options.check_suffix(path, "raster")
+    what = fitting.Training(scene=scene, labels=labels or "", key=request.key, device=request.device, **training)
+    inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
+    if request.resume:
+        mapping.clean_up(targets)
+    else:
+        mapping.check_targets(targets, request, inputs, trained)
     source = mapping.open_scene(scene, request)
     if labels is not None and trained is not None:
         options.use_threads(request.threads)
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
         mapping.part_of(source, request.bounds)
         check_smoothing(request.smooth, training)
-        what = fitting.Training(scene=scene, labels=labels, key=request.key, device=request.device, **training)
         bundle = train(what, trained, request.overwrite)
     else:
         bundle = mapping.Models(request.model).fitting(source)
     if request.resume:
         if mapping.is_mapped(targets, bundle, request.smooth):
-            report_left_alone(targets, as_json)
+            report_left_alone(scene, targets, as_json)
             return
-        mapping.check_targets(targets, request)
+        mapping.check_targets(targets, request, inputs)
     try:
-        report(mapping.map_scene(bundle, source, targets, request), targets, as_json)
+        report(scene, mapping.map_scene(bundle, source, targets, request, inputs), targets, as_json)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
             if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done
@@ -226,24 +244,24 @@ def default_map(scene: str, driver: str = "GTiff") -> str:
     return name if mapping.is_remote(scene) else str(Path(scene).with_name(name))
 
 
-def report_left_alone(targets: mapping.Targets, as_json: bool) -> None:
+def report_left_alone(scene: str, targets: mapping.Targets, as_json: bool) -> None:
     """Say that there was nothing to do."""
     options.say("this model has made the map already; add --overwrite without --resume to make it anew")
     if as_json:
-        options.print_json({"map": targets.map, "left_alone": True})
+        options.print_json(archive.Summary.of(archive.left_alone(scene, targets)).to_dict())
     else:
-        click.echo(f"map: {targets.map}")
+        options.show(f"map: {targets.map}")
 
 
-def report(record: MappingRecord, targets: mapping.Targets, as_json: bool) -> None:
+def report(scene: str, record: MappingRecord, targets: mapping.Targets, as_json: bool) -> None:
     """Say what was mapped: notices to stderr, the result to stdout."""
     for message in record.messages:
         options.say(message)
     if as_json:
-        options.print_json(mapping.describe(targets, record))
+        options.print_json(archive.Summary.of(mapping.describe(scene, targets, record)).to_dict())
         return
-    click.echo(f"map: {targets.map}")
+    options.show(f"map: {targets.map}")
     total = max(1, sum(record.counts.values()) + record.unclassified)
     width = max(len(name) for name in (*record.counts, "unclassified"))
     for name, count in (*record.counts.items(), ("unclassified", record.unclassified)):
-        click.echo(f"  {name:<{width}}  {count:>10}  {options.share(count / total):>8}")
+        options.show(f"  {name:<{width}}  {count:>10}  {options.share(count / total):>8}")

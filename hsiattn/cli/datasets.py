@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import DatasetError
 
 
 @click.group(invoke_without_command=True, short_help="List the benchmark scenes; write the example.")
@@ -24,9 +26,12 @@ def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
         hsiattn datasets example example/
     """
     if ctx.invoked_subcommand is not None:
+        options.refuse_without_effect(ctx, ("root", "as_json"), f"before {ctx.invoked_subcommand}")
         return
     from hsiattn.benchmarks import benchmark_card, benchmark_names
 
+    if root is not None and not Path(root).is_dir():
+        raise DatasetError(f"there is no folder {root}", "give the folder that the scenes lie in")
     entries = []
     for name in benchmark_names():
         card = benchmark_card(name)
@@ -35,10 +40,10 @@ def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
             entry["state"] = state_of(name, root)
         entries.append(entry)
     if as_json:
-        options.print_json(entries)
+        options.print_json({"datasets": entries})
         return
     for entry in entries:
-        click.echo("\t".join(str(value) for value in entry.values()))
+        options.show("\t".join(str(value) for value in entry.values()))
 
 
 def state_of(name: str, root: str) -> str:
@@ -69,23 +74,26 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         options.print_json(card.model_dump(mode="json"))
         return
-    click.echo(f"{card.title} ({card.name})")
-    click.echo(f"  sensor   {card.sensor}")
-    click.echo(f"  scene    {card.width}×{card.height} pixels of {card.pixel_size:g} m, {len(card.kept_bands)} bands")
-    click.echo(f"  source   {card.source.provider}, {card.source.page}")
-    click.echo(f"  licence  {card.licence}")
+    options.show(f"{card.title} ({card.name})")
+    options.show(f"  sensor   {card.sensor}")
+    options.show(f"  scene    {card.width}×{card.height} pixels of {card.pixel_size:g} m, {len(card.kept_bands)} bands")
+    options.show(f"  source   {card.source.provider}, {card.source.page}")
+    options.show(f"  licence  {card.licence}")
     for what, raster in (("cube", card.cube), ("labels", card.labels)):
         names = " or ".join(file.name for file in raster.files)
-        click.echo(f"  {what:<7}  {names} (variable {raster.key})")
-    click.echo(f"  classes  {len(card.classes)}")
+        options.show(f"  {what:<7}  {names} (variable {raster.key})")
+    options.show(f"  classes  {len(card.classes)}")
     for entry in card.classes:
         attributes = f"  {', '.join(entry.attributes)}" if entry.attributes else ""
-        click.echo(f"  {entry.code:>5}  {entry.color}  {entry.name}  ({entry.pixels} pixels){attributes}")
+        options.show(f"  {entry.code:>5}  {entry.color}  {entry.name}  ({entry.pixels} pixels){attributes}")
 
 
 @datasets.command()
-@click.argument("folder", metavar="FOLDER", default="example")
-@options.seed
+@click.argument("folder", metavar="[FOLDER]", default="example")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N",
+    help="Decides the landscape and the noise.",
+)  # fmt: skip
 @options.overwrite
 @options.common
 def example(folder: str, seed: int, overwrite: bool) -> None:
@@ -100,4 +108,4 @@ def example(folder: str, seed: int, overwrite: bool) -> None:
     from hsiattn.simulation import write_example
 
     for path in write_example(folder, overwrite=overwrite, seed=seed):
-        click.echo(str(path))
+        options.show(str(path))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from hsiattn.cli import options
+from hsiattn.cli.wording import in_options, one_line
 from hsiattn.errors import HsiattnError
 
 
@@ -16,27 +19,38 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        print_line(self.message, file)
+        print_line(self.message)
 
 
-def print_line(message: str, file: Any = None) -> None:
+def print_line(message: str) -> None:
     """Print an error as one line on stderr."""
-    click.echo(f"hsiattn: error: {' '.join(message.split())}", file=file, err=True)
+    options.print_to_stderr(f"hsiattn: error: {one_line(message)}")
 
 
 def explain(error: BaseException) -> str:
     """What is wrong and what to do about it; for mistakes of ours, what to do with them."""
     if isinstance(error, HsiattnError):
-        return str(error)
+        return f"{error.problem}; {in_options(error.remedy)}"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was written under the final names, run the command again"
     if isinstance(error, MemoryError):
         return "out of memory; map with less --ram or a smaller --window-size, or take a scene cut into parts"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object} is not a name in {error.encoding.upper()}, which GDAL needs; rename the file"
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     return f"unexpected {what}; run again with -v for the whole story, and report it"
+
+
+@contextmanager
+def named(**options: str) -> Iterator[None]:
+    """Let errors of the block name other options than usual: `named(key="--label-key")`."""
+    try:
+        yield
+    except HsiattnError as error:
+        raise type(error)(error.problem, in_options(error.remedy, options)) from error
 
 
 def print_traceback(error: BaseException) -> None:
     """Print where an exception comes from, if `-v` is given."""
     if options.verbosity(click.get_current_context()) > 0:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        options.print_to_stderr("".join(traceback.format_exception(error)))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import options
-from hsiattn.cli.progress import training_bar
+from hsiattn.cli.failures import named
+from hsiattn.cli.progress import training_progress
+from hsiattn.cli.wording import in_options
 from hsiattn.errors import GridError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from xarray import DataArray
 
-    from hsiattn.assessment import Estimate
+    from hsiattn.assessment import AccuracyReport, Estimate
     from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.sampling import PixelSplitter, Split
 
@@ -34,6 +36,7 @@ training_options = options.use(
     ),
     options.classes,
     options.label_key,
+    options.unlabelled,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
@@ -43,7 +46,7 @@ training_options = options.use(
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
         "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-        help="Share of the labelled pixels to train on, 0 … 1.",
+        help="Share of the labelled pixels to train on, 0 … 1, in place of --per-class.",
     ),
     click.option("--block-size", type=click.IntRange(1), metavar="PX", help="Side of the blocks; default: chosen."),
     click.option(
@@ -62,6 +65,7 @@ class Training:
     labels: str
     key: str | None
     label_key: str | None
+    unlabelled: int | None
     classes: str | None
     recipe: str
     settings: tuple[str, ...]
@@ -77,25 +81,42 @@ class Training:
     checkpoints: str | None = None
     resume: bool = False
 
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """The files that are read, by what they are."""
+        return {
+            "scene": self.scene,
+            "labels": self.labels,
+            "class table": self.classes,
+            "split file": self.split_file,
+            "recipe": self.recipe,
+        }
+
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
-    check_consistency(request)
-    from hsiattn.classifier import SpectralSpatialClassifier
-    from hsiattn.labels import open_labels
+    from hsiattn.labels.rasters import LabelRaster, read_labels
     from hsiattn.scenes import open_scene
+
+    scene = open_scene(request.scene, request.key)
+    with named(key="--label-key"):
+        raster = LabelRaster(
+            request.labels, key=request.label_key, table=request.classes, unlabelled=request.unlabelled
+        )
+        labels, notes = read_labels(raster, like=scene)
+    for note in notes:
+        options.say(note)
+    from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.training import load_recipe
 
     recipe = load_recipe(request.recipe, request.settings)
-    scene = open_scene(request.scene, request.key)
-    labels = open_labels(request.labels, like=scene, key=request.label_key, table=request.classes)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_roles(request.split_file, labels)
     else:
         split = make_splitter(request, recipe.patch_size, labels)
     classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
-    with training_bar() as listener:
+    with training_progress() as listener:
         classifier.fit(
             scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume
         )
@@ -104,29 +125,28 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     return classifier
 
 
-def check_consistency(request: Training) -> None:
-    """Refuse options that contradict each other, rather than let one of them go without effect."""
-    given = {
-        "--per-class": request.per_class,
-        "--train-share": request.train_share,
-        "--block-size": request.block_size,
-        "--buffer": request.buffer,
+def check_usage(ctx: click.Context) -> None:
+    """Refuse training options that contradict each other, rather than let one of them go without effect.
+
+    Raises
+    ------
+    click.UsageError
+        Some do.
+    """
+    held_out = ("per_class", "train_share", "block_size", "buffer")
+    if ctx.params["split_file"] is not None:
+        options.refuse_without_effect(ctx, ("split", *held_out), "with --split-file, which says it all")
+        return
+    split = ctx.params["split"]
+    useless = {
+        "blocks": (),
+        "polygons": ("block_size", "buffer"),
+        "random": ("block_size", "buffer"),
+        "none": ("train_share", "block_size", "buffer"),
     }
-    if request.split_file is not None:
-        useless, split = list(given), "--split-file"
-    else:
-        split = f"--split {request.split}"
-        useless = {
-            "blocks": [],
-            "polygons": ["--block-size", "--buffer"],
-            "random": ["--block-size", "--buffer"],
-            "none": ["--train-share", "--block-size", "--buffer"],
-        }[request.split]
-        if request.split == "random" and request.per_class and request.train_share:
-            raise click.UsageError("--split random takes --per-class or --train-share, not both")
-    for name in useless:
-        if given[name] is not None:
-            raise click.UsageError(f"{name} has no meaning with {split}")
+    options.refuse_without_effect(ctx, useless[split], f"with --split {split}")
+    if ctx.params["per_class"] is not None and ctx.params["train_share"] is not None:
+        raise click.UsageError("--per-class and --train-share both say how many pixels train: give one of the two", ctx)
 
 
 def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
@@ -181,13 +201,20 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
         "split": classifier.split_.record,
         "training": classifier.bundle_.training,
         "temperature": classifier.bundle_.temperature,
-        "messages": list(classifier.messages_),
-        "accuracy": report.to_dict() if report is not None else None,
+        "messages": [in_options(message) for message in classifier.messages_],
+        "accuracy": in_words_of_options(report).to_dict() if report is not None else None,
     }
+
+
+def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
+    """A report whose advice and notes name options."""
+    return replace(report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)))
 
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     """The same for people."""
+    from hsiattn.assessment.text import format_kappa
+
     record, training, report = classifier.split_.record, classifier.bundle_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
     lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
@@ -195,8 +222,7 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
         return [*lines, "accuracy  not known: no pixels were held out"]
     names = {"overall_accuracy": "overall accuracy", "average_accuracy": "average accuracy"}
     figures = [f"{names[name]} {percent(report.overall[name])}" for name in names]
-    kappa = report.kappa
-    figures.append(f"kappa {kappa.value:.3f} ({kappa.lower:.3f}–{kappa.upper:.3f})")
+    figures.append(f"kappa {format_kappa(report.kappa)}")
     lines += [f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
     return lines if report.calibration is None else [*lines, f"          {report.calibration.in_words}"]
 

@@ -9,7 +9,16 @@ import click
 from hsiattn.cli import options
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hsiattn.scenes import Radiometry, SceneSource, SpectralBands
+
+CACHE = 2**27
+"""Bytes that GDAL may keep of a raster that is gone through once."""
+
+VALUES, BANDS = 2**24, 32
+"""Values of a scene, and bands, that are read at a time."""
 
 
 @click.command(short_help="Describe a scene, a model or a map.")
@@ -18,7 +27,8 @@ if TYPE_CHECKING:
 @click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
 @options.as_json
 @options.common
-def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
+@click.pass_context
+def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json: bool) -> None:
     """Describe FILE: a scene, a model, a map, or labels that name their classes.
 
     \b
@@ -27,11 +37,13 @@ def info(file: str, key: str | None, stats: bool, as_json: bool) -> None:
         hsiattn info scene_classes.tif --json
     """
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
+    if known is not None:
+        options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
     result = known or describe_scene(file, key, stats)
     if as_json:
         options.print_json(result)
     else:
-        click.echo("\n".join(lines_of(result)))
+        options.show(*lines_of(result))
 
 
 def looks_like_model(path: str) -> bool:
@@ -77,41 +89,58 @@ def describe_model(path: str) -> dict[str, Any]:
 
 def describe_map(path: str) -> dict[str, Any] | None:
     """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
-    import numpy as np
-    import rasterio
-    from rasterio.errors import RasterioError
-
-    from hsiattn.labels.raster_attributes import read_legend
+    from hsiattn.errors import SceneError
+    from hsiattn.file_kinds import CLASSES_TAG, FileKind
+    from hsiattn.labels.legends import legend_of
+    from hsiattn.scenes.geotiff import open_raster
 
     try:
-        with rasterio.open(path) as dataset:
+        with open_raster(path) as dataset:
             if dataset.dtypes not in (("uint8",), ("uint16",)):
                 return None
-            legend = read_legend(path)
-            if not legend.names:
+            legend = legend_of(dataset)
+            if not (legend.names or legend.codes or legend.kind in (FileKind.LAND_COVER, FileKind.LABELS)):
                 return None
             tags = {name: value for name, value in dataset.tags().items() if name.startswith("HSIATTN_")}
             grid = describe_grid(dataset.width, dataset.height, dataset.crs, dataset.transform, dataset.nodata)
-            dtype, counts = dataset.dtypes[0], np.zeros(2**16, dtype=np.int64)
-            for _, window in dataset.block_windows(1):
-                counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=counts.size)
-    except RasterioError:
+            dtype, counts = dataset.dtypes[0], count_values(dataset)
+    except SceneError:
         return None
-    table = legend.class_table()
+    table = None if legend.lost else legend.class_table()
     values = {code: value for value, code in legend.codes.items()}
     classes = [
-        {**record, "pixels": int(counts[values.get(record["code"], record["code"])])}
+        {**record, "pixels": int(counts[value])}
         for record in (table.to_records() if table else ())
+        if (value := values.get(record["code"], record["code"])) < len(counts)
     ]
     return {
-        "kind": "map" if tags else "labels",
+        "kind": "map" if legend.kind == FileKind.LAND_COVER else "labels",
         "path": path,
         **grid,
         "type": dtype,
         "classes": classes,
         "unclassified": int(counts[0]),
-        "tags": tags,
+        "tags": {name: value for name, value in tags.items() if name != CLASSES_TAG},
+        **(
+            {"note": "it came away from its table of codes, without which its values mean nothing"}
+            if legend.lost
+            else {}
+        ),
     }
+
+
+def count_values(dataset: Any) -> NDArray[np.int64]:
+    """Pixels of every value (2⁸ or 2¹⁶) of an open raster of one band."""
+    import numpy as np
+
+    from hsiattn.scenes.block_cache import block_cache
+    from hsiattn.scenes.block_windows import block_windows
+
+    counts = np.zeros(2 ** (8 * np.dtype(dataset.dtypes[0]).itemsize), dtype=np.int64)
+    with block_cache(CACHE):
+        for window in block_windows(dataset.height, dataset.width, dataset.block_shapes):
+            counts += np.bincount(dataset.read(1, window=window).ravel(), minlength=counts.size)
+    return counts
 
 
 def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
@@ -163,21 +192,52 @@ def describe_grid(width: int, height: int, crs: Any, transform: Any, nodata: flo
 
 
 def count_missing(source: SceneSource) -> dict[str, Any]:
-    """Pixels without a full spectrum, and bands without any variation, of a whole scene, read in strips."""
-    import numpy as np
-    from rasterio.windows import Window
+    """Pixels that a map leaves out, and bands that carry nothing, of a whole scene, read once in windows of its blocks.
 
-    bands = len(source.bands)
-    rows = max(1, 2**22 // max(1, bands * source.width))
-    missing, lowest, highest = 0, np.full(bands, np.inf), np.full(bands, -np.inf)
-    for top in range(0, source.height, rows):
-        values = source.read(Window(0, top, source.width, min(rows, source.height - top)))
-        valid = ~source.missing(values)
-        lowest = np.minimum(lowest, np.where(valid, values, np.inf).min(axis=(1, 2)))
-        highest = np.maximum(highest, np.where(valid, values, -np.inf).max(axis=(1, 2)))
-        missing += int(np.count_nonzero(~valid.any(axis=0)))
-    useless = np.flatnonzero(lowest >= highest)
-    return {"missing_pixels": missing, "useless_bands": [source.bands.names[i] for i in useless]}
+    As in training, the bands that count are those that are good and hold data; a pixel that misses one of them is left
+    out of every map.
+
+    Returns
+    -------
+    dict
+        `missing_pixels` miss some of these bands, `empty_pixels` all of them; `useless_bands` hold nothing, or the same
+        value everywhere.
+    """
+    import numpy as np
+
+    from hsiattn.scenes.block_cache import block_cache
+    from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
+    from hsiattn.scenes.validity import measured
+
+    bands, good = len(source.bands), source.bands.good
+    lowest, highest = np.full(bands, np.inf), np.full(bands, -np.inf)
+    gaps = np.zeros(bands + 1, dtype=np.int64)  # pixels by the number of good bands that they miss
+    with block_cache(CACHE), source.kept_open():
+        for window in block_windows(
+            source.height, source.width, [source.block], min(VALUES // min(bands, BANDS), PIXELS_AT_ONCE)
+        ):
+            missed = np.zeros((int(window.height), int(window.width)), dtype=np.intp)
+            masked = source.masked(window)
+            for first in range(0, bands, BANDS):
+                numbers = range(first, min(first + BANDS, bands))
+                for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
+                    valid = measured(values[None], source.nodata_of([band]))
+                    if masked is not None:
+                        valid &= ~masked
+                    if good[band]:
+                        missed += ~valid
+                    found = values if valid.all() else values[valid]
+                    if found.size:
+                        lowest[band] = min(lowest[band], found.min())
+                        highest[band] = max(highest[band], found.max())
+            gaps += np.bincount(missed.ravel(), minlength=gaps.size)
+    counted = int(np.count_nonzero(good))
+    empty = int(np.count_nonzero(good & (lowest > highest)))  # missed at every pixel, and so no reason to leave it out
+    return {
+        "missing_pixels": int(gaps[min(empty + 1, counted) :].sum()),
+        "empty_pixels": int(gaps[counted]),
+        "useless_bands": [source.bands.names[band] for band in np.flatnonzero(lowest >= highest)],
+    }
 
 
 # -- for people --------------------------------------------------------------------------------------------------------

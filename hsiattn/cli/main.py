@@ -5,8 +5,10 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 import warnings
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -17,10 +19,11 @@ from hsiattn.cli.assess import assess
 from hsiattn.cli.benchmark import benchmark
 from hsiattn.cli.classify import classify
 from hsiattn.cli.datasets import datasets
-from hsiattn.cli.failures import Failure, explain, print_traceback
+from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
+from hsiattn.cli.wording import one_line
 
 
 @cache
@@ -37,16 +40,35 @@ def leave_imports_alone() -> None:
 class Commands(click.Group):
     """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program; help that cannot be printed is one line too."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            print_line(f"the text cannot be printed ({error.strerror}); let stdout lead elsewhere")
+            sys.exit(1)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse an argument that is empty, which is a variable of the shell that was never set."""
+        for before, text in pairwise(["", *args]):
+            if not text or (text.startswith("--") and text.endswith("=")):
+                where = text or f"an argument{f' after {before}' if before else ''}"
+                raise click.UsageError(f"{where.rstrip('=')} is empty: is a variable of the shell not set?", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand."""
         # Before torch is loaded: its threads then sleep while they wait instead of spinning, which on a machine that
         # other programs share makes training many times faster.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         leave_imports_alone()
+        options.prepare_streams()
         with warnings.catch_warnings():
             options.apply_verbosity(ctx)
             try:
                 return super().invoke(ctx)
+            except click.UsageError as error:
+                raise click.UsageError(one_line(error.format_message()), error.ctx) from error
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except (Exception, KeyboardInterrupt) as error:
@@ -70,8 +92,8 @@ def main() -> None:
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn assess scene_classes.tif --reference labels.tif
 
-    Results go to stdout, everything else to stderr. Exit status: 0 well, 1 something is wrong with data, model or
-    output, 2 the command is not understood.
+    Results go to stdout, everything else to stderr: on a terminal how far long work has come, in a log a line a minute.
+    Exit status: 0 well, 1 something is wrong with data, model or output, 2 the command is not understood.
     """
 
 

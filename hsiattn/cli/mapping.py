@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hsiattn.cli import options, outputs
-from hsiattn.cli.progress import mapping_bar
-from hsiattn.errors import ClusterError, LabelError, OutputError
+from hsiattn.cli.progress import mapping_progress
+from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import Inputs, check_outputs, refuse_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,13 +55,18 @@ class Request:
     scale: float | None = None
     force: bool = False
 
-    def outputs(self, targets: Targets) -> Outputs:
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """The files that are read for every scene, by what they are."""
+        return {"model": self.model or os.environ.get("HSIATTN_MODEL"), "mask": self.mask}
+
+    def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
         """What is written for one scene."""
         from hsiattn.mapping import Outputs
 
         return Outputs(
             targets.map, targets.confidence, self.confidence_kind or "max", targets.probabilities, self.driver,
-            self.creation_options, self.overwrite, self.smooth,
+            self.creation_options, self.overwrite, self.smooth, inputs,
         )  # fmt: skip
 
     @property
@@ -132,9 +139,19 @@ class Models:
 
 
 def map_scene(
-    bundle: Bundle, source: SceneSource, targets: Targets, request: Request, title: str = "mapping"
+    bundle: Bundle,
+    source: SceneSource,
+    targets: Targets,
+    request: Request,
+    inputs: Inputs,
+    title: str = "mapping",
 ) -> MappingRecord:
-    """Map an opened scene under a progress bar.
+    """Map an opened scene and tell how far it has come.
+
+    Parameters
+    ----------
+    inputs
+        All files that the command reads, by what they are.
 
     Raises
     ------
@@ -147,15 +164,15 @@ def map_scene(
     part = part_of(source, request.bounds)
     begun = begun_at(targets)
     try:
-        with outputs.libraries_silenced(), mapping_bar(title) as progress:
+        with outputs.libraries_silenced(), mapping_progress(title) as progress:
             return classify_scene(
-                bundle, source, request.outputs(targets), mask=mask, part=part, resume=request.resume,
+                bundle, source, request.outputs(targets, inputs), mask=mask, part=part, resume=request.resume,
                 force=request.force, execution=request.execution, progress=progress,
             )  # fmt: skip
     except (ClusterError, OutputError) as error:
-        if begun_at(targets) in (None, begun) or "--resume" in error.remedy:
+        if begun_at(targets) in (None, begun) or "resume=" in error.remedy:
             raise
-        raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, --resume goes on") from error
+        raise type(error)(error.problem, f"{error.remedy}; finished windows are kept, resume=True goes on") from error
 
 
 def open_scene(path: str, request: Request) -> SceneSource:
@@ -184,6 +201,26 @@ def begun_at(targets: Targets) -> int | None:
         return None
 
 
+def clean_up(targets: Targets) -> None:
+    """Finish what a killed process began to put into place, and remove what it has left, but for finished windows.
+
+    Raises
+    ------
+    OutputError
+        Another process is writing the map.
+    """
+    from hsiattn.mapping import publication
+
+    publication.clean_up(targets.map, targets)
+
+
+def begun_to_overwrite(targets: Targets) -> bool:
+    """Whether the interrupted map was begun with leave to replace an earlier one."""
+    from hsiattn.mapping.journal import Journal, journal_path
+
+    return Journal.begun_to_overwrite(journal_path(targets.map))
+
+
 def open_mask(path: str | None, source: SceneSource) -> SceneSource | NDArray[np.bool_] | None:
     """The mask on the scene's grid, to be read by windows; None without a mask.
 
@@ -202,7 +239,10 @@ def open_mask(path: str | None, source: SceneSource) -> SceneSource | NDArray[np
     from hsiattn.scenes import check_same_grid, open_source
 
     if Path(path).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, which no window can be read of
-        allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
+        try:
+            allowed: NDArray[np.bool_] = open_labels(path, like=source).values != 0
+        except SceneError as error:  # which of several variables is meant cannot be told
+            raise SceneError(error.problem, "give a mask file with one 2-D variable") from error
         return allowed
     mask = open_source(path)
     if len(mask.bands) != 1:
@@ -223,10 +263,12 @@ def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | Non
 
 
 def is_mapped(targets: Targets, bundle: Bundle, smooth: int) -> bool:
-    """Whether all rasters of a scene are there and the map was made by this very model with that smoothing."""
+    """Whether all rasters of a scene are there, made by this very model with that smoothing, and not begun anew."""
     made_by = (bundle.digest, smooth)
     return (
-        all(os.path.exists(path) for path in targets) and (model_of(targets.map), smoothing_of(targets.map)) == made_by
+        begun_at(targets) is None
+        and all(os.path.exists(path) for path in targets)
+        and (model_of(targets.map), smoothing_of(targets.map)) == made_by
     )
 
 
@@ -253,34 +295,38 @@ def tags_of(map_path: str) -> dict[str, str]:
         return {}
 
 
-def check_targets(targets: Targets, request: Request) -> None:
-    """Refuse outputs that could not be written in the end.
+def check_targets(targets: Targets, request: Request, inputs: Inputs, trained: str | None = None) -> None:
+    """Refuse outputs that may not or could not be written in the end; what a killed process has left is cleaned up.
+
+    Parameters
+    ----------
+    inputs
+        All files that the command reads, by what they are.
+    trained
+        The model that is written too.
 
     Raises
     ------
     OutputError
-        As `refuse_existing`; where another map is in the way of `--resume`, the message says so.
+        As `check_outputs`; where another map is in the way of `--resume`, the message says so.
     """
-    if request.resume and not request.overwrite and model_of(targets.map) is not None:
+    clean_up(targets)
+    overwrite = request.overwrite or (request.resume and begun_to_overwrite(targets))
+    for path in targets:
+        refuse_inputs(path, inputs)
+    if request.resume and not overwrite and model_of(targets.map) is not None:
         whole = all(map(os.path.exists, targets))
         same = smoothing_of(targets.map) == request.smooth
         other = "was made by another model" if same else "was made with another --smooth"
         what = other if whole else "is there, but not all the rasters that should lie beside it"
         raise OutputError(f"{targets.map} {what}", "add --overwrite to replace it")
-    outputs.refuse_existing(targets, request.overwrite)
-
-
-def refuse_scene_as_output(scene: str, targets: Targets) -> None:
-    """Refuse to write a raster over the scene that it is made from.
-
-    Raises
-    ------
-    OutputError
-        One of the outputs is the scene.
-    """
-    for path in targets:
-        if os.path.abspath(path) == os.path.abspath(scene):
-            raise OutputError(f"{path} is the scene itself", "give the map a name of its own")
+    kinds = (
+        (targets.map, FileKind.LAND_COVER),
+        (targets.confidence, FileKind.CONFIDENCE),
+        (targets.probabilities, FileKind.PROBABILITIES),
+        (trained, FileKind.MODEL),
+    )
+    check_outputs(outputs.wanted(*kinds), overwrite=overwrite, inputs=inputs)
 
 
 def map_name(scene: str, driver: str = "GTiff") -> str:
@@ -302,6 +348,6 @@ def is_remote(path: str) -> bool:
     return path.startswith("/vsi") or "://" in path
 
 
-def describe(targets: Targets, record: MappingRecord) -> dict[str, Any]:
+def describe(scene: str, targets: Targets, record: MappingRecord) -> dict[str, Any]:
     """What was mapped, JSON-ready."""
-    return {"map": targets.map, **record.to_dict()}
+    return {"scene": scene, "map": targets.map, **record.to_dict()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hsiattn.cli import options, outputs
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
 
 
 @click.group(invoke_without_command=True, short_help="List the installed models; install one.")
@@ -26,22 +29,32 @@ def models(ctx: click.Context, as_json: bool) -> None:
         hsiattn models path
     """
     if ctx.invoked_subcommand is not None:
+        options.refuse_without_effect(ctx, ["as_json"], f"before {ctx.invoked_subcommand}")
         return
     from hsiattn.bundle import installed_models
 
     entries = [describe(path) for path in installed_models()]
     if as_json:
-        options.print_json(entries)
+        options.print_json({"models": entries})
         return
     if not entries:
         options.say("no model is installed; train one with `hsiattn train`, then `hsiattn models install MODEL`")
     for entry in entries:
-        click.echo(f"{entry['path']}\t{entry['summary']}")
+        options.show(f"{entry['path']}\t{entry['summary']}")
+
+
+def check_name(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """Refuse a name that leads out of the folder of models, or that hides the file."""
+    if name is not None and (name != os.path.basename(name) or name.startswith(".")):
+        raise click.BadParameter("give a name without folder that does not begin with a dot", ctx=ctx, param=param)
+    return name
 
 
 @models.command()
 @click.argument("model", metavar="MODEL")
-@click.option("--name", metavar="NAME", help="Name to install it under; default: that of the file.")
+@click.option(
+    "--name", metavar="NAME", callback=check_name, help="Name to install it under; default: that of the file."
+)
 @options.overwrite
 @options.common
 def install(model: str, name: str | None, overwrite: bool) -> None:
@@ -54,11 +67,11 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
 
     read_bundle(model)  # a damaged model is not installed
     folder = models_folder()
-    target = folder / f"{name or Path(model).stem}.hsiattn"
+    target = folder / f"{Path(model).stem if name is None else name.removesuffix('.hsiattn')}.hsiattn"
     outputs.make_folder(folder)
-    outputs.refuse_existing([target], overwrite)
+    check_outputs(outputs.wanted((target, FileKind.MODEL)), overwrite=overwrite, inputs={"model": model})
     outputs.write_bytes(target, Path(model).read_bytes())
-    click.echo(str(target))
+    options.show(str(target))
 
 
 @models.command()
@@ -67,7 +80,7 @@ def path() -> None:
     """Print the folder of the installed models."""
     from hsiattn.bundle import models_folder
 
-    click.echo(str(models_folder()))
+    options.show(str(models_folder()))
 
 
 def describe(path: Path) -> dict[str, Any]:

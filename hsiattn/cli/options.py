@@ -1,6 +1,8 @@
 """One registry of the options and small habits that subcommands share.
 
 An option that means the same in two subcommands is defined here once, with one name, type and help text.
+
+Every document that `--json` prints is an object whose first key is `schema`, the version of the shapes of all of them.
 """
 
 from __future__ import annotations
@@ -8,17 +10,26 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Any, TextIO, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from hsiattn.cli.wording import LEGIBLE, escaped, in_options, one_line
+from hsiattn.errors import OutputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _VERBOSITY = "hsiattn.verbosity"
+
+SCHEMA = 1
+"""Version of what `--json` prints; a key that is added leaves it, one that goes or changes its meaning raises it."""
 
 
 # -- verbosity ---------------------------------------------------------------------------------------------------------
@@ -55,7 +66,7 @@ verbose = click.option(
 )  # fmt: skip
 quiet = click.option(
     "-q", "--quiet", is_flag=True, expose_value=False, callback=_change_verbosity,
-    help="Print results and errors only.",
+    help="Print results and errors only, neither notices nor progress.",
 )  # fmt: skip
 
 
@@ -89,6 +100,11 @@ label_key = click.option(
 classes = click.option(
     "--classes", metavar="TABLE",
     help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
+)  # fmt: skip
+unlabelled = click.option(
+    "--unlabelled", type=int, metavar="VALUE",
+    help="Value of pixels without a label, beside nodata; default: 0. With another one 0 is a class: as 0 means "
+    "unclassified in maps, the two change places, so that class 0 has the code VALUE (255 for a negative VALUE).",
 )  # fmt: skip
 
 # -- computation -------------------------------------------------------------------------------------------------------
@@ -149,6 +165,38 @@ dask = click.option(
 
 # -- outputs -----------------------------------------------------------------------------------------------------------
 
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "model": (".hsiattn",),
+    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+    "table": (".csv", ".tsv", ".txt", ".log"),
+    "report": (".html", ".htm", ".json", ".md", ".pdf"),
+    "header": (".hdr", ".xml", ".qml", ".clr"),
+    "array": (".mat", ".npy", ".npz", ".nc", ".h5"),
+    "recipe": (".yaml", ".yml"),
+    "vector file": (".gpkg", ".geojson", ".shp"),
+    "archive": (".zip", ".gz", ".tar"),
+}
+"""Kinds of files by the suffixes that belong to them; the first of a kind is the usual one."""
+
+
+def check_suffix(path: str | None, kind: str) -> None:
+    """Refuse an output with the suffix of another kind of file; other suffixes are the user's own affair.
+
+    Raises
+    ------
+    OutputError
+        The suffix belongs to another kind.
+    """
+    stem, suffix = os.path.splitext(os.path.basename(path or ""))
+    for other, suffixes in _KINDS.items():
+        if other != kind and suffix.lower() in suffixes:
+            article = "an" if other[0] in "aeiou" else "a"
+            raise OutputError(
+                f"{path} is to be a {kind}, and {suffix} is the suffix of {article} {other}",
+                f"call it {stem}{_KINDS[kind][0]}",
+            )
+
+
 overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are refused.")
 driver = click.option(
     "-f",
@@ -158,16 +206,19 @@ driver = click.option(
     metavar="NAME",
     help="GDAL driver of the rasters: GTiff, COG or ENVI.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, whose first key is the version of its shape."
+)
 
 
 def _creation_options(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
-    options = {}
+    options: dict[str, str] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not (name and sign):
             raise click.BadParameter(f"{pair!r} is not NAME=VALUE", ctx=ctx, param=param)
-        options[name.upper()] = value
+        if options.setdefault(name.upper(), value) != value:
+            raise click.BadParameter(f"{name} is given twice, with different values", ctx=ctx, param=param)
     return options
 
 
@@ -203,20 +254,124 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
+def given(ctx: click.Context, names: Collection[str]) -> list[str]:
+    """Those of the parameters that the user gave, rather than their defaults, as they are written: `--per-class`."""
+    by_the_user = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+    return [
+        max(param.opts, key=len)
+        for param in ctx.command.params
+        if param.name in names and ctx.get_parameter_source(param.name) in by_the_user
+    ]
+
+
+def refuse_without_effect(ctx: click.Context, names: Collection[str], where: str) -> None:
+    """Refuse parameters that the user gave and that do nothing there, such as "with --split random".
+
+    Raises
+    ------
+    click.UsageError
+        One was given.
+    """
+    useless = given(ctx, names)
+    if useless:
+        verb = "has" if len(useless) == 1 else "have"
+        raise click.UsageError(f"{' and '.join(useless)} {verb} no effect {where}", ctx)
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------
+
+
+def prepare_streams() -> None:
+    """Let printing never fail for want of a character, nor files take the place of streams that are closed.
+
+    A file that is opened while descriptor 2 is free becomes descriptor 2, and what libraries complain goes into it.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest descriptor that is free
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=LEGIBLE)
+
+
+def show(*lines: str) -> None:
+    """Print lines of a result to stdout, whatever a name in them holds.
+
+    Raises
+    ------
+    OutputError
+        They cannot be written, as on a full disk.
+    """
+    print_text("".join(f"{escaped(line)}\n" for line in lines))
+
+
+def print_text(text: str) -> None:
+    """Print a whole document to stdout, as it is.
+
+    Raises
+    ------
+    OutputError
+        As `show`.
+    """
+    _write(text, sys.stdout)
+
+
 def say(text: str) -> None:
-    """Print a notice to stderr, unless `-q` is given."""
-    if verbosity(click.get_current_context()) >= 0:
-        click.echo(text, err=True)
+    """Print a notice to stderr, unless `-q` is given; settings of the library are told as options."""
+    if not is_quiet():
+        print_to_stderr(one_line(in_options(text)))
+
+
+def print_to_stderr(text: str) -> None:
+    """Print text to stderr; where that cannot be written, nobody is there to read it."""
+    with suppress(OutputError):
+        _write(f"{text}\n", sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"the result cannot be printed ({error.strerror})", "let stdout lead elsewhere") from error
+
+
+def is_quiet() -> bool:
+    """True where results and errors only are wanted."""
+    return verbosity(click.get_current_context()) < 0
 
 
 def on_terminal() -> bool:
-    """True where progress may be drawn: stderr is a terminal and `-q` is not given."""
-    return sys.stderr.isatty() and verbosity(click.get_current_context()) >= 0
+    """True where progress may be drawn: stderr is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def print_json(result: Any) -> None:
-    """Print a result as JSON on stdout; NaN and infinities become null, since JSON has none."""
-    click.echo(json.dumps(_jsonable(result), indent=2, ensure_ascii=False, allow_nan=False))
+def print_json(record: Mapping[str, Any]) -> None:
+    """Print a result as JSON on stdout."""
+    print_text(json_text(record))
+
+
+def json_text(record: Mapping[str, Any]) -> str:
+    """A result as JSON: the version of the shape first; NaN and infinities become null, since JSON has none."""
+    document = _jsonable({"schema": SCHEMA, **record})
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    if not all(line.isprintable() for line in text.splitlines()) or not _encodable(text):
+        text = json.dumps(document, indent=2, allow_nan=False)
+    return f"{text}\n"
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _jsonable(value: Any) -> Any:

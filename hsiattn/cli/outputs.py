@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,23 +12,13 @@ import click
 
 from hsiattn.cli import options
 from hsiattn.errors import OutputError
-from hsiattn.outputs import check_output, whole_file
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import Output, whole_file
 
 
-def refuse_existing(paths: Iterable[str | Path | None], overwrite: bool) -> None:
-    """Check every output that is asked for before any work is done; None stands for an output that is not.
-
-    Raises
-    ------
-    OutputError
-        One exists and may not be replaced, two are the same file, or a folder is missing or not writable.
-    """
-    wanted = [path for path in paths if path is not None]
-    if len({os.path.abspath(path) for path in wanted}) < len(wanted):
-        names = ", ".join(str(path) for path in wanted)
-        raise OutputError(f"two outputs have the same path ({names})", "give each output a path of its own")
-    for path in wanted:
-        check_output(path, overwrite)
+def wanted(*outputs: tuple[str | Path | None, FileKind]) -> list[Output]:
+    """The outputs that are asked for; None stands for one that is not."""
+    return [Output(path, kind) for path, kind in outputs if path is not None]
 
 
 @contextmanager
@@ -44,7 +34,7 @@ def libraries_silenced() -> Iterator[None]:
     python_stderr = sys.stderr
     python_stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    with os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace") as own:
+    with os.fdopen(kept, "w", buffering=1, encoding=python_stderr.encoding, errors=python_stderr.errors) as own:
         try:
             os.dup2(nowhere, 2)
             if python_stderr is sys.__stderr__:

@@ -1,14 +1,18 @@
-"""Progress on a terminal, and nothing of it elsewhere."""
+"""How far long work has come: a bar on a terminal, elsewhere a line with the time now and then; nothing with `-q`."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from hsiattn.cli import options
+import click
+
+from hsiattn.cli import options, wording
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -19,12 +23,26 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with the pixels done and all pixels; the first call tells where the work starts."""
 
+FIRST_LINE = 10.0
+"""Seconds after which a log has its first line: what takes less is not long."""
+
+EVERY = 60.0
+"""Seconds between two lines of a log."""
+
+_LOOK = 1.0  # seconds between two looks at the clock
+_LOG = "hsiattn.log"
+
 
 @contextmanager
-def mapping_bar(title: str) -> Iterator[Progress | None]:
-    """A bar over the pixels with speed and time left; None where stderr is no terminal or `-q` is given."""
-    if not options.on_terminal():
+def mapping_progress(title: str) -> Iterator[Progress | None]:
+    """Share, pixels, speed and time left of a map; None with `-q`."""
+    if options.is_quiet():
         yield None
+        return
+    if not options.on_terminal():
+        steps = Steps(title, figures)
+        with logged(steps.in_words):
+            yield steps.update
         return
     from rich.progress import BarColumn, TextColumn
 
@@ -40,10 +58,15 @@ def mapping_bar(title: str) -> Iterator[Progress | None]:
 
 
 @contextmanager
-def training_bar() -> Iterator[Callable[[EpochFigures], None] | None]:
-    """A bar over the epochs with loss and accuracy; None where stderr is no terminal or `-q` is given."""
-    if not options.on_terminal():
+def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
+    """Epochs with time left, on a terminal also loss and accuracy; None with `-q`."""
+    if options.is_quiet():
         yield None
+        return
+    if not options.on_terminal():
+        steps = Steps("training", lambda done, total, pace: counted(done, total, "epochs", pace))
+        with logged(steps.in_words):
+            yield lambda epoch: steps.update(epoch.epoch, epoch.of_epochs)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
@@ -59,6 +82,132 @@ def training_bar() -> Iterator[Callable[[EpochFigures], None] | None]:
             bar.update(task, description=words, completed=figures.epoch, total=figures.of_epochs)
 
         yield show
+
+
+@contextmanager
+def run_progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Runs of a benchmark that are done, with time left and failures; None with `-q` or where there are none to do.
+
+    It is told the number of runs that are done and that have failed.
+    """
+    if not total or options.is_quiet():
+        yield None
+        return
+    if not options.on_terminal():
+        failures = [0]
+
+        def in_words(done: int, of: int, pace: Pace) -> str:
+            return counted(done, of, "runs", pace) + (f", {failures[0]} failed" if failures[0] else "")
+
+        steps = Steps("benchmark", in_words)
+        steps.update(0, total)
+
+        def count(done: int, failed: int) -> None:
+            failures[0] = failed
+            steps.update(done + failed, total)
+
+        with logged(steps.in_words):
+            yield count
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with _bar(*columns, TimeRemainingColumn()) as bar:
+        task = bar.add_task("runs", total=total)
+
+        def advance(done: int, failed: int) -> None:
+            bar.update(task, completed=done + failed, description=f"runs, {failed} failed" if failed else "runs")
+
+        yield advance
+
+
+@contextmanager
+def logged(in_words: Callable[[], str]) -> Iterator[None]:
+    """Lines to stderr that say how far the work of the block has come, from a thread of their own.
+
+    A command has one log, so that a thousand short scenes are told of as a long one is.
+    """
+    meta = click.get_current_context().meta
+    log: Log = meta.setdefault(_LOG, Log(options.print_to_stderr, first=FIRST_LINE))
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(_LOOK):
+            log.tick(in_words)
+
+    thread = threading.Thread(target=tick, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+class Log:
+    """Writes a line when it is time for one: soon after the start, then once a minute.
+
+    Parameters
+    ----------
+    write
+        Takes a line.
+    first
+        Seconds to the first line.
+    clock
+        Gives the time in seconds.
+    now
+        Gives the time of day that a line begins with.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        first: float = FIRST_LINE,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._now = now
+        self._due = clock() + first
+
+    def tick(self, in_words: Callable[[], str]) -> None:
+        """Write how far the work has come, if a line is due; to be called often."""
+        if self._clock() >= self._due:
+            self._due = self._clock() + EVERY
+            self._write(f"{self._now():%Y-%m-%d %H:%M:%S} {in_words()}")
+
+
+class Steps:
+    """Work of a known number of steps, and how fast it goes.
+
+    Parameters
+    ----------
+    title
+        What is done.
+    describe
+        Words for the steps done, all steps and their pace.
+    clock
+        Gives the time in seconds.
+    """
+
+    def __init__(
+        self, title: str, describe: Callable[[int, int, Pace], str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._title = title
+        self._describe = describe
+        self._pace = Pace(seconds=2 * EVERY, clock=clock)
+        self._done: tuple[int, int] | None = None
+
+    def update(self, done: int, total: int) -> None:
+        """Tell how much is done by now."""
+        self._pace.update(done)
+        self._done = done, total
+
+    def in_words(self) -> str:
+        """What is done and how far it has come; "preparing" before the first update."""
+        state = "preparing" if self._done is None else self._describe(*self._done, self._pace)
+        return f"{wording.escaped(self._title)}: {state}"
 
 
 class Pace:
@@ -110,6 +259,13 @@ def figures(done: int, total: int, pace: Pace) -> str:
     if left is not None:
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)
+
+
+def counted(done: int, total: int, what: str, pace: Pace) -> str:
+    """Share, number of steps done and time left, for work in few large steps."""
+    left = pace.seconds_left(total)
+    words = f"{options.share(done / total if total else 1.0)}, {done} of {total} {what}"
+    return words if left is None else f"{words}, {duration(left)} left"
 
 
 def metric(number: float) -> str:

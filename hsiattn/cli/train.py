@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,9 @@ import click
 
 from hsiattn.cli import fitting, options, outputs
 from hsiattn.errors import TrainingError
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import check_outputs
+from hsiattn.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier
@@ -29,7 +34,10 @@ if TYPE_CHECKING:
 @options.overwrite
 @options.as_json
 @options.common
+@click.pass_context
 def train(
+    ctx: click.Context,
+    /,
     scene: str,
     labels: str,
     output: str,
@@ -53,8 +61,9 @@ def train(
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
-    outputs.refuse_existing([output, None if resume else log, write_split], overwrite)
-    options.use_threads(threads)
+    fitting.check_usage(ctx)
+    for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
+        options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
     request = fitting.Training(
         scene=scene,
@@ -66,23 +75,77 @@ def train(
         resume=resume,
         **training,
     )
-    classifier = fit(request, checkpoints)
-    classifier.save(output, overwrite=overwrite)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    if resume and is_finished(request, output, (log, write_split)):
+        options.say("this training has been finished already; add --overwrite without --resume to do it anew")
+        click.echo(f"model     {output}")
+        return
+    overwrite = check_files(request, output, write_split, overwrite)
+    options.use_threads(threads)
+    with begun(checkpoints):
+        classifier = fit(request, checkpoints)
     if write_split is not None:
         fitting.save_split(classifier.split_, request, write_split, overwrite)
+    classifier.save(output, overwrite=overwrite)
+    remove_state_folder(checkpoints)
     if as_json:
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
-        click.echo("\n".join([f"model     {output}", *fitting.lines_of(classifier)]))
+        options.show(f"model     {output}", *fitting.lines_of(classifier))
+
+
+def check_files(request: fitting.Training, output: str, write_split: str | None, overwrite: bool) -> bool:
+    """Refuse outputs that may not be replaced; whether those that are there may.
+
+    A training that is gone on with may replace what it has written so far.
+
+    Raises
+    ------
+    OutputError
+        One of them may not, or cannot be written.
+    """
+    checkpoints = Path(f"{output}.training")
+    check_state_folder(checkpoints)
+    allowed = overwrite or (request.resume and is_begun(checkpoints))
+    what = ((output, FileKind.MODEL), (request.log, FileKind.LOG), (write_split, FileKind.SPLIT))
+    check_outputs(outputs.wanted(*what), overwrite=allowed, inputs=request.inputs)
+    return allowed
+
+
+def is_finished(request: fitting.Training, output: str, others: Sequence[str | None]) -> bool:
+    """Whether a training has left its model and all else, and nothing of it waits to be gone on with."""
+    files = [output, *(path for path in others if path is not None)]
+    if not all(map(os.path.isfile, files)) or os.path.lexists(f"{output}.training"):
+        return False
+    from hsiattn.bundle import read_bundle
+    from hsiattn.errors import ModelFileError
+    from hsiattn.training import load_recipe
+
+    try:
+        bundle = read_bundle(output)
+    except ModelFileError:
+        return False
+    recipe = load_recipe(request.recipe, request.settings).model_dump(mode="json")
+    made = bundle.recipe, bundle.training.get("seed"), bundle.data.get("scene")
+    return made == (recipe, request.seed, Path(request.scene).name)
+
+
+@contextmanager
+def begun(checkpoints: Path) -> Iterator[None]:
+    """Mark a training as begun; the mark goes if it fails before there is anything to go on from."""
+    outputs.make_folder(checkpoints)
+    try:
+        yield
+    except BaseException:
+        if not any(checkpoints.rglob(CHECKPOINT)):  # an ensemble keeps one for every member
+            remove_state_folder(checkpoints)
+        raise
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:
-    """Train; an interruption says whether there is something to go on from, and leaves nothing otherwise."""
+    """Train; an interruption says whether there is something to go on from."""
     try:
         return fitting.train_model(request)
     except KeyboardInterrupt as interrupt:
-        if any(checkpoints.rglob("last.ckpt")):  # an ensemble keeps one for every member
+        if any(checkpoints.rglob(CHECKPOINT)):
             raise TrainingError("interrupted", f"go on with --resume; the state is in {checkpoints}") from interrupt
-        shutil.rmtree(checkpoints, ignore_errors=True)
         raise

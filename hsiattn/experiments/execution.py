@@ -116,7 +116,7 @@ class _Worker(Generic[T, R]):
             self.stop()
             how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
             return self.task, Failed(
-                f"its process ended {how}; if memory ran short, run fewer side by side with a smaller --jobs"
+                f"its process ended {how}; if memory ran short, run fewer side by side with a smaller jobs="
             )
 
     def stop(self) -> None:
@@ -144,7 +144,7 @@ def _attempt(function: Callable[[T], R], task: T) -> R | Failed:
     except HsiattnError as error:
         return Failed(str(error), traceback.format_exc())
     except MemoryError:
-        return Failed("out of memory; run fewer side by side with a smaller --jobs", traceback.format_exc())
+        return Failed("out of memory; run fewer side by side with a smaller jobs=", traceback.format_exc())
     except Exception as error:  # one failing run must not end the others
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         return Failed(f"unexpected {what}; run again with -v for the whole story", traceback.format_exc())

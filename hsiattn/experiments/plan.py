@@ -7,13 +7,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from hsiattn.bounded_yaml import YamlError, load_yaml
+from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead
 from hsiattn.errors import HsiattnError
+from hsiattn.plain_text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 
 _SHIPPED = "configs/benchmarks"
+
+MAX_RUNS = 100_000
+"""Most runs of a plan; one takes seconds at least."""
+
+_MAX_SEED = 2**32 - 1
+"""Largest that scikit-learn takes."""
+_MAX_COUNT = 10**9
+_MAX_ENTRIES = 300
+_MAX_BYTES = 2**20
+"""Largest file that is taken for a plan."""
 
 
 class PlanError(HsiattnError):
@@ -21,7 +33,7 @@ class PlanError(HsiattnError):
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=2000)
 
 
 class SceneEntry(_Entry):
@@ -70,7 +82,7 @@ class RandomProtocol(ProtocolEntry):
     """Single pixels at random."""
 
     split: Literal["random"]
-    per_class: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
     share: float | None = Field(default=None, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -84,17 +96,17 @@ class BlocksProtocol(ProtocolEntry):
     """Blocks of the scene with a buffer between training and test."""
 
     split: Literal["blocks"]
-    per_class: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
     share: float = Field(default=0.5, gt=0, lt=1)
-    buffer: int = Field(default=4, ge=0)
-    block_size: int | None = Field(default=None, ge=1)
+    buffer: int = Field(default=4, ge=0, le=_MAX_COUNT)
+    block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
 
 
 class PolygonsProtocol(ProtocolEntry):
     """Whole polygons: fields of the label raster, or the ids in a raster of their own."""
 
     split: Literal["polygons"]
-    per_class: int | None = Field(default=None, ge=1)
+    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
     share: float = Field(default=0.5, gt=0, lt=1)
     groups: str | None = None
     """Raster of ids, 0 = none; `{scene}` stands for the scene's name. None: connected fields of one class."""
@@ -156,32 +168,40 @@ class Plan(_Entry):
     """Everything that a benchmark is about to do."""
 
     name: str
-    scenes: tuple[SceneEntry, ...]
-    protocols: tuple[Protocol, ...]
-    recipes: tuple[RecipeEntry, ...]
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1)
+    scenes: tuple[SceneEntry, ...] = Field(max_length=_MAX_ENTRIES)
+    protocols: tuple[Protocol, ...] = Field(max_length=_MAX_ENTRIES)
+    recipes: tuple[RecipeEntry, ...] = Field(max_length=_MAX_ENTRIES)
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2, 3, 4), min_length=1, max_length=MAX_RUNS)
     """Each decides split, initial weights and order of one run; a number N in the file stands for 0 … N-1."""
     reference: str = ""
     """Recipe that all others are compared with; default: the first."""
     rivals: tuple[str, ...] | None = None
     """Recipes of which the best is sought on every scene under every protocol; None for all but the reference."""
-    border_reach: int = Field(default=4, ge=1)
+    border_reach: int = Field(default=4, ge=1, le=1000)
     """Rows and columns within which another class makes a border pixel."""
 
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_of_seeds(cls, value: Any) -> Any:
-        return tuple(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(value, int) or isinstance(value, bool):
+            return value
+        if value > MAX_RUNS:
+            raise ValueError(f"{value} are more than the {MAX_RUNS} runs that a plan may have")
+        return tuple(range(value))
 
     @field_validator("seeds")
     @classmethod
     def _different_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(value)) < len(value) or min(value) < 0:
             raise ValueError("give different numbers from 0 on")
+        if max(value) > _MAX_SEED:
+            raise ValueError(f"{max(value)} is more than {_MAX_SEED}, the largest seed there is")
         return value
 
     @model_validator(mode="after")
     def _names_fit(self) -> Plan:
+        if self.runs(len(self.seeds)) > MAX_RUNS:
+            raise ValueError(f"{self.runs(len(self.seeds))} runs are more than the {MAX_RUNS} that a plan may have")
         for kind, names in self.names.items():
             if not names:
                 raise ValueError(f"there are no {kind}")
@@ -199,6 +219,10 @@ class Plan(_Entry):
             who = f"{strangers[0]!r} is none of the recipes" if strangers else "the reference is no rival of itself"
             raise ValueError(f"rivals: {who}")
         return self
+
+    def runs(self, seeds: int) -> int:
+        """How many runs there are with so many seeds, at most: protocols may be for some of the scenes alone."""
+        return len(self.scenes) * len(self.protocols) * len(self.recipes) * seeds
 
     @property
     def names(self) -> dict[str, list[str]]:
@@ -237,8 +261,13 @@ def plan_path(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text in plan_names():
         return resource_folder(_SHIPPED) / f"{text}.yaml"
-    if not Path(text).is_file():
-        raise PlanError(f"there is no plan {text!r}", f"give a YAML file, or one of {', '.join(plan_names())}")
+    try:
+        known = Path(text).is_file()
+    except (OSError, ValueError):  # longer than names of files are, or with a NUL
+        known = False
+    if not known:
+        remedy = f"give a YAML file, or one of {', '.join(plan_names())}"
+        raise PlanError(f"there is no plan {printable(repr(text), 200)}", remedy)
     return Path(text)
 
 
@@ -270,9 +299,11 @@ def load_plan(name_or_path: str | Path) -> Plan:
 def _read(path: Path) -> dict[str, Any]:
     start = f"start from a copy of {_SHIPPED}/example.yaml"
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise PlanError(f"plan {path} is not YAML", start) from error
+        values = load_yaml(read_text(path, _MAX_BYTES))
+    except TextFileError as error:
+        raise PlanError(f"plan {path} is not YAML: it {error.problem}", error.remedy) from error
+    except YamlError as error:
+        raise PlanError(f"plan {path} is not YAML: {error}", f"correct it, or {start}") from error
     if not isinstance(values, dict):
         raise PlanError(f"plan {path} holds no keys", start)
     return values
@@ -299,15 +330,12 @@ def _taken_twice(names: Sequence[str]) -> list[str]:
 
 
 def _complaint(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in _place(first["loc"]))
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        reason = "there is no such key"
-    elif first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        key, reason = f"{key}.split", "must be one of random, blocks, polygons, file, tiles, shipped"
-    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key}: {reason}{others}" if key else f"{reason}{others}"
+    first = error.errors(include_url=False)[0]
+    place = tuple(_place(first["loc"]))
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        kinds = "must be one of random, blocks, polygons, file, tiles, shipped"
+        return complaint_of(error, place=(*place, "split"), reason=kinds)
+    return complaint_of(error, place=place)
 
 
 def _place(location: tuple[int | str, ...]) -> Iterator[int | str]:
@@ -319,15 +347,13 @@ def _place(location: tuple[int | str, ...]) -> Iterator[int | str]:
 
 
 def _remedy(error: ValidationError) -> str:
-    first = error.errors()[0]
-    if first["type"] != "extra_forbidden":
+    if not is_unknown_key(error):
         return "correct the plan"
-    kind, *inside = first["loc"]
+    kind, *inside = place = error.errors(include_url=False)[0]["loc"]
     settings: type[BaseModel] = Plan
     if inside:
         settings = _ENTRIES[str(inside[1] if kind == "protocols" else kind)]
-    keys = [field.alias or name for name, field in settings.model_fields.items()]
-    return f"the keys there are {', '.join(keys)}"
+    return keys_instead(settings, place, within=Plan)
 
 
 _ENTRIES: dict[str, type[BaseModel]] = {

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from hsiattn.errors import OutputError
 from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
-from hsiattn.outputs import whole_file
+from hsiattn.file_kinds import FileKind
+from hsiattn.outputs import refuse_foreign, whole_file
+from hsiattn.plain_text import spreadsheet_cell
 
 Record = dict[str, Any]
 
@@ -33,6 +35,14 @@ COLUMNS = (
 
 CLASS_COLUMNS = ("scene", "protocol", "recipe", "seed", "code", "class", "accuracy", "test_pixels")
 """Columns of `classes.csv`: producer's accuracy of every class in every run."""
+
+
+_TABLES = {
+    "runs.csv": FileKind.RUN_TABLE,
+    "classes.csv": FileKind.CLASS_TABLE,
+    "runs.parquet": FileKind.RUN_TABLE,
+}
+_REPORTS = {"report.html": FileKind.BENCHMARK_REPORT, "report.md": FileKind.BENCHMARK_REPORT}
 
 
 class RecordFolder:
@@ -93,8 +103,11 @@ class RecordFolder:
         Raises
         ------
         OutputError
-            A run was finished with another configuration, and may not be done again.
+            A run was finished with another configuration, and may not be done again; or another file has the name of
+            one that will be written.
         """
+        for name, kind in (*_TABLES.items(), *_REPORTS.items()):
+            refuse_foreign(self.folder / name, kind)
         missing, outdated = [], []
         for task in tasks:
             record = self.read(task.run)
@@ -109,8 +122,10 @@ class RecordFolder:
             raise OutputError(
                 f"{len(outdated)} finished runs in {self.folder} are of another plan, recipe or scene "
                 f"(the first: {outdated[0].run})",
-                "choose another folder, or do them again with --overwrite",
+                "choose another folder, or do them again with overwrite=True",
             )
+        for task in (*missing, *outdated):
+            refuse_foreign(self.pixels_path(task.run), FileKind.RUN_PIXELS)
         again = {id(task) for task in (*missing, *outdated)}
         return [task for task in tasks if id(task) in again]
 
@@ -150,6 +165,8 @@ class RecordFolder:
             for record in records
             for entry in record["classes"]
         ]
+        for name, kind in _TABLES.items():
+            refuse_foreign(self.folder / name, kind)
         written = [self.folder / "runs.csv", self.folder / "classes.csv"]
         _write_csv(written[0], COLUMNS, rows)
         _write_csv(written[1], CLASS_COLUMNS, classes)
@@ -169,7 +186,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:

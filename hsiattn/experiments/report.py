@@ -40,7 +40,8 @@ from hsiattn.experiments.tables import (
     p_text,
     points_text,
 )
-from hsiattn.outputs import whole_file
+from hsiattn.file_kinds import BENCHMARK_TITLE, FileKind
+from hsiattn.outputs import refuse_foreign, whole_file
 from hsiattn.sampling import ROLES, leakage, read_split
 
 if TYPE_CHECKING:
@@ -187,7 +188,12 @@ class Report:
 
     def to_markdown(self) -> str:
         """The report as Markdown; pictures are files in the folder `plots`."""
-        parts = [f"# Benchmark: {self.title}", *self.facts, "## All scenes and protocols", self.overall.to_markdown()]
+        parts = [
+            f"# {BENCHMARK_TITLE}{self.title}",
+            *self.facts,
+            "## All scenes and protocols",
+            self.overall.to_markdown(),
+        ]
         if self.comparison is not None:
             parts += ["## Compared pair by pair", self.comparison.to_markdown()]
         if self.margin is not None:
@@ -231,7 +237,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
     """
     records = folder.read_all(runs)
     if not records:
-        raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first, without --report-only")
+        raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first")
     results, right = Results.of(records), _RightPixels(folder)
     reference = plan.reference_recipe
     ranking, curves = rank(results), _curves(plan, results)
@@ -269,7 +275,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     Raises
     ------
     OutputError
-        The folder cannot be written to.
+        The folder cannot be written to, or holds another file of such a name.
     """
     files = {folder / "report.html": report.to_html().encode(), folder / "report.md": report.to_markdown().encode()}
     plots = folder / "plots"
@@ -278,6 +284,8 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     except OSError as error:
         raise OutputError(f"the folder {plots} cannot be made ({error.strerror})", "choose another place") from error
     files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}
+    for path in files:
+        refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.BENCHMARK_REPORT)
     for path, content in files.items():
         with whole_file(path) as temporary:
             temporary.write_bytes(content)

@@ -6,13 +6,13 @@ import difflib
 import fnmatch
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hsiattn.experiments.plan import Plan, PlanError, Protocol, RecipeEntry, SceneEntry, file_name
+from hsiattn.experiments.plan import MAX_RUNS, Plan, PlanError, Protocol, RecipeEntry, SceneEntry, file_name
 from hsiattn.training.recipes import Recipe, load_recipe, recipe_names
 
 
@@ -51,7 +51,7 @@ class Run:
         return f"{self.scene.name}, {self.protocol.name}, {self.recipe_name}, seed {self.seed}"
 
 
-def runs_of(plan: Plan, *, beside: Path, seeds: Iterable[int] | None = None) -> list[Run]:
+def runs_of(plan: Plan, *, beside: Path, seeds: Sequence[int] | None = None) -> list[Run]:
     """All runs of a plan: seed after seed, so that a benchmark that is stopped early has compared every recipe.
 
     Parameters
@@ -63,13 +63,20 @@ def runs_of(plan: Plan, *, beside: Path, seeds: Iterable[int] | None = None) -> 
 
     Raises
     ------
+    PlanError
+        There are more runs than a plan may have.
     RecipeError
         A recipe does not exist, or is not well formed.
     """
+    seeds = plan.seeds if seeds is None else seeds
+    if len(seeds) > MAX_RUNS or plan.runs(len(seeds)) > MAX_RUNS:
+        raise PlanError(
+            f"{len(seeds)} seeds make more than the {MAX_RUNS} runs that a plan may have", "take fewer seeds"
+        )
     recipes = {entry.name: _recipe(entry, beside) for entry in plan.recipes}
     return [
         Run(scene, protocol, name, recipe, seed, plan.border_reach)
-        for seed in (plan.seeds if seeds is None else seeds)
+        for seed in seeds
         for scene in plan.scenes
         for protocol in plan.protocols
         if protocol.scenes is None or scene.name in protocol.scenes
@@ -99,9 +106,9 @@ def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
     """By kind, the names in the plan that filters name, or that fit their patterns."""
     meant: dict[str, set[str]] = {}
     for text in filters:
-        kind, _, name = text.partition("=")
-        if kind not in ("scene", "protocol", "recipe"):
-            raise PlanError(f"{text!r} is no filter", "write scene=NAME, protocol=NAME or recipe=NAME")
+        kind, sign, name = text.partition("=")
+        if kind not in ("scene", "protocol", "recipe") or not sign:
+            raise PlanError(f"{text!r} is no filter", "write scene=NAME, or protocol or recipe in place of scene")
         known = plan.names[f"{kind}s"]
         found = [name] if name in known else fnmatch.filter(known, name)
         if not found:

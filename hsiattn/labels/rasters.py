@@ -2,29 +2,291 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
-import warnings
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import rasterio
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
-from hsiattn.labels.raster_attributes import Legend, read_legend
+from hsiattn.file_kinds import FileKind
+from hsiattn.labels.label_files import open_label_file
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
+from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
-from hsiattn.scenes.grid import Grid
-from hsiattn.scenes.matlab import read_matlab_variable
 from hsiattn.scenes.source import SceneSource
 
-_NO_LEGEND = Legend(names={}, colors={}, codes={})
+_HELD = 2**26
+"""Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
+
+_MOST_CODES = 2**20
+_SUBSTITUTE = 255
+"""Code of a class 0, where the value of unlabelled pixels cannot serve."""
+
+_BACKGROUND = {
+    "", "0", "unclassified", "unlabelled", "unlabeled", "background", "nodata", "no data", "none", "null", "nothing",
+    "unknown", "undefined", "masked", "mask", "outside", "n/a", "na",
+}  # fmt: skip
+"""Names of the value 0 by which it is no class."""
+
+
+class LabelRaster:
+    """A raster of class codes, of any size, read window by window.
+
+    It holds the path and what was found in the file, never an open handle, unless inside `kept_open`.
+
+    Parameters
+    ----------
+    path, key, table, unlabelled
+        As for `open_labels`.
+
+    Attributes
+    ----------
+    name
+        The path.
+    grid
+        Size and georeference.
+    block
+        Rows and columns of the pieces in which the file stores pixels.
+    kind
+        What a raster that this package wrote says it holds ("land-cover", "labels"); None for any other raster.
+    table
+        The class table that was given; None where the raster's own names and colours count.
+
+    Raises
+    ------
+    LabelError, SceneError
+        As `open_labels`, as far as it can be told without reading pixels.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key: str | None = None,
+        table: ClassTable | str | os.PathLike[str] | None = None,
+        unlabelled: int | None = None,
+    ) -> None:
+        self.name = os.fspath(path)
+        self._file = open_label_file(path, key)
+        self.grid, self.block = self._file.grid, self._file.block
+        legend = self._file.legend
+        self.kind = legend.kind
+        if legend.kind not in (None, FileKind.LAND_COVER, FileKind.LABELS):
+            raise LabelError(f"{path} is a raster of {legend.kind}, not of class codes", "give the map or the labels")
+        if legend.lost:
+            raise LabelError(
+                f"{path} is a map of hsiattn that came away from its table of class codes",
+                f"put its {os.path.basename(self.name)}.aux.xml beside it again, or map the scene anew",
+            )
+        self._unlabelled = unlabelled
+        self._code_of_zero = _code_of_zero(unlabelled)
+        changes = {} if self._code_of_zero == UNLABELLED else {UNLABELLED: self._code_of_zero}
+        markers = (self._file.nodata, unlabelled)
+        changes |= {int(value): UNLABELLED for value in markers if value is not None and math.isfinite(value)}
+        self.legend = legend if legend.codes else legend.renumbered(changes)
+        self._name_of_zero = legend.names.get(UNLABELLED, "")
+        self.table = self._given_table(table)
+        self._lookup = _Lookup.of(self._file.dtype, self._converted) if self._file.dtype.kind in "iub" else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the file is understood, one sentence each."""
+        notes = list(self._file.notes)
+        if self._code_of_zero != UNLABELLED and self._file.nodata != UNLABELLED:
+            named = f" ({self._name_of_zero})" if self._name_of_zero else ""
+            notes.append(
+                f"the value 0{named} of {self.name} is a class here; 0 means unclassified in maps, so that its code is "
+                f"{self._code_of_zero}"
+            )
+        return tuple(notes)
+
+    def note_on_zeros(self, pixels: int) -> str | None:
+        """A sentence on pixels of value 0 that count as unlabelled though the file takes 0 for a class, else None."""
+        if not pixels or not self._zero_is_doubtful:
+            return None
+        named = f" ({self._name_of_zero})" if self._is_zero_named else ""
+        marker, reason, value = self._file.nodata, "", "-1"
+        if marker is not None and marker != UNLABELLED:
+            reason = f", although its nodata value is {marker:g}"
+            value = f"{marker:.0f}" if math.isfinite(marker) else value
+        return (
+            f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
+            f"the classes from 1 or say that another value is unlabelled: unlabelled={value}"
+        )
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """While the block runs, the file stays open; not to be shared by threads."""
+        with self._file.kept_open():
+            yield
+
+    def read(self, window: Window) -> NDArray[np.integer[Any]]:
+        """Codes of a window, shape (h, w), 0 where unlabelled; of the smallest type that the file allows.
+
+        Raises
+        ------
+        LabelError
+            The file is damaged, or holds negative or broken codes or, where it has a table of codes, others.
+        """
+        return self.read_counting(window)[0]
+
+    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
+        """As `read`, with the number of pixels for `note_on_zeros`."""
+        values, missing = self._file.read(window)
+        zeros = 0
+        if self._zero_is_doubtful:
+            zeros = int(np.count_nonzero(values == 0 if missing is None else (values == 0) & ~missing))
+        if self._lookup is None:
+            return self._converted(values, missing).astype(np.int32), zeros
+        return self._lookup.codes(values, missing, self._converted), zeros
+
+    def windows(self) -> Iterator[Window]:
+        """Windows that cover the raster, made of blocks of the file."""
+        return block_windows(self.grid.height, self.grid.width, [self.block])
+
+    def class_table(self, codes: list[int]) -> ClassTable | None:
+        """The given table, else the raster's own with entries for `codes`; None where the raster names nothing.
+
+        Raises
+        ------
+        LabelError
+            The given table does not list a code.
+        """
+        if self.table is None:
+            if not (self.legend.names or self.legend.colors or self.legend.codes):
+                return None
+            return self.legend.class_table(() if self.legend.codes else codes)
+        unknown = sorted(set(codes) - set(self.table.codes))
+        if unknown:
+            listed = ", ".join(str(code) for code in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
+            raise LabelError(
+                f"{self.name} holds the codes {listed}, which {self._table_name} does not list", "add them to the table"
+            )
+        return self.table
+
+    def _given_table(self, table: ClassTable | str | os.PathLike[str] | None) -> ClassTable | None:
+        self._table_name = "the class table"
+        if table is None or isinstance(table, ClassTable):
+            return table
+        self._table_name = f"the class table {os.fspath(table)}"
+        return open_class_table(table, unlabelled=self._unlabelled or UNLABELLED, code_of_zero=self._code_of_zero)
+
+    @property
+    def _is_zero_named(self) -> bool:
+        return self._name_of_zero.strip().casefold() not in _BACKGROUND
+
+    @property
+    def _zero_is_doubtful(self) -> bool:
+        """Whether the file seems to take 0 for a class, and nobody has said that it is none."""
+        if self._unlabelled is not None or self.legend.codes:
+            return False
+        marker = self._file.nodata
+        return (marker is not None and marker != UNLABELLED) or self._is_zero_named
+
+    def _converted(
+        self, values: NDArray[Any], missing: NDArray[np.bool_] | None, *, strict: bool = True
+    ) -> NDArray[np.int64]:
+        """Codes of stored values; broken ones are refused or, where not `strict`, become -1."""
+        blank = self._is_blank(values) if missing is None else self._is_blank(values) | missing
+        low, high = (UNLABELLED, MAX_CODE)
+        broken = (values < low) | (values > high)
+        if values.dtype.kind == "f":
+            broken |= values != np.rint(values)
+        if self._code_of_zero not in (UNLABELLED, self._unlabelled):
+            broken |= values == self._code_of_zero  # the class 0 would become one with it
+        broken &= ~blank
+        if strict and broken.any():
+            raise self._broken(values[broken].flat[0])
+        codes = np.where(blank | broken, UNLABELLED, values).astype(np.int64)
+        if self.legend.codes:
+            codes = self._decoded(codes, broken, strict)
+        elif self._code_of_zero != UNLABELLED:
+            codes[(codes == UNLABELLED) & ~blank & ~broken] = self._code_of_zero
+        if not strict:
+            codes[broken] = -1
+        return codes
+
+    def _decoded(self, values: NDArray[np.int64], broken: NDArray[np.bool_], strict: bool) -> NDArray[np.int64]:
+        """Codes of the reference data for the pixel values of a raster of ours."""
+        table = self.legend.codes
+        known = np.array(sorted(table))
+        at = np.clip(np.searchsorted(known, values), 0, len(known) - 1)
+        strange = (known[at] != values) & (values != UNLABELLED)
+        if strict and strange.any():
+            raise self._broken(values[strange].flat[0])
+        broken |= strange
+        codes = np.array([table[value] for value in known.tolist()], dtype=np.int64)
+        return np.where(values == UNLABELLED, UNLABELLED, codes[at])
+
+    def _is_blank(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where a value is one that marks unlabelled pixels."""
+        blank = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+        for marker in (self._file.nodata, self._unlabelled):
+            if marker is not None and not math.isnan(marker):
+                blank |= values == _in_type(marker, values.dtype)
+        return blank
+
+    def _broken(self, value: Any) -> LabelError:
+        if value != value or math.isinf(value):
+            return LabelError(f"{self.name} holds the code {value:g}", "give a raster of integer class codes")
+        if value < 0:
+            return LabelError(
+                f"{self.name} holds the negative code {value:g}",
+                f"number the classes from 1, or say that this value is unlabelled: unlabelled={value:g}",
+            )
+        if value != int(value):
+            return LabelError(f"{self.name} holds the value {value:g}", "give a raster of integer class codes")
+        if value == self._code_of_zero:
+            return LabelError(
+                f"{self.name} holds a class 0 and a class {value:g}, the code that 0 would get as 0 means unclassified",
+                "number the classes from 1",
+            )
+        if value > MAX_CODE:
+            return LabelError(f"{self.name} holds the code {value:g}", "number the classes below 2 147 483 648")
+        return LabelError(
+            f"{self.name} holds the value {value:g}, which its own class table does not list",
+            "its pixels were changed after it was written; give the original",
+        )
+
+
+class _Lookup:
+    """The code of every value of a small integer type, so that a window is decoded at the speed of memory."""
+
+    def __init__(self, codes: NDArray[np.int64]) -> None:
+        values = np.arange(len(codes))
+        self._broken = codes < 0 if (codes < 0).any() else None
+        self._codes = codes.clip(0).astype(np.min_scalar_type(int(codes.max(initial=0))))
+        self._unchanged = self._broken is None and bool((codes == values).all())
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any], converted: Any) -> _Lookup | None:
+        """The lookup for a type of up to 16 bits; None for a larger one."""
+        if dtype.itemsize > 2:
+            return None
+        unsigned = np.dtype(f"u{dtype.itemsize}")
+        values = np.arange(2 ** (8 * dtype.itemsize), dtype=unsigned).view(dtype if dtype.kind != "b" else unsigned)
+        return cls(converted(values, None, strict=False))
+
+    def codes(self, values: NDArray[Any], missing: NDArray[np.bool_] | None, converted: Any) -> NDArray[Any]:
+        """Codes of a window; broken values are refused as `converted` does."""
+        places = values.view(f"u{values.dtype.itemsize}")
+        if self._broken is not None and self._broken[places].any():
+            return np.asarray(converted(values, missing), dtype=np.int32)
+        codes: NDArray[Any] = places if self._unchanged else self._codes[places]
+        if missing is not None:
+            codes = np.where(missing, codes.dtype.type(UNLABELLED), codes)
+        return codes
 
 
 def open_labels(
@@ -33,15 +295,17 @@ def open_labels(
     *,
     key: str | None = None,
     table: ClassTable | str | os.PathLike[str] | None = None,
+    unlabelled: int | None = None,
 ) -> xr.DataArray:
     """Read reference data from a raster of integer codes.
 
     Parameters
     ----------
     path
-        Raster with one band that GDAL opens (GeoTIFF, ENVI, …; `/vsizip/` and the like too), MAT file, or `.npy` file
-        with a 2-D array. Floating-point rasters may be used if their values are whole numbers. NaN and nodata mean
-        unlabelled. A land-cover map of hsiattn opens with the codes of its reference data.
+        Raster with one band that GDAL opens (GeoTIFF, ENVI, …; `/vsizip/` and the like too), the header of an ENVI
+        file, MAT file, or `.npy` file with a 2-D array. Floating-point rasters may be used if their values are whole
+        numbers. NaN, nodata and what a mask of the file hides are unlabelled. A land-cover map of hsiattn opens with
+        the codes of its reference data.
     like
         Scene whose grid the labels must have. Size is always compared, CRS and transform where both files have them;
         the labels then take over the scene's georeference.
@@ -50,129 +314,121 @@ def open_labels(
     table
         Names and colours of the classes, as table or as file (see `open_class_table`). Without it those in the raster
         itself are used (attribute table, category names, palette), else names are made up.
+    unlabelled
+        Value that marks unlabelled pixels, beside nodata; None for 0. With another value than 0, 0 is a class: since 0
+        means unclassified in every map, the two change places, and the class has the code `unlabelled` (255 where that
+        is no code, as -1 is none).
 
     Returns
     -------
     xarray.DataArray
         Dims ("y", "x"), int32: the codes as in the file, 0 where unlabelled; the class table in the attributes
-        (`ClassTable.from_attrs`), CRS and transform as rioxarray keeps them.
+        (`ClassTable.from_attrs`), CRS and transform as rioxarray keeps them. Those of more than 2²⁶ pixels are read
+        when they are asked for.
 
     Raises
     ------
     LabelError
-        The file is missing or damaged, has several bands, negative or broken codes or no labelled pixel, or codes that
-        `table` does not list.
+        The file is missing or damaged, a vector file, has several bands, negative or broken codes or no labelled pixel,
+        or codes that `table` does not list.
     GridError
         The labels do not lie on the grid of `like`.
     SceneError
-        The MAT file is damaged or has no variable that could be meant.
+        The MAT file or the ENVI header is damaged or has no variable that could be meant.
     """
-    values, grid, legend = _read(path, key)
-    values = _as_codes(values, path)
+    raster = LabelRaster(path, key=key, table=table, unlabelled=unlabelled)
+    labels, notes = read_labels(raster, like)
+    for note in notes:
+        logging.getLogger(__name__).warning(note)
+    return labels
+
+
+def read_labels(
+    raster: LabelRaster, like: xr.DataArray | SceneSource | None = None
+) -> tuple[xr.DataArray, tuple[str, ...]]:
+    """The labels of an opened raster, and what a user should know about them; see `open_labels`."""
+    grid = raster.grid
     if like is not None:
         scene = grid_of_raster(like)
-        check_same_grid(grid, scene, (str(path), _name_of(like)))
+        check_same_grid(grid, scene, (raster.name, _name_of(like)))
         grid = scene if has_georeference(scene) or scene.crs is not None else grid
-    present = [int(value) for value in np.unique(values) if value != UNLABELLED]
+    held = np.empty((grid.height, grid.width), np.int32) if grid.height * grid.width <= _HELD else None
+    present: set[int] = set()
+    zeros = 0
+    with raster.kept_open():
+        for window in raster.windows():
+            codes, found = raster.read_counting(window)
+            zeros += found
+            present |= codes_in(codes)
+            if len(present) > _MOST_CODES:
+                raise LabelError(
+                    f"{raster.name} holds more than {_MOST_CODES} different values", "give a raster of class codes"
+                )
+            if held is not None:
+                held[window.toslices()] = codes
+    present.discard(UNLABELLED)
+    note = raster.note_on_zeros(zeros)
     if not present:
-        raise LabelError(f"{path} has no labelled pixel", "give a raster with class codes above 0")
-    values = _restore_codes(values, legend)
-    present = [legend.codes.get(value, value) for value in present]
-    classes = _class_table(table, legend, present, path)
+        raise LabelError(
+            f"{raster.name} has no labelled pixel",
+            note.partition("; ")[2] if note else "give a raster with codes above 0",
+        )
+    classes = raster.class_table(sorted(present)) or ClassTable.from_codes(present)
+    values = held if held is not None else _lazily(raster)
     labels = xr.DataArray(values, dims=("y", "x"), name="labels", attrs=classes.to_attrs())
-    return georeference(labels, grid)
+    return georeference(labels, grid), (*raster.notes, *([note] if note else []))
 
 
-def _read(path: str | os.PathLike[str], key: str | None) -> tuple[NDArray[Any], Grid, Legend]:
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".mat", ".npy"):
-        return _read_raster(path)
-    values = read_matlab_variable(path, ndim=2, key=key) if suffix == ".mat" else _read_numpy(path)
-    height, width = values.shape
-    return values, Grid(height, width, None, Affine.identity()), _NO_LEGEND
+def codes_in(codes: NDArray[np.integer[Any]]) -> set[int]:
+    """The different codes of a window, 0 among them where it occurs; none may be negative."""
+    if codes.dtype.itemsize <= 2 or codes.max(initial=0) < 2**16:
+        return set(np.flatnonzero(np.bincount(codes.ravel())).tolist())
+    return set(np.unique(codes).tolist())
 
 
-def _read_numpy(path: str | os.PathLike[str]) -> NDArray[Any]:
-    try:
-        values = np.load(path, allow_pickle=False)
-    except FileNotFoundError as error:
-        raise _missing(path) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise LabelError(f"{path} is not a complete NumPy file", "save it again with numpy.save") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2:
-        shape = getattr(values, "shape", "of several arrays")
-        raise LabelError(f"{path} holds an array {shape}, not rows × columns", "save a 2-D array of codes")
-    return values
+class _Windowed(BackendArray):
+    """What xarray needs in order to read labels no sooner than they are asked for."""
+
+    def __init__(self, raster: LabelRaster) -> None:
+        self._raster = raster
+        self.shape = (raster.grid.height, raster.grid.width)
+        self.dtype = np.dtype(np.int32)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Codes of a basic index: an integer or a slice per dim, of which steps are taken afterwards."""
+        spans = [np.arange(size)[part] for part, size in zip(key, self.shape, strict=True)]
+        (top, bottom), (left, right) = ((int(np.min(s)), int(np.max(s)) + 1) if np.size(s) else (0, 0) for s in spans)
+        values = np.empty((bottom - top, right - left), np.int32)
+        for part in block_windows(bottom - top, right - left, [self._raster.block]) if values.size else ():
+            window = Window(part.col_off + left, part.row_off + top, part.width, part.height)
+            values[part.toslices()] = self._raster.read(window)
+        rows, columns = (
+            part - int(np.min(part)) if np.size(part) else np.zeros(0, int) for part in map(np.asarray, spans)
+        )
+        chosen: NDArray[Any] = values[rows][..., columns]
+        return chosen
 
 
-def _read_raster(path: str | os.PathLike[str]) -> tuple[NDArray[Any], Grid, Legend]:
-    if not _is_remote(path) and not Path(path).exists():
-        raise _missing(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
-                if raster.count != 1:
-                    raise LabelError(f"{path} has {raster.count} bands", "give a raster with one band of class codes")
-                masked = raster.read(1, masked=True)
-                grid = Grid(raster.height, raster.width, raster.crs, raster.transform)
-    except RasterioError as error:
-        raise LabelError(f"{path} is damaged or not a raster", "check that gdalinfo opens it") from error
-    return masked.filled(UNLABELLED), grid, read_legend(path)
+def _lazily(raster: LabelRaster) -> Any:
+    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_Windowed(raster)))  # type: ignore[arg-type]
 
 
-def _is_remote(path: str | os.PathLike[str]) -> bool:
-    """Whether GDAL or rasterio, not the file system, knows if the path exists."""
-    text = os.fspath(path)
-    return text.startswith("/vsi") or "://" in text or ":" in text.split("/", maxsplit=1)[0]
+def _code_of_zero(unlabelled: int | None) -> int:
+    """The code that the value 0 has where another value is unlabelled; 0 where it is unlabelled itself."""
+    if unlabelled is None or unlabelled == UNLABELLED:
+        return UNLABELLED
+    return unlabelled if 0 < unlabelled < 2**16 else _SUBSTITUTE
 
 
-def _missing(path: str | os.PathLike[str]) -> LabelError:
-    return LabelError(f"the label file {path} does not exist", "check the path")
-
-
-def _as_codes(values: NDArray[Any], path: str | os.PathLike[str]) -> NDArray[np.int32]:
-    """Whole numbers from 0 to the largest int32; NaN becomes 0."""
-    if values.dtype.kind not in "biuf":
-        raise LabelError(f"{path} holds values of type {values.dtype}", "give a raster of integer class codes")
-    if values.dtype.kind == "f":
-        values = np.where(np.isnan(values), UNLABELLED, values)
-        broken = values[values != np.rint(values)]
-        if broken.size:
-            raise LabelError(f"{path} holds the value {broken[0]:g}", "give a raster of integer class codes")
-    if values.size:
-        low, high = values.min(), values.max()
-        if low < 0:
-            raise LabelError(f"{path} holds the negative code {low:g}", "set it as nodata or number the classes from 1")
-        if high > np.iinfo(np.int32).max:
-            raise LabelError(f"{path} holds the code {high:g}", "number the classes below 2 147 483 648")
-    return np.ascontiguousarray(values, dtype=np.int32)
-
-
-def _restore_codes(values: NDArray[np.int32], legend: Legend) -> NDArray[np.int32]:
-    """Codes of the reference data instead of the pixel values of a map."""
-    if not legend.codes or all(value == code for value, code in legend.codes.items()):
-        return values
-    restored = values.copy()
-    for value, code in legend.codes.items():
-        restored[values == value] = code
-    return restored
-
-
-def _class_table(
-    table: ClassTable | str | os.PathLike[str] | None, legend: Legend, codes: list[int], path: str | os.PathLike[str]
-) -> ClassTable:
-    """The given table, else the raster's own, else names made up for `codes`."""
-    if table is None:
-        own = legend.class_table(() if legend.codes else codes) if legend.names or legend.colors else None
-        return own or ClassTable.from_codes(codes)
-    classes = table if isinstance(table, ClassTable) else open_class_table(table)
-    unknown = sorted(set(codes) - set(classes.codes))
-    if unknown:
-        source = "the class table" if isinstance(table, ClassTable) else f"the class table {table}"
-        listed = ", ".join(str(code) for code in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
-        raise LabelError(f"{path} holds the codes {listed}, which {source} does not list", "add them to the table")
-    return classes
+def _in_type(value: float, dtype: np.dtype[Any]) -> Any:
+    """A marker as pixels of a floating-point type hold it: rounded to that type."""
+    if dtype.kind != "f":
+        return value
+    with np.errstate(over="ignore"):
+        return dtype.type(value)
 
 
 def _name_of(like: xr.DataArray | SceneSource) -> str:

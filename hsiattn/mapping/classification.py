@@ -143,10 +143,9 @@ def classify_scene(
     )
     wanted = classifier.allowed if mask is not None else None
     check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
-    writer = outputs.writer(bundle, source, area, check.tags)
-    record = MappingRecord(
-        int(area.height) * int(area.width), messages=[*source.notes, *_on_place(source), *check.messages]
-    )
+    writer = outputs.writer(bundle, source, area, check.tags, resume=resume)
+    messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
+    record = MappingRecord(int(area.height) * int(area.width), messages=messages)
     with _journal(outputs, classifier, resume) as journal:
         record.windows, record.resumed = len(classifier.plan), len(journal.finished)
         counter = _Counter(classifier.plan, journal.finished, progress)
@@ -154,6 +153,7 @@ def classify_scene(
         with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
         clock = time.monotonic()
+        writer.spent.append(journal.path)
         with writer:
             write_from_journal(writer, journal, classifier.plan)
             _check_not_empty(writer.counts, journal, classifier, force)
@@ -310,13 +310,13 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
     if Journal.exists(path) and not resume and not outputs.overwrite:
         Journal.check_free(path)
         raise OutputError(
-            f"{outputs.map} was begun and not finished", "go on with --resume, or begin anew with --overwrite"
+            f"{outputs.map} was begun and not finished", "go on with resume=True, or begin anew with overwrite=True"
         )
     if resume and Journal.exists(path):
         journal = Journal.resume(path, header)
         classifier.plan = WindowPlan.from_dict(journal.header["plan"])
     else:
-        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict()})
+        journal = Journal.create(path, header | {"plan": classifier.plan.to_dict(), "overwrite": outputs.overwrite})
     try:
         with journal:
             yield journal
@@ -339,6 +339,12 @@ def _area(source: SceneSource, part: Window | None) -> Window:
     return part
 
 
+def _on_place(source: SceneSource) -> list[str]:
+    if source.grid.has_place:
+        return []
+    return [f"the map has no georeference, since {source.name} has none"]
+
+
 def _without_score(count: int) -> str:
     return f"{count} pixels got no finite score from the network and stay 0"
 
@@ -349,9 +355,3 @@ def _check_not_empty(counts: NDArray[np.int64], journal: Journal, classifier: Wi
     if problem is not None and not (force and isinstance(problem, SceneError | DomainError)):
         journal.remove()  # to go on with it would end here again
         raise problem
-
-
-def _on_place(source: SceneSource) -> list[str]:
-    if source.grid.has_place:
-        return []
-    return [f"the map has no georeference, since {source.name} has none"]

@@ -194,7 +194,7 @@ def _raise(number: int, future: Future[Any], result: Any) -> None:
     if isinstance(error, KilledWorker):
         raise ClusterError(
             f"window {number} was lost with its worker {error.allowed_failures + 1} times",
-            "give the workers more memory, or take a smaller --window-size",
+            "give the workers more memory, or take a smaller window_size=",
         ) from None
     if isinstance(error, ImportError):
         raise ClusterError(str(error), f"install hsiattn {__version__} in the environment of the workers") from error

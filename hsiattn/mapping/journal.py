@@ -7,7 +7,6 @@ loses what was written in the last seconds; both are recognised by lengths and c
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import struct
@@ -24,9 +23,8 @@ from rasterio.windows import Window
 from hsiattn.errors import OutputError
 from hsiattn.mapping.journal_header import header_changes
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.staged_raster import sync_folder
 from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pieces, encode
-from hsiattn.outputs import StrPath
+from hsiattn.outputs import StrPath, hold, sync_folder, write_at
 
 _KIND = b"hsiattn journal "
 _MAGIC = _KIND + b"2\n"  # the format's version
@@ -35,7 +33,7 @@ _SYNC_SECONDS = 5.0
 """At most so much work is lost when the power is cut."""
 
 _CHUNK = 2**20
-_ANEW = "leave out --resume to start again"
+_ANEW = "leave out resume= to start again"
 _TOLD = 4
 """Most changes that one message lists."""
 
@@ -85,6 +83,33 @@ class Journal:
         with _one_line(path, "cannot be read", _ANEW):
             os.close(_lock(path))
 
+    @staticmethod
+    def begun_to_overwrite(path: Path) -> bool:
+        """Whether the map of a journal was begun with leave to replace an earlier one."""
+        try:
+            with path.open("rb") as file:
+                header, _ = _read_header(path, file.fileno())
+        except (OSError, OutputError):
+            return False
+        return header.get("overwrite") is True
+
+    @staticmethod
+    def tidy(path: Path) -> None:
+        """Remove what a process that was killed while it began a journal has left; a journal with a header stays."""
+        with suppress(OSError):
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except FileNotFoundError:
+                _fresh(path).unlink(missing_ok=True)
+                return
+            try:
+                if hold(descriptor):
+                    _fresh(path).unlink(missing_ok=True)
+                    if not os.fstat(descriptor).st_size:
+                        path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
+
     @classmethod
     def create(cls, path: Path, header: Mapping[str, Any]) -> Self:
         """Begin a journal; an earlier one is replaced, in one step.
@@ -102,7 +127,7 @@ class Journal:
             Another process is writing the map, the disk is full or the folder cannot be written to, or a file that is
             no journal has this name.
         """
-        fresh = path.with_name(f"{path.name}.new")
+        fresh = _fresh(path)
         text = json.dumps(header, sort_keys=True).encode()
         start = _MAGIC + _HEADER.pack(len(text), zlib.crc32(text)) + text
         with _one_line(path, "cannot be begun", "choose a folder that is writable and has space left"):
@@ -139,7 +164,7 @@ class Journal:
             try:
                 descriptor = _lock(path)
             except FileNotFoundError:
-                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume") from None
+                raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=") from None
             try:
                 stored, end = _read_header(path, descriptor)
                 _compare(path, stored, json.loads(json.dumps(header)))
@@ -169,10 +194,10 @@ class Journal:
         record, start = encode(result), self._end
         after = start + len(record), self.missing + result.missing, self.unscored + result.unscored
         before = start, self.missing, self.unscored
-        remedy = "make space and go on with --resume"
+        remedy = "make space and go on with resume=True"
         with _one_line(self.path, f"cannot grow; its {len(self._offsets)} finished windows are kept", remedy):
             try:
-                _write(self._descriptor, record, start)
+                write_at(self._descriptor, record, start)
                 self._offsets[result.number] = start
                 self._end, self.missing, self.unscored = after
                 if time.monotonic() - self._synced >= _SYNC_SECONDS:
@@ -290,12 +315,17 @@ def _map_of(path: Path) -> Path:
     return path.with_name(path.name.removeprefix(".").removesuffix(".journal"))
 
 
+def _fresh(path: Path) -> Path:
+    """The name of a journal before it has its header."""
+    return path.with_name(f"{path.name}.new")
+
+
 def _lock(path: Path, flags: int = 0) -> int:
     """Open a journal for this process alone."""
     while True:
         descriptor = os.open(path, os.O_RDWR | flags, 0o666)
         try:
-            _hold(descriptor)
+            hold(descriptor)
             # whoever held it before may have replaced or deleted the file between our opening and our locking it
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), path.stat()):
@@ -308,22 +338,12 @@ def _lock(path: Path, flags: int = 0) -> int:
         os.close(descriptor)
 
 
-def _hold(descriptor: int) -> None:
-    """Lock; some network file systems know no locks, and there it is up to the user not to write a map twice."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        pass
-
-
 def _begin(path: Path, fresh: Path, start: bytes) -> int:
     """A locked file that begins with `start`, put in the place of an earlier one when that is on the disk."""
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
     try:
-        _hold(descriptor)
-        _write(descriptor, start, 0)
+        hold(descriptor)
+        write_at(descriptor, start, 0)
         os.fsync(descriptor)
         os.replace(fresh, path)
         sync_folder(path.parent)
@@ -331,14 +351,6 @@ def _begin(path: Path, fresh: Path, start: bytes) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _write(descriptor: int, content: bytes, offset: int) -> None:
-    """Everything at a given place: should cutting off a torn record ever fail, the next one overwrites it."""
-    left = memoryview(content)
-    while left:
-        written = os.pwrite(descriptor, left, offset)
-        left, offset = left[written:], offset + written
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:
@@ -355,7 +367,7 @@ def _read_header(path: Path, descriptor: int) -> tuple[dict[str, Any], int]:
     """The header, and where the first record begins."""
     start = os.pread(descriptor, len(_MAGIC) + _HEADER.size, 0)
     if not start:
-        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out --resume")
+        raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=")
     if not start.startswith(_KIND):
         raise OutputError(f"{path} is not a journal of hsiattn", "move it or give the map another name")
     if len(start) == len(_MAGIC) + _HEADER.size and not start.startswith(_MAGIC):
@@ -378,7 +390,7 @@ def _compare(path: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) ->
     subjects = dict.fromkeys(name.split(": ")[0] for name in changes)
     raise OutputError(
         f"{_map_of(path)} cannot be resumed, something has changed since it was begun: {', '.join(told[:_TOLD])}{more}",
-        f"leave out --resume to start again, or give the same {', '.join(subjects)}",
+        f"leave out resume= to start again, or give the same {', '.join(subjects)}",
     )
 
 

@@ -81,7 +81,7 @@ class NetworkRunner:
         if rows == 1:
             raise DeviceError(
                 f"the memory of {self.device} does not hold one row of {width} pixels",
-                "give a smaller --window-size, free the GPU, or use --device cpu",
+                'give a smaller window_size=, free the GPU, or give device="cpu"',
             ) from error
         torch.cuda.empty_cache()
         self._pixels = rows // 2 * width

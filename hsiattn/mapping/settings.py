@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,12 +14,14 @@ from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
+from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
+from hsiattn.outputs import Inputs
 from hsiattn.scenes import SceneSource
 
 RAM = 10**9
@@ -39,9 +41,11 @@ class Outputs:
     confidence_kind
         See `ConfidenceKind`.
     driver, creation_options, overwrite
-        Format, GDAL's options for it, and whether existing files are replaced.
+        Format, GDAL's options for it, and whether existing files of hsiattn are replaced.
     smoothing
         Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
+    inputs
+        What is read, beside the scene, by what it is: `{"model": "fields.hsiattn"}`; never replaced.
     """
 
     map: str | os.PathLike[str]
@@ -52,9 +56,16 @@ class Outputs:
     creation_options: Mapping[str, Any] | None = None
     overwrite: bool = False
     smoothing: int = 0
+    inputs: Inputs = field(default_factory=dict)
 
     def writer(
-        self, bundle: Bundle, source: SceneSource, area: Window, tags: Mapping[str, str] | None = None
+        self,
+        bundle: Bundle,
+        source: SceneSource,
+        area: Window,
+        tags: Mapping[str, str] | None = None,
+        *,
+        resume: bool = False,
     ) -> LandCoverWriter:
         """What writes them, once everything has been found to be writable.
 
@@ -62,6 +73,8 @@ class Outputs:
         ----------
         tags
             More metadata of the map, as what `check_scene` found.
+        resume
+            Whether an interrupted map is gone on with, which may replace what it was begun to replace.
 
         Raises
         ------
@@ -77,12 +90,13 @@ class Outputs:
             transform=grid.transform,
             control=grid.control,
             classes=bundle.classes,
-            overwrite=self.overwrite,
+            overwrite=self.overwrite or (resume and Journal.begun_to_overwrite(journal_path(self.map))),
             driver=self.driver,
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
             tags=_tags(bundle, self.smoothing) | dict(tags or {}),
+            inputs={"scene": source.name, **self.inputs},
         )
         writer.rehearse()
         return writer

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import glob
+import logging
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,8 +21,12 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.labels.raster_attributes import style_path
-from hsiattn.mapping.block_cache import block_cache
+from hsiattn.file_kinds import HEADER_FIELD, KIND_TAG, FileKind
+from hsiattn.labels.sidecars import style_path
+from hsiattn.mapping.envi_header import write_header
+from hsiattn.mapping.raw_raster import RawRaster
+from hsiattn.outputs import StagingFolder, sync, sync_folder
+from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
@@ -43,13 +44,15 @@ _COG = {"compress": "deflate", "bigtiff": "if_safer", "sparse_ok": "TRUE"}
 _CLASS_RESAMPLING = ("mode", "nearest")
 """How overviews of classes may be made; anything else invents classes."""
 
+_SIZES = ("blocksize", "blockxsize", "blockysize")
+_LARGEST_BLOCK = 2**15
+
 _CACHE = 64 * 2**20
 """Bytes of GDAL's block cache; its default, a share of the machine's memory, would grow to that with the scene."""
 
 _READ = 16 * 2**20
 """Most bytes that are read back at a time."""
 
-_STAGED = ".staged"
 _WRITE_ERRORS = (
     RasterioError,
     CPLE_BaseError,
@@ -57,20 +60,20 @@ _WRITE_ERRORS = (
     ValueError,
     SystemError,
 )  # the last: GDAL failed without a word
-_STALE_SUFFIXES = (".aux.xml", ".ovr", ".msk")  # GDAL would apply those of an earlier raster to the new one
 
 
 class StagedRaster:
     """One raster in a hidden folder beside its target, until it is whole.
 
     Inside the folder `whole/` keeps the finished files under their final names (ENVI headers and PAM files follow the
-    name of the raster), `windows/` the GeoTIFF from which a COG or ENVI file is made: GDAL cannot write those by
-    windows, or not with class names.
+    name of the raster). `windows/` holds the GeoTIFF from which a COG is made, which GDAL cannot write by windows; of
+    an ENVI raster, whose data are written directly, that GeoTIFF is a single pixel with the metadata.
     """
 
     def __init__(
         self,
         target: Path,
+        kind: FileKind,
         grid: Grid,
         bands: int,
         dtype: np.dtype[Any],
@@ -79,6 +82,7 @@ class StagedRaster:
         options: dict[str, Any],
     ) -> None:
         self.target = target
+        self.kind = kind
         self.grid = grid
         self.bands = bands
         self.dtype = dtype
@@ -86,57 +90,74 @@ class StagedRaster:
         self.driver = driver
         self.options = {str(key).lower(): value for key, value in options.items()}
         self.dataset: Any = None
-        self._folder: Path | None = None
-        self._lock = -1
+        self._staging: StagingFolder | None = None
+        self._raw: RawRaster | None = None
         self._written = np.zeros(2, dtype=np.uint64)
+        self._header: Mapping[str, str] = {}
 
     def create(self) -> None:
         """Open the raster for writing."""
         try:
-            self._remove_abandoned()
-            self._folder = Path(
-                tempfile.mkdtemp(prefix=f".{self.target.name}.", suffix=_STAGED, dir=self.target.parent)
-            )
-            self._lock = _lock(self._folder)
+            self._staging = StagingFolder.beside(self.target)
             for name in ("whole", "windows"):
-                (self._folder / name).mkdir()
+                (self.folder / name).mkdir()
         except OSError as error:
             raise OutputError(f"{self.target} cannot be created: {error.strerror}", "choose another folder") from error
+        raw = self.driver == "ENVI"
+        size = {"height": 1, "width": 1} if raw else {"height": self.grid.height, "width": self.grid.width}
         profile = {**_GTIFF, **(self.options if self.driver == "GTiff" else {})}
         with one_line(self.target, "cannot be created", "check the creation options"):
             self.dataset = rasterio.open(
                 self._staged,
                 "w",
                 driver="GTiff",
-                height=self.grid.height,
-                width=self.grid.width,
                 count=self.bands,
                 dtype=self.dtype,
                 nodata=self.nodata,
                 crs=self.grid.crs,
                 transform=None if self.grid.transform == Affine.identity() else self.grid.transform,
+                **size,
                 **profile,
             )
             if (control := self.grid.control) is not None:
-                (control.in_degrees() if self.driver == "ENVI" else control).write(self.dataset)
+                (control.in_degrees() if raw else control).write(self.dataset)
+        if raw:
+            shape = self.bands, self.grid.height, self.grid.width
+            interleave = str(self.options.get("interleave", "bsq" if self.bands == 1 else "bip"))  # as GDAL has it
+            with one_line(self.target):
+                self._raw = RawRaster(self._whole, shape, self.dtype, self.nodata, interleave)
 
     def rehearse(self) -> None:
-        """Write a corner of the raster and throw it away, to see whether GDAL takes the creation options."""
+        """Write a corner of the raster and throw it away, to see whether GDAL takes the creation options.
+
+        Raises
+        ------
+        OutputError
+            It does not, or would pass over one.
+        """
+        _check_numbers(self.target, self.options)
         rows, columns = min(self.grid.height, BLOCK), min(self.grid.width, BLOCK)
         corner = replace(self.grid, height=rows, width=columns)
-        raster = StagedRaster(self.target, corner, self.bands, self.dtype, self.nodata, self.driver, self.options)
+        raster = StagedRaster(
+            self.target, self.kind, corner, self.bands, self.dtype, self.nodata, self.driver, self.options
+        )
         try:
-            raster.create()
-            with one_line(self.target, "cannot be created", "check the creation options"):
-                raster.dataset.close()
-                if self.driver != "GTiff":
-                    raster._convert()
+            with _warnings_of_gdal() as complaints:
+                raster.create()
+                with one_line(self.target, "cannot be created", "check the creation options"):
+                    raster.close()
+                    raster.convert()
         finally:
             raster.discard()
+        if complaints and self.options:
+            raise OutputError(f"{self.target} cannot be created ({complaints[0]})", "check the creation options")
 
-    def describe(self, descriptions: list[str], tags: Mapping[str, str]) -> None:
-        """Name the bands and set the metadata."""
-        self.dataset.update_tags(**tags)
+    def describe(
+        self, descriptions: list[str], tags: Mapping[str, str], header: Mapping[str, str] | None = None
+    ) -> None:
+        """Name the bands, set the metadata, and note what an ENVI header shall say in place of tags."""
+        self._header = {HEADER_FIELD: self.kind.value, **(header or {})}
+        self.dataset.update_tags(**{**tags, KIND_TAG: self.kind.value})
         for band, description in enumerate(descriptions, start=1):
             self.dataset.set_band_description(band, description)
 
@@ -144,87 +165,91 @@ class StagedRaster:
         """Write values (bands, h, w)."""
         self._written += _content(values, self.nodata)
         with one_line(self.target):
-            self.dataset.write(values, window=window)
+            if self._raw is not None:
+                self._raw.write(values, window)
+            else:
+                self.dataset.write(values, window=window)
 
     def finish(self, write_sidecars: Callable[[Path], None] | None) -> None:
         """Close the raster, bring it into its format, give it its sidecars, and make sure that all of it is there."""
         with one_line(self.target):
-            self.dataset.close()
+            self.close()
             if write_sidecars is not None:
                 write_sidecars(self._staged)
-            if self.driver != "GTiff":
-                self._convert()
+            self.convert()
             if not np.array_equal(self._read_back(), self._written):
                 raise OSError("not all pixels have arrived on the disk")
-            for file in (self._folder_path / "whole").iterdir():  # a power cut must not leave a name without content
-                _sync(file)
+            for file in (self.folder / "whole").iterdir():  # a power cut must not leave a name without content
+                sync(file)
+            for folder in (self.folder / "whole", self.folder, self.target.parent):
+                sync_folder(folder)
 
-    def commit(self) -> None:
-        """Rename everything into place, the raster itself last."""
-        files = sorted((self._folder_path / "whole").iterdir(), key=lambda file: file.name == self.target.name)
-        with one_line(self.target):
-            for suffix in _STALE_SUFFIXES:
-                stale = self.target.with_name(self.target.name + suffix)
-                if stale.name not in {file.name for file in files}:
-                    stale.unlink(missing_ok=True)
-            for file in files:
-                os.replace(file, self.target.with_name(file.name))
-            sync_folder(self.target.parent)
+    def finished_files(self) -> list[Path]:
+        """The files to be renamed into place after `finish`, the raster itself last."""
+        return sorted((self.folder / "whole").iterdir(), key=lambda file: (file.name == self.target.name, file.name))
 
-    def discard(self) -> None:
-        """Remove what is left of the hidden folder; harmless after `commit`."""
+    def close(self) -> None:
+        """Close what has been opened for writing."""
+        self.dataset.close()
+        if self._raw is not None:
+            self._raw.close()
+
+    def discard(self, *, keep: bool = False) -> None:
+        """Remove the hidden folder, unless it is kept for a later process; harmless where it is gone."""
         if self.dataset is not None:
             with suppress(*_WRITE_ERRORS), rasterio.Env():
-                self.dataset.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+                self.close()
+        if self._staging is not None:
+            self._staging.leave() if keep else self._staging.remove()
+
+    @property
+    def folder(self) -> Path:
+        """The hidden folder, once it is made."""
+        assert self._staging is not None, "create() comes first"
+        return self._staging.path
+
+    @property
+    def header(self) -> Path | None:
+        """Where the header of an ENVI raster goes; other formats have none."""
+        if self.driver != "ENVI":
+            return None
+        added = str(self.options.get("suffix", "replace")).lower() == "add"
+        return Path(f"{self.target}.hdr") if added else self.target.with_suffix(".hdr")
 
     @property
     def block(self) -> tuple[int, int]:
         """Rows and columns of the blocks in which the raster is compressed, once it is created."""
+        if self._raw is not None:
+            return BLOCK, BLOCK
         rows, columns = self.dataset.block_shapes[0]
         return int(rows), int(columns)
 
-    def _remove_abandoned(self) -> None:
-        """Delete what a killed process has left of this raster; a living one holds the lock of its folder."""
-        for folder in self.target.parent.glob(f".{glob.escape(self.target.name)}.????????{_STAGED}"):
-            lock = _lock(folder)
-            if lock >= 0:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
-
-    @property
-    def _folder_path(self) -> Path:
-        assert self._folder is not None, "create() comes first"
-        return self._folder
-
     @property
     def _whole(self) -> Path:
-        return self._folder_path / "whole" / self.target.name
+        return self.folder / "whole" / self.target.name
 
     @property
     def _staged(self) -> Path:
-        return self._whole if self.driver == "GTiff" else self._folder_path / "windows" / self.target.name
+        return self._whole if self.driver == "GTiff" else self.folder / "windows" / self.target.name
 
-    def _convert(self) -> None:
-        """Copy the GeoTIFF into its final format; GDAL takes palette, class names and attribute table along."""
-        options = dict(self.options)
-        if self.driver == "COG":
-            classes = self.dtype.kind == "u"
-            options = {**_COG, "overview_resampling": "mode" if classes else "average", **options}
-            if classes and str(options["overview_resampling"]).lower() not in _CLASS_RESAMPLING:
-                options["overview_resampling"] = "mode"
-        rasterio.shutil.copy(self._staged, self._whole, driver=self.driver, **options)
-        if style_path(self._staged).exists():
+    def convert(self) -> None:
+        """Bring the closed raster into its final format; GDAL takes palette, class names and attribute table along."""
+        if self.driver == "ENVI":
+            scratch = self.folder / "header"
+            scratch.mkdir()
+            size = self.grid.height, self.grid.width
+            write_header(self._staged, self._whole, size, self._header, self.options, scratch)
+        elif self.driver == "COG":
+            rasterio.shutil.copy(self._staged, self._whole, driver=self.driver, **self._cog_options())
+        if self._staged != self._whole and style_path(self._staged).exists():
             os.replace(style_path(self._staged), style_path(self._whole))
-        header = self._whole.with_suffix(".hdr")
-        if self.driver == "ENVI" and header.exists():  # GDAL describes the file by the path it was written under
-            text = header.read_text(encoding="utf-8", errors="surrogateescape")
-            text = text.replace(str(self._whole), self.target.name)
-            header.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+    def _cog_options(self) -> dict[str, Any]:
+        classes = self.dtype.kind == "u"
+        options = {**_COG, "overview_resampling": "mode" if classes else "average", **self.options}
+        if classes and str(options["overview_resampling"]).lower() not in _CLASS_RESAMPLING:
+            options["overview_resampling"] = "mode"
+        return options
 
     def _read_back(self) -> NDArray[np.uint64]:
         """What the file holds, all bands of a block at a time; tiles that were never written hold nothing."""
@@ -268,32 +293,42 @@ def _stored(raster: Any, window: Window) -> bool:
     )
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where its file system can do so."""
-    with suppress(OSError):
-        _sync(folder)
+@contextmanager
+def _warnings_of_gdal() -> Iterator[list[str]]:
+    """What GDAL warns of while the block runs: creation options that it does not know, or values that it ignores."""
+    complaints: list[str] = []
 
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            complaints.append(_shortened(record.getMessage()))
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    logger, listener = logging.getLogger("rasterio._env"), Listener(logging.WARNING)
+    before = logger.level, logger.propagate, logger.disabled
+    logger.addHandler(listener)
+    logger.setLevel(logging.WARNING)
+    logger.propagate, logger.disabled = False, False
     try:
-        os.fsync(descriptor)
+        yield complaints
     finally:
-        os.close(descriptor)
+        logger.removeHandler(listener)
+        logger.setLevel(before[0])
+        logger.propagate, logger.disabled = before[1:]
 
 
-def _lock(folder: Path) -> int:
-    """A descriptor that holds the lock of a folder, -1 where another process has it or the file system has no locks."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return -1
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return -1
-    return descriptor
+def _shortened(message: str) -> str:
+    """Without the class of the error, which rasterio puts first."""
+    prefix, found, rest = message.partition(" in ")
+    return rest if found and prefix.startswith("CPLE_") else message
+
+
+def _check_numbers(target: Path, options: Mapping[str, Any]) -> None:
+    """Refuse sizes and switches that rasterio passes over, or by which GDAL ends the process."""
+    for name, value in options.items():
+        text = str(value).lower()
+        if name in _SIZES and not (text.isdecimal() and 0 < int(text) <= _LARGEST_BLOCK):
+            raise OutputError(f"{target} cannot be created ({name}={value} is not a size)", "give a number of pixels")
+        if name == "tiled" and text not in ("yes", "no", "true", "false", "on", "off", "1", "0"):
+            raise OutputError(f"{target} cannot be created ({name}={value} is no switch)", "give YES or NO")
 
 
 def _content(values: NDArray[Any], nodata: float) -> NDArray[np.uint64]:

@@ -18,7 +18,6 @@ from torch import Tensor
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
-from hsiattn.mapping.block_cache import block_cache
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
 from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
@@ -26,6 +25,7 @@ from hsiattn.mapping.smoothing import Plane, Smoothing
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.sampling import Tile, read_tile
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.block_cache import block_cache
 
 _LEAST_SHARE = 1e-30
 """Of a class, so that its logarithm is finite in float32."""

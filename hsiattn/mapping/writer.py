@@ -7,6 +7,9 @@ GeoTIFF are flushed, and the damage would show up at the user's desk.
 
 from __future__ import annotations
 
+import glob
+import os
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -21,11 +24,13 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn import __version__
-from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.labels.raster_attributes import palette, style_path, write_sidecars
+from hsiattn.file_kinds import CLASSES_TAG, FileKind, kind_of
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.mapping.publication import clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
-from hsiattn.outputs import StrPath, check_output
+from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
 
@@ -41,13 +46,15 @@ DRIVERS = {"gtiff": "GTiff", "cog": "COG", "envi": "ENVI"}
 class LandCoverWriter:
     """Writes a land-cover map window by window, with rasters of confidence and class probabilities if wanted.
 
-    The map's values are class index + 1 in the smallest unsigned type, 0 where unclassified (also its nodata value). It
-    has a palette; class names, pixel counts and original codes stand in `<map>.aux.xml` (GDAL), the style in
-    `<map>.qml` (QGIS). Confidence is one band, probabilities are one band per class with the class name as description,
-    both float32 with nodata NaN where a pixel is unclassified.
+    The map's values are the codes of the classes in the smallest unsigned type, 0 where unclassified (also its nodata
+    value); where a code is above 65 535 they are 1 … K instead, see `ClassTable.values` and `notes`. It has a palette,
+    and its classes as a tag; names and pixel counts also stand in `<map>.aux.xml` (GDAL), the style in `<map>.qml`
+    (QGIS). Confidence is one band, probabilities are one band per class with the class name as description, both
+    float32 with nodata NaN where a pixel is unclassified.
 
     Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
-    Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains.
+    Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains. A process that is
+    killed while files are put into place is finished by the next writer of the same map.
 
     Parameters
     ----------
@@ -60,7 +67,7 @@ class LandCoverWriter:
     classes
         The K classes in the order of the indices.
     overwrite
-        Replace existing files.
+        Replace existing files that hsiattn wrote.
     driver
         "GTiff", "COG" or "ENVI", for all rasters.
     creation_options
@@ -69,6 +76,8 @@ class LandCoverWriter:
         Paths of the rasters to write beside the map, None to leave them out.
     tags
         Metadata of the map, e.g. model digest and versions.
+    inputs
+        What the map is made from, by what it is; never replaced.
 
     Raises
     ------
@@ -92,27 +101,36 @@ class LandCoverWriter:
         confidence: StrPath | None = None,
         probabilities: StrPath | None = None,
         tags: Mapping[str, str] | None = None,
+        inputs: Inputs | None = None,
     ) -> None:
         self.classes = classes if _driver(driver) != "ENVI" else _header_safe(classes)
         self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
         self.height = height
         self.width = width
-        self._type = np.dtype(np.uint8 if len(classes) <= 255 else np.uint16)
+        self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
         self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform, control)
 
-        def raster(target: StrPath, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
-            return StagedRaster(Path(target), grid, bands, dtype, nodata, _driver(driver), dict(creation_options or {}))
+        def raster(target: StrPath, kind: FileKind, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
+            options = dict(creation_options or {})
+            return StagedRaster(Path(target), kind, grid, bands, dtype, nodata, _driver(driver), options)
 
         float32 = np.dtype(np.float32)
-        self._map = raster(path, 1, self._type, UNLABELLED)
-        self._confidence = raster(confidence, 1, float32, np.nan) if confidence is not None else None
+        self._map = raster(path, FileKind.LAND_COVER, 1, self._pixels.dtype, UNLABELLED)
+        self._confidence = (
+            raster(confidence, FileKind.CONFIDENCE, 1, float32, np.nan) if confidence is not None else None
+        )
         self._probabilities = (
-            raster(probabilities, len(classes), float32, np.nan) if probabilities is not None else None
+            raster(probabilities, FileKind.PROBABILITIES, len(classes), float32, np.nan)
+            if probabilities is not None
+            else None
         )
         self._rasters = [r for r in (self._probabilities, self._confidence, self._map) if r is not None]
         self._cache = ExitStack()
-        _check_outputs(self._rasters, style_path(path), overwrite)
+        self.spent: list[Path] = []
+        """Files that have done their duty once the map is in its place."""
+        clean_up(path, [r.target for r in self._rasters])
+        self._stale = _check_outputs(self._rasters, overwrite, inputs or {})
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -122,8 +140,19 @@ class LandCoverWriter:
 
     @property
     def values_type(self) -> np.dtype[Any]:
-        """Type of the map's values."""
-        return self._type
+        """Smallest type of what `write_values` takes."""
+        return np.min_scalar_type(len(self.classes))
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know of the map's values."""
+        codes, values = self.classes.codes, self.classes.values
+        if values == codes:
+            return []
+        return [
+            f"the code {codes[-1]} does not fit a pixel, which holds 65535 at most: the values of the map are 1 to "
+            f"{values[-1]}, and the codes stand in its tag {CLASSES_TAG} and its attribute table"
+        ]
 
     @property
     def measures(self) -> tuple[bool, int]:
@@ -186,7 +215,7 @@ class LandCoverWriter:
         """
         if indices.size and not -1 <= indices.min() <= indices.max() < len(self.classes):
             raise ValueError(f"indices must lie in -1 … {len(self.classes) - 1}")
-        self.write_values(window, (indices.astype(np.int64) + 1).astype(self._type), confidence, probabilities)
+        self.write_values(window, (indices.astype(np.int64) + 1).astype(self.values_type), confidence, probabilities)
 
     def write_values(
         self,
@@ -195,7 +224,7 @@ class LandCoverWriter:
         confidence: NDArray[np.floating[Any]] | None = None,
         probabilities: NDArray[np.floating[Any]] | None = None,
     ) -> None:
-        """As `write`, for values as they stand in the map: class index + 1, 0 where unclassified.
+        """As `write`, for the values of a `WindowResult`: class index + 1, 0 where unclassified.
 
         Raises
         ------
@@ -221,7 +250,7 @@ class LandCoverWriter:
                     raise ValueError(f"{name} have the shape {given.shape}, not {(raster.bands, *shape)}")
                 measures.append((raster, given))
         self._counts += counts
-        self._map.write(values.astype(self._type, copy=False)[None], window)
+        self._map.write(self._pixels[values][None], window)
         for raster, given in measures:
             raster.write(np.where(unclassified, np.float32(np.nan), given).astype(np.float32, copy=False), window)
 
@@ -232,14 +261,21 @@ class LandCoverWriter:
             if kind is None:
                 for raster in self._rasters:
                     raster.finish(self._write_sidecars if raster is self._map else None)
-                for raster in self._rasters:
-                    raster.commit()
+                publish(
+                    self._map.target,
+                    [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()],
+                    stale=self._stale,
+                    spent=self.spent,
+                    folders=[r.folder for r in self._rasters],
+                )
         finally:
             self._discard()
 
     def _describe(self) -> None:
         with one_line(self._map.target):
-            self._map.describe(["land cover"], self._tags)
+            codes = ", ".join(map(str, (UNLABELLED, *self.classes.codes)))
+            header = {"class codes": f"{{{codes}}}"} if self.classes.values != self.classes.codes else {}
+            self._map.describe(["land cover"], {**self._tags, **class_tags(self.classes)}, header)
             self._map.dataset.write_colormap(1, palette(self.classes))
             if self._confidence is not None:
                 self._confidence.describe(["confidence"], self._tags)
@@ -250,8 +286,9 @@ class LandCoverWriter:
         write_sidecars(path, self.classes, self.counts[1:].tolist())
 
     def _discard(self) -> None:
+        keep = is_unfinished(self._map.target)
         for raster in self._rasters:
-            raster.discard()
+            raster.discard(keep=keep)
         self._cache.close()
 
 
@@ -282,7 +319,12 @@ def write_map(
     OutputError
         The output exists already, cannot be written, or a variable that should be written is not there.
     LabelError
-        The map holds a code that its class table does not list, or no class at all.
+        The map holds a code that its class table does not list, a value that is no whole number, or no class at all.
+
+    Warns
+    -----
+    UserWarning
+        The values of the map are other numbers than the codes, see `LandCoverWriter.notes`.
     """
     import xarray as xr  # a map that is written window by window does without
 
@@ -294,7 +336,11 @@ def write_map(
         if target is not None and name not in variables:
             raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
     array = variables["land_cover"].transpose("y", "x")
-    codes = np.nan_to_num(np.asarray(array.values), nan=UNLABELLED).astype(np.int64)
+    given = np.where(np.isnan(array.values), UNLABELLED, array.values)
+    broken = given[~np.isfinite(given) | (given != np.rint(given))]
+    if broken.size:
+        raise LabelError(f"the map holds the value {broken[0]:g}, which is no code", "give it whole numbers")
+    codes = given.astype(np.int64)
     classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
     indices = classes.to_indices(codes)
     unknown = np.unique(codes[(indices < 0) & (codes != UNLABELLED)])
@@ -324,6 +370,8 @@ def write_map(
         probabilities=probabilities,
         tags=tags,
     ) as writer:
+        for note in writer.notes:
+            warnings.warn(note, stacklevel=2)
         for row in range(0, grid.height, BLOCK):
             rows = slice(row, min(row + BLOCK, grid.height))
             parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
@@ -340,15 +388,49 @@ def _driver(name: str) -> str:
 def _header_safe(classes: ClassTable) -> ClassTable:
     """Names that an ENVI header can list: it separates them by commas and ends the list at a brace."""
     marks = str.maketrans(",{}", ";()")
-    return ClassTable(tuple(replace(item, name=item.name.translate(marks)) for item in classes))
+    return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
-def _check_outputs(rasters: list[StagedRaster], style: Path, overwrite: bool) -> None:
-    """Check all files that will be written: a style or an ENVI header of that name may belong to another raster."""
-    outputs = [raster.target for raster in reversed(rasters)]
-    outputs += [style]
-    outputs += [raster.target.with_suffix(".hdr") for raster in rasters if raster.driver == "ENVI"]
-    for number, output in enumerate(outputs):
-        check_output(output, overwrite)
-        if output.absolute() in [other.absolute() for other in outputs[:number]]:
-            raise OutputError(f"{output} would be written twice", "give every output its own name")
+_APPLIED = (".aux.xml", ".ovr", ".msk")
+"""Endings of files that GDAL takes for a part of the raster that they are named after."""
+
+
+def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs) -> list[Path]:
+    """Check all files that will be written, and those that would be taken for a part of them.
+
+    What describes a map of ours that is gone does not stand in the way of a new one.
+
+    Returns
+    -------
+    list of Path
+        Files that belong to the rasters that are replaced, to be removed with them.
+    """
+    outputs, beside, stale = [], [], []
+    for raster in reversed(rasters):
+        target, gone = raster.target, not os.path.lexists(raster.target)
+        outputs.append(Output(target, raster.kind))
+        if raster.header is not None:
+            beside.append(Output(raster.header, raster.kind, leftover=gone))
+        if raster.kind is FileKind.LAND_COVER:
+            beside.append(Output(style_path(target), FileKind.STYLE, leftover=gone and not _other_map(target)))
+        if gone:
+            beside.append(Output(pam_path(target), FileKind.AUXILIARY, leftover=True))
+    check_outputs([*outputs, *beside], overwrite=overwrite, inputs=inputs)
+    for target in (raster.target for raster in rasters):
+        for part in (target.with_name(target.name + suffix) for suffix in _APPLIED):
+            if part in (Path(output.path) for output in beside) or not os.path.lexists(part):
+                continue
+            if not target.exists() or not part.is_file():
+                raise OutputError(
+                    f"{part} exists already and would be taken for a part of {target.name}",
+                    "move it away or choose another name",
+                )
+            refuse_inputs(part, inputs)
+            stale.append(part)
+    return stale
+
+
+def _other_map(target: Path) -> bool:
+    """Whether another map of ours has the same style file."""
+    others = target.parent.glob(f"{glob.escape(target.stem)}.*")
+    return any(other != target and other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hsiattn.spectral_transforms import SpectralTransformName
 
+MAX_COMPONENTS = 10_000
+"""More than the bands of any spectrometer."""
+
 
 class PreparationSettings(BaseModel):
     """What a recipe says about preparation."""
@@ -20,9 +23,9 @@ class PreparationSettings(BaseModel):
     """Per band: to mean 0 and deviation 1, or to [0, 1]."""
     bands_as_components: bool = False
     """Hand the scaled bands themselves on as components, before the others, for what averages them over windows."""
-    principal_components: int = Field(default=0, ge=0)
+    principal_components: int = Field(default=0, ge=0, le=MAX_COMPONENTS)
     """Number of whitened principal components of reflectance, or of what the spectral transform makes of it."""
-    noise_components: int = Field(default=0, ge=0)
+    noise_components: int = Field(default=0, ge=0, le=MAX_COMPONENTS)
     """Most components of the minimum noise fraction transform, the least noisy first; no more than there are bands.
     Noise is what distinguishes neighbouring pixels, labelled or not."""
     rescale_components: bool = False

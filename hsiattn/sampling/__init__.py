@@ -15,7 +15,6 @@ from hsiattn.sampling.roles import (
     ROLES,
     Split,
     leave_classes_out,
-    read_split,
     roles_of_tiles,
     split_labels,
     split_of_roles,
@@ -23,6 +22,7 @@ from hsiattn.sampling.roles import (
 )
 from hsiattn.sampling.scene_sample import SceneSample, sample_scene
 from hsiattn.sampling.shipped import shipped_split, shipped_splits
+from hsiattn.sampling.split_files import SplitRaster, read_split
 from hsiattn.sampling.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 from hsiattn.sampling.tiles import Tile, check_size, read_measured, read_tile, tile_windows
 
@@ -39,6 +39,7 @@ __all__ = [
     "SceneSample",
     "SpatialBlocks",
     "Split",
+    "SplitRaster",
     "Tile",
     "adapt_protocol",
     "check_size",

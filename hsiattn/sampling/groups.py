@@ -151,7 +151,7 @@ def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np
     if single.size:
         raise SplitError(
             f"class {', '.join(map(str, single))} lies in a single polygon or field and cannot be on both sides",
-            "label it in a second place, take it out of the labels, or use --split blocks",
+            'label it in a second place, take it out of the labels, or give split="blocks"',
         )
     groups, together = len(counts), len(counts) + len(classes)
     held = np.nonzero(counts)
@@ -183,5 +183,5 @@ def _best_of_many(counts: Indices, classes: NDArray[Any], share: float, rng: np.
             most, lacking = reached, ~on_both_sides[nearest]
     raise SplitError(
         f"class {', '.join(map(str, classes[lacking]))} cannot be on both sides of a split into whole groups",
-        "label it in more places, take it out of the labels, or use --split blocks",
+        'label it in more places, take it out of the labels, or give split="blocks"',
     )

@@ -17,7 +17,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.features import rasterize
 
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
-from hsiattn.errors import GridError, LabelError, SceneError, SplitError
+from hsiattn.errors import GridError, SceneError, SplitError
+from hsiattn.file_kinds import KIND_TAG, FileKind
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
@@ -222,7 +223,7 @@ def write_split(
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
-    check_output(path, overwrite)
+    check_output(path, FileKind.SPLIT, overwrite=overwrite)
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": roles.shape[0], "width": roles.shape[1]}
     with warnings.catch_warnings(), whole_file(path, RasterioError) as temporary:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -231,30 +232,8 @@ def write_split(
         ) as file:
             file.write(roles, 1)
             file.write_colormap(1, _ROLE_COLORS)
+            file.update_tags(**{KIND_TAG: FileKind.SPLIT.value})
             file.set_band_description(1, "role: " + ", ".join(f"{v} {n}" for n, v in ROLES.items()))
-
-
-def read_split(path: str | Path) -> NDArray[np.uint8]:
-    """Roles (H, W) from a raster that `write_split` wrote, or one with the same values.
-
-    Raises
-    ------
-    LabelError
-        Not a raster, or one with other values.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
-                roles = np.asarray(file.read(1))
-    except (OSError, RasterioError) as error:
-        raise LabelError(f"{path} is not a split raster", "give the file that --write-split wrote") from error
-    unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
-    if unknown:
-        raise LabelError(
-            f"{path} is not a split raster: it holds the value {unknown[0]:g}", "give the file that --write-split wrote"
-        )
-    return roles.astype(np.uint8)
 
 
 _ROLE_COLORS = {

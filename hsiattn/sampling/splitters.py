@@ -210,7 +210,7 @@ class SpatialBlocks(PixelSplitter):
         raise SplitError(
             f"class {', '.join(map(str, missing))} keeps no test pixel outside the buffer of {self.buffer} pixels "
             f"with blocks of {size}",
-            "label it in more places, use a smaller --buffer (with a smaller patch), another --block-size or seed",
+            "label it in more places, give a smaller buffer= (and patch), another block_size= or random_state=",
         )
 
 
@@ -268,7 +268,7 @@ def _balanced_assignments(
         raise SplitError(
             f"class {', '.join(str(classes[k]) for k in poor)} cannot be on both sides of a split into blocks "
             f"of {size} pixels",
-            "label it in more places, give a smaller --block-size, or use --split random and say so",
+            'label it in more places, give a smaller block_size=, or give split="random" and say so',
         )
     for trial in order[:32]:
         yield trials[trial]

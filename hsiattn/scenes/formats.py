@@ -83,4 +83,4 @@ def _start(file: Path) -> bytes:
 
 def _refuse_key(text: str, key: str | None) -> None:
     if key is not None:
-        raise SceneError(f"{text} has no named variables, so there is no {key!r} in it", "leave out key= or --key")
+        raise SceneError(f"{text} has no named variables, so there is no {key!r} in it", "leave out key=")

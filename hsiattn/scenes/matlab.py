@@ -1,20 +1,24 @@
-"""Scenes in MAT files, as the public benchmark scenes are distributed: version 5 (scipy) and 7.3 (HDF5, h5py)."""
+"""Scenes in MAT files, as the public benchmark scenes are distributed: versions 4 to 7, and 7.3, which is HDF5."""
 
 from __future__ import annotations
 
+import json
 import os
-import struct
-import zlib
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
 
 from hsiattn.errors import SceneError
+from hsiattn.plain_text import printable
+from hsiattn.scenes.matlab_5 import Mat5File, MatFileError, Variable
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
 
@@ -22,6 +26,7 @@ _NUMERIC = {
     *("double", "single", "logical"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 }
+_HDF5_PROGRAM = Path(__file__).with_name("hdf5_process.py")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -46,8 +51,7 @@ class MatlabSource(SceneSource):
 
     def __init__(self, path: str | os.PathLike[str], key: str | None = None) -> None:
         self.name = self._path = os.fspath(path)
-        self._key = _choose_variable(self._path, 3, key)
-        cube = read_matlab_variable(self._path, 3, self._key)
+        self._key, cube = _read(self._path, 3, key)
         self._cube: NDArray[Any] | None = cube
         self.height, self.width, count = cube.shape
         self.dtype = cube.dtype
@@ -58,7 +62,7 @@ class MatlabSource(SceneSource):
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
         if self._cube is None:
-            self._cube = read_matlab_variable(self._path, 3, self._key)
+            self._cube = _read(self._path, 3, self._key)[1]
         rows, columns = window.toslices()
         return np.ascontiguousarray(self._cube[rows, columns].transpose(2, 0, 1))
 
@@ -88,100 +92,127 @@ def read_matlab_variable(path: str | os.PathLike[str], ndim: int, key: str | Non
     SceneError
         No such file, not a MAT file, truncated, no variable that fits, or several and no `key`.
     """
-    path = os.fspath(path)
-    name = _choose_variable(path, ndim, key)
-    if _is_hdf5(path):
-        return _read_hdf5(path, name)
+    return _read(os.fspath(path), ndim, key)[1]
+
+
+class _MatFile(Protocol):
+    """An open MAT file."""
+
+    variables: list[Variable]
+
+    def read(self, number: int) -> NDArray[Any]: ...
+
+
+def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
+    """Name and values of the variable that is meant, in one go through the file."""
     try:
-        value = np.asarray(loadmat(path, variable_names=[name])[name])
-    except _MAT_ERRORS as error:
+        with _opened(path) as file:
+            number = _choose(file.variables, path, ndim, key)
+            variable = file.variables[number]
+            if variable.is_complex:
+                raise SceneError(
+                    f"variable {variable.name} of {path} is not a real {ndim}-D array",
+                    "choose another one by key=",
+                )
+            return variable.name, file.read(number)
+    except MatFileError as error:
         raise _damaged(path) from error
-    if value.ndim != ndim or value.dtype.kind not in "iufb":
+    except MemoryError:
         raise SceneError(
-            f"variable {name} of {path} is not a real {ndim}-D array", "choose another one by key= or --key"
-        )
-    return value
+            f"{path} holds more than fits into memory", "convert it to GeoTIFF or ENVI, which are read part by part"
+        ) from None
+    except OSError as error:
+        raise SceneError(f"{path} cannot be opened ({error.strerror})", "check the path and its permissions") from error
 
 
-def _choose_variable(path: str, ndim: int, key: str | None) -> str:
-    variables = _list_variables(path)
+def _choose(variables: Sequence[Variable], path: str, ndim: int, key: str | None) -> int:
+    """Number of the variable that is meant."""
     fitting = [
-        name
-        for name, shape, kind in variables
+        number
+        for number, (name, shape, kind) in enumerate((v.name, v.shape, v.kind) for v in variables)
         if kind in _NUMERIC and len(shape) == ndim and (min(shape) > 1 or name == key or ndim == 3)
     ]
-    legible = ", ".join(f"{name} ({'×'.join(map(str, shape))} {kind})" for name, shape, kind in variables) or "none"
+    legible = _listed([f"{v.name} ({'×'.join(map(str, v.shape))} {v.kind})" for v in variables])
     if key is not None:
-        if key in fitting:
-            return key
-        what = f"is not a numeric {ndim}-D array" if key in [name for name, *_ in variables] else "is not there"
+        named = [number for number in fitting if variables[number].name == key]
+        if named:
+            return named[-1]
+        there = key in [variable.name for variable in variables]
+        what = f"is not a numeric {ndim}-D array" if there else "is not there"
         raise SceneError(f"variable {key} of {path} {what}", f"choose among its variables: {legible}")
     if not fitting:
         raise SceneError(
             f"{path} has no numeric {ndim}-D variable", f"give a file that has one; its variables are: {legible}"
         )
     if len(fitting) > 1:
-        raise SceneError(
-            f"{path} has {len(fitting)} {ndim}-D variables: {', '.join(fitting)}", "name one of them by key= or --key"
-        )
+        names = _listed([variables[number].name for number in fitting])
+        raise SceneError(f"{path} has {len(fitting)} {ndim}-D variables: {names}", "name one of them by key=")
     return fitting[0]
 
 
-def _list_variables(path: str) -> list[tuple[str, tuple[int, ...], str]]:
-    """Name, shape and MATLAB class of every variable."""
-    if _is_hdf5(path):
-        return _list_hdf5(path)
-    try:
-        return [(name, tuple(shape), kind) for name, shape, kind in whosmat(path)]
-    except _MAT_ERRORS as error:
-        raise _damaged(path) from error
+def _listed(names: Sequence[str], most: int = 20) -> str:
+    """Names as they fit into a line."""
+    shown = [printable(name, 60) for name in names[:most]] + (["…"] if len(names) > most else [])
+    return ", ".join(shown) or "none"
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[_MatFile]:
+    if not _is_hdf5(path):
+        yield Mat5File(path)
+        return
+    command = [sys.executable, "-P", "-W", "ignore", str(_HDF5_PROGRAM), path]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            yield _Mat73File(process)
+        finally:
+            process.kill()  # it has ended, or is of no more use
+            with suppress(OSError):  # it ended before it was asked
+                process.stdin.close()
+
+
+class _Mat73File:
+    """A MAT file of version 7.3, read by `hdf5_process`, with which this speaks."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.variables = [Variable(name, tuple(shape), kind) for name, shape, kind in self._answer()]
+
+    def read(self, number: int) -> NDArray[Any]:
+        """Values of a variable; HDF5 counts its axes in C order, so they come reversed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(self.variables[number].name).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise MatFileError("the process that reads it has ended") from error
+        dtype, shape = self._answer()
+        values = np.empty(shape, dtype)
+        into = values.reshape(-1).data.cast("B") if values.size else memoryview(bytearray())
+        place = 0
+        while place < len(into):
+            count = self._process.stdout.readinto(into[place:])  # type: ignore[attr-defined]
+            if not count:
+                raise MatFileError("the file ends early")
+            place += count
+        return values.T
+
+    def _answer(self) -> list[Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise MatFileError("the process that reads it has ended")
+        answer: list[Any] = json.loads(line)
+        return answer
 
 
 def _is_hdf5(path: str) -> bool:
     """True for MAT 7.3: an HDF5 file, whose signature stands at 0 or after MATLAB's 512-byte preamble."""
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(520)
-    except OSError as error:
-        raise SceneError(f"{path} cannot be opened ({error.strerror})", "check the path and its permissions") from error
+    with open(path, "rb") as stream:
+        start = stream.read(520)
     return start.startswith(_HDF5_SIGNATURE) or start[512:].startswith(_HDF5_SIGNATURE)
-
-
-def _list_hdf5(path: str) -> list[tuple[str, tuple[int, ...], str]]:
-    import h5py  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        with h5py.File(path, "r") as file:
-            datasets = {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
-            return [(name, item.shape[::-1], _matlab_class(item)) for name, item in datasets.items()]
-    except _MAT_ERRORS as error:
-        raise _damaged(path) from error
-
-
-def _matlab_class(dataset: Any) -> str:
-    """MATLAB's name of a type, from the attribute that MATLAB writes, else from the type on file."""
-    given = dataset.attrs.get("MATLAB_class")
-    if given is not None:
-        return given.decode() if isinstance(given, bytes) else str(given)
-    return {"float64": "double", "float32": "single", "bool": "logical"}.get(str(dataset.dtype), str(dataset.dtype))
-
-
-def _read_hdf5(path: str, name: str) -> NDArray[Any]:
-    """A variable of a MAT 7.3 file; HDF5 counts its axes in C order, so they come reversed."""
-    import h5py  # type: ignore[import-untyped, unused-ignore]
-
-    try:
-        with h5py.File(path, "r") as file:
-            return np.asarray(file[name][()]).T
-    except _MAT_ERRORS as error:
-        raise _damaged(path) from error
-
-
-_MAT_ERRORS: tuple[type[Exception], ...] = (
-    *(MatReadError, zlib.error, struct.error, OSError, EOFError, MemoryError, NotImplementedError),
-    *(ValueError, TypeError, LookupError, OverflowError, AttributeError),
-)
-"""What scipy and h5py raise on damaged files: they parse what they find, and stumble in many ways."""
 
 
 def _damaged(path: str) -> SceneError:

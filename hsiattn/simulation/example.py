@@ -12,14 +12,14 @@ import numpy as np
 import rasterio
 import xarray as xr
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError
-from hsiattn.labels.raster_attributes import palette, write_sidecars
-from hsiattn.outputs import check_output, whole_file
+from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.outputs import Output, check_outputs, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 from hsiattn.simulation.covers import CLASSES
 from hsiattn.simulation.landscape import lay_out, pure_pixels
@@ -92,8 +92,8 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
     """Write the simulated scene and its labels as `scene.tif` and `labels.tif` into a folder, made if need be.
 
     The scene carries wavelengths and FWHM in GDAL's `IMAGERY` tags, bad bands in `bbl` tags, the reflectance scale,
-    nodata and CRS. The label raster is written as maps are: values 1 … 8; codes, names and colours stand in its
-    attribute table.
+    nodata and CRS. The label raster is written as maps are: values are codes; names and colours stand in its tags and
+    its attribute table.
 
     Returns
     -------
@@ -111,15 +111,20 @@ def write_example(folder: str | os.PathLike[str], overwrite: bool = False, *, se
         base.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder {base} cannot be made ({error.strerror})", "choose another folder") from error
-    for path in (scene_path, labels_path):
-        check_output(path, overwrite)
+    outputs = [
+        Output(scene_path, FileKind.SCENE),
+        Output(labels_path, FileKind.LABELS),
+        Output(pam_path(labels_path), FileKind.AUXILIARY, leftover=not labels_path.exists()),
+        Output(style_path(labels_path), FileKind.STYLE, leftover=not labels_path.exists()),
+    ]
+    check_outputs(outputs, overwrite=overwrite)
     scene, labels = simulate_scene(seed=seed)
     with whole_file(scene_path, RasterioError) as temporary:
         _write_scene(temporary, scene)
+    counts = np.bincount(labels.values.ravel(), minlength=max(CLASSES.codes) + 1)[list(CLASSES.codes)]
     with whole_file(labels_path, RasterioError) as temporary:
         _write_labels(temporary, labels)
-    counts = np.bincount(_map_values(labels).ravel(), minlength=len(CLASSES) + 1)[1:]
-    write_sidecars(labels_path, CLASSES, counts.tolist())
+        write_sidecars(temporary, CLASSES, counts.tolist())
     return scene_path, labels_path
 
 
@@ -138,6 +143,7 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
     profile = {"count": len(bands), "dtype": "int16", "nodata": NODATA, "predictor": 2, "interleave": "pixel"}
     with _create(path, source.grid, **profile) as dataset:
         dataset.write(scene.values)
+        dataset.update_tags(**{KIND_TAG: FileKind.SCENE.value})
         dataset.scales = [1 / SCALE] * len(bands)
         dataset.units = ["reflectance"] * len(bands)
         for i, (centre, width) in enumerate(zip(bands.wavelength, bands.fwhm, strict=True), start=1):
@@ -148,13 +154,8 @@ def _write_scene(path: Path, scene: xr.DataArray) -> None:
 
 
 def _write_labels(path: Path, labels: xr.DataArray) -> None:
-    """Values are class index + 1, as in every map; the attribute table beside the file restores the codes."""
-    values = _map_values(labels)
     with _create(path, grid_of(labels), count=1, dtype="uint8", nodata=0) as dataset:
-        dataset.write(values, 1)
+        dataset.write(labels.values.astype(np.uint8), 1)
+        dataset.update_tags(**{KIND_TAG: FileKind.LABELS.value, **class_tags(CLASSES)})
         dataset.write_colormap(1, palette(CLASSES))
         dataset.set_band_description(1, "land cover")
-
-
-def _map_values(labels: xr.DataArray) -> NDArray[np.uint8]:
-    return (CLASSES.to_indices(labels.values) + 1).astype(np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from hsiattn.errors import OutputError
+from hsiattn.file_kinds import LOG_COLUMNS, FileKind
+from hsiattn.outputs import check_output, whole_file
 
 
 @dataclass(frozen=True)
@@ -158,24 +159,23 @@ def start_log(path: Path, *, keep: bool) -> None:
     Raises
     ------
     OutputError
-        The file cannot be written.
+        The file cannot be written, or is there and no log.
     """
-    try:
-        if not (keep and path.exists()):
-            with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow([field.name for field in fields(EpochFigures)])
-    except OSError as error:
-        raise OutputError(f"the log {path} cannot be written: {error.strerror}", "check folder and rights") from error
+    check_output(path, FileKind.LOG, overwrite=True)
+    if not (keep and path.exists()):
+        with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(LOG_COLUMNS)
 
 
 def _append(path: Path, figures: EpochFigures) -> None:
     with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerow(asdict(figures).values())
+        csv.writer(file).writerow([getattr(figures, name) for name in LOG_COLUMNS])
 
 
 def _shorten(path: Path, epochs: int) -> None:
-    """Leave the header and the rows of so many epochs."""
+    """Leave the header and the rows of so many epochs; the last may be torn."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) <= epochs)])
+    rows = [row for row in rows if len(row) == len(header) and int(row[0]) <= epochs]
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])

@@ -16,7 +16,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hsiattn.errors import OutputError, TrainingError
+from hsiattn.file_kinds import GENERATOR, FileKind
 from hsiattn.outputs import whole_file
+from hsiattn.training_state import CHECKPOINT, NOTE, check_state_folder
 
 _INTERVAL = 20.0
 """Seconds between checkpoints on disk: what a killed process loses at most, beside the epoch it was in."""
@@ -43,7 +45,7 @@ class Checkpoints:
     @property
     def file(self) -> Path:
         """The checkpoint."""
-        return self.folder / "last.ckpt"
+        return self.folder / CHECKPOINT
 
     def of_member(self, number: int) -> Checkpoints:
         """Those of a member of an ensemble, in a folder of their own."""
@@ -57,27 +59,31 @@ class Checkpoints:
         TrainingError
             The folder holds another run, or a damaged checkpoint.
         OutputError
-            The folder cannot be written.
+            The folder cannot be written, or holds other files.
         """
-        note = self.folder / "run.json"
+        check_state_folder(self.folder)
+        note = self.folder / NOTE
         identity = json.loads(json.dumps(self.identity))
         if self.resume and self.file.exists():
-            if _read_json(note) != identity:
+            kept = _read_json(note)
+            if {name: value for name, value in kept.items() if name != GENERATOR} != identity:
                 raise TrainingError(
                     f"{self.folder} holds a run with another scene, labels, split, recipe or seed",
-                    "repeat the options of that run, or leave out --resume",
+                    "repeat the options of that run, or leave out resume=",
                 )
             try:
                 torch.load(self.file, map_location="cpu", weights_only=True)
             except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
                 raise TrainingError(
-                    f"the checkpoint {self.file} is damaged", "leave out --resume to begin anew"
+                    f"the checkpoint {self.file} is damaged", "leave out resume= to begin anew"
                 ) from error
             return self.file
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.file.unlink(missing_ok=True)
-            note.write_text(json.dumps(identity, indent=1), encoding="utf-8")
+            with whole_file(note) as temporary:
+                marked = {GENERATOR: FileKind.TRAINING_STATE.value, **identity}
+                temporary.write_text(json.dumps(marked, indent=1), encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"no checkpoint can be kept in {self.folder}: {error.strerror}", "check folder and rights"
@@ -125,12 +131,12 @@ class KeepState(Callback):
         self._written = time.monotonic()
 
 
-def _read_json(path: Path) -> Any:
-    """What a JSON file holds; None where there is none that can be read."""
+def _read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file holds; nothing where there is none that can be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _forget_current(progress: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def train_network(
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise TrainingError(
             f"{type(network).__name__} is fitted in closed form and learns nothing in epochs",
-            "set training.max_epochs=0",
+            "give training.max_epochs=0",
         )
     network.train()
     _warm_start(network, training)

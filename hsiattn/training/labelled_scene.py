@@ -87,7 +87,7 @@ class LabelledScene:
             raise SceneError(
                 f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
                 f"{recipe.patch_size} × {recipe.patch_size}",
-                "use a larger scene, or a smaller patch: --set patch_size=5",
+                "use a larger scene, or a smaller patch: patch_size=5",
             )
         present = _present(classes, codes)
         messages = [*source.notes, *_absent_classes(classes, present)]
@@ -161,7 +161,7 @@ class LabelledScene:
             if not self.classes.attribute_names:
                 raise TrainingError(
                     "the recipe weighs attributes of the classes, and the classes have none",
-                    "add a column attributes to the class table, or --set network.arguments.attribute_balance=1",
+                    "add a column attributes to the class table, or give network.arguments.attribute_balance=1",
                 )
             arguments.setdefault("attributes", self.classes.attribute_table().tolist())
         return arguments

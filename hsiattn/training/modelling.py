@@ -18,7 +18,9 @@ from hsiattn.bundle import Bundle, package_versions, timestamp
 from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device
 from hsiattn.errors import TrainingError
+from hsiattn.file_kinds import FileKind
 from hsiattn.networks import SpectralSpatialNetwork, check_arguments, create_network
+from hsiattn.outputs import check_output
 from hsiattn.preparation import Preparation
 from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.scenes import SceneSource
@@ -32,6 +34,7 @@ from hsiattn.training.held_out import HeldOut, cross_validated, logits_of
 from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.search import candidates_of, search_arguments
+from hsiattn.training_state import check_state_folder
 
 _SEEDS_APART = 1_000_003
 """Between the seeds of the members of an ensemble, so that no two runs with seeds near each other share one."""
@@ -88,14 +91,22 @@ def make_model(
         Divides the labelled pixels, or an array (H, W) of roles.
     seed
         Decides split of the validation pixels, initial weights, order and variation.
+    log
+        CSV file for the figures of every epoch; an earlier log is replaced.
     checkpoints, resume
         Folder for an interrupted training, and whether to go on from it.
 
     Raises
     ------
+    OutputError
+        Log or folder cannot be written, or something else lies there.
     LabelError, SplitError, SceneError, TrainingError, RecipeError
         Too few labels, no usable band, another run's checkpoint, … each with the way out.
     """
+    if log:
+        check_output(log, FileKind.LOG, overwrite=True, inputs={"scene": source.name})
+    if checkpoints:
+        check_state_folder(checkpoints)
     choose_device(device)  # refused before anything is read, as are arguments that the network does not have
     for candidate in candidates_of(recipe) or [{}]:
         check_arguments(recipe.network.name, {**recipe.network.arguments, **candidate})

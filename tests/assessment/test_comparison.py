@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 import xarray as xr
 from affine import Affine
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rasterio.windows import Window
 from sklearn.metrics import confusion_matrix as reference_matrix
 
 from hsiattn.assessment import assess
@@ -131,3 +135,127 @@ def test_rasters_on_other_grids_are_refused() -> None:
 def test_a_split_without_labelled_test_pixels_is_refused() -> None:
     with pytest.raises(AssessmentError, match="no labelled test pixel"):
         assess(raster([[1]]), raster([[1]]), roles=np.array([[1]]))
+
+
+TYPES = st.sampled_from([np.uint8, np.uint16, np.int32, np.float32])
+
+
+def write_raster(path: Path, values: np.ndarray[Any, Any], block: int | None, **tags: str) -> Path:
+    """A GeoTIFF in blocks of that side, or in strips."""
+    layout = {} if block is None else {"tiled": True, "blockxsize": block, "blockysize": block}
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=values.shape[0], width=values.shape[1], dtype=values.dtype,
+        transform=Affine(10, 0, 5e5, 0, -10, 5e6), **layout,
+    ) as dataset:  # fmt: skip
+        dataset.write(values, 1)
+        dataset.update_tags(**tags)
+    return path
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), types=st.tuples(TYPES, TYPES), pixels=st.integers(50, 900), split=st.booleans(),
+    blocks=st.tuples(*[st.sampled_from([None, 16, 32])] * 2),
+)  # fmt: skip
+def test_files_are_compared_in_windows_as_arrays_are_at_once(
+    tmp_path: Path, seed: int, types: Any, blocks: Any, pixels: int, split: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    mapped, truth = (rng.choice([0, 1, 5, 6, 200], (37, 41)).astype(kind) for kind in types)
+    roles = rng.choice(5, (37, 41)) if split else None
+    paths = [
+        write_raster(tmp_path / f"{name}.tif", values, block)
+        for name, values, block in zip(("map", "reference"), (mapped, truth), blocks, strict=True)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        report = assess(*paths, roles=roles)
+    tested = (truth > 0) if roles is None else (truth > 0) & (roles == 3)
+    expected = reference_matrix(truth[tested], mapped[tested], labels=[1, 5, 6, 200, 0])
+    np.testing.assert_array_equal(report.confusion, expected[:4, :4])
+    np.testing.assert_array_equal(report.unclassified, expected[:4, 4])
+    at_once = assess(raster(mapped, None), raster(truth, None), roles=roles)
+    np.testing.assert_array_equal(report.confusion, at_once.confusion)
+    np.testing.assert_array_equal(report.unclassified, at_once.unclassified)
+    assert report.classes == at_once.classes
+
+
+def test_the_memory_of_a_comparison_does_not_grow_with_the_area(tmp_path: Path) -> None:
+    """Two sparse rasters of 6000 × 6000 pixels: 36 MB each, of which windows are held at a time."""
+    paths = [tmp_path / name for name in ("map.tif", "reference.tif")]
+    for path in paths:
+        with rasterio.open(
+            path, "w", driver="GTiff", count=1, height=6000, width=6000, dtype="uint8", tiled=True, blockxsize=256,
+            blockysize=256, sparse_ok=True, transform=Affine(10, 0, 5e5, 0, -10, 5e6),
+        ) as dataset:  # fmt: skip
+            dataset.write(np.full((1, 256, 256), 3, np.uint8), window=Window(256, 512, 256, 256))
+    tracemalloc.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", 2**18)
+            report = assess(*paths)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert report.confusion.tolist() == [[256 * 256]]
+    assert peak < 12e6
+
+
+def test_measurements_are_no_classes(tmp_path: Path) -> None:
+    heights = np.arange(60 * 60, dtype=np.int16).reshape(60, 60)
+    with pytest.raises(AssessmentError, match="more than 1000 different codes"):
+        assess(raster(heights, None), raster(heights, None))
+
+
+def test_a_map_may_list_more_classes_than_can_be_compared() -> None:
+    listed = ClassTable.from_codes(range(1, 5001))
+    report = assess(raster([[7, 9]], listed), raster([[7, 4000]], None))
+    assert report.classes.codes == (7, 9, 4000)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [([[0.5]], "value 0.5"), ([[np.inf]], "value inf"), ([[-3]], "value -3"), ([["a"]], "type <U1")],
+)
+def test_arrays_of_other_things_than_codes_are_refused(values: Any, message: str) -> None:
+    with pytest.raises(AssessmentError, match=message):
+        assess(raster(values, None), raster([[1]]))
+
+
+def test_the_fill_value_of_an_array_is_no_code() -> None:
+    mapped = raster([[1, 255, 1]], None)
+    mapped.attrs["_FillValue"] = 255
+    assert assess(mapped, raster([[1, 1, 10]])).unclassified_pixels == 1
+
+
+def test_an_array_of_one_band_is_a_map_and_one_of_two_is_none() -> None:
+    mapped = raster([[1, 10]])
+    assert assess(mapped.expand_dims("band"), raster([[1, 10]])).overall_accuracy.value == 1
+    with pytest.raises(AssessmentError, match="the dims band, y, x"):
+        assess(xr.concat([mapped, mapped], "band"), raster([[1, 10]]))
+
+
+def test_a_map_of_ours_given_as_reference_of_other_data_is_taken_for_swapped(tmp_path: Path) -> None:
+    values = np.array([[1, 2, 1]], np.uint8)
+    labels = write_raster(tmp_path / "labels.tif", values, None)
+    mapped = write_raster(tmp_path / "map.tif", values, None, HSIATTN_KIND="land-cover")
+    with pytest.raises(AssessmentError, match="they seem to be swapped"):
+        assess(labels, mapped)
+    other = write_raster(tmp_path / "other.tif", values, None, HSIATTN_KIND="land-cover")
+    assert [note for note in assess(mapped, other).notes if "how far two maps agree" in note]
+    assert assess(mapped, labels).notes == ()
+
+
+def test_a_full_reference_of_a_sparse_map_is_told(tmp_path: Path) -> None:
+    full, sparse = np.ones((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
+    sparse[0] = 1
+    assert any("may be swapped" in note for note in assess(raster(sparse, None), raster(full, None)).notes)
+    assert assess(raster(full, None), raster(sparse, None)).notes == ()
+
+
+def test_one_file_is_not_compared_with_itself(tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "map.tif", np.ones((2, 2), np.uint8), None)
+    (tmp_path / "link.tif").symlink_to(path)
+    for other in (path, tmp_path / "link.tif"):
+        with pytest.raises(AssessmentError, match="given as map and as reference"):
+            assess(path, other)

@@ -44,7 +44,7 @@ def test_more_than_twenty_to_one_is_unbalanced() -> None:
     assert advise_on_samples({"roof": 10, "grass": 200, "water": 50}, bands=64) == []
     (sentence,) = advise_on_samples({"roof": 10, "grass": 201, "water": 50}, bands=64)
     assert sentence.startswith("training pixels are unbalanced: 201 of grass, 10 of roof; label more of roof")
-    assert "--set training.max_per_class=200" in sentence
+    assert "fewer of the others with training.max_per_class=200" in sentence
 
 
 @pytest.mark.parametrize("leakage", [None, math.nan, 0.0])
@@ -55,7 +55,7 @@ def test_no_leakage_needs_no_advice(leakage: float | None) -> None:
 def test_leakage_is_said_with_the_buffer_that_ends_it() -> None:
     (sentence,) = advise_on_leakage(0.253, window=11)
     assert "25.3 % of the test pixels have a training pixel in their 11 × 11 window" in sentence
-    assert "--buffer 5 or more" in sentence
+    assert "buffer=5 or more" in sentence
     assert "less than 0.1 %" in advise_on_leakage(1e-5, window=None)[0]
 
 
@@ -78,7 +78,7 @@ def test_no_validation_needs_no_advice() -> None:
 def test_without_a_test_cross_validation_is_all_that_is_known() -> None:
     (sentence,) = advise_on_cross_validation(60, 0.95, tested=False)
     assert "95.0 % (86.3–98.3 %) of 60 training pixels are right in cross-validation" in sentence
-    assert sentence.endswith("hold pixels out with --split blocks")
+    assert sentence.endswith('hold pixels out with split="blocks"')
 
 
 def test_with_a_test_cross_validation_matters_where_it_chooses_by_chance() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from hsiattn.cli import progress
 from hsiattn.cli.main import main
 
 QUICK = (
@@ -30,6 +32,14 @@ Hsiattn = Callable[..., Result]
 
 def _hsiattn(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_log_lines() -> Iterator[None]:
+    """However busy the machine is, no command writes how far it has come."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "FIRST_LINE", math.inf)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from hsiattn.cli.assess import choose_format
@@ -105,7 +108,7 @@ def test_json_and_another_format_contradict_each_other(faulty_map, hsiattn):
         (None, None, False, "text"),
         (None, None, True, "json"),
         ("csv", "report.html", False, "csv"),
-        (None, "report.htm", False, "text"),
+        (None, "report.htm", False, "html"),
     ],
 )
 def test_the_form_is_the_named_one_then_json_then_that_of_the_suffix(named, output, as_json, expected):
@@ -136,3 +139,101 @@ def test_the_report_of_a_smoothed_map_says_so_and_counts_what_smoothing_reaches_
     assert (plain, len(smooth)) == ([], 1)
     assert smooth[0].startswith("the map was smoothed (2 steps")
     assert [report["window"] for report in reports] == [5, 9]
+
+
+@pytest.fixture
+def zero_based(desk, tiny):
+    """`zero.tif`: the labels 1, 4, 7 as 0, 1, 2, unlabelled pixels as 255."""
+    codes = np.full(tiny.codes.shape, 255, np.uint8)
+    for value, code in enumerate((1, 4, 7)):
+        codes[tiny.codes == code] = value
+    with rasterio.open(
+        desk / "zero.tif", "w", driver="GTiff", count=1, height=codes.shape[0], width=codes.shape[1], dtype="uint8",
+        crs=tiny.crs, transform=tiny.transform, nodata=255,
+    ) as dataset:  # fmt: skip
+        dataset.write(codes, 1)
+    return codes
+
+
+def test_labels_numbered_from_0_train_and_assess_with_the_value_of_unlabelled_pixels(zero_based, desk, tiny, hsiattn):
+    options = ("--recipe", "lda", "--split", "random", "--device", "cpu", "--unlabelled", 255)
+    result = hsiattn("classify", "scene.tif", "map.tif", "--labels", "zero.tif", *options)
+    assert result.exit_code == 0, result.stderr
+    assert "its code is 255" in result.stderr
+    with rasterio.open("map.tif") as dataset:
+        values = dataset.read(1)
+    inside = tiny.spectra[0] != tiny.nodata
+    assert (values[inside & (zero_based == 0)] == 255).mean() > 0.9
+    assert (values[inside & (zero_based == 2)] == 2).mean() > 0.9
+    assert (values[~inside] == 0).all()
+    result = hsiattn("assess", "map.tif", "--reference", "zero.tif", "--unlabelled", 255, "--json")
+    assert result.exit_code == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["test_pixels"] == (zero_based != 255).sum()
+    assert report["overall_accuracy"]["value"] > 0.9
+    assert [row["code"] for row in report["classes"]] == [1, 2, 255]
+
+
+def test_zeros_that_count_as_unlabelled_are_told_by_train_and_assess(zero_based, desk, hsiattn):
+    note = f"{(zero_based == 0).sum()} pixels of value 0 of zero.tif count as unlabelled"
+    options = ("--recipe", "lda", "--split", "random", "--device", "cpu")
+    trained = hsiattn("train", "scene.tif", "--labels", "zero.tif", "-o", "m.hsiattn", *options)
+    assert trained.exit_code == 0, trained.stderr
+    assert note in trained.stderr
+    assert hsiattn("classify", "scene.tif", "map.tif", "-m", "m.hsiattn").exit_code == 0
+    result = hsiattn("assess", "map.tif", "--reference", "zero.tif")
+    assert note in result.stderr
+    assert note in " ".join(result.stdout.split())
+
+
+def test_a_foreign_map_is_numbered_as_its_reference_is(zero_based, desk, hsiattn):
+    shutil.copy("zero.tif", "foreign.tif")
+    result = hsiattn("assess", "foreign.tif", "--reference", "zero.tif", "--unlabelled", 255, "--json")
+    report = json.loads(result.stdout)
+    assert [row["code"] for row in report["classes"]] == [1, 2, 255]
+    assert report["overall_accuracy"]["value"] == 1
+
+
+def test_map_and_reference_the_wrong_way_round_are_refused(desk, model, hsiattn, refused):
+    assert hsiattn("classify", "scene.tif", "map.tif", "-m", model).exit_code == 0
+    line = refused("assess", "labels.tif", "--reference", "map.tif")
+    assert "seem to be swapped" in line
+    assert "given as map and as reference" in refused("assess", "map.tif", "--reference", "map.tif")
+
+
+def test_a_map_without_its_sidecar_gives_the_same_report(desk, model, hsiattn):
+    assert hsiattn("classify", "scene.tif", "map.tif", "-m", model).exit_code == 0
+    (desk / "copy").mkdir()
+    shutil.copy("map.tif", "copy/map.tif")
+    reports = [hsiattn("assess", name, "--reference", "labels.tif").stdout for name in ("map.tif", "copy/map.tif")]
+    assert reports[0] == reports[1]
+    assert "Overall accuracy" in reports[0]
+
+
+def test_figures_of_one_class_alone_are_undefined_and_never_nan(desk, tiny, write_labels, hsiattn):
+    ones = np.ones((10, 10), np.uint8)
+    for name in ("one.tif", "other.tif"):
+        write_labels(desk / name, ones, crs=tiny.crs, transform=tiny.transform)
+    for form in ("text", "html", "csv", "json"):
+        result = hsiattn("assess", "one.tif", "--reference", "other.tif", "--format", form)
+        assert result.exit_code == 0, result.stderr
+        assert "nan" not in result.stdout.lower().replace("unlabelled", "")
+        if form in ("text", "html"):
+            assert "undefined (all test pixels are of one class" in " ".join(result.stdout.split())
+    assert json.loads(result.stdout)["kappa"] == {"value": None, "lower": None, "upper": None}
+
+
+@pytest.mark.parametrize("role", ["map", "reference"])
+def test_a_vector_file_is_refused_as_one(desk, refused, role):
+    (desk / "fields.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    paths = ("fields.geojson", "labels.tif") if role == "map" else ("labels.tif", "fields.geojson")
+    line = refused("assess", paths[0], "--reference", paths[1])
+    assert "fields.geojson is a GeoJSON file" in line
+    assert "burn it into a raster" in line
+
+
+def test_a_split_of_another_place_is_refused(faulty_map, desk, tiny, refused):
+    roles = np.full(tiny.codes.shape, ROLES["test"], dtype=np.uint8)
+    write_split(desk / "split.tif", roles, crs=tiny.crs, transform=tiny.transform @ Affine.translation(5, 0))
+    line = refused("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", "9")
+    assert "differ in position" in line

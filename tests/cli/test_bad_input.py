@@ -243,7 +243,7 @@ def test_pixels_without_data_are_counted_never_trained_on_and_mapped_to_0(desk, 
         assert not np.isin(dataset.read(1)[holey_scene], (1, 2, 3)).any()
     mapped = hsiattn("classify", "holes.tif", "-m", "m.hsiattn", "--json")
     assert mapped.exit_code == 0, mapped.stderr
-    assert json.loads(mapped.stdout)["unclassified"] == holey_scene.sum() == 17
+    assert json.loads(mapped.stdout)["maps"][0]["unclassified"] == holey_scene.sum() == 17
     with rasterio.open("holes_classes.tif") as dataset:
         np.testing.assert_array_equal(dataset.read(1) == 0, holey_scene)
 

@@ -176,7 +176,7 @@ def test_filters_and_report_only_contradict_each_other(desk, hsiattn, option):
 
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_process_behind(desk, hsiattn):
     plan = write_plan(desk, seeds=500, recipes=[SMALL])
-    command = [sys.executable, "-m", "hsiattn", "benchmark", str(plan), "-o", "results", "--jobs", "1"]
+    command = [sys.executable, "-m", "hsiattn", "benchmark", str(plan), "-o", "results", "--jobs", "1", "-q"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

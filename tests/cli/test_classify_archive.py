@@ -46,14 +46,15 @@ def test_patterns_and_paths_are_mapped_in_order_to_the_folder(classify, archive)
 def test_the_maps_are_those_of_single_calls(classify, archive, hsiattn, model):
     _, document, _ = classify("archive/*.tif", "--confidence")
     result = hsiattn("classify", "more.tif", "-m", model, "--confidence", "--json")
-    single = json.loads(result.stdout)
+    (single,) = json.loads(result.stdout)["maps"]
     for name in "abc":
         for kind in ("", "_confidence"):
             ours, other = f"maps/{name}_classes{kind}.tif", f"more_classes{kind}.tif"
             assert (archive / ours).read_bytes() == (archive / other).read_bytes()
     for entry in document["maps"]:
         assert entry["counts"] == single["counts"]
-        assert entry.keys() == single.keys() | {"scene"}
+        assert entry.keys() == single.keys()
+    assert document.keys() == json.loads(result.stdout).keys()
 
 
 def test_one_failing_scene_is_one_line_and_the_others_are_mapped(classify, archive):

@@ -10,7 +10,7 @@ import rasterio
 
 def test_the_benchmark_scenes_are_listed(hsiattn):
     result = hsiattn("datasets", "--json")
-    assert {entry["name"]: entry["classes"] for entry in json.loads(result.stdout)} == {
+    assert {entry["name"]: entry["classes"] for entry in json.loads(result.stdout)["datasets"]} == {
         "indian-pines": 16,
         "pavia-centre": 9,
         "pavia-university": 9,
@@ -40,7 +40,7 @@ def test_an_unknown_scene_is_refused_with_the_nearest_name(hsiattn):
 def test_check_says_what_is_missing_and_where_to_get_it(hsiattn, tmp_path):
     result = hsiattn("datasets", "--check", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr
-    for entry in json.loads(result.stdout):
+    for entry in json.loads(result.stdout)["datasets"]:
         assert "download" in entry["state"]
 
 
@@ -48,7 +48,7 @@ def test_check_says_what_is_missing_and_where_to_get_it(hsiattn, tmp_path):
 def test_check_finds_complete_scenes(hsiattn, real_data):
     states = {
         entry["name"]: entry["state"]
-        for entry in json.loads(hsiattn("datasets", "--check", real_data / "salinas-a", "--json").stdout)
+        for entry in json.loads(hsiattn("datasets", "--check", real_data / "salinas-a", "--json").stdout)["datasets"]
     }
     assert states["salinas-a"] == "complete"
     assert states["pavia-centre"] != "complete"

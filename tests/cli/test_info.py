@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 from click.testing import CliRunner
 
 from hsiattn.bundle import read_bundle, write_bundle
@@ -40,8 +41,43 @@ def test_stats_count_missing_pixels_and_useless_bands(tiny, tmp_path, write_scen
     missing_everywhere = np.all((tiny.spectra == tiny.nodata), axis=0)
     # pixels 0:5 of the first row keep the value 7 in band 3, so only those of row 10 miss every band
     assert missing_everywhere.sum() == 5
-    assert result["missing_pixels"] == 2
+    assert result["missing_pixels"] == 7
+    assert result["empty_pixels"] == 2
     assert len(result["useless_bands"]) == 2
+
+
+@pytest.mark.parametrize("tiled", [{}, {"tiled": True, "blockxsize": 16, "blockysize": 16, "interleave": "pixel"}])
+def test_stats_count_what_a_loop_over_all_pixels_counts(tiny, tmp_path, tiled):
+    rng = np.random.default_rng(3)
+    values = rng.integers(1, 100, (40, 30, 35)).astype(np.int16)
+    values[rng.random(values.shape) < 0.02] = -1
+    values[:, :2] = -1
+    values[7] = -1
+    good = rng.random(40) < 0.8
+    good[7] = True
+    path = tmp_path / "s.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", count=40, height=30, width=35, dtype="int16", nodata=-1, crs=tiny.crs,
+        transform=tiny.transform, **tiled,
+    ) as dataset:  # fmt: skip
+        dataset.write(values)
+        for band in range(40):
+            dataset.update_tags(band + 1, wavelength=str(400.0 + band), wavelength_units="nm", bbl=int(good[band]))
+    result = describe(path, "--stats")
+    used = [band for band in range(40) if good[band] and band != 7]
+    left_out = sum(any(values[b, i, j] == -1 for b in used) for i in range(30) for j in range(35))
+    assert (result["missing_pixels"], result["empty_pixels"]) == (left_out, 2 * 35)
+
+
+def test_stats_count_the_pixels_that_a_map_leaves_out(desk, model, hsiattn):
+    with rasterio.open("scene.tif", "r+") as dataset:
+        band = dataset.read(9)
+        band[20, 4:11] = -9999
+        dataset.write(band, 9)
+    assert hsiattn("classify", "scene.tif", "map.tif", "-m", model).exit_code == 0
+    left_out = describe(desk / "scene.tif", "--stats")["missing_pixels"]
+    assert left_out == 5 + 7
+    assert describe(desk / "map.tif")["unclassified"] == left_out
 
 
 def test_the_text_names_the_same_things(tiny):

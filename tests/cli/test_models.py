@@ -25,7 +25,7 @@ def test_an_installed_model_is_listed_with_its_classes(hsiattn, model, home):
     assert installed.exit_code == 0, installed.stderr
     assert Path(installed.stdout.strip()) == home / "models" / "fields.hsiattn"
     assert Path(installed.stdout.strip()).read_bytes() == model.read_bytes()
-    (entry,) = json.loads(hsiattn("models", "--json").stdout)
+    (entry,) = json.loads(hsiattn("models", "--json").stdout)["models"]
     assert entry["classes"] == ["class 1", "class 4", "class 7"]
     assert "24 bands" in hsiattn("models").stdout
 

@@ -18,13 +18,15 @@ def test_json_carries_numpy_values_and_turns_nan_into_null():
         options.print_json({"a": np.array([1, 2]), "b": float("nan"), "c": np.float32(0.5), 4: (True, None)})
 
     result = CliRunner().invoke(show)
-    assert json.loads(result.output) == {"a": [1, 2], "b": None, "c": 0.5, "4": [True, None]}
+    document = json.loads(result.output)
+    assert document == {"schema": 1, "a": [1, 2], "b": None, "c": 0.5, "4": [True, None]}
+    assert next(iter(document)) == "schema"
 
 
 @click.command()
 @options.creation_options
 def with_creation_options(creation_options):
-    options.print_json(creation_options)
+    click.echo(json.dumps(creation_options))
 
 
 def test_creation_options_become_a_mapping_with_gdal_names():
@@ -76,7 +78,7 @@ def test_anything_else_is_no_amount_of_memory(text):
 @click.command()
 @options.bounds
 def with_bounds(bounds):
-    options.print_json(bounds)
+    click.echo(json.dumps(bounds))
 
 
 def test_bounds_may_be_negative_but_not_infinite():

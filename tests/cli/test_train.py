@@ -174,6 +174,7 @@ def test_an_interrupted_training_says_how_to_go_on(desk, refused, quick, monkeyp
     arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *quick)
     assert "--resume" not in refused(*arguments)
     (desk / "m.hsiattn.training").mkdir()
+    (desk / "m.hsiattn.training" / "run.json").write_text('{"hsiattn": "training state"}')
     (desk / "m.hsiattn.training" / "last.ckpt").touch()
     assert "--resume" in refused(*arguments)
 

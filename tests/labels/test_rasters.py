@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from scipy.io import savemat
 from hsiattn.classes import ClassTable
 from hsiattn.errors import GridError, HsiattnError, LabelError
 from hsiattn.labels import open_labels
+from hsiattn.labels.rasters import LabelRaster, read_labels
 from hsiattn.scenes import Grid, georeference, grid_of
 
 CODES = np.array([[0, 1, 10], [14, 10, 0]], dtype=np.uint8)
@@ -225,3 +227,237 @@ def test_the_public_label_maps_open_with_their_published_sizes(real_data: Path) 
     potsdam = open_labels(real_data / "enmap-potsdam" / "enmap_landcover_unstyled.tif")
     assert potsdam.shape == (200, 330)
     assert potsdam.attrs["class_codes"] == [1, 2, 3, 4, 5, 6]
+
+
+ZERO_BASED = np.array([[0, 1, 2], [255, 0, 255]], dtype=np.uint8)
+
+
+def name_values(path: Path, *names: str) -> None:
+    """Category names of the values 0, 1, … beside a raster."""
+    categories = "".join(f"<Category>{name}</Category>" for name in names)
+    Path(f"{path}.aux.xml").write_text(
+        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames></PAMRasterBand></PAMDataset>'
+    )
+
+
+def notes_of(path: Path, **options: Any) -> list[str]:
+    return list(read_labels(LabelRaster(path, **options))[1])
+
+
+def test_zeros_that_seem_to_be_a_class_are_told(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", ZERO_BASED, nodata=255)
+    name_values(path, "Water", "Forest", "Urban")
+    labels, (note,) = read_labels(LabelRaster(path))
+    assert labels.values.tolist() == [[0, 1, 2], [0, 0, 0]]
+    assert labels.attrs["class_names"] == ["Forest", "Urban"]
+    assert note.startswith("2 pixels of value 0 (Water)")
+    assert "--unlabelled 255" in note
+
+
+@pytest.mark.parametrize("names", [(), ("Unclassified", "Forest", "Urban"), ("", "Forest"), ("Background",)])
+def test_zeros_that_mean_nothing_are_passed_over_in_silence(tmp_path: Path, names: tuple[str, ...]) -> None:
+    path = write_tif(tmp_path / "labels.tif", CODES)
+    if names:
+        name_values(path, *names)
+    assert notes_of(path) == []
+    assert notes_of(write_tif(tmp_path / "zero.tif", CODES, nodata=0)) == []
+
+
+def test_zeros_with_a_name_are_told_even_without_nodata(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", CODES)
+    name_values(path, "Water")
+    (note,) = notes_of(path)
+    assert note.startswith("2 pixels of value 0 (Water)")
+    assert notes_of(path, unlabelled=0) == []
+
+
+def test_with_another_value_for_unlabelled_the_class_0_changes_places_with_it(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", ZERO_BASED)
+    name_values(path, "Water", "Forest", "Urban")
+    labels, (note,) = read_labels(LabelRaster(path, unlabelled=255))
+    assert labels.values.tolist() == [[255, 1, 2], [0, 255, 0]]
+    assert dict(zip(labels.attrs["class_codes"], labels.attrs["class_names"], strict=True)) == {
+        1: "Forest", 2: "Urban", 255: "Water",
+    }  # fmt: skip
+    assert "the value 0 (Water)" in note
+    assert "its code is 255" in note
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float32])
+def test_where_no_code_is_as_negative_as_the_unlabelled_value_the_class_0_has_255(tmp_path: Path, kind: type) -> None:
+    values = np.where(ZERO_BASED == 255, -1, ZERO_BASED.astype(np.int16)).astype(kind)
+    path = write_tif(tmp_path / "labels.tif", values)
+    assert open_labels(path, unlabelled=-1).values.tolist() == [[255, 1, 2], [0, 255, 0]]
+    values[0, 1] = 255
+    write_tif(path, values)
+    with pytest.raises(LabelError, match="a class 0 and a class 255"):
+        open_labels(path, unlabelled=-1)
+
+
+def test_nodata_0_stays_unlabelled_beside_another_value_for_it(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", np.array([[0, 1, 9]], np.uint8), nodata=0)
+    assert open_labels(path, unlabelled=9).values.tolist() == [[0, 1, 0]]
+    assert notes_of(path, unlabelled=9) == []
+
+
+def test_a_class_table_is_numbered_as_the_labels_are(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", ZERO_BASED)
+    table = tmp_path / "legend.csv"
+    table.write_text("code,name\n0,Water\n1,Forest\n2,Urban\n255,nothing\n")
+    labels = open_labels(path, table=table, unlabelled=255)
+    assert labels.attrs["class_codes"] == [1, 2, 255]
+    assert labels.attrs["class_names"] == ["Forest", "Urban", "Water"]
+
+
+@pytest.mark.parametrize("internal", [True, False])
+@pytest.mark.parametrize("kind", [np.uint8, np.int32])
+def test_what_a_mask_hides_is_unlabelled(tmp_path: Path, internal: bool, kind: type) -> None:
+    path = tmp_path / "labels.tif"
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal),
+        rasterio.open(
+            path, "w", driver="GTiff", count=1, height=2, width=3, dtype=kind, crs="EPSG:32633", transform=TRANSFORM
+        ) as dataset,
+    ):
+        dataset.write(np.array([[[5, 6, 7], [5, 6, 7]]], kind))
+        dataset.write_mask(np.array([[True, False, True], [True, True, False]]))
+    assert open_labels(path).values.tolist() == [[5, 0, 7], [5, 6, 0]]
+
+
+def test_nodata_counts_beside_a_mask(tmp_path: Path) -> None:
+    path = tmp_path / "labels.tif"
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_tif(path, np.array([[5, 9, 7]], np.uint8), nodata=9)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.write_mask(np.array([[True, True, False]]))
+    assert open_labels(path).values.tolist() == [[5, 0, 0]]
+
+
+def test_a_transparent_pixel_is_unlabelled(tmp_path: Path) -> None:
+    values = np.array([[[3, 4]], [[255, 0]]], np.uint8)
+    path = write_tif(tmp_path / "labels.tif", values, photometric="minisblack", alpha="yes")
+    assert open_labels(path).values.tolist() == [[3, 0]]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint64, np.uint32, np.float64])
+def test_every_type_that_gdal_has_will_do(tmp_path: Path, kind: type) -> None:
+    path = write_tif(tmp_path / "labels.tif", np.array([[0, 1, 100]], kind))
+    assert open_labels(path).values.tolist() == [[0, 1, 100]]
+
+
+def test_nodata_of_a_float_raster_may_be_rounded(tmp_path: Path) -> None:
+    values = np.array([[-3.4028234663852886e38, 2]], np.float32)
+    assert open_labels(write_tif(tmp_path / "l.tif", values, nodata=-3.4028234663852886e38)).values.tolist() == [[0, 2]]
+
+
+def test_a_scale_of_labels_is_not_applied_and_told(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", CODES)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.1,), (3,)
+    assert open_labels(path).attrs["class_codes"] == [1, 10, 14]
+    (note,) = notes_of(path)
+    assert "scale of 0.1 and an offset of 3" in note
+
+
+def test_an_envi_header_stands_for_its_data(tmp_path: Path) -> None:
+    (tmp_path / "labels.img").write_bytes(CODES.tobytes())
+    (tmp_path / "labels.hdr").write_text(
+        "ENVI\nsamples = 3\nlines = 2\nbands = 1\nheader offset = 0\nfile type = ENVI Classification\ndata type = 1\n"
+        "interleave = bsq\nbyte order = 0\nclasses = 2\nclass names = {Unclassified, Water}\n"
+    )
+    labels = open_labels(tmp_path / "labels.hdr")
+    np.testing.assert_array_equal(labels.values, CODES)
+    assert labels.attrs["class_names"] == ["Water", "class 10", "class 14"]
+
+
+def test_rasters_of_other_things_are_refused_by_name(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "other.tif", CODES)
+    for kind in ("split", "confidence", "scene"):
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(HSIATTN_KIND=kind)
+        with pytest.raises(LabelError, match=f"is a raster of {kind}, not of class codes"):
+            open_labels(path)
+
+
+def test_a_map_that_lost_its_codes_is_refused_and_one_with_other_values_too(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "map.tif", CODES)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(TIFFTAG_SOFTWARE="hsiattn 0.1.0")
+    with pytest.raises(LabelError, match="came away from its table"):
+        open_labels(path)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(HSIATTN_CLASSES='[{"value": 1, "code": 70000, "name": "oak"}, {"value": 10, "code": 3}]')
+    with pytest.raises(LabelError, match="the value 14, which its own class table does not list"):
+        open_labels(path)
+
+
+def test_a_map_opens_with_the_codes_in_its_tags(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "map.tif", np.array([[0, 1, 2]], np.uint8))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(HSIATTN_CLASSES='[{"value": 1, "code": 70000, "name": "oak"}, {"value": 2, "code": 3}]')
+    labels = open_labels(path)
+    assert labels.values.tolist() == [[0, 70000, 3]]
+    assert labels.attrs["class_codes"] == [3, 70000]
+    assert labels.attrs["class_names"] == ["class 3", "oak"]
+
+
+@pytest.mark.parametrize("name", ["labels.gpkg", "labels.json", "labels.tif"])
+def test_a_vector_file_is_called_one(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    start = b"SQLite format 3\0" + bytes(52) + b"GPKG" + bytes(200)
+    path.write_bytes(b'{"type": "FeatureCollection", "features": []}' if name.endswith("json") else start)
+    with pytest.raises(LabelError, match="burn it into a raster on the scene's grid") as raised:
+        open_labels(path)
+    kind = "a GeoJSON file" if name.endswith("json") else "a GeoPackage"
+    assert raised.value.problem == f"{path} is {kind}, and labels are read from rasters"
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_of_labels_is_called_what_it_is(tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "labels.tif"
+    make(path)
+    with pytest.raises(LabelError, match=r"is a folder|is empty|is a link to nowhere"):
+        open_labels(path)
+
+
+def test_a_huge_raster_is_refused_by_its_grid_before_its_pixels_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "huge.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, height=40_000, width=40_000, dtype="uint8", crs="EPSG:32633",
+        transform=TRANSFORM, tiled=True, blockxsize=512, blockysize=512, sparse_ok=True,
+    ):  # fmt: skip
+        pass
+    monkeypatch.setattr(LabelRaster, "read_counting", None)
+    with pytest.raises(GridError, match="differ in size"):
+        open_labels(path, like=scene(2, 3))
+
+
+def test_large_labels_are_read_when_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    values = rng.integers(0, 5, (70, 50)).astype(np.uint8)
+    path = write_tif(tmp_path / "labels.tif", values, tiled=True, blockxsize=16, blockysize=16)
+    held = open_labels(path)
+    monkeypatch.setattr("hsiattn.labels.rasters._HELD", 100)
+    lazy = open_labels(path)
+    assert lazy.attrs == held.attrs
+    assert not isinstance(lazy.variable._data, np.ndarray)
+    for part in (np.s_[3:60:7, 40], np.s_[::-1, 10:20], np.s_[[1, 5, 2], :], np.s_[5, 6], np.s_[4:4, :]):
+        np.testing.assert_array_equal(lazy[part].values, values[part])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(lazy)).values, values)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_arrays_of_any_byte_order_and_layout_are_read(tmp_path: Path, order: str, layout: Any) -> None:
+    np.save(tmp_path / "labels.npy", np.asarray(CODES.astype(f"{order}i2"), order=layout))
+    np.testing.assert_array_equal(open_labels(tmp_path / "labels.npy").values, CODES)
+
+
+def test_a_numpy_header_that_promises_too_much_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "labels.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<i8", "fortran_order": False, "shape": (10**6, 10**6)})
+    with pytest.raises(LabelError, match="not a complete NumPy file"):
+        open_labels(path)

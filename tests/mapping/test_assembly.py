@@ -47,6 +47,7 @@ class Scene:
         rng = np.random.default_rng(height)
         self.values = rng.integers(0, 4, (height, width)).astype(np.uint8)
         self.values[: height // 2, : width // 3] = 0
+        self.codes = np.array([0, *CLASSES.codes], dtype=np.uint8)[self.values]
         self.confidence = self._measure(rng.random((height, width)))
         self.probabilities = self._measure(rng.random((3, height, width)))
 
@@ -132,7 +133,7 @@ def test_the_map_is_what_the_windows_say(tmp_path: Path, height: int, width: int
     """Whether windows and blocks fit into each other or not, also where the area is a part of the scene."""
     scene, plan = Scene(height, width), WindowPlan(Window(11, 17, width, height), rows, columns)
     mapped(tmp_path / "a", scene, plan, measures=True)
-    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.values)
+    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.codes)
     np.testing.assert_array_equal(read(tmp_path / "a/confidence.tif")[0], scene.confidence)
     np.testing.assert_array_equal(read(tmp_path / "a/probabilities.tif"), scene.probabilities)
 
@@ -145,7 +146,7 @@ def test_stretches_of_any_length_give_the_same_map(
     monkeypatch.setattr(assembly, "_BUFFER", buffer)
     scene, plan = Scene(300, 1100), WindowPlan(Window(0, 0, 1100, 300), 200, 300)
     mapped(tmp_path / "a", scene, plan, measures=True, driver=driver)
-    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.values)
+    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.codes)
     np.testing.assert_array_equal(read(tmp_path / "a/probabilities.tif"), scene.probabilities)
 
 
@@ -155,7 +156,7 @@ def test_stretches_of_any_length_give_the_same_map(
 def test_blocks_may_have_any_shape(tmp_path: Path, options: dict[str, Any]) -> None:
     scene, plan = Scene(600, 520), WindowPlan(Window(0, 0, 520, 600), 128, 256)
     mapped(tmp_path / "a", scene, plan, measures=True, creation_options=options)
-    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.values)
+    np.testing.assert_array_equal(read(tmp_path / "a/map.tif")[0], scene.codes)
     np.testing.assert_array_equal(read(tmp_path / "a/probabilities.tif"), scene.probabilities)
 
 
@@ -216,7 +217,7 @@ def test_a_disk_that_is_full_in_the_final_pass_leaves_the_journal(tmp_path: Path
         assert [file.name for file in tmp_path.iterdir()] == [".map.tif.journal"]
         with writer(tmp_path, plan) as land_cover:
             write_from_journal(land_cover, journal, plan)
-    np.testing.assert_array_equal(read(tmp_path / "map.tif")[0], scene.values)
+    np.testing.assert_array_equal(read(tmp_path / "map.tif")[0], scene.codes)
 
 
 def test_a_killed_final_pass_leaves_no_map_and_its_remains_are_cleared_away(tmp_path: Path) -> None:
@@ -237,7 +238,7 @@ def test_a_killed_final_pass_leaves_no_map_and_its_remains_are_cleared_away(tmp_
     with Journal.resume(journal.path, {}) as journal, writer(tmp_path, plan, measures=True) as land_cover:
         write_from_journal(land_cover, journal, plan)
     assert not list(tmp_path.glob(".*.staged"))
-    np.testing.assert_array_equal(read(tmp_path / "map.tif")[0], scene.values)
+    np.testing.assert_array_equal(read(tmp_path / "map.tif")[0], scene.codes)
 
 
 def test_what_a_living_process_is_writing_is_left_alone(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,16 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
+import spectral.io.envi
 import xarray as xr
 from affine import Affine
+from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group
 from rasterio.rpc import RPC
 from rasterio.warp import transform
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
+from hsiattn.file_kinds import FileKind
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
@@ -35,10 +42,12 @@ CLASSES = ClassTable.from_records(
         {"code": 14, "name": "water", "color": "#0040c0"},
     ]
 )
+FORMATS = [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")]
 UTM = CRS.from_epsg(32633)
 ROTATED = Affine(3.25, 1.875, 500123.456, 1.875, -3.25, 5000654.321)
 HEIGHT, WIDTH = 300, 270
 INDICES = np.random.default_rng(0).integers(-1, 3, (HEIGHT, WIDTH))
+CODES = np.array([0, 1, 10, 14])[INDICES + 1]
 
 
 def writer(path: Path, **changes: Any) -> LandCoverWriter:
@@ -65,7 +74,7 @@ def everything_in(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
 @pytest.mark.parametrize("transform", [ROTATED, Affine(30, 0, 3e5, 0, -30, 5.8e6)])
 def test_the_map_has_the_grid_of_the_scene(tmp_path: Path, driver: str, name: str, transform: Affine) -> None:
     write_all(tmp_path / name, driver=driver, transform=transform)
@@ -73,10 +82,10 @@ def test_the_map_has_the_grid_of_the_scene(tmp_path: Path, driver: str, name: st
         assert raster.crs == UTM
         assert (raster.height, raster.width, raster.count) == (HEIGHT, WIDTH, 1)
         np.testing.assert_allclose(raster.transform, transform, rtol=0 if driver != "ENVI" else 1e-12)
-        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        np.testing.assert_array_equal(raster.read(1), CODES)
 
 
-@pytest.mark.parametrize(("driver", "name"), [("GTiff", "map.tif"), ("COG", "map.tif"), ("ENVI", "map.img")])
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
 def test_the_map_opens_with_the_original_codes_names_and_colours(tmp_path: Path, driver: str, name: str) -> None:
     write_all(tmp_path / name, driver=driver)
     labels = open_labels(tmp_path / name)
@@ -98,7 +107,9 @@ def test_the_geotiff_is_tiled_compressed_and_coloured(tmp_path: Path) -> None:
         assert raster.tags()["HSIATTN_MODEL"] == "abc"
         assert raster.tags()["AREA_OR_POINT"] == "Area"
         assert raster.tags()["TIFFTAG_SOFTWARE"].startswith("hsiattn ")
-        assert {value: raster.colormap(1)[value][:3] for value in (1, 2, 3)} == dict(enumerate(CLASSES.colors, start=1))
+        assert {value: raster.colormap(1)[value][:3] for value in (1, 10, 14)} == dict(
+            zip(CLASSES.codes, CLASSES.colors, strict=True)
+        )
     assert {file.name for file in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml"}
 
 
@@ -110,12 +121,12 @@ def test_a_cog_is_a_cog_whose_overviews_hold_only_classes(tmp_path: Path) -> Non
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert raster.overviews(1)
         small = raster.read(1, out_shape=(275, 275))
-    assert set(np.unique(small)) == {1, 3}
+    assert set(np.unique(small)) == {1, 14}
 
 
 @pytest.mark.parametrize("asked", [None, "average", "nearest"])
 def test_overviews_of_a_cog_show_classes_that_are_there_and_mean_confidence(tmp_path: Path, asked: str | None) -> None:
-    """Classes 1 and 3 alternate; a mean of them would be class 2."""
+    """Codes 1 and 14 alternate; a mean of them would be no class, or another one."""
     side = 1100
     indices = np.where(np.indices((side, side)).sum(axis=0) % 3 == 0, 0, 2)
     confidence = np.where(indices == 0, 0.0, 0.75).astype(np.float32)
@@ -127,7 +138,7 @@ def test_overviews_of_a_cog_show_classes_that_are_there_and_mean_confidence(tmp_
         assert raster.overviews(1) == [2, 4]
     for level in (0, 1):
         with rasterio.open(tmp_path / "map.tif", overview_level=level) as raster:
-            assert set(np.unique(raster.read(1))) <= {1, 3}
+            assert set(np.unique(raster.read(1))) <= {1, 14}
         with rasterio.open(tmp_path / "c.tif", overview_level=level) as raster:
             small = raster.read(1)
         assert len(np.unique(small)) == 2 if asked == "nearest" else abs(small - 0.5).max() < 0.26
@@ -149,7 +160,7 @@ def test_unclassified_tiles_take_no_bytes(tmp_path: Path) -> None:
             assert stored == [(1, 1)]
             values = raster.read(1)
         expected = np.full((2048, 2048), nothing, dtype=values.dtype)
-        expected[300:310, 300:310] = 2 if name == "map.tif" else 0.5
+        expected[300:310, 300:310] = 10 if name == "map.tif" else 0.5
         np.testing.assert_array_equal(values, expected)
 
 
@@ -194,6 +205,146 @@ def test_an_envi_map_is_a_classification_under_its_final_name(tmp_path: Path) ->
     assert str(tmp_path) not in header
 
 
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+@pytest.mark.parametrize(
+    ("codes", "dtype"),
+    [((1, 3, 4), "uint8"), ((2, 7, 255), "uint8"), ((1, 2, 256), "uint16"), ((7, 300, 65_535), "uint16")],
+)
+def test_pixel_values_are_the_codes_of_the_classes(
+    tmp_path: Path, codes: tuple[int, ...], dtype: str, driver: str, name: str
+) -> None:
+    classes = ClassTable.from_codes(codes)
+    write_all(tmp_path / name, driver=driver, classes=classes)
+    with rasterio.open(tmp_path / name) as raster:
+        assert raster.dtypes == (dtype,)
+        assert raster.nodata == 0
+        np.testing.assert_array_equal(raster.read(1), np.array([0, *codes])[INDICES + 1])
+        assert raster.tags()["HSIATTN_KIND"] == "land-cover"
+        records = json.loads(raster.tags()["HSIATTN_CLASSES"])
+        assert [(r["value"], r["code"], r["name"]) for r in records] == [(c, c, f"class {c}") for c in codes]
+        if driver != "ENVI" or codes[-1] < 4096:
+            assert [raster.colormap(1)[code][:3] for code in codes] == list(classes.colors)
+    assert np.array_equal(open_labels(tmp_path / name).values, np.array([0, *codes])[INDICES + 1])
+    assert writer(tmp_path / "other.tif", classes=classes).notes == []
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+def test_codes_that_no_pixel_can_hold_are_replaced_by_numbers_and_that_is_said(
+    tmp_path: Path, driver: str, name: str
+) -> None:
+    classes = ClassTable.from_codes([3, 70_000, 2**31 - 1])
+    write_all(tmp_path / name, driver=driver, classes=classes)
+    with rasterio.open(tmp_path / name) as raster:
+        assert raster.dtypes == ("uint8",)
+        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        records = json.loads(raster.tags()["HSIATTN_CLASSES"])
+    assert [(r["value"], r["code"]) for r in records] == [(1, 3), (2, 70_000), (3, 2**31 - 1)]
+    np.testing.assert_array_equal(open_labels(tmp_path / name).values, classes.to_codes(INDICES))
+    assert writer(tmp_path / "other.tif", classes=classes).notes == [
+        "the code 2147483647 does not fit a pixel, which holds 65535 at most: the values of the map are 1 to 3, and "
+        "the codes stand in its tag HSIATTN_CLASSES and its attribute table"
+    ]
+    if driver == "ENVI":
+        assert "class codes = {0, 3, 70000, 2147483647}\n" in (tmp_path / "map.hdr").read_text(encoding="utf-8")
+
+
+def test_a_map_in_memory_whose_codes_no_pixel_can_hold_is_written_with_a_warning(tmp_path: Path) -> None:
+    land_cover = predicted()["land_cover"]
+    land_cover = land_cover.where(land_cover != 14, 90_000).drop_attrs()
+    with pytest.warns(UserWarning, match="the code 90000 does not fit a pixel"):
+        write_map(land_cover, tmp_path / "map.tif")
+    np.testing.assert_array_equal(open_labels(tmp_path / "map.tif").values, land_cover.values)
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "COG"])
+def test_what_the_values_mean_lives_inside_the_file_and_survives_copies(tmp_path: Path, driver: str) -> None:
+    write_all(tmp_path / "map.tif", driver=driver)
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        written = raster.tags()
+    (tmp_path / "cp").mkdir()
+    shutil.copy(tmp_path / "map.tif", tmp_path / "cp")
+    rasterio.shutil.copy(tmp_path / "cp" / "map.tif", tmp_path / "cp" / "translated.tif", driver="GTiff")
+    (tmp_path / "cp" / "translated.tif.aux.xml").unlink(missing_ok=True)
+    with rasterio.open(tmp_path / "cp" / "map.tif") as raster:
+        profile = {**raster.profile, "height": 256, "width": 256}
+        with rasterio.open(tmp_path / "cp" / "window.tif", "w", **profile) as part:
+            part.write(raster.read(window=Window(0, 0, 256, 256)))
+            part.update_tags(**raster.tags())
+    for name in ("map.tif", "translated.tif", "window.tif"):
+        with rasterio.open(tmp_path / "cp" / name) as raster:
+            tags = raster.tags()
+            assert {key: tags[key] for key in ("HSIATTN_KIND", "HSIATTN_CLASSES")} == {
+                key: written[key] for key in ("HSIATTN_KIND", "HSIATTN_CLASSES")
+            }
+            np.testing.assert_array_equal(raster.read(1), CODES[: raster.height, : raster.width])
+
+
+def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
+    """It has neither the tags nor the files beside the map."""
+    write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
+    bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
+    arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
+    result = CliRunner().invoke(main_group, arguments)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
+
+
+def test_thousands_of_names_fit_the_tag(tmp_path: Path) -> None:
+    records = [{"code": 20 * i, "name": f"plant association № {i} " + "x" * 60} for i in range(1, 2001)]
+    classes = ClassTable.from_records(records)
+    write_all(tmp_path / "map.tif", classes=classes)
+    (tmp_path / "map.tif.aux.xml").unlink()
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert ClassTable.from_records(json.loads(raster.tags()["HSIATTN_CLASSES"])) == classes
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+def test_rasters_beside_the_map_say_what_they_hold(tmp_path: Path, driver: str, name: str) -> None:
+    paths = {kind: (tmp_path / kind).with_suffix(name[-4:]) for kind in ("confidence", "probabilities")}
+    write_all(tmp_path / name, driver=driver, **paths)
+    for kind, path in ({"land-cover": tmp_path / name} | paths).items():
+        with rasterio.open(path) as raster:
+            assert raster.tags()["HSIATTN_KIND"] == kind
+        if driver == "ENVI":
+            assert f"hsiattn kind = {kind}\n" in path.with_suffix(".hdr").read_text(encoding="utf-8")
+
+
+def test_an_envi_map_without_its_sidecars_names_its_classes_in_the_header(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.img", driver="ENVI")
+    for lost in ("map.img.aux.xml", "map.qml"):
+        (tmp_path / lost).unlink()
+    header = spectral.io.envi.read_envi_header(str(tmp_path / "map.hdr"))
+    names = {value: name for value, name in enumerate(header["class names"]) if name}
+    assert names == {0: "unclassified", 1: "roof", 10: "tree; high", 14: "water"}
+    colors = np.array(header["class lookup"], dtype=int).reshape(-1, 3)
+    np.testing.assert_array_equal(colors[list(CLASSES.codes)], CLASSES.colors)
+
+
+def test_an_envi_map_without_its_sidecars_opens_with_the_codes_of_its_header(tmp_path: Path) -> None:
+    for name, codes in (("small", (1, 10, 14)), ("large", (3, 70_000, 2**31 - 1))):
+        classes = ClassTable.from_codes(codes)
+        write_all(tmp_path / f"{name}.img", driver="ENVI", classes=classes)
+        (tmp_path / f"{name}.img.aux.xml").unlink()
+        labels = open_labels(tmp_path / f"{name}.img")
+        np.testing.assert_array_equal(labels.values, classes.to_codes(INDICES))
+        assert labels.attrs == classes.to_attrs()
+
+
+def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(tmp_path: Path) -> None:
+    classes = ClassTable.from_codes([7, 300, 65_535])
+    write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
+    assert (tmp_path / "map.hdr").stat().st_size < 2000
+    assert open_labels(tmp_path / "map.img").attrs == classes.to_attrs()
+
+
+def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:
+    classes = ClassTable.from_records(
+        [{"code": code, "name": name} for code, name in enumerate(("a,b", "a;b", "c"), 1)]
+    )
+    write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
+    assert open_labels(tmp_path / "map.img").attrs["class_names"] == ["a;b", "a;b (2)", "c"]
+
+
 @pytest.mark.parametrize(("n_classes", "dtype"), [(255, "uint8"), (256, "uint16")])
 def test_the_smallest_type_that_holds_all_classes_is_used(tmp_path: Path, n_classes: int, dtype: str) -> None:
     classes = ClassTable.from_codes(range(1, n_classes + 1))
@@ -221,7 +372,7 @@ def test_pixels_never_written_stay_unclassified(tmp_path: Path) -> None:
         land_cover.write(Window(10, 20, 2, 1), np.array([[0, 1]]), np.array([[0.5, 0.25]]))
     with rasterio.open(tmp_path / "map.tif") as raster:
         values = raster.read(1)
-    assert values[20, 10:12].tolist() == [1, 2]
+    assert values[20, 10:12].tolist() == [1, 10]
     assert np.count_nonzero(values) == 2
     with rasterio.open(tmp_path / "c.tif") as raster:
         assert np.isfinite(raster.read(1)).sum() == 2
@@ -323,7 +474,7 @@ class ForgetfulDataset:
         self._dataset = dataset
 
     def write(self, values: np.ndarray[Any, Any], window: Window) -> None:
-        self._dataset.write(np.where(values == 3, 2, values), window=window)
+        self._dataset.write(np.where(values == 14, 10, values), window=window)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
@@ -344,23 +495,23 @@ def test_a_raster_that_lost_pixels_is_noticed(tmp_path: Path, monkeypatch: pytes
 
 def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> None:
     taken = tmp_path / "taken.tif"
-    taken.touch()
-    check_output(taken, overwrite=True)
-    check_output(tmp_path / "new.tif")
+    write_all(taken)
+    check_output(taken, FileKind.LAND_COVER, overwrite=True)
+    check_output(tmp_path / "new.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
-        check_output(taken)
+        check_output(taken, FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="is a folder"):
-        check_output(tmp_path, overwrite=True)
+        check_output(tmp_path, FileKind.LAND_COVER, overwrite=True)
     with pytest.raises(OutputError, match="does not exist"):
-        check_output(tmp_path / "none" / "map.tif")
+        check_output(tmp_path / "none" / "map.tif", FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="not a file on a disk"):
-        check_output("/vsimem/map.tif")
+        check_output("/vsimem/map.tif", FileKind.LAND_COVER)
 
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     with pytest.raises(OutputError, match="cannot be written to"):
-        check_output(tmp_path / "map.tif")
+        check_output(tmp_path / "map.tif", FileKind.LAND_COVER)
 
 
 def test_the_writer_checks_all_its_outputs(tmp_path: Path) -> None:
@@ -433,7 +584,7 @@ def test_a_map_with_other_dimension_order_or_nan_is_written_alike(tmp_path: Path
     land_cover = predicted()["land_cover"]
     write_map(land_cover.where(land_cover > 0).transpose("x", "y"), tmp_path / "map.tif")
     with rasterio.open(tmp_path / "map.tif") as raster:
-        np.testing.assert_array_equal(raster.read(1), INDICES + 1)
+        np.testing.assert_array_equal(raster.read(1), CODES)
 
 
 def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None:
@@ -443,6 +594,9 @@ def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None
     land_cover[0, 0] = 99
     with pytest.raises(LabelError, match="code 99"):
         write_map(land_cover, tmp_path / "map.tif")
+    for value in (1.5, np.inf):
+        with pytest.raises(LabelError, match=f"the value {value}, which is no code"):
+            write_map(predicted()["land_cover"].where(land_cover != 99, value), tmp_path / "map.tif")
     assert list(tmp_path.iterdir()) == []
 
 

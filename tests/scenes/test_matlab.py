@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import tracemalloc
+import zlib
 
 import h5py
 import numpy as np
 import pytest
 from rasterio.windows import Window
-from scipy.io import savemat
+from scipy import sparse
+from scipy.io import loadmat, savemat
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import open_source, read_matlab_variable
@@ -111,3 +115,120 @@ def test_cube_and_labels_of_the_indian_pines_crop_lie_in_one_file(real_data):
     values = source.read(source.extent)
     assert (values.min(), values.max()) == (955, 8494)
     assert np.unique(read_matlab_variable(path, 2)).tolist() == [0, 2, 6, 10, 11]
+
+
+# -- untrusted files ---------------------------------------------------------------------------------------------------
+
+OTHERS = {
+    "note": "from a survey",
+    "info": {"a": np.eye(2), "b": ["x", "yy"]},
+    "cells": np.array(["a", "bb"], dtype=object),
+    "mixed": sparse.csc_matrix(np.eye(3)),
+    "signal": np.array([[1 + 2j, 0], [3, 4]]),
+}
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "?"])
+def test_numbers_of_every_type_come_as_scipy_gives_them_from_among_other_things(mat_file, dtype, compressed):
+    values = np.random.default_rng(1).integers(0, 100, (4, 5)).astype(dtype)
+    path = mat_file(compressed=compressed, **OTHERS, gt=values, empty=np.empty((0, 3)))
+    read = read_matlab_variable(path, 2, "gt")
+    reference = loadmat(path)["gt"]
+    assert read.dtype == reference.dtype
+    np.testing.assert_array_equal(read, reference)
+
+
+def test_version_4_is_read_as_scipy_reads_it(tmp_path, labels):
+    path = tmp_path / "old.mat"
+    savemat(path, {"gt": labels, "note": "x", "wavelengths": np.arange(6.0)}, format="4")
+    np.testing.assert_array_equal(read_matlab_variable(path, 2), loadmat(path)["gt"])
+
+
+def test_values_of_the_other_byte_order_are_read(tmp_path):
+    values = np.arange(6, dtype=">i2").reshape(2, 3)
+    parts = [(6, np.array([0x0A, 0], ">u4")), (5, np.array([2, 3], ">i4")), (1, b"gt\0\0\0\0\0\0"), (3, values.T)]
+    body = b""
+    for (kind, part), size in zip(parts, (8, 8, 2, 12), strict=True):
+        content = bytes(part) if isinstance(part, bytes) else part.tobytes()
+        body += struct.pack(">II", kind, size) + content + b"\0" * (-len(content) % 8)
+    path = tmp_path / "big.mat"
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x01\x00MI" + struct.pack(">II", 14, len(body)) + body)
+    np.testing.assert_array_equal(read_matlab_variable(path, 2), values)
+    np.testing.assert_array_equal(loadmat(path)["gt"], values)
+
+
+def test_a_complex_variable_is_refused(mat_file):
+    with pytest.raises(SceneError, match=r"signal of .* is not a real 2-D array"):
+        read_matlab_variable(mat_file(**OTHERS), 2, "signal")
+
+
+def _element(flags: int, shape: tuple[int, ...], values: bytes, *, said: int) -> bytes:
+    """A variable `gt` of class uint8 whose values are said to take so many bytes."""
+    body = struct.pack("<IIII", 6, 8, flags, 0) + struct.pack("<II", 5, 4 * len(shape))
+    body += struct.pack(f"<{len(shape)}i", *shape) + b"\0" * (-4 * len(shape) % 8)
+    body += struct.pack("<II", 1, 2) + b"gt".ljust(8, b"\0") + struct.pack("<II", 2, said) + values
+    return struct.pack("<II", 14, len(body) - len(values) + said) + body
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    ("flags", "shape", "said"),
+    [
+        (9, (40_000, 40_000), 1_600_000_000),  # more than the file can hold
+        (9, (40_000, 40_000), 100),  # more than the values make
+        (9, (-4, -25), 100),
+        (9, (2**31 - 1,) * 20, 100),
+        (99, (10, 10), 100),
+    ],
+)
+def test_a_promise_that_a_file_cannot_keep_is_refused_without_memory(tmp_path, flags, shape, said, packed):
+    element = _element(flags, shape, b"\1" * 100, said=said)
+    if packed:
+        content = zlib.compress(element)
+        element = struct.pack("<II", 15, len(content)) + content
+    path = tmp_path / "scene.mat"
+    path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + element)
+    tracemalloc.start()
+    with pytest.raises(SceneError, match="cannot be read as a MAT file"):
+        read_matlab_variable(path, 2)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_an_array_of_version_7_3_that_was_never_written_is_refused(tmp_path):
+    path = tmp_path / "scene.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("gt", shape=(200_000, 200_000), dtype="u1", chunks=(1000, 1000))
+    with pytest.raises(SceneError, match="cannot be read as a MAT file"):
+        read_matlab_variable(path, 2)
+
+
+def test_what_a_file_of_version_7_3_links_to_elsewhere_is_not_opened(tmp_path, labels):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["gt"] = labels
+    path = tmp_path / "scene.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["gt"] = h5py.ExternalLink("secret.h5", "gt")
+    with pytest.raises(SceneError, match="no numeric 2-D variable"):
+        read_matlab_variable(path, 2)
+
+
+def test_a_reader_of_version_7_3_that_dies_ends_in_one_line(tmp_path, labels, monkeypatch):
+    path = tmp_path / "scene.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["gt"] = labels.T
+    program = tmp_path / "hdf5_process.py"
+    program.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setattr("hsiattn.scenes.matlab._HDF5_PROGRAM", program)
+    with pytest.raises(SceneError, match="cannot be read as a MAT file") as caught:
+        read_matlab_variable(path, 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scene_is_unpacked_once_when_it_is_opened(mat_file, cube, monkeypatch):
+    path = mat_file(cube=cube.transpose(1, 2, 0))
+    unpacked = []
+    monkeypatch.setattr("hsiattn.scenes.matlab_5._unpack", lambda *_: unpacked.append(1))
+    open_source(path)
+    assert len(unpacked) == 1

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import rasterio
 from rasterio._env import get_gdal_config, set_gdal_config
+
+_LEAST, _MOST = 2**26, 2**29  # bytes
+
+
+def cache_for(blocks: Sequence[tuple[int, int]]) -> int:
+    """Bytes with which single bands of these blocks (rows and columns) are read once in windows, at the full speed.
+
+    Blocks may be larger than windows, up to the size of the raster; they are kept until all their windows are read.
+    """
+    return min(max(_LEAST, sum(2 * 4 * rows * columns for rows, columns in blocks)), _MOST)
 
 
 @contextmanager

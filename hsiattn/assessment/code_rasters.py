@@ -1,0 +1,135 @@
+"""The rasters that are compared, in files or in memory, as windows of codes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.errors import AssessmentError
+from hsiattn.labels.rasters import LabelRaster
+from hsiattn.scenes.georeferencing import grid_of
+from hsiattn.scenes.grid import Grid
+
+Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | str | os.PathLike[str]"
+
+
+class Windows(Protocol):
+    """A raster of whole numbers that is read window by window, as `SplitRaster` is."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def grid(self) -> Grid:
+        """Size and georeference."""
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of the pieces in which it is stored."""
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """While the block runs, a file stays open."""
+
+    def read(self, window: Window) -> NDArray[np.integer[Any]]:
+        """Values (h, w) of a window."""
+
+
+class Codes(Windows, Protocol):
+    """A raster of class codes that is read window by window, as `LabelRaster` is."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how it is understood, one sentence each."""
+
+    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
+        """Codes (h, w) of a window, 0 where there is none, and the number of pixels for `note_on_zeros`."""
+
+    def note_on_zeros(self, pixels: int) -> str | None:
+        """A sentence on pixels of value 0 that are taken as if they had no class, though they may have one."""
+
+    def class_table(self, codes: list[int]) -> ClassTable | None:
+        """The classes that it brings along, with entries for `codes`; None where it names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayCodes:
+    """A raster in memory, or lazily read by xarray, as `LabelRaster` gives those of files."""
+
+    array: xr.DataArray
+    name: str
+    grid: Grid
+    block: tuple[int, int] = (1, 1)
+    notes: tuple[str, ...] = ()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Nothing has to be opened."""
+        yield
+
+    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
+        """As `read`; what 0 means in an array is beyond doubt."""
+        return self.read(window), 0
+
+    def note_on_zeros(self, pixels: int) -> str | None:
+        """Nothing."""
+        return None
+
+    def read(self, window: Window) -> NDArray[np.integer[Any]]:
+        """Codes (h, w) of a window; NaN and the fill value become 0.
+
+        Raises
+        ------
+        AssessmentError
+            The array holds anything else than whole numbers from 0 on.
+        """
+        rows, columns = window.toslices()
+        values = np.asarray(self.array.isel(y=rows, x=columns).values)
+        if values.dtype.kind not in "biuf":
+            raise AssessmentError(f"{self.name} holds values of type {values.dtype}", "give class codes")
+        fill = self.array.attrs.get("_FillValue")
+        blank = np.zeros(values.shape, dtype=bool) if fill is None else values == fill
+        if values.dtype.kind == "f":
+            blank |= np.isnan(values)
+        broken = ~blank & ((values < 0) | (values != np.rint(values)) | np.isinf(values))
+        if broken.any():
+            raise AssessmentError(f"{self.name} holds the value {values[broken][0]:g}", "give class codes from 1 on")
+        codes = np.where(blank, UNLABELLED, values)
+        return codes.astype(np.int64 if values.dtype.kind == "f" else np.dtype(f"u{values.dtype.itemsize}"))
+
+    def class_table(self, codes: list[int]) -> ClassTable | None:
+        """The table in the array's attributes."""
+        return ClassTable.from_attrs(self.array.attrs)
+
+
+def codes_of(raster: Raster, name: str) -> Codes:
+    """A map or reference as windows, in whatever form it comes; `name` is what messages call one in memory.
+
+    Raises
+    ------
+    AssessmentError
+        An array has other dims than "y" and "x", or a Dataset no variable `land_cover`.
+    LabelError
+        A file cannot be used.
+    """
+    if isinstance(raster, xr.Dataset):
+        if "land_cover" not in raster:
+            raise AssessmentError(f"{name} has no variable land_cover", "give what predict returns, or a DataArray")
+        raster = raster["land_cover"]
+    if isinstance(raster, xr.DataArray):
+        array = raster.squeeze("band") if raster.sizes.get("band") == 1 else raster
+        if set(array.dims) != {"y", "x"}:
+            dims = ", ".join(map(str, array.dims))
+            raise AssessmentError(f"{name} has the dims {dims}", "give codes with the dims y and x")
+        array = array.transpose("y", "x")
+        return ArrayCodes(array, name, grid_of(array))
+    return raster if isinstance(raster, LabelRaster) else LabelRaster(raster)

@@ -1,0 +1,305 @@
+"""Which files this package wrote: recognised by what is in them, whatever their names are.
+
+Only a file that is recognised here is ever replaced. Files of version 0.1.0 are, too, though not all of them carry a
+mark of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import xml.etree.ElementTree as ET
+import zipfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+StrPath = str | os.PathLike[str]
+
+
+class FileKind(StrEnum):
+    """Files that are written; the value is what a raster says of itself in its tag `KIND_TAG`."""
+
+    LAND_COVER = "land-cover"
+    CONFIDENCE = "confidence"
+    PROBABILITIES = "probabilities"
+    SPLIT = "split"
+    SCENE = "scene"
+    LABELS = "labels"
+    STYLE = "style"
+    AUXILIARY = "auxiliary metadata"
+    MODEL = "model"
+    TRAINING_STATE = "training state"
+    LOG = "log"
+    REPORT = "report"
+    RUN = "run"
+    RUN_PIXELS = "pixels of a run"
+    RUN_TABLE = "table of runs"
+    CLASS_TABLE = "table of classes"
+    BENCHMARK_REPORT = "benchmark report"
+    PLOT = "plot"
+
+    @property
+    def described(self) -> str:
+        """With an article, for messages."""
+        return _DESCRIPTIONS.get(self, f"a {self.value}")
+
+
+_DESCRIPTIONS = {
+    FileKind.LAND_COVER: "a land-cover map",
+    FileKind.CONFIDENCE: "a raster of confidence",
+    FileKind.PROBABILITIES: "a raster of probabilities",
+    FileKind.SPLIT: "a split raster",
+    FileKind.SCENE: "the example's scene",
+    FileKind.LABELS: "the example's labels",
+    FileKind.STYLE: "the style of a map",
+    FileKind.AUXILIARY: "the auxiliary file of a map",
+    FileKind.LOG: "a training log",
+    FileKind.REPORT: "an accuracy report",
+    FileKind.RUN: "the record of a run",
+}
+
+KIND_TAG = "HSIATTN_KIND"
+"""Tag of a raster that says what it is; tags live inside the file."""
+
+CLASSES_TAG = "HSIATTN_CLASSES"
+"""Tag with the classes of a map or of labels: a JSON list of `{"value", "code", "name", "color"}`.
+
+`value` is the pixel value, `code` the class's code in the reference data, `color` is written as `#rrggbb`; classes with
+attributes have them as the list `attributes`.
+"""
+
+HEADER_FIELD = "hsiattn kind"
+"""The same in the header of an ENVI file."""
+
+GENERATOR = "hsiattn"
+"""Named as generator by HTML pages and as creator by SVG pictures, and as key by JSON files that say what they are."""
+
+LOG_COLUMNS = (
+    "epoch", "of_epochs", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best_epoch",
+    "seconds",
+)  # fmt: skip
+"""Columns of the log of a training."""
+
+REPORT_COLUMNS = ("class", "code", "measure", "value", "lower", "upper")
+"""Columns of an accuracy report as CSV."""
+
+REPORT_TITLE = "Accuracy assessment"
+BENCHMARK_TITLE = "Benchmark: "
+
+RUN_COLUMNS = ("scene", "protocol", "recipe", "seed")
+"""First columns of the tables of a benchmark."""
+
+_START = 4096
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MOST_JSON = 2**28
+"""Largest JSON file, or header of a model, that is looked into."""
+
+
+def kind_of(path: StrPath) -> FileKind | None:
+    """What a file is; None where it is none of ours, or cannot be read."""
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_START)
+        return _by_content(file, start)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _by_content(file: Path, start: bytes) -> FileKind | None:
+    text = start.removeprefix(b"\xef\xbb\xbf")
+    if start[:4] in _TIFF:
+        return _raster(file, "GTiff")
+    if text.startswith(b"ENVI"):
+        return _envi_header(file)
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON:
+        return _model(file)
+    if start.startswith(b"PK"):
+        return FileKind.RUN_PIXELS if _names_in_archive(file) >= {"row", "column", "truth", "predicted"} else None
+    if start.startswith(b"PAR1"):
+        return _parquet(file)
+    if text.lstrip()[:1] == b"<":
+        return _markup(file, text.decode("utf-8", "replace"))
+    if text.lstrip()[:1] == b"{":
+        return _json(file)
+    return _text(text.decode("utf-8", "replace")) or _raster(file, "ENVI")
+
+
+# -- rasters -----------------------------------------------------------------------------------------------------------
+
+
+def _raster(file: Path, driver: str) -> FileKind | None:
+    """GeoTIFF and COG, or ENVI by its data file."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings(), rasterio.Env():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(file, driver=driver) as raster:
+                return _of_raster(raster, file)
+    except RasterioError:
+        return None
+
+
+def _of_raster(raster: Any, file: Path) -> FileKind | None:
+    tags = {**raster.tags(ns="ENVI"), **raster.tags()}
+    kind = tags.get(KIND_TAG) or tags.get(HEADER_FIELD.replace(" ", "_"))
+    if kind is not None:
+        return FileKind(kind) if kind in _RASTERS else None
+    what = raster.descriptions[0] or ""
+    if tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn "):  # a map of version 0.1.0, or what belongs to it
+        if raster.dtypes[0].startswith("uint"):
+            return FileKind.LAND_COVER
+        return FileKind.CONFIDENCE if what == "confidence" else FileKind.PROBABILITIES
+    if what == "role: 0 none, 1 training, 2 validation, 3 test, 4 dropped":
+        return FileKind.SPLIT
+    at_example = tuple(raster.transform)[:6] == (4.0, 0.0, 388_000.0, 0.0, -4.0, 5_812_000.0)
+    if at_example and raster.dtypes[0] == "int16" and set(raster.units) == {"reflectance"}:
+        return FileKind.SCENE
+    if at_example and what == "land cover" and kind_of(f"{file}.aux.xml") is FileKind.AUXILIARY:
+        return FileKind.LABELS
+    return None
+
+
+_RASTERS = frozenset(
+    (
+        FileKind.LAND_COVER,
+        FileKind.CONFIDENCE,
+        FileKind.PROBABILITIES,
+        FileKind.SPLIT,
+        FileKind.SCENE,
+        FileKind.LABELS,
+    )
+)
+
+
+def _envi_header(file: Path) -> FileKind | None:
+    """By its own field; those of version 0.1.0, which have none, by the raster that they name and lie beside."""
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip().lower() == HEADER_FIELD:
+            return FileKind(value.strip()) if value.strip() in _RASTERS else None
+    lines = text.splitlines()
+    described = len(lines) > 2 and lines[1].replace(" ", "") == "description={" and lines[2].endswith("}")
+    data = file.with_name(Path(lines[2].removesuffix("}")).name) if described else None
+    return _raster(data, "ENVI") if data is not None and data.is_file() else None
+
+
+# -- text --------------------------------------------------------------------------------------------------------------
+
+
+def _text(start: str) -> FileKind | None:
+    first, _, rest = start.partition("\n")
+    if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
+        return FileKind.REPORT
+    if first.startswith(f"# {BENCHMARK_TITLE}"):
+        return FileKind.BENCHMARK_REPORT
+    columns = tuple(first.rstrip("\r").split(","))
+    if columns == REPORT_COLUMNS:
+        return FileKind.REPORT
+    if columns == LOG_COLUMNS:
+        return FileKind.LOG
+    if columns[:4] == RUN_COLUMNS:
+        return FileKind.CLASS_TABLE if columns[4:6] == ("code", "class") else FileKind.RUN_TABLE
+    return None
+
+
+def _json(file: Path) -> FileKind | None:
+    if file.stat().st_size > _MOST_JSON:
+        return None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    if record.get(GENERATOR) == FileKind.TRAINING_STATE.value:
+        return FileKind.TRAINING_STATE
+    for kind, keys in _KEYS.items():
+        if keys <= record.keys():
+            return kind
+    return None
+
+
+_KEYS = {
+    FileKind.REPORT: {"test_pixels", "overall_accuracy", "kappa", "confusion_matrix", "classes"},
+    FileKind.RUN: {"configuration_sha256", "scene", "protocol", "recipe", "seed"},
+    FileKind.TRAINING_STATE: {"recipe", "seed", "data"},
+}
+
+
+def _markup(file: Path, start: str) -> FileKind | None:
+    if "<PAMDataset" in start:
+        return FileKind.AUXILIARY if _is_auxiliary(ET.parse(file).getroot()) else None
+    if start.startswith("<!DOCTYPE qgis"):
+        return FileKind.STYLE if _is_style(ET.parse(file).getroot()) else None
+    if "<svg" in start:
+        ours = f"<dc:title>{GENERATOR}</dc:title>" in start or _is_plain_plot(file, start)
+        return FileKind.PLOT if ours else None
+    if "<!DOCTYPE html>" in start:
+        written = f'<meta name="generator" content="{GENERATOR}' in start or ":root { --ink: #1d2329;" in start
+        if written and f"<title>{REPORT_TITLE}</title>" in start:
+            return FileKind.REPORT
+        if written and f"<title>{BENCHMARK_TITLE}" in start:
+            return FileKind.BENCHMARK_REPORT
+    return None
+
+
+def _is_plain_plot(file: Path, start: str) -> bool:
+    """Whether a picture is one of version 0.1.0: without date and creator, among the results of a benchmark."""
+    plain = "<dc:format>image/svg+xml" in start and "<dc:date>" not in start and "<dc:creator>" not in start
+    return plain and kind_of(file.parent.parent / "runs.csv") is FileKind.RUN_TABLE
+
+
+def _is_auxiliary(root: ET.Element) -> bool:
+    """The description, the names and the table that a map's PAM file has; GDAL may have added statistics."""
+    software = root.find("Metadata/MDI[@key='TIFFTAG_SOFTWARE']")
+    if software is not None and (software.text or "").startswith("hsiattn "):  # of an ENVI raster
+        return True
+    band = root.find("PAMRasterBand")
+    if root.tag != "PAMDataset" or band is None or band.findtext("Description") != "land cover":
+        return False
+    columns = [field.findtext("Name") for field in band.findall("GDALRasterAttributeTable/FieldDefn")]
+    return band.findtext("CategoryNames/Category") == "unclassified" and columns[:3] == ["Value", "Count", "Class"]
+
+
+def _is_style(root: ET.Element) -> bool:
+    """Exactly the elements of a map's style; QGIS adds more when it saves one."""
+    pipe = root.find("pipe")
+    if pipe is None or root.attrib != {"version": "3.28.0", "styleCategories": "AllStyleCategories"}:
+        return False
+    parts = [element.tag for element in pipe]
+    return [element.tag for element in root] == ["pipe", "blendMode"] and parts == [
+        "rasterrenderer", "brightnesscontrast", "huesaturation", "rasterresampler",
+    ]  # fmt: skip
+
+
+# -- other files -------------------------------------------------------------------------------------------------------
+
+
+def _model(file: Path) -> FileKind | None:
+    """A safetensors file: the length of its header, then the header as JSON."""
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    known = isinstance(metadata, dict) and metadata.get("format") == "hsiattn model"
+    return FileKind.MODEL if known else None
+
+
+def _names_in_archive(file: Path) -> set[str]:
+    """Names of the arrays of a NumPy file."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except zipfile.BadZipFile:
+        return set()
+
+
+def _parquet(file: Path) -> FileKind | None:
+    """By the names of the columns, which stand in the footer."""
+    with file.open("rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        length = int.from_bytes(stream.read(4), "little")
+        stream.seek(-8 - min(length, _MOST_JSON), os.SEEK_END)
+        footer = stream.read(min(length, _MOST_JSON))
+    names = (*RUN_COLUMNS, "configuration_sha256", "split_sha256")
+    return FileKind.RUN_TABLE if all(name.encode() in footer for name in names) else None

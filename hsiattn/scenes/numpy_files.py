@@ -1,0 +1,71 @@
+"""Arrays in `.npy` files, whose headers are checked against the file before memory is asked for."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 10_000
+"""As in `numpy.load`."""
+_MOST_AXES = 32
+
+
+class NumpyFileError(Exception):
+    """A file is no `.npy` file, holds less than it says, or holds no plain numbers; the message is one line."""
+
+
+def open_numpy_file(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """The array of numbers in a `.npy` file, mapped into memory: pages are read as they are used.
+
+    Raises
+    ------
+    NumpyFileError
+        See there.
+    OSError
+        It cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without O_NONBLOCK, a pipe waits for a writer
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise NumpyFileError("it is not a file on a disk")
+        dtype, shape, order = _read_header(file)
+        offset, size = file.tell(), math.prod(shape) * dtype.itemsize
+        if offset + size > status.st_size:
+            raise NumpyFileError(f"it ends after {status.st_size - offset} of {size} bytes")
+    if not size:
+        return np.empty(shape, dtype)
+    return np.memmap(Path(path), dtype, "r", offset, shape, order)
+
+
+def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
+    """Type, shape and order of the values, which follow."""
+    start = file.read(8)
+    width = {1: 2, 2: 4, 3: 4}.get(start[6]) if len(start) == 8 else None
+    if start[:6] != _MAGIC or width is None:
+        raise NumpyFileError("it does not begin as one")
+    length = int.from_bytes(file.read(width), "little")
+    text = file.read(min(length, _LONGEST_HEADER))
+    if len(text) < length:
+        raise NumpyFileError("its header is cut off, or too long")
+    try:
+        header = ast.literal_eval(text.decode("latin1" if start[6] < 3 else "utf-8").strip())
+        kind, fortran, shape = header["descr"], header["fortran_order"], header["shape"]
+        dtype = np.dtype(kind) if isinstance(kind, str) else None
+    except (ValueError, TypeError, SyntaxError, LookupError, RecursionError, MemoryError) as error:
+        raise NumpyFileError("its header cannot be understood") from error
+    if dtype is None or dtype.kind not in "biuf" or dtype.itemsize > 16:
+        raise NumpyFileError("it does not hold plain real numbers")
+    if not isinstance(shape, tuple) or len(shape) > _MOST_AXES:
+        raise NumpyFileError("its header says no shape")
+    if not all(type(axis) is int and 0 <= axis < 2**62 for axis in shape):
+        raise NumpyFileError("its header says no shape")
+    return dtype, shape, "F" if fortran is True else "C"
