@@ -104,6 +104,7 @@ def test_other_units_orders_and_sensors_lie_outside(domain, other, preparation):
         other[:, np.linspace(0, 18, 60).round().astype(int)],
     ):
         assert _share(domain, wrong, preparation) > 0.6
+        assert domain.power_of_ten(0.01 * wrong, preparation) == 0
 
 
 def test_a_transform_of_spectra_has_a_domain_too(valley, other):

@@ -89,6 +89,7 @@ def check_scene(
     match = bundle.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
     messages, tags = [message_of(match, bundle, source)], {"HSIATTN_BANDS": match.describe()}
+    tags["HSIATTN_DOMAIN"] = "not checked"
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
     problem = find_empty_bands(bundle, source, area or source.extent) if suspect else None

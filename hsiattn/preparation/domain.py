@@ -131,8 +131,8 @@ class TrainingDomain:
         power = round(ratio)
         if abs(ratio) < _FAR_FROM_ONE or abs(ratio - power) > _NEAR_POWER or abs(power) > _MOST_POWER:
             return 0
-        fitting = self.distance_of(reflectance / 10.0**power, preparation) <= 1
-        return power if fitting.mean() >= _FITS else 0
+        outside = self.outside(reflectance / 10.0**power, preparation)
+        return power if outside.mean() <= 1 - _FITS else 0
 
     def _log_ratio(self, reflectance: NDArray[np.float64]) -> float:
         """How many powers of ten spectra (n, B) are brighter than the examples, in the median; 0 where unknown.
