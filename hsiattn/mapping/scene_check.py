@@ -16,7 +16,7 @@ from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windo
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.spectral import ranges
 
-MOSTLY = 0.6
+MOSTLY = 2 / 3
 """Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
 _LEAST_CLEAR = 0.4
 """Share of the sampled pixels that must be no clouds for the clouds not to count."""
@@ -89,6 +89,7 @@ def check_scene(
     match = bundle.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
     messages, tags = [message_of(match, bundle, source)], {"HSIATTN_BANDS": match.describe()}
+    tags["HSIATTN_DOMAIN"] = "not checked"
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
     problem = find_empty_bands(bundle, source, area or source.extent) if suspect else None
