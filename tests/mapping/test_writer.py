@@ -629,6 +629,69 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
     assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
 
 
+@pytest.mark.parametrize(
+    ("driver", "option", "value"),
+    [
+        ("GTiff", "COMPRESS", "zippy"),
+        ("GTiff", "BIGTIFF", "perhaps"),
+        ("GTiff", "COLOUR", "red"),
+        ("GTiff", "TILED", "maybe"),
+        ("GTiff", "BLOCKXSIZE", "wide"),
+        ("COG", "COMPRESS", "zippy"),
+        ("COG", "TILED", "yes"),
+        ("COG", "BLOCKSIZE", "abc"),
+        ("COG", "BLOCKSIZE", "0"),
+        ("ENVI", "COMPRESS", "deflate"),
+        ("ENVI", "INTERLEAVE", "bib"),
+    ],
+)
+def test_a_rehearsal_finds_options_that_gdal_would_pass_over(
+    tmp_path: Path, driver: str, option: str, value: str
+) -> None:
+    with pytest.raises(OutputError, match=rf"map\.x cannot be created \(.*{value.upper()}|{value}|{option}") as caught:
+        writer(tmp_path / "map.x", driver=driver, creation_options={option: value}).rehearse()
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "options"),
+    [
+        ("GTiff", {"COMPRESS": "zstd", "PREDICTOR": "2", "TILED": "YES", "BLOCKXSIZE": "128", "BLOCKYSIZE": "128"}),
+        ("COG", {"COMPRESS": "lzw", "BLOCKSIZE": "256", "OVERVIEWS": "NONE"}),
+        ("ENVI", {"INTERLEAVE": "BIL", "SUFFIX": "ADD"}),
+    ],
+)
+def test_options_that_gdal_knows_are_accepted(tmp_path: Path, driver: str, options: dict[str, str]) -> None:
+    writer(tmp_path / "map.x", driver=driver, creation_options=options, confidence=tmp_path / "c.x").rehearse()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("interleave", ["BSQ", "BIL", "BIP"])
+def test_envi_rasters_of_any_interleave_are_what_gdal_makes_of_the_same_geotiff(
+    tmp_path: Path, interleave: str
+) -> None:
+    measures = {"confidence": "c", "probabilities": "p"}
+    write_all(tmp_path / "map.tif", **{name: tmp_path / f"{letter}.tif" for name, letter in measures.items()})
+    write_all(
+        tmp_path / "map.img",
+        driver="ENVI",
+        overwrite=True,
+        creation_options={"INTERLEAVE": interleave},
+        **{name: tmp_path / f"{letter}.img" for name, letter in measures.items()},
+    )
+    for name in ("map", "c", "p"):
+        reference = tmp_path / "reference" / f"{name}.img"
+        reference.parent.mkdir(exist_ok=True)
+        rasterio.shutil.copy(tmp_path / f"{name}.tif", reference, driver="ENVI", INTERLEAVE=interleave)
+        assert (tmp_path / f"{name}.img").read_bytes() == reference.read_bytes()
+        ours = (tmp_path / f"{name}.hdr").read_text().splitlines()
+        gdals = reference.with_suffix(".hdr").read_text().replace(str(reference), f"{name}.img")
+        *alike, kind = ours
+        assert alike == gdals.replace("tree, high", "tree; high").splitlines()
+        assert kind.startswith("hsiattn kind = ")
+
+
 POINTS = tuple(
     ControlPoint(row, col, 380_000 + 30 * col + 5 * row, 5_820_000 - 30 * row)
     for row in (0, HEIGHT) for col in (0, WIDTH)
