@@ -281,13 +281,11 @@ def parse_code(value: Any) -> int:
         text = value.strip()
         if _HEXADECIMAL.fullmatch(text):
             return int(text, 16)
-        if not _DECIMAL.fullmatch(text):
-            raise ValueError(value)
-        number = int(text) if text.lstrip("+-").isdecimal() else float(text)
-    if isinstance(number, bool | np.bool_) or not isinstance(number, int | float | np.integer | np.floating):
-        raise ValueError(value)
-    if not -(2**53) <= number <= 2**53 or int(number) != number:  # neither NaN nor infinite
-        raise ValueError(value)
+        if _DECIMAL.fullmatch(text):
+            number = int(text) if text.lstrip("+-").isdecimal() else float(text)
+    is_number = isinstance(number, int | float | np.integer | np.floating) and not isinstance(number, bool)
+    if not is_number or not -(2**53) <= number <= 2**53 or int(number) != number:  # NaN and infinity are not between
+        raise ValueError(f"{printable(repr(value), 40)} is no code")
     return int(number)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
+from typing import TypeVar
 
 from hsiattn.errors import HsiattnError
 
@@ -20,6 +21,11 @@ _INVISIBLE = frozenset(["Cc", "Cf", "Cs", "Cn", "Zl", "Zp"])
 
 _JOINERS = frozenset("\u200c\u200d\u200e\u200f")
 """Format characters that belong to words of Persian, Hindi, Hebrew and other languages."""
+
+
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+T = TypeVar("T")
 
 
 class TextFileError(HsiattnError):
@@ -77,6 +83,15 @@ def printable(text: str, limit: int | None = None) -> str:
     if not line.isprintable():
         line = "".join(c if c == " " or _is_visible(c) else "\ufffd" for c in line)
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def spreadsheet_cell(value: T) -> T | str:
+    """A cell of a CSV file; a text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    >>> spreadsheet_cell("=HYPERLINK(1)"), spreadsheet_cell("oak"), spreadsheet_cell(-1)
+    ("'=HYPERLINK(1)", 'oak', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_MARKS) else value
 
 
 def _is_visible(character: str) -> bool:

@@ -10,7 +10,15 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsiattn.classes import ClassTable, LandCoverClass, distinct_color, parse_attributes, parse_color
+from hsiattn.classes import (
+    ClassTable,
+    LandCoverClass,
+    distinct_color,
+    distinct_names,
+    parse_attributes,
+    parse_code,
+    parse_color,
+)
 from hsiattn.errors import LabelError
 
 code_sets = st.sets(st.integers(1, 2**31 - 1), min_size=1, max_size=20)
@@ -69,11 +77,72 @@ def test_attributes_without_a_table_give_none() -> None:
         ([{"code": True}], "no integer code"),
         ([{"code": "one"}], "no integer code"),
         ([{"code": 1, "color": "blue"}], "'blue' is not a colour"),
+        ([{"code": float("nan")}], "no integer code"),
+        ([{"code": float("inf")}], "no integer code"),
+        ([{"code": 10**400}], "no integer code"),
+        ([{"code": 2**31}], "number the classes below 2 147 483 648"),
+        ([{"code": code} for code in range(1, 65_537)], "65536 classes; give at most 65535"),
+        ([{"code": 1, "name": "a\tb"}, {"code": 2, "name": " a b "}], "name a b more than once"),
     ],
 )
 def test_an_impossible_table_is_refused(records: list[dict[str, object]], message: str) -> None:
     with pytest.raises(LabelError, match=message):
         ClassTable.from_records(records)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("  low \t vegetation\r\n", "low vegetation"),
+        ("\x1b[31mred\x07\x00", "�[31mred��"),
+        ("abc\u202ecba", "abc�cba"),
+        ("half \ud83d", "half �"),
+        ("x" * 10**5, "x" * 199 + "…"),
+        ("", "class 3"),
+        (" \n", "class 3"),
+        (None, "class 3"),
+        ("森林 (Wald) <&>", "森林 (Wald) <&>"),
+        (1.5, "1.5"),
+    ],
+)
+def test_a_name_is_one_line_that_can_be_shown_and_written_anywhere(given: object, name: str) -> None:
+    assert ClassTable.from_records([{"code": 3, "name": given}]).names == (name,)
+
+
+def test_classes_with_one_name_are_told_apart_by_their_codes() -> None:
+    names = ["a", "a", "a (7)", "a", "x" * 200, "x" * 200]
+    table = distinct_names(LandCoverClass(code, name, (0, 0, 0)) for code, name in enumerate(names, start=5))
+    assert table.names[:4] == ("a", "a (6)", "a (7)", "a (8)")
+    assert len(set(table.names)) == 6
+    with pytest.raises(LabelError, match="code 5 more than once"):
+        distinct_names([LandCoverClass(5, "x" * 200, (0, 0, 0))] * 3)
+
+
+@given(codes=code_sets)
+def test_values_in_a_map_are_the_codes_as_long_as_a_pixel_holds_them(codes: set[int]) -> None:
+    table = ClassTable.from_codes(codes)
+    largest = max(codes)
+    assert table.values == (tuple(sorted(codes)) if largest <= 65_535 else tuple(range(1, len(codes) + 1)))
+
+
+def test_the_largest_value_of_a_map_is_that_of_sixteen_bits() -> None:
+    assert ClassTable.from_codes([7, 65_535]).values == (7, 65_535)
+    assert ClassTable.from_codes([7, 65_536]).values == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "value", [12, "12", "012", " 12 ", "12.0", "1.2e1", "+12", 12.0, np.uint8(12), np.float32(12), "0xC"]
+)
+def test_whole_numbers_are_codes_however_they_are_written(value: object) -> None:
+    assert parse_code(value) == 12
+
+
+@pytest.mark.parametrize(
+    "value", ["1_2", "12,0", "", "0o14", "1.5", "1e999", "nan", "٣", None, True, np.True_, 1.5, [12]]
+)
+def test_anything_else_is_no_code(value: object) -> None:
+    with pytest.raises(ValueError, match="is no code"):
+        parse_code(value)
 
 
 def test_a_subset_keeps_names_and_colours() -> None:
@@ -86,7 +155,7 @@ def test_a_colour_is_read_from_text_or_numbers(color: object) -> None:
     assert parse_color(color) == (255, 0, 16)
 
 
-@pytest.mark.parametrize("color", ["#ff00", "#gg0000", (1, 2), (1, 2, 256), None, 7])
+@pytest.mark.parametrize("color", ["#ff00", "#gg0000", "+1+1+1", (1, 2), (1, 2, 256), (0.5, 0.1, 0.2), None, 7])
 def test_what_is_no_colour_is_refused(color: object) -> None:
     with pytest.raises(LabelError, match="not a colour"):
         parse_color(color)

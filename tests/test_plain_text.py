@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsiattn.plain_text import TextFileError, printable, read_text
+from hsiattn.plain_text import TextFileError, printable, read_text, spreadsheet_cell
 
 
 @pytest.mark.parametrize("content", [b"caf\xc3\xa9\n", b"\xef\xbb\xbfcaf\xc3\xa9\n"])
@@ -84,3 +84,13 @@ def test_the_result_is_one_line_of_well_formed_xml_without_control_characters(te
     element.text = line
     assert (ET.fromstring(ET.tostring(element, encoding="utf-8")).text or "") == line
     assert printable(line) == line
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1"])
+def test_what_a_spreadsheet_takes_for_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert spreadsheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("value", ["oak", "a=b", "", -1, -0.5, None])
+def test_other_cells_stay_as_they_are(value: object) -> None:
+    assert spreadsheet_cell(value) is value

@@ -29,6 +29,7 @@ from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
 from hsiattn.file_kinds import REPORT_COLUMNS
+from hsiattn.plain_text import spreadsheet_cell
 
 
 @dataclass(frozen=True)
@@ -287,10 +288,11 @@ class AccuracyReport:
             for name in ("expected_calibration_error", "mean_confidence", "temperature"):
                 table.writerow(["all", "", name, "" if figures[name] is None else f"{figures[name]:.6f}", "", ""])
         for item, row in zip(self.classes, self.per_class, strict=True):
+            of_class = [spreadsheet_cell(item.name), item.code]
             for name in _CLASS_MEASURES:
-                table.writerow([item.name, item.code, name, *_csv_numbers(getattr(row, name))])
+                table.writerow([*of_class, name, *_csv_numbers(getattr(row, name))])
             for name in ("support", "mapped", "unclassified"):
-                table.writerow([item.name, item.code, name, getattr(row, name), "", ""])
+                table.writerow([*of_class, name, getattr(row, name), "", ""])
         return text.getvalue()
 
     @property

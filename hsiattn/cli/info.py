@@ -205,9 +205,9 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
     """
     import numpy as np
 
-    from hsiattn.sampling.tiles import measured
     from hsiattn.scenes.block_cache import block_cache
     from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
+    from hsiattn.scenes.validity import measured
 
     bands, good = len(source.bands), source.bands.good
     lowest, highest = np.full(bands, np.inf), np.full(bands, -np.inf)
@@ -221,7 +221,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))
                 for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
-                    valid = measured(values[None], source.nodata)
+                    valid = measured(values[None], source.nodata_of([band]))
                     if masked is not None:
                         valid &= ~masked
                     if good[band]:

@@ -19,6 +19,7 @@ from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
 from hsiattn.file_kinds import FileKind
 from hsiattn.outputs import refuse_foreign, whole_file
+from hsiattn.plain_text import spreadsheet_cell
 
 Record = dict[str, Any]
 
@@ -185,7 +186,7 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(rows)
+        table.writerows({name: spreadsheet_cell(value) for name, value in row.items()} for row in rows)
 
 
 def _write_parquet(path: Path, rows: list[dict[str, Any]]) -> None:

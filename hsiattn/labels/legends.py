@@ -44,6 +44,9 @@ from hsiattn.scenes.geotiff import open_raster
 _OWN_COLUMNS = ("Value", "Count", "Class", "R", "G", "B", "A", CODE_COLUMN)
 """Columns of an attribute table of ours whose pixel values are not the codes."""
 
+_KIND_IN_HEADER = "hsiattn_kind"
+"""What GDAL makes of the entry `hsiattn kind` of an ENVI header."""
+
 _MOST_VALUES = 2**16
 """Values that one row of an attribute table may stand for, and rows that are read."""
 
@@ -134,17 +137,18 @@ def legend_of(dataset: Any) -> Legend:
     own = _classes_in_tags(tags.get(CLASSES_TAG, ""))
     if own is not None:
         return replace(own, kind=kind or FileKind.LABELS)
+    header = dataset.tags(ns="ENVI")
     band = _band_description(dataset)
     names, table = _category_names(band), _AttributeTable.of(band)
     colors = _palette(dataset)
-    codes: Mapping[int, int] = {}
+    codes: Mapping[int, int] = _codes_in_header(header)
     if table is not None:
         names |= table.names()
         colors |= table.colors()
         if kind is not None or table.is_ours:
-            codes = table.codes()
+            codes = table.codes() or codes
     lost = KIND_TAG not in tags and older == FileKind.LAND_COVER and not codes
-    return Legend(names, colors, codes, kind=kind, lost=lost)
+    return Legend(names, colors, codes, kind=kind or header.get(_KIND_IN_HEADER), lost=lost)
 
 
 # -- rasters of ours ---------------------------------------------------------------------------------------------------
@@ -174,6 +178,15 @@ def _classes_in_tags(text: str) -> Legend | None:
         )
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, LabelError):
         return None
+
+
+def _codes_in_header(header: Mapping[str, str]) -> dict[int, int]:
+    """Codes by pixel value in an ENVI header of ours; empty where there are none: the pixel values are the codes."""
+    if _KIND_IN_HEADER not in header:
+        return {}
+    listed = [text.strip() for text in header.get("class_codes", "").strip("{} ").split(",")]
+    codes = {value: int(text) for value, text in enumerate(listed) if text.isdecimal() and len(text) < 11}
+    return {value: code for value, code in codes.items() if 0 < code <= MAX_CODE and value > 0}
 
 
 # -- what GDAL knows ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ _COLOR_MAP_LINE = re.compile(
     r"(?P<value>[^\s,]+)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)(?:(?P<gap>[\s,]+)(?P<rest>.*))?"
 )
 _OPACITY = re.compile(r"(?P<number>\d{1,9})(?:(?P<gap>[\s,]+)(?P<rest>.*))?")
-_MAX_BYTES = 16 * 2**20
+_MAX_BYTES = 8 * 2**20
+_MAX_LINES = 2**16 + 1000  # a line for every class that a table may have, and some of comments
+_MAX_COLUMNS = 1000
 
 Record = dict[str, Any]
 
@@ -54,7 +56,7 @@ def open_class_table(
     Parameters
     ----------
     path
-        File ending in `.yaml`, `.yml`, `.csv`, `.tsv`, `.clr` or `.txt`, UTF-8, at most 16 MB.
+        File ending in `.yaml`, `.yml`, `.csv`, `.tsv`, `.clr` or `.txt`, UTF-8, at most 8 MB.
     unlabelled
         The code that marks unlabelled pixels; its entry is passed over.
     code_of_zero
@@ -97,7 +99,7 @@ def _labelled(records: Iterable[Record], unlabelled: int, code_of_zero: int) -> 
         if code == UNLABELLED:
             if code_of_zero != UNLABELLED:
                 yield {**record, "code": code_of_zero}
-        elif code is None or code != unlabelled:
+        elif code != unlabelled:
             yield record
 
 
@@ -146,7 +148,7 @@ def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def _read_csv(text: str) -> list[Record]:
-    lines = [line for line in text.splitlines(keepends=True) if line.strip() and not line.lstrip().startswith("#")]
+    lines = [line for line in _lines(text, keepends=True) if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise LabelError("the file is empty", "write a header and one line per class")
     separator = max(_SEPARATORS, key=_unquoted(lines[0]).count)
@@ -159,6 +161,20 @@ def _read_csv(text: str) -> list[Record]:
         ) from error
 
 
+def _lines(text: str, *, keepends: bool = False) -> list[str]:
+    """The lines of a file with a line for every class.
+
+    Raises
+    ------
+    LabelError
+        There are more than a table may have.
+    """
+    number = max(text.count("\n"), text.count("\r"))
+    if number > _MAX_LINES:
+        raise LabelError(f"there are {number} lines", f"give at most {MAX_VALUE} classes")
+    return text.splitlines(keepends=keepends)
+
+
 def _unquoted(line: str) -> str:
     return re.sub(r'"[^"]*"', "", line)
 
@@ -166,6 +182,8 @@ def _unquoted(line: str) -> str:
 def _rows(table: Iterator[list[str]], separator: str) -> Iterator[Record]:
     """The rows below the header by the names of their columns; cells that are missing at the end are empty."""
     given = next(table)
+    if len(given) > _MAX_COLUMNS:
+        raise LabelError(f"the header has {len(given)} columns", "write a header such as code,name,color")
     header = [_column(name) for name in given]
     if not set(header) & set(_CODE_COLUMNS):
         raise LabelError(
@@ -174,15 +192,13 @@ def _rows(table: Iterator[list[str]], separator: str) -> Iterator[Record]:
     named = [name for name in header if name]
     if len(set(named)) < len(named):
         raise LabelError(f"the header {_listed(given)} has a column twice", "give every column a name of its own")
-    for number, row in enumerate(table, start=1):
+    for row in table:
         cells = [cell.strip() for cell in row]
         if any(cells[len(header) :]):
             raise LabelError(
                 f"the row {printable(separator.join(cells[: len(header)]), 80)} has more cells than the header",
                 'put a name with separators and several attributes in quotes: "crop;vegetation"',
             )
-        if number > MAX_VALUE + 1:
-            raise LabelError(f"there are more than {MAX_VALUE} rows", f"give at most {MAX_VALUE} classes")
         if any(cells):
             yield dict(zip(header, [*cells, *[""] * (len(header) - len(cells))], strict=False))
 
@@ -234,7 +250,7 @@ def _code_columns(rows: list[Record], columns: set[str]) -> list[str]:
 
 def _read_color_map(text: str) -> list[Record]:
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if not line.strip() or line.startswith("#") or line.upper().startswith(("INTERPOLATION", "NV ")):
             continue
         match = _COLOR_MAP_LINE.fullmatch(line.strip())

@@ -149,6 +149,18 @@ def test_csv_has_one_line_per_class_and_measure(report: AccuracyReport) -> None:
     assert values["open water", "producers_accuracy"] == ""
 
 
+def test_no_class_name_is_a_formula_in_a_spreadsheet_or_breaks_a_line() -> None:
+    names = ["=HYPERLINK(1)", "+1", "-1", "@a", "\tb", "line\nbreak", 'quote", c']
+    classes = ClassTable.from_records([{"code": code, "name": name} for code, name in enumerate(names, start=1)])
+    report = AccuracyReport(np.diag(np.arange(1, 8)), classes, np.zeros(7, np.int64), leakage=None, window=None)
+    found = {
+        row["class"]: row["value"] for row in csv.DictReader(io.StringIO(report.to_csv())) if row["measure"] == "f1"
+    }
+    written = ["'=HYPERLINK(1)", "'+1", "'-1", "'@a", "b", "line break", 'quote", c']
+    assert list(found) == written
+    assert not any("\t" in line or "\x1b" in line for line in report.to_text().splitlines())
+
+
 def test_html_is_self_contained_and_escaped(report: AccuracyReport) -> None:
     page = report.to_html()
     assert not re.search(r"(src|href)=|@import|url\(", page)

@@ -107,6 +107,19 @@ def test_the_table_has_one_line_for_every_run(runs, folder, outcome):
     assert classes[0]["class"] == "maize"
 
 
+def test_no_name_is_a_formula_in_a_spreadsheet(runs, folder, outcome):
+    named = outcome(runs[0], RIGHT)
+    named.record.update(scene="=1+1", worst_class="@maize")
+    named.record["classes"][0]["class"] = "-2"
+    folder.write(runs[0], named)
+    folder.write_tables(folder.read_all(runs[:1]))
+    with (folder.folder / "runs.csv").open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["scene"], line["worst_class"], line["kappa"]) == ("'=1+1", "'@maize", "0.5")
+    with (folder.folder / "classes.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["class"] == "'-2"
+
+
 def test_parquet_is_written_where_pyarrow_is_installed(runs, folder, outcome, monkeypatch):
     written = {}
     table = types.SimpleNamespace(from_pylist=lambda rows: rows)

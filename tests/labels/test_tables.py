@@ -213,7 +213,9 @@ def test_codes_are_found_and_read_whatever_they_look_like(tmp_path: Path, name: 
         ("a.csv", "code,name,code\n1,Forest,2\n", "has a column twice"),
         ("a.csv", 'code,name\n1,"Forest\n', "not valid CSV"),
         ("a.csv", f"code,name\n1,{'x' * 200_000}\n", "not valid CSV: field larger"),
-        ("a.csv", "code,name\n" + "1,a\n" * 70_000, "more than 65535 rows"),
+        ("a.csv", "code,name\n" + "1,a\n" * 70_000, "there are 70001 lines; give at most 65535 classes"),
+        ("a.clr", "1 2 3 4 255 a\r" * 70_000, "there are 70000 lines; give at most 65535 classes"),
+        ("a.csv", "code,name" + ",x" * 10**6 + "\n1,a\n", "the header has 1000002 columns"),
         ("a.csv", "code,name,r,g,b\n1,Forest,256,0,0\n", "not a colour"),
         ("a.csv", "code,name,r,g,b\n1,Forest,0.5,0.1,0.2\n", "not a colour"),
         ("a.yaml", "1: {name: Forest, color: '#f00'}", "'#f00' is not a colour"),
@@ -234,11 +236,11 @@ def test_what_cannot_be_meant_is_refused_in_one_short_line(tmp_path: Path, name:
 def test_a_table_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "utf16.csv").write_text("code,name\n1,a\n", encoding="utf-16")
-    (tmp_path / "large.csv").write_bytes(b"code,name\n" + b"x" * 2**24)
+    (tmp_path / "large.csv").write_bytes(b"code,name\n" + b"x" * 2**23)
     for path, reason in (
         ("pipe.csv", "is not a file on a disk"),
         ("utf16.csv", "is text in UTF-16; save it as UTF-8"),
-        ("large.csv", "is larger than 16 MB"),
+        ("large.csv", "is larger than 8 MB"),
     ):
         with pytest.raises(LabelError, match=reason):
             open_class_table(tmp_path / path)

@@ -16,8 +16,10 @@ import rasterio.shutil
 import spectral.io.envi
 import xarray as xr
 from affine import Affine
+from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
+from rasterio.rio.main import main_group
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
@@ -273,6 +275,16 @@ def test_what_the_values_mean_lives_inside_the_file_and_survives_copies(tmp_path
             np.testing.assert_array_equal(raster.read(1), CODES[: raster.height, : raster.width])
 
 
+def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
+    """It has neither the tags nor the files beside the map."""
+    write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
+    bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
+    arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
+    result = CliRunner().invoke(main_group, arguments)
+    assert result.exit_code == 0, result.output
+    np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
+
+
 def test_thousands_of_names_fit_the_tag(tmp_path: Path) -> None:
     records = [{"code": 20 * i, "name": f"plant association № {i} " + "x" * 60} for i in range(1, 2001)]
     classes = ClassTable.from_records(records)
@@ -302,6 +314,16 @@ def test_an_envi_map_without_its_sidecars_names_its_classes_in_the_header(tmp_pa
     assert names == {0: "unclassified", 1: "roof", 10: "tree; high", 14: "water"}
     colors = np.array(header["class lookup"], dtype=int).reshape(-1, 3)
     np.testing.assert_array_equal(colors[list(CLASSES.codes)], CLASSES.colors)
+
+
+def test_an_envi_map_without_its_sidecars_opens_with_the_codes_of_its_header(tmp_path: Path) -> None:
+    for name, codes in (("small", (1, 10, 14)), ("large", (3, 70_000, 2**31 - 1))):
+        classes = ClassTable.from_codes(codes)
+        write_all(tmp_path / f"{name}.img", driver="ENVI", classes=classes)
+        (tmp_path / f"{name}.img.aux.xml").unlink()
+        labels = open_labels(tmp_path / f"{name}.img")
+        np.testing.assert_array_equal(labels.values, classes.to_codes(INDICES))
+        assert labels.attrs == classes.to_attrs()
 
 
 def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(tmp_path: Path) -> None:
