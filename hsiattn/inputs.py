@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import warnings
+from io import BufferedReader
 from pathlib import Path
 
 from hsiattn.errors import HsiattnError
@@ -33,6 +35,24 @@ def refuse_special(path: StrPath, error: type[HsiattnError]) -> None:
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise error(f"{path} is a pipe, a socket or a device, not a file", "give the name of a file")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """A file open for reading; a pipe, whose writer might never come, is refused like whatever is no file on a disk.
+
+    Raises
+    ------
+    OSError
+        It cannot be opened, or is no regular file; `strerror` tells.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "it is not a file on a disk", os.fspath(path))
 
 
 def local_file(path: StrPath) -> str:

@@ -221,7 +221,7 @@ CASES: Mapping[str, tuple[Step, ...]] = {
     ),
     "class_table_columns": (
         step(read_csv_table, prints(r"^\[\(1, 'Forest'\), \(2, 'Urban'\), \(3, 'Water'\)\]$"), refused("column")),
-        step(read_colour_map, prints(r"^\[\(1, '12 Urban'\), \(2, '2 Forest'\)\]$")),
+        step(read_colour_map, prints(r"^\[\(1, '12 Urban'\), \(2, '2 Forest'\)\]$"), refused("colour map")),
     ),
     "dataset_mask": (
         TRAIN,

@@ -50,7 +50,11 @@ class Progress:
 @click.command(short_help="Compare recipes on scenes, over protocols and seeds.")
 @click.argument("config", metavar="CONFIG")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; made if need be.")
-@click.option("--data", metavar="FOLDER", help="What paths in CONFIG are relative to; default: the folder of CONFIG.")
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    help="What paths in CONFIG are relative to; default: its folder, for a plan of the package the working one.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @options.ram
 @click.option(
     "--window-size", type=click.IntRange(1), metavar="PX",
-    help="Side of the windows the scene is read in; default: by --ram.",
+    help="Side of the windows the scene is read in, in place of --ram.",
 )  # fmt: skip
 @options.workers
 @options.dask

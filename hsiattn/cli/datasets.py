@@ -89,8 +89,11 @@ def show(name: str, as_json: bool) -> None:
 
 
 @datasets.command()
-@click.argument("folder", metavar="FOLDER", default="example")
-@options.seed
+@click.argument("folder", metavar="[FOLDER]", default="example")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, metavar="N",
+    help="Decides the landscape and the noise.",
+)  # fmt: skip
 @options.overwrite
 @options.common
 def example(folder: str, seed: int, overwrite: bool) -> None:

@@ -35,6 +35,8 @@ def explain(error: BaseException) -> str:
         return "interrupted; nothing was written under the final names, run the command again"
     if isinstance(error, MemoryError):
         return "out of memory; map with less --ram or a smaller --window-size, or take a scene cut into parts"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object} is not a name in {error.encoding.upper()}, which GDAL needs; rename the file"
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     return f"unexpected {what}; run again with -v for the whole story, and report it"
 

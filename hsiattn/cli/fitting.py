@@ -46,7 +46,7 @@ training_options = options.use(
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
         "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
-        help="Share of the labelled pixels to train on, 0 … 1.",
+        help="Share of the labelled pixels to train on, 0 … 1, in place of --per-class.",
     ),
     click.option("--block-size", type=click.IntRange(1), metavar="PX", help="Side of the blocks; default: chosen."),
     click.option(
@@ -207,8 +207,8 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
 
 
 def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
-    """A report whose advice names options."""
-    return replace(report, advice=tuple(map(in_options, report.advice)))
+    """A report whose advice and notes name options."""
+    return replace(report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)))
 
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json
         hsiattn info fields.hsiattn
         hsiattn info scene_classes.tif --json
     """
+    refuse_special(file, SceneError)
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
     if known is not None:
         options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import sys
 import warnings
 from functools import cache
 from itertools import pairwise
@@ -18,7 +19,7 @@ from hsiattn.cli.assess import assess
 from hsiattn.cli.benchmark import benchmark
 from hsiattn.cli.classify import classify
 from hsiattn.cli.datasets import datasets
-from hsiattn.cli.failures import Failure, explain, print_traceback
+from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
@@ -38,6 +39,14 @@ def leave_imports_alone() -> None:
 
 class Commands(click.Group):
     """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program; help that cannot be printed is one line too."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            print_line(f"the text cannot be printed ({error.strerror}); let stdout lead elsewhere")
+            sys.exit(1)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse an argument that is empty, which is a variable of the shell that was never set."""
@@ -83,8 +92,8 @@ def main() -> None:
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn assess scene_classes.tif --reference labels.tif
 
-    Results go to stdout, everything else to stderr. Exit status: 0 well, 1 something is wrong with data, model or
-    output, 2 the command is not understood.
+    Results go to stdout, everything else to stderr: on a terminal how far long work has come, in a log a line a minute.
+    Exit status: 0 well, 1 something is wrong with data, model or output, 2 the command is not understood.
     """
 
 

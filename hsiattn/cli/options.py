@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, TextIO, TypeVar
 
@@ -66,7 +66,7 @@ verbose = click.option(
 )  # fmt: skip
 quiet = click.option(
     "-q", "--quiet", is_flag=True, expose_value=False, callback=_change_verbosity,
-    help="Print results and errors only.",
+    help="Print results and errors only, neither notices nor progress.",
 )  # fmt: skip
 
 
@@ -206,7 +206,9 @@ driver = click.option(
     metavar="NAME",
     help="GDAL driver of the rasters: GTiff, COG or ENVI.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, whose first key is the version of its shape."
+)
 
 
 def _creation_options(ctx: click.Context, param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -252,14 +254,17 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def given(ctx: click.Context, names: Iterable[str]) -> list[str]:
+def given(ctx: click.Context, names: Collection[str]) -> list[str]:
     """Those of the parameters that the user gave, rather than their defaults, as they are written: `--per-class`."""
-    options = {param.name: max(param.opts, key=len) for param in ctx.command.params}
     by_the_user = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    return [options[name] for name in names if ctx.get_parameter_source(name) in by_the_user]
+    return [
+        max(param.opts, key=len)
+        for param in ctx.command.params
+        if param.name in names and ctx.get_parameter_source(param.name) in by_the_user
+    ]
 
 
-def refuse_without_effect(ctx: click.Context, names: Iterable[str], where: str) -> None:
+def refuse_without_effect(ctx: click.Context, names: Collection[str], where: str) -> None:
     """Refuse parameters that the user gave and that do nothing there, such as "with --split random".
 
     Raises
@@ -343,8 +348,8 @@ def is_quiet() -> bool:
 
 
 def on_terminal() -> bool:
-    """True where progress may be drawn: stderr is a terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """True where progress may be drawn: stderr is a terminal that can move its cursor."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -34,7 +34,7 @@ def libraries_silenced() -> Iterator[None]:
     python_stderr = sys.stderr
     python_stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    with os.fdopen(kept, "w", buffering=1, encoding="utf-8", errors="replace") as own:
+    with os.fdopen(kept, "w", buffering=1, encoding=python_stderr.encoding, errors=python_stderr.errors) as own:
         try:
             os.dup2(nowhere, 2)
             if python_stderr is sys.__stderr__:

@@ -29,6 +29,7 @@ FIRST_LINE = 10.0
 EVERY = 60.0
 """Seconds between two lines of a log."""
 
+_LOOK = 1.0  # seconds between two looks at the clock
 _LOG = "hsiattn.log"
 
 
@@ -131,7 +132,7 @@ def logged(in_words: Callable[[], str]) -> Iterator[None]:
     over = threading.Event()
 
     def tick() -> None:
-        while not over.wait(1.0):
+        while not over.wait(_LOOK):
             log.tick(in_words)
 
     thread = threading.Thread(target=tick, name="progress", daemon=True)

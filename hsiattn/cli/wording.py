@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, str] = {
     "table": "--classes",
     "train_share": "--train-share",
     "train_size": "--per-class",
+    "unlabelled": "--unlabelled",
     "window": "--window",
     "window_size": "--window-size",
 }

@@ -17,6 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import LabelError, SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind
@@ -77,9 +78,12 @@ def open_label_file(path: str | os.PathLike[str], key: str | None) -> LabelFile:
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    local = not _is_remote(path)
+    local = not is_remote(path)
+    refuse_special(path, LabelError)
     if local and not os.path.lexists(path):
         raise LabelError(f"the label file {path} does not exist", "check the path")
+    if key is not None and suffix != ".mat":
+        raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
     if suffix == ".mat":
         from hsiattn.scenes.matlab import read_matlab_variable  # brings scipy's readers
 
@@ -207,13 +211,13 @@ def _check_sidecar(path: str) -> None:
 
 def _no_raster(path: str | os.PathLike[str]) -> LabelError:
     """Why GDAL does not open a file, as far as one can tell."""
-    kind = None if _is_remote(path) else vector_kind(path)
+    kind = None if is_remote(path) else vector_kind(path)
     if kind is not None:
         return LabelError(
             f"{path} is {kind}, and labels are read from rasters",
             "burn it into a raster on the scene's grid, e.g. with gdal_rasterize or QGIS",
         )
-    if not _is_remote(path):
+    if not is_remote(path):
         if os.path.isdir(path):
             return LabelError(f"{path} is a folder", "give the raster inside it")
         if not os.path.exists(path):
@@ -227,7 +231,7 @@ def _damaged(path: str | os.PathLike[str]) -> LabelError:
     return LabelError(f"{path} is damaged or not a raster", "check that gdalinfo opens it")
 
 
-def _is_remote(path: str | os.PathLike[str]) -> bool:
+def is_remote(path: str | os.PathLike[str]) -> bool:
     """Whether GDAL or rasterio, not the file system, knows if the path exists."""
     text = os.fspath(path)
     return text.startswith("/vsi") or "://" in text or ":" in text.split("/", maxsplit=1)[0]

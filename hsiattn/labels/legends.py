@@ -37,15 +37,15 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
-from hsiattn.file_kinds import CLASSES_TAG, KIND_TAG, FileKind
+from hsiattn.file_kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
 from hsiattn.scenes.geotiff import open_raster
 
 _OWN_COLUMNS = ("Value", "Count", "Class", "R", "G", "B", "A", CODE_COLUMN)
 """Columns of an attribute table of ours whose pixel values are not the codes."""
 
-_KIND_IN_HEADER = "hsiattn_kind"
-"""What GDAL makes of the entry `hsiattn kind` of an ENVI header."""
+_KIND_IN_HEADER = HEADER_FIELD.replace(" ", "_")
+"""The field as GDAL gives it."""
 
 _MOST_VALUES = 2**16
 """Values that one row of an attribute table may stand for, and rows that are read."""
@@ -63,7 +63,7 @@ class Legend:
         Code of the class in the reference data, by pixel value, where the raster is one of ours; else empty: the pixel
         values are the codes.
     kind
-        What a raster of ours holds: "land-cover", "labels", "split", "confidence", …; None for any other raster.
+        What a raster of ours says it holds, see `FileKind`; None for any other raster.
     lost
         True for a map of ours whose values mean nothing, because it came away from its table of codes.
     """

@@ -122,7 +122,7 @@ class LabelRaster:
             value = f"{marker:.0f}" if math.isfinite(marker) else value
         return (
             f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
-            f"the classes from 1 or say that another value is unlabelled: unlabelled={value} or --unlabelled {value}"
+            f"the classes from 1 or say that another value is unlabelled: unlabelled={value}"
         )
 
     @contextmanager
@@ -243,8 +243,7 @@ class LabelRaster:
         if value < 0:
             return LabelError(
                 f"{self.name} holds the negative code {value:g}",
-                "number the classes from 1, or say that this value is unlabelled: "
-                f"unlabelled={value:g} or --unlabelled {value:g}",
+                f"number the classes from 1, or say that this value is unlabelled: unlabelled={value:g}",
             )
         if value != int(value):
             return LabelError(f"{self.name} holds the value {value:g}", "give a raster of integer class codes")

@@ -175,7 +175,7 @@ def _complete(map_path: Path, moves: Iterable[Move]) -> bool:
         new, there = [move.size, move.modified], _state(target)
         if _state(staged) != new:
             whole &= there == new
-        elif there != move.replaced:
+        elif there is not None and there != move.replaced:
             raise OutputError(
                 f"{target} has changed since the map {map_path} was about to be put into place", "move it away first"
             )

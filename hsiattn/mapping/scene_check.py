@@ -12,12 +12,14 @@ from rasterio.windows import Window
 from hsiattn.bundle import Bundle
 from hsiattn.errors import DomainError, GridError, HsiattnError, SceneError
 from hsiattn.mapping.window_classifier import WindowClassifier
-from hsiattn.sampling import check_size, sample_scene, tile_windows
+from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windows
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.spectral import ranges
 
-MOSTLY = 0.5
+MOSTLY = 0.6
 """Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
+_LEAST_CLEAR = 0.4
+"""Share of the sampled pixels that must be no clouds for the clouds not to count."""
 _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
@@ -128,17 +130,17 @@ def _compare(
         )
     radiometry = source.radiometry.subset(match.indices)
     reflectance = radiometry.reflectance(stored.astype(np.float64))
-    with np.errstate(all="ignore"):
-        outside = domain.distance_of(reflectance, bundle.preparation) > 1
-    if np.ptp(reflectance, axis=0).max() == 0:
-        outside[:] = True
-    share = float(outside.mean())
-    tag = f"{share:.1%} of {len(outside)} sampled pixels outside"
+    outside = domain.outside(reflectance, bundle.preparation)
+    if not np.ptp(reflectance, axis=0).any():
+        outside[:] = True  # one value everywhere is no scene, wherever it lies
+    share, clear = float(outside.mean()), ~(outside & domain.clouded(reflectance))
+    tag = f"{share:.1%} of {len(reflectance)} sampled pixels outside"
     power = domain.power_of_ten(reflectance, bundle.preparation)
     if power:
         return None, f"{tag}; values 10^{power} times those of the training scene", _wrong_scale(source, power)
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
-    if share > MOSTLY:
+    judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
+    if judged.mean() > MOSTLY:
         return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (--scale); {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 
@@ -221,6 +223,4 @@ def _data_in_windows(source: SceneSource, bands: NDArray[np.int64], area: Window
     """Where the bands hold data, (B, h, w), window by window of an area."""
     for tile in tile_windows(int(area.height), int(area.width), _TILE):
         window = Window(int(area.col_off) + tile.col_off, int(area.row_off) + tile.row_off, tile.width, tile.height)
-        indices = bands.tolist()
-        there, masked = ~source.missing(source.read_bands(window, indices), indices), source.masked(window)
-        yield there if masked is None else there & ~masked
+        yield read_measured(source, window, bands)[1]

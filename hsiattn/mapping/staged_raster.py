@@ -119,8 +119,8 @@ class StagedRaster:
                 **size,
                 **profile,
             )
-            if self.grid.control is not None:
-                self.grid.control.write(self.dataset)
+            if (control := self.grid.control) is not None:
+                (control.in_degrees() if raw else control).write(self.dataset)
         if raw:
             shape = self.bands, self.grid.height, self.grid.width
             interleave = str(self.options.get("interleave", "bsq" if self.bands == 1 else "bip"))  # as GDAL has it

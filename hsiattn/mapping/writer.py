@@ -261,10 +261,11 @@ class LandCoverWriter:
             if kind is None:
                 for raster in self._rasters:
                     raster.finish(self._write_sidecars if raster is self._map else None)
+                files = [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()]
                 publish(
                     self._map.target,
-                    [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()],
-                    stale=self._stale,
+                    files,
+                    stale=set(self._stale) - {target for _, target in files},
                     spent=self.spent,
                     folders=[r.folder for r in self._rasters],
                 )

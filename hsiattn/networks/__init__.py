@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
 
-from hsiattn.errors import RecipeError
+from hsiattn.errors import HsiattnError, RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
+from hsiattn.networks.budget import budget
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
@@ -35,6 +37,10 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "rbf-svm": RBFSVM,
 }
 
+_MOST_WEIGHTS = 2**27
+"""Of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
+_MOST_TENSORS, _MOST_MODULES = 5000, 20_000
+
 __all__ = [
     "GSA",
     "NETWORKS",
@@ -56,6 +62,7 @@ __all__ = [
     "check_arguments",
     "create_network",
     "if_any_missing",
+    "load_network",
     "network_class",
     "patches_of_tile",
 ]
@@ -121,10 +128,62 @@ def create_network(
     Raises
     ------
     RecipeError
-        Unknown network, unknown argument, or a value the network refuses.
+        Unknown network, unknown argument, a value the network refuses, or more weights than a network may have.
     """
+    sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
     check_arguments(name, arguments)
     try:
-        return network_class(name)(bands, channels, classes, patch_size, **arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise RecipeError(f"network {name!r} refuses its arguments: {error}", "change them in the recipe") from error
+        with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
+            return network_class(name)(**sizes, **arguments)
+    except HsiattnError:
+        raise
+    except Exception as error:  # constructors compute with whatever they are given
+        reason = str(error) or type(error).__name__
+        raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
+
+
+def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
+    """The network of that name with stored weights, in evaluation mode.
+
+    The network may consist of no more than the weights that are there, so no memory is asked for beyond their size.
+
+    Parameters
+    ----------
+    weights
+        Its `state_dict`.
+    name, arguments
+        As for `create_network`, sizes included.
+
+    Raises
+    ------
+    RecipeError
+        As for `create_network`.
+    ValueError
+        The weights are not those of such a network; names the first that differs.
+    """
+    stored = sum(tensor.numel() for tensor in weights.values())
+    spare = min(arguments["classes"], 300) ** 3 + 2**24  # what is computed, not stored, such as pairs of classes
+    with budget(weights=2 * stored + spare, tensors=2 * len(weights) + 200, modules=20 * len(weights) + 1000):
+        network = create_network(name, **arguments)
+    _check_weights(network, weights)
+    network.load_state_dict(dict(weights))
+    if isinstance(network, FittedNetwork):
+        network.check_fitted()
+    return network.eval()
+
+
+def _check_weights(network: SpectralSpatialNetwork, weights: Mapping[str, Tensor]) -> None:
+    """Compare names, types and shapes; those of arrays that a fit yields depend on the training pixels."""
+    wanted = network.state_dict()
+    for differing, what in (
+        (wanted.keys() - weights.keys(), "lacks"),
+        (weights.keys() - wanted.keys(), "does not know"),
+    ):
+        if differing:
+            raise ValueError(f"its network {what} {min(differing)}")
+    free = network.fitted if isinstance(network, FittedNetwork) else {}
+    for name, tensor in weights.items():
+        if tensor.dtype != wanted[name].dtype:
+            raise ValueError(f"{name} is of type {tensor.dtype}, not {wanted[name].dtype}")
+        if name not in free and tensor.shape != wanted[name].shape:
+            raise ValueError(f"{name} has the shape {tuple(tensor.shape)}, not {tuple(wanted[name].shape)}")

@@ -22,11 +22,12 @@ LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 LEAST_PIXELS = 40
 """Fewer tell nothing of a scene."""
 
-_MOST_AXES = 16
+_MOST_AXES = 40
 _PIXELS_PER_AXIS = 10
 _EXAMPLES = 160
-_QUANTILE, _SLACK = 0.995, 1.6
-"""Limits are that quantile over pixels that had no part in the axes, and so much farther out, as distances."""
+_QUANTILE, _BORDER = 0.995, 0.8
+"""The border lies at that share of the distance which this quantile has of pixels that had no part in the axes, under
+all conditions together: a scene under one of them lies well within."""
 _DARKER = 3.0
 """A pixel may be so many times darker than the darkest thousandth of the training scene."""
 _VERSIONS = 6
@@ -35,6 +36,8 @@ _PIECE = 2048
 _MOST_POWER = 6
 _NEAR_POWER, _FAR_FROM_ONE = 0.3, 0.5
 """In powers of ten: how near to one of them a ratio must be, and how far from 1, to be a wrong scale and not light."""
+_MOST_EVENED = 1.0
+"""Most powers of ten by which the brightness of dark spectra is evened out."""
 _FITS = 0.5
 """Share of the pixels that must lie inside once the scale is changed."""
 
@@ -59,6 +62,8 @@ class TrainingDomain:
         (B + 1,) weights, with a constant at the end, by which prepared spectra give mean reflectance.
     darkest
         Mean reflectance on the border of the domain, 0 for none.
+    brightest
+        Mean reflectance of the brightest thousandth of the training scene's pixels.
     pixels
         From how many pixels all this was taken.
     """
@@ -72,6 +77,7 @@ class TrainingDomain:
     limits: NDArray[np.float32]
     brightness: NDArray[np.float32]
     darkest: float
+    brightest: float
     pixels: int
 
     def distance(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -99,24 +105,41 @@ class TrainingDomain:
         """Distance (n,) of reflectance spectra (n, B)."""
         return self.distance(_prepared(reflectance, preparation))
 
-    def power_of_ten(self, reflectance: NDArray[np.float64], preparation: Preparation) -> int:
-        """N where values are 10^n times what they should be, 0 where no such factor makes them fit.
+    def outside(self, reflectance: NDArray[np.float64], preparation: Preparation) -> NDArray[np.bool_]:
+        """Which spectra (n, B) of reflectance of a scene lie outside, as they are or as bright as the training scene.
 
-        Every spectrum is compared with the example whose shape is most like its own: a lake is not a dark field.
+        Darkness hides the shape of a spectrum: in the dark all of them lie near each other.
         """
-        length = np.linalg.norm(reflectance, axis=1)
-        known = np.linalg.norm(self.examples, axis=1)
-        seen, kept = length > 0, known > 0
-        if not seen.any() or not kept.any():
-            return 0
-        shapes = reflectance[seen] / length[seen, None]
-        likest = (shapes @ (self.examples[kept] / known[kept, None]).T).argmax(axis=1)
-        ratio = float(np.median(np.log10(length[seen] / known[kept][likest])))
+        outside = self.distance_of(reflectance, preparation) > 1
+        ratio = 10.0 ** float(np.clip(self._log_ratio(reflectance), -_MOST_EVENED, 0.0))
+        evened = self.distance_of(reflectance / ratio, preparation) > 1
+        return outside if outside.mean() >= evened.mean() else evened
+
+    def clouded(self, reflectance: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which spectra (n, B) are brighter than anything in the training scene, as clouds and snow are."""
+        return np.asarray(reflectance.mean(axis=1) > self.brightest)
+
+    def power_of_ten(self, reflectance: NDArray[np.float64], preparation: Preparation) -> int:
+        """The n by which values are 10^n times what they should be, 0 where no such factor makes them fit."""
+        ratio = self._log_ratio(reflectance)
         power = round(ratio)
         if abs(ratio) < _FAR_FROM_ONE or abs(ratio - power) > _NEAR_POWER or abs(power) > _MOST_POWER:
             return 0
         fitting = self.distance_of(reflectance / 10.0**power, preparation) <= 1
         return power if fitting.mean() >= _FITS else 0
+
+    def _log_ratio(self, reflectance: NDArray[np.float64]) -> float:
+        """How many powers of ten spectra (n, B) are brighter than the examples, in the median; 0 where unknown.
+
+        Every spectrum is compared with the example whose shape is most like its own: a lake is not a dark field.
+        """
+        length, known = np.linalg.norm(reflectance, axis=1), np.linalg.norm(self.examples, axis=1)
+        seen, kept = length > 0, known > 0
+        if not seen.any() or not kept.any():
+            return 0.0
+        shapes = reflectance[seen] / length[seen, None]
+        likest = (shapes @ (self.examples[kept] / known[kept, None]).T).argmax(axis=1)
+        return float(np.median(np.log10(length[seen] / known[kept][likest])))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, for the model file."""
@@ -125,7 +148,12 @@ class TrainingDomain:
 
     def to_dict(self) -> dict[str, Any]:
         """All but the arrays, JSON-ready."""
-        return {"levels": list(LEVELS), "pixels": self.pixels, "darkest": float(self.darkest)}
+        return {
+            "levels": list(LEVELS),
+            "pixels": self.pixels,
+            "darkest": float(self.darkest),
+            "brightest": float(self.brightest),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any], bands: int) -> Self:
@@ -152,10 +180,11 @@ class TrainingDomain:
                 raise ValueError(f"its domain has {name} of the shape {arrays[name].shape}, not {shape}")
         if not (arrays["variances"] > 0).all() or not (arrays["limits"] > 0).all():
             raise ValueError("its domain has no extent")
-        darkest = float(record["darkest"])
-        if not math.isfinite(darkest):
-            raise ValueError("its domain has no darkest pixel")
-        return cls(**{name: arrays[name] for name in shapes}, darkest=darkest, pixels=int(record["pixels"]))
+        darkest, brightest = float(record["darkest"]), float(record["brightest"])
+        if not (math.isfinite(darkest) and math.isfinite(brightest)):
+            raise ValueError("its domain has no darkest or no brightest pixel")
+        taken = {name: arrays[name] for name in shapes}
+        return cls(**taken, darkest=darkest, brightest=brightest, pixels=int(record["pixels"]))
 
 
 def fit_domain(
@@ -190,7 +219,7 @@ def fit_domain(
     measure = (aside - centre[:, None]) * weight[:, None]
     scores = np.square(axes @ measure)
     beside = np.maximum(np.square(measure).sum(axis=0) - scores.sum(axis=0), 0)
-    limits = np.array([np.quantile(values, _QUANTILE) for values in ((1 / variances) @ scores, beside)]) * _SLACK**2
+    limits = np.array([np.quantile(values, _QUANTILE) for values in ((1 / variances) @ scores, beside)]) * _BORDER**2
     light = reflectance.mean(axis=1)
     plain = preparation.spectral_transform is None
     weights = np.append(1 / preparation.gain / len(centre), preparation.offset.mean())
@@ -204,6 +233,7 @@ def fit_domain(
         limits=np.maximum(limits, 1e-12).astype(np.float32),
         brightness=(weights if plain else np.zeros_like(weights)).astype(np.float32),
         darkest=max(0.0, float(np.quantile(light, 0.001))) / _DARKER if plain else 0.0,
+        brightest=float(np.quantile(light, 0.999)),
         pixels=count,
     )
 
@@ -218,13 +248,13 @@ def _prepared(reflectance: NDArray[np.float64], preparation: Preparation) -> NDA
 
 _LIGHT = math.log(1.7)
 """Half the range of the logarithm of illumination."""
-_HAZE = 0.35
+_HAZE = 0.3
 """Most haze in the blue, as a share of the scene's median reflectance."""
-_CONTRAST = 0.3
+_CONTRAST = 0.2
 """Most that haze takes away from the contrast."""
-_CALIBRATION = 0.05
+_CALIBRATION = 0.02
 """Deviation of a band's gain."""
-_NOISE = 3.0
+_NOISE = 2.5
 """Most times the noise of the training scene."""
 
 

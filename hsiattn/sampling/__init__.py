@@ -24,7 +24,7 @@ from hsiattn.sampling.scene_sample import SceneSample, sample_scene
 from hsiattn.sampling.shipped import shipped_split, shipped_splits
 from hsiattn.sampling.split_files import SplitRaster, read_split
 from hsiattn.sampling.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
-from hsiattn.sampling.tiles import Tile, check_size, read_tile, tile_windows
+from hsiattn.sampling.tiles import Tile, check_size, read_measured, read_tile, tile_windows
 
 __all__ = [
     "PROTOCOLS",
@@ -51,6 +51,7 @@ __all__ = [
     "leakage_by_window",
     "leave_classes_out",
     "near",
+    "read_measured",
     "read_split",
     "read_tile",
     "roles_of_tiles",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from hsiattn.sampling.tiles import read_measured
 from hsiattn.scenes import SceneSource
 
 _ROWS, _COLUMNS = 6, 24
@@ -70,7 +71,7 @@ def sample_scene(
         The scene cannot be read.
     """
     area = area or source.extent
-    values, measured, with_data, indices = [], [], 0, bands.tolist()
+    values, measured, with_data = [], [], 0
     enough = _windows_within_reason(source, len(bands))
     with source.kept_open():
         for number, window in enumerate(_spread_windows(area)):
@@ -79,10 +80,7 @@ def sample_scene(
             chosen = None if wanted is None else wanted(window)
             if chosen is not None and not chosen.any():
                 continue
-            cube = source.read_bands(window, indices)
-            there, masked = ~source.missing(cube, indices), source.masked(window)
-            if masked is not None:
-                there &= ~masked
+            cube, there = read_measured(source, window, bands)
             chosen = np.ones(cube.shape[1:], dtype=bool) if chosen is None else chosen
             values.append(cube[:, chosen].T)
             measured.append(there[:, chosen].T)

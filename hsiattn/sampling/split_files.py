@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
 from hsiattn.file_kinds import FileKind
-from hsiattn.labels.label_files import open_label_file
+from hsiattn.labels.label_files import is_remote, open_label_file
 from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
@@ -37,11 +38,13 @@ class SplitRaster:
     Raises
     ------
     LabelError
-        Not a raster, one with several bands, or one that says that it is something else.
+        Missing, not a raster, one with several bands, or one that says that it is something else.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
+        if not is_remote(path) and not os.path.lexists(path):
+            raise LabelError(f"the split {path} does not exist", "check the path")
         try:
             self._file = open_label_file(path, None)
         except HsiattnError as error:

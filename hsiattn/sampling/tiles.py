@@ -74,6 +74,21 @@ def read_tile(
     return Tile(values, valid)
 
 
+def read_measured(
+    source: SceneSource, window: Window, bands: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Stored values of some bands of a window, (B, h, w), and where each of them is a measurement.
+
+    Raises
+    ------
+    SceneError
+        The scene cannot be read.
+    """
+    values = source.read_bands(window, bands.tolist())
+    there, masked = ~source.missing(values, bands.tolist()), source.masked(window)
+    return values, there if masked is None else there & ~masked
+
+
 def check_size(source: SceneSource, halo: int) -> None:
     """Refuse a scene in which no patch of 2 · halo + 1 pixels has room.
 

@@ -89,7 +89,8 @@ class EnviSource(SceneSource):
             return None
         with (
             as_gdal_sees_it(self._header, Path(self.name)) as path,
-            open_raster(path, driver="ENVI") as dataset,
+            # Silencing touches state that all threads share; only files without a georeference need it.
+            open_raster(path, quiet=not self.grid.has_place, driver="ENVI") as dataset,
         ):
             return self._mask.read(dataset, window)
 

@@ -17,6 +17,7 @@ import numpy as np
 from hsiattn.errors import SceneError
 from hsiattn.scenes.envi_values import Value, good_bands_of, items_of, number_of, numbers_of, wrong_length
 from hsiattn.scenes.flat_files import FlatCube
+from hsiattn.scenes.source import MOST_BANDS
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, to_nanometres
 
 _DTYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
@@ -41,10 +42,11 @@ _DATA_SUFFIXES = (
 """Of data files, the likeliest first; a file of any other suffix is taken if its size is just right."""
 _SIDECARS = (".hdr", ".xml", ".msk", ".ovr", ".enp", ".sta", ".txt", ".hsiattn", ".qml")
 
-_MOST = {"bands": 65_535, "lines": 2**31 - 1, "samples": 2**31 - 1}
-"""As many bands as TIFF has; rows and columns as GDAL counts them."""
-_MOST_BYTES = 2**24
-"""Of a header; that of 10 000 bands has less than a million."""
+_MOST = {"bands": MOST_BANDS, "lines": 2**31 - 1, "samples": 2**31 - 1}
+"""Rows and columns as GDAL counts them."""
+_MOST_BYTES = 2**21
+_MOST_LINES = 50_000
+"""Of a header; that of 10 000 bands has less than a million bytes. The parser's time grows with the square of lines."""
 
 _AFTER_LIST = re.compile(r"\}[ \t]*;[^\n]*")
 
@@ -230,7 +232,7 @@ def read_header(path: Path) -> EnviHeader:
 
     with path.open("rb") as stream:
         raw = stream.read(_MOST_BYTES + 1)
-    if len(raw) > _MOST_BYTES:
+    if len(raw) > _MOST_BYTES or raw.count(b"\n") + raw.count(b"\r") > 2 * _MOST_LINES:
         raise SceneError(f"{path} is too large for an ENVI header", "give the header, not the data")
     try:
         decoded = raw.decode("utf-8-sig")

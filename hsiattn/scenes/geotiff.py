@@ -5,27 +5,33 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.scenes.envi_values import items_of, number_of, reflectance_of
+from hsiattn.inputs import refuse_special
+from hsiattn.scenes.envi_values import good_bands_of, items_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
 from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
-from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
+
+_READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, SystemError, MemoryError, OverflowError)
+"""What rasterio raises on damaged files; the last four where it hands on what it found without a look at it."""
 
 
 class GdalSource(SceneSource):
@@ -49,15 +55,19 @@ class GdalSource(SceneSource):
         with open_raster(path) as dataset:
             if dataset.count == 0:
                 raise SceneError(f"{path} has no raster bands of its own", "give the path of one of its subdatasets")
-            every = read_band_tags(dataset)
+            if dataset.count > MOST_BANDS:
+                raise SceneError(f"{path} has {dataset.count} bands, more than {MOST_BANDS}", "give a scene of spectra")
+            every, dtypes = read_band_tags(dataset), dataset.dtypes
             alpha = alpha_bands(dataset, every)
             self._indexes = [i for i in dataset.indexes if i not in alpha]
             self.bands = every.subset([i - 1 for i in self._indexes]) if alpha else every
-            self._file_dtype = self.dtype = _common_dtype(path, [dataset.dtypes[i - 1] for i in self._indexes])
+            self._file_dtype = self.dtype = _common_dtype(path, [dtypes[i - 1] for i in self._indexes])
             self.height, self.width = dataset.height, dataset.width
             self.block = dataset.block_shapes[0]
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
             self.files = tuple(dataset.files)
+            for member in self.files:
+                refuse_special(member, SceneError)
             self._mask = mask_of(dataset, alpha)
             self._own_masks = set(bands_with_own_masks(dataset)) - set(alpha)
             if self._own_masks:  # what they leave out is NaN
@@ -147,18 +157,19 @@ def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> 
         The file is missing, not a raster, truncated or damaged.
     """
     dataset = connect(path, quiet=quiet, driver=driver)
-    with reading_errors(path), dataset:
+    with reading_errors(path), _quietly() if quiet else nullcontext(), dataset:
         yield dataset
 
 
 def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
+    refuse_special(path, SceneError)
     try:
-        with warnings.catch_warnings() if quiet else _nothing():
-            if quiet:
-                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with _quietly() if quiet else nullcontext():
             return rasterio.open(path, driver=driver)
-    except (RasterioError, OSError, ValueError) as error:
+    except UnicodeEncodeError as error:
+        raise SceneError(f"{path} is not a name in {error.encoding.upper()}, which GDAL needs", "rename it") from error
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be opened as a raster ({_one_line(error, path)})",
             "give a GeoTIFF, an ENVI file, a MAT file or another raster that GDAL reads",
@@ -170,7 +181,7 @@ def reading_errors(path: str) -> Iterator[None]:
     """GDAL's complaints on reading an open raster become `SceneError`."""
     try:
         yield
-    except (RasterioError, OSError) as error:
+    except _READ_ERRORS as error:
         raise SceneError(
             f"{path} cannot be read ({_one_line(error, path)})",
             "the file seems truncated or damaged; copy or download it again",
@@ -178,8 +189,19 @@ def reading_errors(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+def _quietly() -> Iterator[None]:
+    """While the block runs, no warning of an absent georeference, and none of messages that are not UTF-8.
+
+    GDAL quotes damaged files in its messages as they are, and rasterio reports what it cannot decode past all handlers.
+    """
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda event: None if isinstance(event.exc_value, UnicodeDecodeError) else hook(event)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _one_line(error: BaseException, path: str) -> str:
@@ -202,10 +224,11 @@ def _common_dtype(path: str, dtypes: Sequence[str]) -> np.dtype[Any]:
     return np.dtype(kinds[0])
 
 
-def read_radiometry(dataset: Any, indexes: Sequence[int]) -> tuple[Radiometry | None, str]:
+def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tuple[Radiometry | None, str]:
     """Radiometry of the bands of those numbers (1 …), None where nothing is stated; and what the user should know.
 
-    GDAL's scales and offsets, and the ENVI domain, whose `reflectance_scale_factor` GDAL does not apply.
+    GDAL's scales and offsets, and the ENVI domain, whose `reflectance_scale_factor` GDAL does not apply. Of a virtual
+    raster that says nothing itself (`depth` of them above it), the rasters behind its bands are asked.
     """
     chosen = np.array(indexes) - 1
     gain, offset = (np.array(values, dtype=np.float64)[chosen] for values in (dataset.scales, dataset.offsets))
@@ -213,6 +236,9 @@ def read_radiometry(dataset: Any, indexes: Sequence[int]) -> tuple[Radiometry | 
     factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
     number = number_of(items_of(factor)[0]) if factor and items_of(factor) else math.nan
     if math.isnan(number):
+        if stated is None and not note and dataset.driver == "VRT":
+            behind = _radiometry_behind(dataset, depth)
+            return behind.subset(chosen) if behind is not None else None, ""
         return stated, note
     factors = np.full(len(chosen), number)
     if stated is None:
@@ -220,6 +246,35 @@ def read_radiometry(dataset: Any, indexes: Sequence[int]) -> tuple[Radiometry | 
     else:
         radiometry, remark = reflectance_of(factors, stated.gain, stated.offset, dataset.name)
     return radiometry, "; ".join(text for text in (note, remark) if text)
+
+
+def _radiometry_behind(dataset: Any, depth: int) -> Radiometry | None:
+    """Radiometry of the rasters behind all bands of a virtual one that states none itself.
+
+    None where the virtual raster changes their values, or they state none either.
+    """
+    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
+    if depth == _MOST_LEVELS or any(f"<{element}" in xml for element in _CHANGING_VALUES):
+        return None
+    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
+    known = {path: _radiometry_in(path, depth + 1) for path in {member.path for member in members if member}}
+    gain, offset = np.ones(len(members)), np.zeros(len(members))
+    stated = False
+    for place, member in enumerate(members):
+        behind = known[member.path] if member is not None else None
+        if member is not None and behind is not None and member.band <= len(behind):
+            gain[place], offset[place] = behind.gain[member.band - 1], behind.offset[member.band - 1]
+            stated = True
+    return Radiometry(gain, offset) if stated else None
+
+
+def _radiometry_in(path: str, depth: int) -> Radiometry | None:
+    """What a raster behind a virtual one states; None where it cannot be opened."""
+    try:
+        with open_raster(path) as member:
+            return read_radiometry(member, member.indexes, depth)[0]
+    except SceneError:
+        return None
 
 
 def _alpha_note(path: str, alpha: Sequence[int]) -> str:
@@ -235,6 +290,8 @@ def _alpha_note(path: str, alpha: Sequence[int]) -> str:
 # ------------------------------------------------------------------------------------------------ spectral metadata
 
 
+_CHANGING_VALUES = ("ScaleRatio", "ScaleOffset", "LUT", "Exponent")
+"""Elements of virtual rasters by which they hand on other values than they read."""
 _MOST_LEVELS = 4
 """Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
 
@@ -266,12 +323,10 @@ def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
             known_unit = given_unit or guess_unit(centres)
             wavelength, fwhm = to_nanometres(centres, known_unit), to_nanometres(widths, known_unit)
             break
-    bbl = _vector(envi.get("bbl"), count)
-    if np.isnan(bbl).all():
-        bbl = np.array(_column(tags, "bbl"))
-    own = SpectralBands.build(
-        count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=(bbl != 0).tolist()
-    )
+    listed = items_of(envi.get("bbl", ""))  # a selection of bands leaves the list as it was
+    flags = listed if len(listed) == count else [tag.get("bbl", "1") for tag in tags]
+    good = good_bands_of(flags, count, dataset.name)
+    own = SpectralBands.build(count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=good)
     if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
         return _behind(dataset, own, _depth)
     return own

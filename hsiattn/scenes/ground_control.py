@@ -10,6 +10,7 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.rpc import RPC
+from rasterio.warp import transform
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,15 @@ class GroundControl:
             col, row = to_part @ (point.col, point.row)
             points.append(replace(point, row=row, col=col))
         return replace(self, points=tuple(points), rpcs=_moved(self.rpcs, to_part) if self.rpcs is not None else None)
+
+    def in_degrees(self) -> GroundControl:
+        """The same points in longitude and latitude of WGS 84, as the `geo points` of ENVI headers have to be."""
+        geographic = CRS.from_epsg(4326)
+        if not self.points or self.crs is None or self.crs == geographic:
+            return self
+        xs, ys = transform(self.crs, geographic, [p.x for p in self.points], [p.y for p in self.points])[:2]
+        points = tuple(replace(point, x=x, y=y) for point, x, y in zip(self.points, xs, ys, strict=True))
+        return replace(self, points=points, crs=geographic)
 
     def write(self, dataset: Any) -> None:
         """Give it to a rasterio dataset that is open for writing."""

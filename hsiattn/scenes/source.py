@@ -22,6 +22,9 @@ from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
 from hsiattn.scenes.validity import missing
 
+MOST_BANDS = 2**14
+"""No imaging spectrometer has more; damaged files promise any number, and each costs time before a pixel is read."""
+
 
 class SceneSource(ABC):
     """A hyperspectral raster that can be read window by window, from any thread or process.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 
 import pytest
 
-from hsiattn.cli.progress import Pace, figures
+from hsiattn.cli import progress
+from hsiattn.cli.progress import Log, Pace, Steps, counted, figures
 
 
 class Clock:
@@ -70,6 +73,85 @@ def test_work_that_stands_still_has_no_time_left(report):
 def test_the_figures_are_share_pixels_speed_and_time_left(report):
     pace = report((0, 0), (10, 500_000))
     assert figures(500_000, 10_000_000, pace) == "5.0 %, 500.0 k of 10.0 M pixels, 50.0 k pixels/s, 3:10 left"
+
+
+# -- lines in a log ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log_of():
+    """What a log writes while work goes on for so many seconds, one step a second."""
+
+    def run(steps: Steps, clock: Clock, seconds: int, total: int) -> list[str]:
+        lines: list[str] = []
+        start, midnight = clock.now, datetime(2026, 11, 28)
+        log = Log(lines.append, clock=clock, now=lambda: midnight + timedelta(seconds=clock.now - start))
+        for second in range(seconds + 1):
+            clock.now = start + second
+            steps.update(second, total)
+            log.tick(steps.in_words)
+        return lines
+
+    return run
+
+
+def test_a_log_has_a_line_soon_after_the_start_and_then_one_a_minute(log_of):
+    clock = Clock()
+    lines = log_of(Steps("mapping", figures, clock), clock, 200, 400)
+    assert lines == [
+        "2026-11-28 00:00:10 mapping: 2.5 %, 10 of 400 pixels, 1 pixels/s, 6:30 left",
+        "2026-11-28 00:01:10 mapping: 17.5 %, 70 of 400 pixels, 1 pixels/s, 5:30 left",
+        "2026-11-28 00:02:10 mapping: 32.5 %, 130 of 400 pixels, 1 pixels/s, 4:30 left",
+        "2026-11-28 00:03:10 mapping: 47.5 %, 190 of 400 pixels, 1 pixels/s, 3:30 left",
+    ]
+
+
+def test_work_in_large_steps_tells_how_many_are_done(log_of):
+    clock = Clock()
+    steps = Steps("training", lambda done, total, pace: counted(done, total, "epochs", pace), clock)
+    assert steps.in_words() == "training: preparing"
+    assert log_of(steps, clock, 60, 150)[0] == "2026-11-28 00:00:10 training: 6.7 %, 10 of 150 epochs, 2:20 left"
+
+
+def test_work_that_is_soon_done_writes_no_line(log_of):
+    clock = Clock()
+    assert log_of(Steps("mapping", figures, clock), clock, 9, 9) == []
+
+
+def test_a_name_in_a_line_cannot_steer_the_terminal():
+    assert Steps("a\x1b[2J.tif (1/2)", figures).in_words() == r"a\x1b[2J.tif (1/2): preparing"
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Lines come all the time."""
+    for name in ("FIRST_LINE", "EVERY", "_LOOK"):
+        monkeypatch.setattr(progress, name, 0.0)
+
+
+LINE = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
+
+
+def test_a_map_tells_how_far_it_is_where_stderr_is_no_terminal(impatient, desk, model, hsiattn):
+    arguments = ("classify", "scene.tif", "-m", model, "--device", "cpu", "--window-size", 8)
+    result = hsiattn(*arguments)
+    assert result.exit_code == 0
+    words = rf"{LINE}mapping: (preparing|\d+\.\d %, .* of 1\.9 k pixels.*)"
+    lines = [line for line in result.stderr.splitlines() if "no data" not in line]
+    assert lines
+    assert [line for line in lines if not re.fullmatch(words, line)] == []
+    assert hsiattn(*arguments, "--overwrite", "-q").stderr == ""
+
+
+def test_training_tells_how_far_it_is_where_stderr_is_no_terminal(impatient, desk, hsiattn, quick):
+    arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *quick)
+    told = re.findall(rf"^{LINE}training: (.*)$", hsiattn(*arguments).stderr, re.MULTILINE)
+    assert "preparing" in told
+    assert any(re.match(r"\d+\.\d %, \d of 4 epochs", words) for words in told)
+    assert not re.findall(LINE, hsiattn(*arguments, "--overwrite", "-q").stderr)
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------------------
 
 
 def run_on_terminal(*arguments: object) -> tuple[int, str]:

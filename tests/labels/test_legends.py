@@ -102,6 +102,27 @@ def test_a_broken_pam_file_is_passed_over(raster: Path, text: str) -> None:
     assert read_class_table(raster) is None
 
 
+def test_an_attribute_table_that_hsiattn_once_wrote_gives_the_codes(raster: Path) -> None:
+    """Labels of the simulated example had no tags, and the values 1 … K."""
+    fields = [("Value", 5), ("Count", 1), ("Class", 2), ("R", 6), ("G", 7), ("B", 8), ("A", 9), ("Code", 0)]
+    defined = "".join(
+        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{2 if name == "Class" else 0}</Type>'
+        f"<Usage>{usage}</Usage></FieldDefn>"
+        for i, (name, usage) in enumerate(fields)
+    )
+    rows = "".join(
+        f'<Row index="{i}">'
+        + "".join(f"<F>{cell}</F>" for cell in (i + 1, 5, c.name[:4], *c.color, 255, c.code))
+        + "</Row>"
+        for i, c in enumerate(CLASSES)
+    )
+    table = f'<GDALRasterAttributeTable tableType="thematic">{defined}{rows}</GDALRasterAttributeTable>'
+    raster.with_name("map.tif.aux.xml").write_text(
+        f'<PAMDataset><PAMRasterBand band="1">{table}</PAMRasterBand></PAMDataset>', encoding="utf-8"
+    )
+    assert read_legend(raster).codes == {1: 1, 2: 10, 3: 900}
+
+
 def attribute_table(fields: list[tuple[str, int, int]], rows: list[tuple[Any, ...]], attributes: str = "") -> str:
     """GDAL's XML of an attribute table; a field is name, type and usage."""
     defined = "".join(
@@ -281,24 +302,3 @@ def test_every_value_of_16_bits_may_have_a_name(raster: Path) -> None:
 def test_a_hostile_pam_file_names_nothing(raster: Path, text: str) -> None:
     Path(f"{raster}.aux.xml").write_text(text, encoding="utf-8")
     assert read_class_table(raster) is None
-
-
-def test_an_attribute_table_that_hsiattn_once_wrote_gives_the_codes(raster: Path) -> None:
-    """Labels of the simulated example had no tags, and the values 1 … K."""
-    fields = [("Value", 5), ("Count", 1), ("Class", 2), ("R", 6), ("G", 7), ("B", 8), ("A", 9), ("Code", 0)]
-    defined = "".join(
-        f'<FieldDefn index="{i}"><Name>{name}</Name><Type>{2 if name == "Class" else 0}</Type>'
-        f"<Usage>{usage}</Usage></FieldDefn>"
-        for i, (name, usage) in enumerate(fields)
-    )
-    rows = "".join(
-        f'<Row index="{i}">'
-        + "".join(f"<F>{cell}</F>" for cell in (i + 1, 5, c.name[:4], *c.color, 255, c.code))
-        + "</Row>"
-        for i, c in enumerate(CLASSES)
-    )
-    table = f'<GDALRasterAttributeTable tableType="thematic">{defined}{rows}</GDALRasterAttributeTable>'
-    raster.with_name("map.tif.aux.xml").write_text(
-        f'<PAMDataset><PAMRasterBand band="1">{table}</PAMRasterBand></PAMDataset>', encoding="utf-8"
-    )
-    assert read_legend(raster).codes == {1: 1, 2: 10, 3: 900}

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn import mapping, open_labels
@@ -14,8 +15,12 @@ from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, GridError, OutputError, SceneError, TrainingError
 from hsiattn.mapping import Execution, Outputs, predict_array
+from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.scene_check import check_scene
-from hsiattn.scenes import as_source, grid_of, open_source
+from hsiattn.mapping.window_classifier import WindowClassifier
+from hsiattn.mapping.windows import WindowPlan
+from hsiattn.scenes import Radiometry, as_source, grid_of, open_source
+from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 
 EXECUTION, OUTPUTS = ({field.name for field in fields(kind)} for kind in (Execution, Outputs))
 
@@ -363,3 +368,59 @@ def test_the_last_corner_of_ten_thousand_million_pixels_is_mapped(bundle, write_
     assert record.pixels == 500
     plan = Execution().plan(bundle, giant, giant.extent)
     assert plan[len(plan) - 1].row_off + plan[len(plan) - 1].height == 100_000
+
+
+def test_a_map_says_that_it_has_no_georeference_and_what_was_odd_about_the_scene(bundle, source, make_scene, tmp_path):
+    nowhere = as_source(make_scene(source.read(source.extent), crs=None, transform=Affine.identity()).assign_coords(
+        wavelength=("band", source.bands.wavelength, {"units": "nm"})
+    ))  # fmt: skip
+    nowhere.notes = ("the file is odd",)
+    messages = classify_scene(bundle, nowhere, tmp_path / "m.tif", device="cpu").messages
+    assert "the file is odd" in messages
+    assert "the map has no georeference, since made scene has none" in messages
+    messages = classify_scene(bundle, source, tmp_path / "n.tif", device="cpu").messages
+    assert not any("georeference" in message for message in messages)
+
+
+def test_a_part_of_a_scene_with_control_points_keeps_them_where_they_are_on_the_ground(bundle, source, tmp_path):
+    points = tuple(ControlPoint(row, col, 10.0 + col, 50.0 - row) for row in (0, 14) for col in (0, 19))
+    swath = as_source(source)._clone()
+    swath.crs, swath.transform = None, Affine.identity()
+    swath.control = GroundControl(points, CRS.from_epsg(4326))
+    record = classify_scene(bundle, swath, tmp_path / "m.tif", part=Window(3, 2, 12, 9), device="cpu")
+    with rasterio.open(tmp_path / "m.tif") as dataset:
+        read, crs = dataset.gcps
+    assert [(p.row, p.col, p.x, p.y) for p in read] == [(p.row - 2, p.col - 3, p.x, p.y) for p in points]
+    assert crs.to_epsg() == 4326
+    assert not any("georeference" in message for message in record.messages)
+
+
+@pytest.mark.parametrize("uniform", [True, False])
+def test_a_scene_stored_with_other_gains_and_offsets_gives_the_same_map(bundle, source, expected, tmp_path, uniform):
+    """Stored = (reflectance - offset) / gain; the model was fitted on values as they are."""
+    gain = np.full(24, 0.5) if uniform else np.linspace(0.5, 2.0, 24)
+    offset = np.zeros(24) if uniform else np.linspace(-100.0, 300.0, 24)
+    values = source.read(source.extent)
+    missing = source.missing(values)
+    stored = np.where(missing, np.nan, (values - offset[:, None, None]) / gain[:, None, None])
+    other = source._clone()
+    other.radiometry, other.nodata = Radiometry(gain, offset), None
+    other._array = source._array.copy(data=stored)
+    classify_scene(bundle, other, tmp_path / "m.tif", device="cpu")
+    np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), expected[0])
+
+
+def test_another_radiometry_another_mask_or_a_changed_sidecar_is_another_map(bundle, tiny, tmp_path):
+    path = tmp_path / "scene.tif"
+    path.write_bytes(tiny.scene.read_bytes())
+
+    def identity(source):
+        return what_decides_the_map(WindowClassifier(bundle, source, WindowPlan(source.extent, 64, 64)))
+
+    own = identity(open_source(path))
+    assert identity(open_source(path)) == own
+    other = open_source(path).with_radiometry(Radiometry.divided_by(1000, 24))
+    assert identity(other) != own
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(np.ones((40, 48), dtype=bool))
+    assert identity(open_source(path)) != own

@@ -102,6 +102,7 @@ def cube(tiny):
     """A part of the tiny scene with noise, nodata, NaN and infinities, (24, 14, 19)."""
     values = tiny.spectra[:, :14, :19] + np.random.default_rng(5).normal(0, 0.05, (24, 14, 19)).astype(np.float32)
     values[3, 5, 6], values[10, 13, 18], values[:, 7, 7] = np.nan, np.inf, -np.inf
+    values[tiny.spectra[:, :14, :19] == tiny.nodata] = tiny.nodata
     return values
 
 

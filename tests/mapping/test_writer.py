@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from click.testing import CliRunner
 from rasterio._env import get_gdal_config
 from rasterio.crs import CRS
 from rasterio.rio.main import main_group
+from rasterio.rpc import RPC
+from rasterio.warp import transform
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
@@ -30,6 +33,7 @@ from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 from hsiattn.outputs import check_output
 from hsiattn.scenes import Grid, georeference
+from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 
 CLASSES = ClassTable.from_records(
     [
@@ -609,3 +613,49 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         write_map(predicted(), tmp_path / name / "map.tif")
     assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
+
+
+POINTS = tuple(
+    ControlPoint(row, col, 380_000 + 30 * col + 5 * row, 5_820_000 - 30 * row)
+    for row in (0, HEIGHT) for col in (0, WIDTH)
+)  # fmt: skip
+COEFFICIENTS = RPC(
+    height_off=40, height_scale=500, lat_off=52.5, lat_scale=0.1, long_off=13.3, long_scale=0.1, line_off=150.0,
+    line_scale=150.0, samp_off=135.0, samp_scale=135.0, line_num_coeff=[0, 0.02, -1, 0.01] + [0.0] * 16,
+    line_den_coeff=[1.0] + [0.0] * 19, samp_num_coeff=[0, 1, 0.03, 0.02] + [0.0] * 16,
+    samp_den_coeff=[1.0] + [0.0] * 19,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("driver", ["GTiff", "COG", "ENVI"])
+@pytest.mark.parametrize(
+    "control", [GroundControl(POINTS, UTM), GroundControl(rpcs=COEFFICIENTS)], ids=["gcps", "rpcs"]
+)
+def test_ground_control_of_a_scene_goes_along_into_its_map(tmp_path, driver, control):
+    path, confidence = tmp_path / "map.img", tmp_path / "confidence.img"
+    write_all(path, crs=None, transform=Affine.identity(), control=control, driver=driver, confidence=confidence)
+    for raster in (path, confidence):
+        with rasterio.open(raster) as dataset:
+            read = GroundControl.of(dataset)
+        expected = control.points
+        if control.points and driver == "ENVI":  # whose geo points are latitudes and longitudes
+            lons, lats = transform(UTM, "EPSG:4326", [p.x for p in expected], [p.y for p in expected])
+            expected = [replace(p, x=x, y=y) for p, x, y in zip(expected, lons, lats, strict=True)]
+            assert f"1.0000, 1.0000, {lats[0]:.8f}, {lons[0]:.8f}" in raster.with_suffix(".hdr").read_text()
+        elif control.points:
+            assert read.crs == control.crs
+        np.testing.assert_allclose(
+            [(p.row, p.col, p.x, p.y) for p in read.points], [(p.row, p.col, p.x, p.y) for p in expected]
+        )
+        if control.rpcs is not None:
+            assert read.rpcs.samp_num_coeff == COEFFICIENTS.samp_num_coeff
+            assert (read.rpcs.line_off, read.rpcs.samp_scale) == (150.0, 135.0)
+
+
+def test_ground_control_survives_a_map_in_memory(tmp_path):
+    codes = xr.DataArray(np.full((20, 30), 1), dims=("y", "x"), attrs=CLASSES.to_attrs())
+    grid = Grid(20, 30, None, Affine.identity(), GroundControl(POINTS, UTM))
+    write_map(georeference(codes, grid)[4:, 5:], tmp_path / "map.tif")
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        read = GroundControl.of(dataset)
+    assert [(p.row, p.col, p.x, p.y) for p in read.points] == [(p.row - 4, p.col - 5, p.x, p.y) for p in POINTS]

@@ -393,6 +393,15 @@ def test_a_header_that_promises_the_impossible_is_refused_at_once(envi_file, fie
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize("text", ["\n" * 200_000, "wavelength = {%s}\n" % ("1," * 1_500_000)])
+def test_a_header_without_end_is_refused_at_once(envi_file, text):
+    tracemalloc.start()
+    with pytest.raises(SceneError, match="too large for an ENVI header"):
+        open_source(edit(envi_file(), add=text))
+    assert tracemalloc.get_traced_memory()[1] < 30 * 2**20
+    tracemalloc.stop()
+
+
 def test_geo_points_are_carried_on(envi_file):
     points = (
         "geo points = {1.0, 1.0, 52.0, 13.0, 12.0, 1.0, 52.0, 13.1, 1.0, 10.0, 51.9, 13.0, 12.0, 10.0, 51.9, 13.1}\n"

@@ -269,3 +269,37 @@ def test_a_warped_view_says_no_more_than_gdal(geotiff, cube, tmp_path):
     with rasterio.open(geotiff(nodata=-9999)) as dataset, WarpedVRT(dataset, crs="EPSG:32633") as view:
         rasterio.shutil.copy(view, tmp_path / "a.vrt", driver="VRT")
     np.testing.assert_array_equal(open_source(tmp_path / "a.vrt").read(WINDOW), cube[:, 2:6, 3:8])
+
+
+def test_the_scale_of_the_files_behind_a_virtual_raster_holds_unless_it_changes_their_values(geotiff, tmp_path):
+    def edit(dataset):
+        dataset.scales, dataset.offsets = [1e-4] * 3 + [2e-4] * 3, [0.0] * 5 + [0.1]
+
+    path = geotiff(edit=edit)
+    own = open_source(path).radiometry
+    vrt = write_vrt(path, tmp_path / "a.vrt", lambda band: "")
+    with rasterio.open(vrt) as dataset:
+        assert dataset.scales == (1.0,) * 6
+    assert open_source(vrt).radiometry == own
+    assert open_source(write_vrt(vrt, tmp_path / "b.vrt", lambda band: "")).radiometry == own
+    text = vrt.read_text().replace("SimpleSource", "ComplexSource")
+    vrt.write_text(text.replace("<SourceBand>", "<ScaleRatio>0.0001</ScaleRatio><SourceBand>"))
+    assert not open_source(vrt).radiometry.stated
+
+
+def test_a_virtual_raster_of_itself_ends(tmp_path):
+    path = tmp_path / "a.vrt"
+    write_vrt(path, path, lambda band: "")
+    assert not open_source(path).radiometry.stated
+
+
+@pytest.mark.parametrize("where", ["domain", "tags"])
+def test_bad_bands_are_told_in_words(geotiff, where):
+    def edit(dataset):
+        if where == "domain":
+            dataset.update_tags(ns="ENVI", bbl="{True, good, False, yes, bad, 1}")
+            return
+        for band, word in enumerate(("True", "good", "False", "yes", "bad", "1"), start=1):
+            dataset.update_tags(band, bbl=word)
+
+    assert open_source(geotiff(edit=edit)).bands.good.tolist() == [True, True, False, True, False, True]

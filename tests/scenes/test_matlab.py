@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import tracemalloc
@@ -232,3 +233,9 @@ def test_a_scene_is_unpacked_once_when_it_is_opened(mat_file, cube, monkeypatch)
     monkeypatch.setattr("hsiattn.scenes.matlab_5._unpack", lambda *_: unpacked.append(1))
     open_source(path)
     assert len(unpacked) == 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "scene.mat")
+    with pytest.raises(SceneError, match="not a file on a disk"):
+        read_matlab_variable(tmp_path / "scene.mat", 2)

@@ -251,3 +251,111 @@ def test_a_window_of_the_rotated_aviris_scene_lies_where_rasterio_puts_it(real_d
         window = Window(20, 10, 25, 20)
         assert part.transform.almost_equals(dataset.window_transform(window))
         np.testing.assert_array_equal(part.read(Window(0, 0, 25, 20)), dataset.read(window=window))
+
+
+@pytest.fixture
+def masked_tiff(geotiff):
+    """A GeoTIFF with a mask, of which the pixels in rows 1 to 3 and columns 2 to 6 are missing."""
+
+    def edit(dataset):
+        mask = np.full((9, 11), 255, np.uint8)
+        mask[1:4, 2:7] = 0
+        dataset.write_mask(mask)
+
+    return geotiff(edit=edit)
+
+
+SLICES = [
+    {},
+    {"y": slice(2, 8), "x": slice(1, None)},
+    {"band": [4, 1], "y": slice(None, None, -1)},
+    {"y": slice(None, None, 2), "x": slice(0, 9, 3)},
+    {"band": slice(2, 3), "x": slice(4, 5)},
+]
+
+
+@pytest.mark.parametrize("index", SLICES, ids=str)
+def test_the_mask_of_a_file_survives_slicing_and_computing(masked_tiff, index):
+    with rasterio.open(masked_tiff) as dataset:
+        expected = xr.DataArray(dataset.dataset_mask() == 0, dims=("y", "x"))
+    expected = expected.isel({dim: part for dim, part in index.items() if dim != "band"}).values
+    scene = open_scene(masked_tiff).isel(index)
+    for array in (scene, scene * 2.0, scene.load(), scene.transpose("y", "x", "band")):
+        source = as_source(array)
+        assert source.has_mask
+        np.testing.assert_array_equal(source.masked(source.extent), expected)
+        part = Window(1, 1, source.width - 1, source.height - 1)
+        np.testing.assert_array_equal(source.masked(part), expected[1:, 1:])
+
+
+def test_the_mask_is_read_when_it_is_asked_for(masked_tiff):
+    scene = open_scene(masked_tiff)
+    source = as_source(scene)
+    masked_tiff.unlink()
+    with pytest.raises(SceneError):
+        source.masked(source.extent)
+
+
+@pytest.mark.parametrize("index", SLICES, ids=str)
+def test_gain_and_offset_of_each_band_survive_slicing(geotiff, index):
+    def edit(dataset):
+        dataset.scales, dataset.offsets = [1e-4 * k for k in range(1, 7)], [0.1 * k for k in range(6)]
+
+    path = geotiff(edit=edit)
+    own = open_source(path).radiometry
+    chosen = np.arange(6)[index.get("band", slice(None))]
+    assert as_source(open_scene(path).isel(index)).radiometry == own.subset(chosen)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "expected"),
+    [
+        ({"scale_factor": 1e-4}, Radiometry.divided_by(10_000, 6)),
+        ({"scale_factor": 1e-4, "add_offset": 0.0}, Radiometry.divided_by(10_000, 6)),
+        ({"scale_factor": 1e-4, "add_offset": -0.1}, Radiometry(np.full(6, 1e-4), np.full(6, -0.1))),
+        ({"add_offset": -0.1}, Radiometry(np.ones(6), np.full(6, -0.1))),
+        ({"scale_factor": [1e-4] * 6}, Radiometry.divided_by(10_000, 6)),
+        ({"scales": (1e-4,) * 3 + (2e-4,) * 3}, Radiometry(np.repeat([1e-4, 2e-4], 3), np.zeros(6))),
+        ({"scale_factor_reflectance": 255}, Radiometry.divided_by(255, 6)),
+        ({"scale_factor": "0.0001"}, Radiometry.divided_by(10_000, 6)),
+        ({"scale_factor": 1.0, "add_offset": 0.0}, Radiometry.unknown(6)),
+        ({}, Radiometry.unknown(6)),
+    ],
+    ids=str,
+)
+def test_attributes_of_an_array_give_its_radiometry(cube, attrs, expected):
+    assert as_source(xr.DataArray(cube, dims=("band", "y", "x"), attrs=attrs)).radiometry == expected
+
+
+@pytest.mark.parametrize("differ", [False, True])
+@pytest.mark.parametrize("decoded", [False, True])
+@pytest.mark.filterwarnings("ignore:(Scales|Offsets) differ")
+def test_what_rioxarray_reads_is_reflectance_in_the_end(geotiff, cube, differ, decoded):
+    def edit(dataset):
+        dataset.scales = [1e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4] if differ else [1e-4] * 6
+        dataset.offsets = [0.1, 0, 0, 0, 0, 0.2] if differ else [-0.1] * 6
+
+    path = geotiff(edit=edit)
+    with rasterio.open(path) as dataset:
+        gain, offset = (np.array(figures)[:, None, None] for figures in (dataset.scales, dataset.offsets))
+    source = as_source(rioxarray.open_rasterio(path, mask_and_scale=decoded).isel(band=[5, 0, 2]))
+    values = source.read(source.extent)
+    reflectance = source.radiometry.reflectance(values.reshape(3, -1).T).T.reshape(values.shape)
+    np.testing.assert_allclose(reflectance, (cube * gain + offset)[[5, 0, 2]], rtol=1e-5)
+
+
+def test_the_scale_factor_of_an_envi_header_is_known_behind_an_array_of_rioxarray(tmp_path, cube):
+    path = tmp_path / "scene.img"
+    place = {"crs": "EPSG:32633", "transform": NORTH_UP}
+    with rasterio.open(path, "w", driver="ENVI", width=11, height=9, count=6, dtype="int16", **place) as dataset:
+        dataset.write(cube)
+    header = path.with_suffix(".hdr")
+    header.write_text(header.read_text() + "reflectance scale factor = 10000\n")
+    assert as_source(rioxarray.open_rasterio(path).isel(band=[1, 3])).radiometry == Radiometry.divided_by(10_000, 2)
+
+
+def test_the_fill_value_of_an_array_is_found_although_a_type_rounds_it(cube):
+    values = cube.astype(np.float64)
+    values[:, 0, 0] = np.float32(-0.9999)
+    source = as_source(xr.DataArray(values, dims=("band", "y", "x"), attrs={"_FillValue": -0.9999}))
+    assert np.argwhere(source.missing(source.read(source.extent)).all(axis=0)).tolist() == [[0, 0]]
