@@ -220,7 +220,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
         for window in block_windows(
             source.height, source.width, [source.block], min(VALUES // min(bands, BANDS), PIXELS_AT_ONCE)
         ):
-            missed = np.zeros((int(window.height), int(window.width)), dtype=np.intp)
+            missed = np.zeros((int(window.height), int(window.width)), dtype=np.uint32)
             masked = source.masked(window)
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))

@@ -157,7 +157,7 @@ def _read_csv(text: str) -> list[Record]:
         return _records(list(_rows(table, separator)))
     except csv.Error as error:
         raise LabelError(
-            f"this is not valid CSV: {error}", "close every quote, and put it around a whole cell"
+            f"this is not valid CSV: {printable(str(error))}", "close every quote, and put it around a whole cell"
         ) from error
 
 
