@@ -22,6 +22,7 @@ from hsiattn.networks.orientations import AugmentedAtTestTime
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
+from hsiattn.plain_text import printable
 
 NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "ssan": SSAN,
@@ -77,7 +78,9 @@ def network_class(name: str) -> type[SpectralSpatialNetwork]:
         There is none.
     """
     if name not in NETWORKS:
-        raise RecipeError(f"there is no network {name!r}", f"choose one of {', '.join(sorted(NETWORKS))}")
+        raise RecipeError(
+            f"there is no network {printable(repr(name), 60)}", f"choose one of {', '.join(sorted(NETWORKS))}"
+        )
     return NETWORKS[name]
 
 
@@ -92,14 +95,16 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     known = accepts(name)
     unknown = sorted(set(arguments) - set(known))
     if unknown:
-        raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+        names = printable(", ".join(map(str, unknown)), 100)
+        raise RecipeError(f"network {name!r} has no argument {names}", f"it takes {', '.join(known)}")
     for argument, value in arguments.items():
         try:
             TypeAdapter(known[argument]).validate_python(value)
         except ValidationError as error:
-            complaint = error.errors()[0]["msg"].removeprefix("Input ")
+            complaint = printable(error.errors()[0]["msg"].removeprefix("Input "), 200)
             raise RecipeError(
-                f"network {name!r}: {argument} {complaint}, not {value!r}", "change it in the recipe"
+                f"network {name!r}: {argument} {complaint}, not {printable(repr(value), 100)}",
+                "change it in the recipe",
             ) from error
 
 
@@ -138,7 +143,7 @@ def create_network(
     except HsiattnError:
         raise
     except Exception as error:  # constructors compute with whatever they are given
-        reason = str(error) or type(error).__name__
+        reason = printable(str(error), 300) or type(error).__name__
         raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
 
 
