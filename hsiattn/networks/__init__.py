@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from hsiattn.errors import HsiattnError, RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
-from hsiattn.networks.budget import budget
+from hsiattn.networks.budget import BudgetError, budget
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
@@ -61,6 +62,7 @@ __all__ = [
     "SpectralSpatialNetwork",
     "accepts",
     "check_arguments",
+    "check_size",
     "create_network",
     "if_any_missing",
     "load_network",
@@ -145,6 +147,29 @@ def create_network(
     except Exception as error:  # constructors compute with whatever they are given
         reason = printable(str(error), 300) or type(error).__name__
         raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
+
+
+def check_size(name: str, *, bands: int, channels: int, classes: int, patch_size: int, **arguments: Any) -> None:
+    """Refuse a network of more weights than one may have, before anything is computed for it.
+
+    Parameters
+    ----------
+    name, bands, channels, classes, patch_size, arguments
+        As for `create_network`; sizes may be those that it has at most. Whatever else may be wrong with them is not
+        told: with the sizes that it will have, nothing may be.
+
+    Raises
+    ------
+    RecipeError
+        It has more.
+    """
+    sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
+    with torch.random.fork_rng(devices=[]):
+        try:
+            create_network(name, **sizes, **arguments)
+        except RecipeError as error:
+            if isinstance(error.__cause__, BudgetError):
+                raise
 
 
 def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
