@@ -554,7 +554,7 @@ def recipes() -> Reader:
         return {**files, "set": "\n".join(lines).encode(errors="surrogatepass")}
 
     def read(path: Path) -> object:
-        from hsiattn.networks import create_network
+        from hsiattn.networks import check_arguments, create_network
         from hsiattn.training import load_recipe
 
         changes = (path.parent / "set").read_bytes().decode(errors="surrogateescape").split("\n")
@@ -563,6 +563,7 @@ def recipes() -> Reader:
         channels = min(9, preparation.principal_components) + min(9, preparation.noise_components)
         channels += 9 * preparation.bands_as_components + 2 * preparation.discriminant
         sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
+        check_arguments(recipe.network.name, recipe.network.arguments)
         return recipe.model_dump_json(), create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 
     return Reader("recipes and --set", samples, damage, read)
