@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from hsiattn.companion_files import files_of, local_file
 from hsiattn.errors import OutputError
 from hsiattn.file_kinds import FileKind, kind_of
-from hsiattn.inputs import files_of, local_file
 
 StrPath = str | os.PathLike[str]
 
