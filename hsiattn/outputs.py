@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -28,6 +29,9 @@ Inputs = Mapping[str, StrPath | None]
 """What a call reads, by what it is: `{"scene": "a.tif", "labels": None}`."""
 
 _STAGED = ".staged"
+
+STAGING_FOLDER = re.compile(r"\..+\.\w{8}\.staged")
+"""Names of the folders in which files are made."""
 
 
 @dataclass(frozen=True)

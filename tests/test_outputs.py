@@ -65,7 +65,7 @@ def check_log(path, **options):
 
 def test_a_file_of_ours_gives_way_with_overwrite_and_only_then(table):
     check_log(table, overwrite=True)
-    with pytest.raises(OutputError, match=r"log\.csv exists already; .*--overwrite"):
+    with pytest.raises(OutputError, match=r"log\.csv exists already; .*overwrite=True"):
         check_log(table)
 
 
