@@ -92,7 +92,7 @@ def check_scene(
     tags["HSIATTN_DOMAIN"] = "not checked"
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
-    problem = find_empty_bands(bundle, source, area or source.extent) if suspect else None
+    problem: HsiattnError | None = find_empty_bands(bundle, source, area or source.extent) if suspect else None
     if problem is None and len(complete := sample.complete) >= _LEAST_PIXELS:
         message, tags["HSIATTN_DOMAIN"], problem = _compare(complete, bundle, source, match)
         messages += [message] if message else []
@@ -142,7 +142,7 @@ def _compare(
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
     judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
     if judged.mean() > MOSTLY:
-        return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (scale=); {ANYWAY}")
+        return None, tag, DomainError(told, f"check sensor, bands and units of the scene, and its scale=; {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 
 

@@ -93,7 +93,8 @@ class TrainingDomain:
 
     def _distance(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         with np.errstate(over="ignore", invalid="ignore"):
-            centred = (prepared - self.centre[:, None]) * self.weight[:, None]
+            centred = prepared - self.centre[:, None]
+            centred *= self.weight[:, None]
             scores = np.square(self.axes @ centred)
             beside = np.einsum("bn,bn->n", centred, centred) - scores.sum(axis=0)
             along = (1.0 / self.variances) @ scores
@@ -102,7 +103,8 @@ class TrainingDomain:
         if self.darkest > 0:
             light = self.brightness[:-1] @ prepared + self.brightness[-1]
             distance = np.maximum(distance, self.darkest / np.maximum(light, np.float32(1e-6 * self.darkest)))
-        return np.nan_to_num(distance, nan=np.inf, posinf=np.finfo(np.float32).max).astype(np.float32)
+        far = np.asarray(distance, dtype=np.float32)
+        return np.where(np.isfinite(far), far, np.finfo(np.float32).max).astype(np.float32)
 
     def distance_of(self, reflectance: NDArray[np.float64], preparation: Preparation) -> NDArray[np.float32]:
         """Distance (n,) of reflectance spectra (n, B)."""
@@ -190,7 +192,8 @@ class TrainingDomain:
         figures = {name: float(record[name]) for name in ("darkest", "brightest", "unlikeness")}
         if not all(map(math.isfinite, figures.values())):
             raise ValueError("its domain has figures that are not finite")
-        return cls(**{name: arrays[name] for name in shapes}, **figures, pixels=int(record["pixels"]))
+        taken: dict[str, Any] = {**{name: arrays[name] for name in shapes}, **figures}
+        return cls(**taken, pixels=int(record["pixels"]))
 
 
 def fit_domain(

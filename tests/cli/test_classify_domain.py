@@ -26,7 +26,7 @@ def test_a_wrong_scale_is_refused_with_the_option_that_mends_it(variant, hsiattn
     variant("small.tif", lambda values: values * 1e-4)
     result = hsiattn("classify", "small.tif", "-m", model)
     assert result.exit_code == 1
-    assert "about 1/10000 times those of the model's training scene (it states no scale); give --scale 0.0001 " in (
+    assert "about 1/10000 times those of the model's training scene (it states no scale); give --scale 0.0001," in (
         result.stderr
     )
     assert not (desk / "small_classes.tif").exists()

@@ -107,13 +107,13 @@ def test_a_wrong_scale_is_named_and_the_right_one_offered(bundle, scene, power):
     right = f"{10_000 * 10.0**power:.10g}"
     factor = str(10**power) if power > 0 else f"1/{10**-power}"
     assert f"about {factor} times those of the model's training scene" in caught.value.problem
-    assert f"give --scale {right} (in Python: scale={right})" in caught.value.remedy
+    assert f"give scale={right}," in caught.value.remedy
     mended = source.with_radiometry(Radiometry.divided_by(float(right), BANDS))
     np.testing.assert_array_equal(predict_array(bundle, mended)["land_cover"], TRUTH)
 
 
 def test_a_scene_that_lost_its_scale_is_refused_and_told_so(bundle, scene):
-    with pytest.raises(DomainError, match=r"about 10000 times .* \(it states no scale\); give --scale 10000 "):
+    with pytest.raises(DomainError, match=r"about 10000 times .* \(it states no scale\); give scale=10000,"):
         predict_array(bundle, scene(_cube(1), scale=1.0))
 
 
