@@ -203,7 +203,7 @@ def read_bundle(path: str | Path) -> Bundle:
         check_header(header)
         return _assemble(header, tensors, digest)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
-        reason = printable(str(error), 300)
+        reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
         raise ModelFileError(f"{path} is not a usable model: {reason}", "train again with this version") from error
 
 

@@ -16,7 +16,7 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -347,11 +347,14 @@ def label_rasters() -> Reader:
     """Labels and maps as GeoTIFF with palettes."""
     palette = {0: (0, 0, 0, 0), 1: (200, 0, 0, 255), 2: (0, 200, 0, 255), 3: (0, 0, 200, 255)}
 
+    colors = {1: "#c80000", 2: "#00c800", 3: "#0000c8"}
+    classes = [{"value": v, "code": v + 10, "name": f"class {v}", "color": color} for v, color in colors.items()]
+
     def painted(path: Path) -> None:
         with rasterio.open(path, "w", driver="GTiff", count=1, height=9, width=11, dtype="uint8", **_GRID) as file:
             file.write(_codes(), 1)
             file.write_colormap(1, palette)
-            file.update_tags(HSIATTN_MODEL="abc", HSIATTN_KIND="land-cover")
+            file.update_tags(HSIATTN_KIND="land-cover", HSIATTN_CLASSES=json.dumps(classes))
 
     kinds = ("uint8", "uint16", "int32", "float32")
     samples = [_raster("labels.tif", _codes(kind)[None], nodata=0) for kind in kinds]
@@ -436,8 +439,10 @@ def matlab(version: str) -> Reader:
         try:
             labels = read_matlab_variable(path, 2).max()
         except SceneError:
-            labels = None
-        return labels, _read_scene(path)
+            return _read_scene(path)
+        with suppress(SceneError):  # version 4 has no cubes
+            return labels, _read_scene(path)
+        return labels
 
     return Reader(f"mat {version}", samples, _first(_damaged_mat), read)
 
@@ -549,7 +554,7 @@ def recipes() -> Reader:
         return {**files, "set": "\n".join(lines).encode(errors="surrogatepass")}
 
     def read(path: Path) -> object:
-        from hsiattn.networks import create_network
+        from hsiattn.networks import check_arguments, create_network
         from hsiattn.training import load_recipe
 
         changes = (path.parent / "set").read_bytes().decode(errors="surrogateescape").split("\n")
@@ -558,6 +563,7 @@ def recipes() -> Reader:
         channels = min(9, preparation.principal_components) + min(9, preparation.noise_components)
         channels += 9 * preparation.bands_as_components + 2 * preparation.discriminant
         sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
+        check_arguments(recipe.network.name, recipe.network.arguments)
         return recipe.model_dump_json(), create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 
     return Reader("recipes and --set", samples, damage, read)

@@ -14,7 +14,12 @@ import pytest
 import rasterio
 import xarray as xr
 from affine import Affine
+from hypothesis import settings
 from rasterio.crs import CRS
+
+# A busy machine makes any test slow. The same examples each time: a check that passes once passes again.
+settings.register_profile("hsiattn", deadline=None, derandomize=True)
+settings.load_profile("hsiattn")
 
 # As the command line does, and before torch is loaded: waiting threads sleep, so tests stay quick on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

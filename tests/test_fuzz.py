@@ -59,5 +59,4 @@ def test_damaged_inputs_are_read_or_refused_in_one_line(name, tmp_path):
             refused.append(str(error))
 
     read()
-    assert refused
     assert not [line for line in refused if "\n" in line]

@@ -163,7 +163,8 @@ def classify_scene(
         journal.remove()
         record.seconds_writing += time.monotonic() - clock
         if journal.missing:
-            record.messages.append(f"{journal.missing} pixels hold no data (nodata, NaN or infinite) and stay 0")
+            why = "masked, nodata, NaN or infinite" if source.has_mask else "nodata, NaN or infinite"
+            record.messages.append(f"{journal.missing} pixels hold no data ({why}) and stay 0")
         if journal.unscored:
             record.messages.append(_without_score(journal.unscored))
         record.unscored = journal.unscored

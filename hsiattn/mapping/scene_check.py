@@ -16,7 +16,7 @@ from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windo
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.spectral import ranges
 
-MOSTLY = 0.6
+MOSTLY = 2 / 3
 """Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
 _LEAST_CLEAR = 0.4
 """Share of the sampled pixels that must be no clouds for the clouds not to count."""
@@ -24,7 +24,7 @@ _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
 
-ANYWAY = "to map it all the same, give --force (in Python: force=True)"
+ANYWAY = "to map it all the same, give force=True"
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ def check_scene(
     match = bundle.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
     messages, tags = [message_of(match, bundle, source)], {"HSIATTN_BANDS": match.describe()}
+    tags["HSIATTN_DOMAIN"] = "not checked"
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
-    problem = find_empty_bands(bundle, source, area or source.extent) if suspect else None
+    problem: HsiattnError | None = find_empty_bands(bundle, source, area or source.extent) if suspect else None
     if problem is None and len(complete := sample.complete) >= _LEAST_PIXELS:
         message, tags["HSIATTN_DOMAIN"], problem = _compare(complete, bundle, source, match)
         messages += [message] if message else []
@@ -141,7 +142,7 @@ def _compare(
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
     judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
     if judged.mean() > MOSTLY:
-        return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (--scale); {ANYWAY}")
+        return None, tag, DomainError(told, f"check sensor, bands and units of the scene, and its scale=; {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 
 
@@ -152,7 +153,7 @@ def _wrong_scale(source: SceneSource, power: int) -> DomainError:
     offer = "correct gain and offset of its bands"
     if radiometry.scale is not None:
         scale = f"{radiometry.scale * 10.0**power:.10g}"
-        offer = f"give --scale {scale} (in Python: scale={scale}), by which values are divided"
+        offer = f"give scale={scale}, by which values are divided"
     return DomainError(
         f"the values of {source.name} are about {factor} times those of the model's training scene ({stated})",
         f"{offer}; {ANYWAY}",

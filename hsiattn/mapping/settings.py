@@ -179,6 +179,8 @@ def _tags(bundle: Bundle, smoothing: int) -> dict[str, str]:
     tags = {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
     if bundle.training.get("sees_unlabelled"):
         tags["HSIATTN_SEES_UNLABELLED"] = "yes"  # for the report: the leakage figure knows nothing of it
+    if bundle.domain is not None:
+        tags["HSIATTN_CONFIDENCE"] = "divided by the distance from the training scene where that exceeds 1"
     if smoothing:
         tags["HSIATTN_SMOOTHING"] = str(smoothing)
     return tags

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from hsiattn.errors import HsiattnError, RecipeError
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
-from hsiattn.networks.budget import budget
+from hsiattn.networks.budget import BudgetError, budget
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
 from hsiattn.networks.gsa import GSA
@@ -22,6 +23,7 @@ from hsiattn.networks.orientations import AugmentedAtTestTime
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
+from hsiattn.plain_text import printable
 
 NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "ssan": SSAN,
@@ -60,6 +62,7 @@ __all__ = [
     "SpectralSpatialNetwork",
     "accepts",
     "check_arguments",
+    "check_size",
     "create_network",
     "if_any_missing",
     "load_network",
@@ -77,7 +80,9 @@ def network_class(name: str) -> type[SpectralSpatialNetwork]:
         There is none.
     """
     if name not in NETWORKS:
-        raise RecipeError(f"there is no network {name!r}", f"choose one of {', '.join(sorted(NETWORKS))}")
+        raise RecipeError(
+            f"there is no network {printable(repr(name), 60)}", f"choose one of {', '.join(sorted(NETWORKS))}"
+        )
     return NETWORKS[name]
 
 
@@ -92,14 +97,16 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     known = accepts(name)
     unknown = sorted(set(arguments) - set(known))
     if unknown:
-        raise RecipeError(f"network {name!r} has no argument {', '.join(unknown)}", f"it takes {', '.join(known)}")
+        names = printable(", ".join(map(str, unknown)), 100)
+        raise RecipeError(f"network {name!r} has no argument {names}", f"it takes {', '.join(known)}")
     for argument, value in arguments.items():
         try:
             TypeAdapter(known[argument]).validate_python(value)
         except ValidationError as error:
-            complaint = error.errors()[0]["msg"].removeprefix("Input ")
+            complaint = printable(error.errors()[0]["msg"].removeprefix("Input "), 200)
             raise RecipeError(
-                f"network {name!r}: {argument} {complaint}, not {value!r}", "change it in the recipe"
+                f"network {name!r}: {argument} {complaint}, not {printable(repr(value), 100)}",
+                "change it in the recipe",
             ) from error
 
 
@@ -138,8 +145,31 @@ def create_network(
     except HsiattnError:
         raise
     except Exception as error:  # constructors compute with whatever they are given
-        reason = str(error) or type(error).__name__
+        reason = printable(str(error), 300) or type(error).__name__
         raise RecipeError(f"network {name!r} refuses its arguments: {reason}", "change them in the recipe") from error
+
+
+def check_size(name: str, *, bands: int, channels: int, classes: int, patch_size: int, **arguments: Any) -> None:
+    """Refuse a network of more weights than one may have, before anything is computed for it.
+
+    Parameters
+    ----------
+    name, bands, channels, classes, patch_size, arguments
+        As for `create_network`; sizes may be those that it has at most. Whatever else may be wrong with them is not
+        told: with the sizes that it will have, nothing may be.
+
+    Raises
+    ------
+    RecipeError
+        It has more.
+    """
+    sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
+    with torch.random.fork_rng(devices=[]):
+        try:
+            create_network(name, **sizes, **arguments)
+        except RecipeError as error:
+            if isinstance(error.__cause__, BudgetError):
+                raise
 
 
 def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:

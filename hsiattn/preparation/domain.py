@@ -24,7 +24,7 @@ LEAST_PIXELS = 40
 
 _MOST_AXES = 40
 _PIXELS_PER_AXIS = 10
-_EXAMPLES = 160
+_EXAMPLES = 256
 _QUANTILE, _BORDER = 0.995, 0.8
 """The border lies at that share of the distance which this quantile has of pixels that had no part in the axes, under
 all conditions together: a scene under one of them lies well within."""
@@ -64,6 +64,8 @@ class TrainingDomain:
         Mean reflectance on the border of the domain, 0 for none.
     brightest
         Mean reflectance of the brightest thousandth of the training scene's pixels.
+    unlikeness
+        What of a spectrum no multiple of an example makes up, as a share of it, on the border of the domain.
     pixels
         From how many pixels all this was taken.
     """
@@ -78,6 +80,7 @@ class TrainingDomain:
     brightness: NDArray[np.float32]
     darkest: float
     brightest: float
+    unlikeness: float
     pixels: int
 
     def distance(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,7 +93,8 @@ class TrainingDomain:
 
     def _distance(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         with np.errstate(over="ignore", invalid="ignore"):
-            centred = (prepared - self.centre[:, None]) * self.weight[:, None]
+            centred = prepared - self.centre[:, None]
+            centred *= self.weight[:, None]
             scores = np.square(self.axes @ centred)
             beside = np.einsum("bn,bn->n", centred, centred) - scores.sum(axis=0)
             along = (1.0 / self.variances) @ scores
@@ -99,7 +103,8 @@ class TrainingDomain:
         if self.darkest > 0:
             light = self.brightness[:-1] @ prepared + self.brightness[-1]
             distance = np.maximum(distance, self.darkest / np.maximum(light, np.float32(1e-6 * self.darkest)))
-        return np.nan_to_num(distance, nan=np.inf, posinf=np.finfo(np.float32).max).astype(np.float32)
+        far = np.asarray(distance, dtype=np.float32)
+        return np.where(np.isfinite(far), far, np.finfo(np.float32).max).astype(np.float32)
 
     def distance_of(self, reflectance: NDArray[np.float64], preparation: Preparation) -> NDArray[np.float32]:
         """Distance (n,) of reflectance spectra (n, B)."""
@@ -108,11 +113,14 @@ class TrainingDomain:
     def outside(self, reflectance: NDArray[np.float64], preparation: Preparation) -> NDArray[np.bool_]:
         """Which spectra (n, B) of reflectance of a scene lie outside, as they are or as bright as the training scene.
 
+        Beside their distance it counts whether any example has their shape: between two classes lies much that is none.
         Darkness hides the shape of a spectrum: in the dark all of them lie near each other.
         """
-        outside = self.distance_of(reflectance, preparation) > 1
         ratio = 10.0 ** float(np.clip(self._log_ratio(reflectance), -_MOST_EVENED, 0.0))
-        evened = self.distance_of(reflectance / ratio, preparation) > 1
+        outside, evened = (
+            (self.distance_of(spectra, preparation) > 1) | (_unlikeness(spectra, self.examples) > self.unlikeness)
+            for spectra in (reflectance, reflectance / ratio)
+        )
         return outside if outside.mean() >= evened.mean() else evened
 
     def clouded(self, reflectance: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -125,8 +133,8 @@ class TrainingDomain:
         power = round(ratio)
         if abs(ratio) < _FAR_FROM_ONE or abs(ratio - power) > _NEAR_POWER or abs(power) > _MOST_POWER:
             return 0
-        fitting = self.distance_of(reflectance / 10.0**power, preparation) <= 1
-        return power if fitting.mean() >= _FITS else 0
+        outside = self.outside(reflectance / 10.0**power, preparation)
+        return power if outside.mean() <= 1 - _FITS else 0
 
     def _log_ratio(self, reflectance: NDArray[np.float64]) -> float:
         """How many powers of ten spectra (n, B) are brighter than the examples, in the median; 0 where unknown.
@@ -153,6 +161,7 @@ class TrainingDomain:
             "pixels": self.pixels,
             "darkest": float(self.darkest),
             "brightest": float(self.brightest),
+            "unlikeness": float(self.unlikeness),
         }
 
     @classmethod
@@ -180,11 +189,11 @@ class TrainingDomain:
                 raise ValueError(f"its domain has {name} of the shape {arrays[name].shape}, not {shape}")
         if not (arrays["variances"] > 0).all() or not (arrays["limits"] > 0).all():
             raise ValueError("its domain has no extent")
-        darkest, brightest = float(record["darkest"]), float(record["brightest"])
-        if not (math.isfinite(darkest) and math.isfinite(brightest)):
-            raise ValueError("its domain has no darkest or no brightest pixel")
-        taken = {name: arrays[name] for name in shapes}
-        return cls(**taken, darkest=darkest, brightest=brightest, pixels=int(record["pixels"]))
+        figures = {name: float(record[name]) for name in ("darkest", "brightest", "unlikeness")}
+        if not all(map(math.isfinite, figures.values())):
+            raise ValueError("its domain has figures that are not finite")
+        taken: dict[str, Any] = {**{name: arrays[name] for name in shapes}, **figures}
+        return cls(**taken, pixels=int(record["pixels"]))
 
 
 def fit_domain(
@@ -205,13 +214,12 @@ def fit_domain(
     random = np.random.default_rng(17)
     order = random.permutation(count)
     noise = _noise(reflectance)
-    seen, aside = (
-        np.concatenate(
-            [_prepared(_under_other_conditions(part, noise, centres, random), preparation) for _ in range(_VERSIONS)],
-            axis=1,
-        ).astype(np.float64)
+    versions = [
+        np.concatenate([_under_other_conditions(part, noise, centres, random) for _ in range(_VERSIONS)])
         for part in (reflectance[order[::2]], reflectance[order[1::2]])
-    )
+    ]
+    seen, aside = (_prepared(part, preparation).astype(np.float64) for part in versions)
+    examples = reflectance[order[::2][:_EXAMPLES]].astype(np.float32)
     centre = np.median(seen, axis=1)
     most = max(1, min(_MOST_AXES, len(centre) // 2, count // _PIXELS_PER_AXIS))
     weight = 1.0 / _beside_axes(seen - centre[:, None], most)
@@ -225,7 +233,7 @@ def fit_domain(
     weights = np.append(1 / preparation.gain / len(centre), preparation.offset.mean())
     return TrainingDomain(
         quantiles=np.quantile(reflectance, LEVELS, axis=0).astype(np.float32),
-        examples=reflectance[order[:_EXAMPLES]].astype(np.float32),
+        examples=examples,
         centre=centre.astype(np.float32),
         weight=weight.astype(np.float32),
         axes=axes.astype(np.float32),
@@ -234,8 +242,20 @@ def fit_domain(
         brightness=(weights if plain else np.zeros_like(weights)).astype(np.float32),
         darkest=max(0.0, float(np.quantile(light, 0.001))) / _DARKER if plain else 0.0,
         brightest=float(np.quantile(light, 0.999)),
+        unlikeness=_BORDER * float(np.quantile(_unlikeness(versions[1], examples), _QUANTILE)),
         pixels=count,
     )
+
+
+def _unlikeness(reflectance: NDArray[np.float64], examples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What is left of spectra (n, B) beside the nearest multiple of an example (P, B), as a share of their length.
+
+    Of the dark ones, whose noise is most of them, as a share of a length that a quarter of the examples has not.
+    """
+    length, known = np.linalg.norm(reflectance, axis=1), np.linalg.norm(examples, axis=1)
+    along = (reflectance @ (examples[known > 0] / known[known > 0, None]).T).max(axis=1, initial=0.0)
+    left = np.sqrt(np.maximum(np.square(length) - np.square(along), 0.0))
+    return np.asarray(left / np.maximum(length, max(float(np.quantile(known, 0.25)), 1e-30)))
 
 
 def _prepared(reflectance: NDArray[np.float64], preparation: Preparation) -> NDArray[np.float32]:
@@ -254,7 +274,7 @@ _CONTRAST = 0.2
 """Most that haze takes away from the contrast."""
 _CALIBRATION = 0.02
 """Deviation of a band's gain."""
-_NOISE = 2.5
+_NOISE = 3.0
 """Most times the noise of the training scene."""
 
 
@@ -280,9 +300,11 @@ def _blueness(centres: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _noise(reflectance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(B,) deviation of what the principal axes of the spectra leave of each band."""
-    most = max(1, min(_MOST_AXES, reflectance.shape[1] // 2, len(reflectance) // _PIXELS_PER_AXIS))
-    return _beside_axes((reflectance - reflectance.mean(axis=0)).T, most)
+    """(B,) deviation of what the principal axes of the spectra leave of each band, and of the noise along these."""
+    bands = reflectance.shape[1]
+    most = max(1, min(_MOST_AXES, bands // 2, len(reflectance) // _PIXELS_PER_AXIS))
+    left = _beside_axes((reflectance - reflectance.mean(axis=0)).T, most)
+    return left / math.sqrt(max(1.0 - most / bands, 0.5))
 
 
 def _beside_axes(centred: NDArray[np.float64], most: int) -> NDArray[np.float64]:

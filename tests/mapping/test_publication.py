@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import suppress
@@ -18,8 +19,9 @@ CHANGING = ("replace", "unlink", "rmdir")
 def prepare(folder: Path) -> dict:
     """A map to be replaced, with a stale overview and a journal, and the new files in a hidden folder."""
     folder.mkdir()
-    staged = folder / ".map.tif.abcd1234.staged"
-    staged.mkdir()
+    hidden = folder / ".map.tif.abcd1234.staged"
+    staged = hidden / "whole"
+    staged.mkdir(parents=True)
     for name in ("map.tif", "map.qml"):
         (folder / name).write_text("old")
         (staged / name).write_text(f"new {name}")
@@ -29,7 +31,7 @@ def prepare(folder: Path) -> dict:
         "files": [(staged / name, folder / name) for name in ("map.qml", "map.tif")],
         "stale": [folder / "map.tif.ovr"],
         "spent": [folder / ".map.tif.journal"],
-        "folders": [staged],
+        "folders": [hidden],
     }
 
 
@@ -151,3 +153,25 @@ def test_what_a_process_killed_before_it_began_has_left_goes(tmp_path):
     (tmp_path / ".c.tif.abcd1234.staged" / "whole").mkdir(parents=True)
     clean_up(tmp_path / "map.tif", [tmp_path / "c.tif"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["stale", "spent", "folders", "files"])
+def test_a_record_from_elsewhere_touches_nothing_of_anybody_else(tmp_path, monkeypatch, key):
+    job = prepare(tmp_path / "a")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 2)
+        with pytest.raises(Killed):
+            publish(tmp_path / "a" / "map.tif", **job)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "map.tif").write_text("work of years")
+    record = tmp_path / "a" / ".map.tif.publication"
+    forged = json.loads(record.read_text())
+    if key == "files":
+        forged["moves"][0] |= {"staged": str(precious / "map.tif"), "target": "map.tif"}
+    else:
+        forged[key].append(str(precious if key == "folders" else precious / "map.tif"))
+    record.write_text(json.dumps(forged))
+    with pytest.raises(OutputError, match="is not a record of hsiattn"):
+        clean_up(tmp_path / "a" / "map.tif")
+    assert (precious / "map.tif").read_text() == "work of years"

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,9 @@ def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
     write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
     bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
     arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
-    result = CliRunner().invoke(main_group, arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of rasterio's own code
+        result = CliRunner().invoke(main_group, arguments)
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
 
@@ -335,6 +338,17 @@ def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(
     write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
     assert (tmp_path / "map.hdr").stat().st_size < 2000
     assert open_labels(tmp_path / "map.img").attrs == classes.to_attrs()
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+@pytest.mark.parametrize("codes", [(7, 300, 65_535), (3, 5, 70_000)])
+def test_a_map_with_large_codes_is_known_as_ours_and_can_be_replaced(
+    tmp_path: Path, codes: tuple[int, ...], driver: str, name: str
+) -> None:
+    for overwrite in (False, True):
+        write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes), overwrite=overwrite)
+    (tmp_path / name).unlink()
+    write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes))
 
 
 def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_one_cube_of_a_file_is_found_and_turned_to_band_row_column(mat_file,
 
 def test_two_cubes_are_ambiguous_until_one_is_named(mat_file, cube):
     path = mat_file(raw=cube.transpose(1, 2, 0), corrected=cube[:4].transpose(1, 2, 0))
-    with pytest.raises(SceneError, match="2 3-D variables: raw, corrected; name one of them by key= or --key"):
+    with pytest.raises(SceneError, match="2 3-D variables: raw, corrected; name one of them by key="):
         open_source(path)
     assert len(open_source(path, key="corrected").bands) == 4
 

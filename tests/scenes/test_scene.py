@@ -359,3 +359,81 @@ def test_the_fill_value_of_an_array_is_found_although_a_type_rounds_it(cube):
     values[:, 0, 0] = np.float32(-0.9999)
     source = as_source(xr.DataArray(values, dims=("band", "y", "x"), attrs={"_FillValue": -0.9999}))
     assert np.argwhere(source.missing(source.read(source.extent)).all(axis=0)).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("index", SLICES, ids=str)
+def test_the_mask_of_the_file_behind_an_array_of_rioxarray_is_known(masked_tiff, index):
+    with rasterio.open(masked_tiff) as dataset:
+        expected = xr.DataArray(dataset.dataset_mask() == 0, dims=("y", "x"))
+    expected = expected.isel({dim: part for dim, part in index.items() if dim != "band"}).values
+    source = as_source(rioxarray.open_rasterio(masked_tiff).isel(index))
+    np.testing.assert_array_equal(source.masked(source.extent), expected)
+
+
+def test_a_mask_of_a_file_that_lies_elsewhere_is_none(masked_tiff):
+    array = rioxarray.open_rasterio(masked_tiff)
+    moved = as_source(array.rio.write_transform(NORTH_UP @ Affine.translation(40, 40)).drop_vars(["x", "y"]))
+    assert not moved.has_mask
+
+
+def test_what_was_odd_about_a_file_and_which_files_it_has_are_known_of_its_array(tmp_path, cube):
+    path = tmp_path / "scene.img"
+    with rasterio.open(
+        path, "w", driver="ENVI", width=11, height=9, count=6, dtype="int16", crs="EPSG:32633", transform=NORTH_UP
+    ) as dataset:
+        dataset.write(cube)
+    with path.open("ab") as stream:
+        stream.write(b"rest")
+    source = open_source(path)
+    back = as_source(open_scene(path).isel(band=slice(2, 4)))
+    assert "longer than its header says" in back.notes[0]
+    assert back.notes == source.notes
+    assert set(back.files) == set(source.files) == {str(file) for file in tmp_path.iterdir()}
+
+
+@pytest.fixture
+def behind(tmp_path):
+    """A GeoTIFF of four bands in descending order of their wavelengths."""
+    path = tmp_path / "descending.tif"
+    profile = {"driver": "GTiff", "height": 4, "width": 5, "count": 4, "dtype": "int16", "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", transform=Affine(30, 0, 0, 0, -30, 0), **profile) as file:
+        file.write(np.arange(80, dtype=np.int16).reshape(4, 4, 5))
+        for i, centre in enumerate([900, 700, 600, 500], start=1):
+            file.update_tags(i, wavelength=str(centre), fwhm="11", wavelength_units="nm", bbl=str(int(i != 3)))
+    return path
+
+
+def test_an_array_of_rioxarray_has_the_wavelengths_of_the_file_behind_it(behind):
+    with rioxarray.open_rasterio(behind) as array:
+        bands = as_source(array).bands
+        assert bands.wavelength.tolist() == [900, 700, 600, 500]
+        assert bands.fwhm.tolist() == [11] * 4
+        assert bands.good.tolist() == [True, True, False, True]
+        assert as_source(array.isel(band=[3, 0], x=slice(1, 3))).bands.wavelength.tolist() == [500, 900]
+
+
+def test_an_array_that_was_computed_or_put_together_says_nothing_of_a_file(behind):
+    with rioxarray.open_rasterio(behind) as array:
+        twice = xr.concat([array, array], dim="band")
+        moved = array.assign_coords(band=[11, 12, 13, 14])
+        for odd in (twice, moved, array.drop_vars("band")):
+            assert np.isnan(as_source(odd).bands.wavelength).all()
+
+
+def test_an_array_whose_file_is_gone_is_read_without_wavelengths(behind):
+    with rioxarray.open_rasterio(behind) as array:
+        held = array.load()
+    behind.unlink()
+    assert np.isnan(as_source(held).bands.wavelength).all()
+
+
+def test_descriptions_follow_a_selection_of_bands(make_scene):
+    array = xr.DataArray(
+        np.zeros((3, 2, 2), np.float32),
+        dims=("band", "y", "x"),
+        coords={"band": [1, 2, 3]},
+        attrs={"long_name": ("blue (480 nm)", "green (560 nm)", "red (660 nm)")},
+    )
+    assert as_source(array.isel(band=[2, 1, 0])).bands.wavelength.tolist() == [660, 560, 480]
+    assert as_source(array.isel(band=[2])).bands.names == ("red",)
+    assert as_source(array.drop_vars("band")).bands.wavelength.tolist() == [480, 560, 660]
