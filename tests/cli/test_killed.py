@@ -20,7 +20,7 @@ import hsiattn.classifier, hsiattn.training.fit
 from hsiattn.cli.main import main
 from hsiattn.mapping import publication
 
-command, again, same_bytes = json.loads(sys.argv[1])
+command, again, same_bytes, step = json.loads(sys.argv[1])
 
 
 def run(arguments, number=None):
@@ -85,7 +85,7 @@ while True:
     second = run(again)
     if second != 0 or content() != expected:
         bad.append([number, second, open("../said").read()[-300:], sorted(content().keys() ^ expected.keys())])
-    number += 1
+    number += step
 print(json.dumps([status, number, bad]))
 '''
 
@@ -97,14 +97,16 @@ TRAINING = (
 
 
 @pytest.mark.parametrize(
-    ("command", "before", "same_bytes"),
+    ("command", "before", "same_bytes", "step"),
     [
-        pytest.param((*MAPPING, "--overwrite"), True, True, id="classify --overwrite"),
-        pytest.param((*MAPPING, "-f", "ENVI", "--confidence"), False, True, id="ENVI", marks=pytest.mark.slow),
-        pytest.param(TRAINING, False, False, id="train", marks=pytest.mark.slow),
+        pytest.param((*MAPPING, "--overwrite"), True, True, 3, id="every third call"),
+        pytest.param((*MAPPING, "-f", "ENVI", "--confidence"), False, True, 1, id="ENVI", marks=pytest.mark.slow),
+        pytest.param(TRAINING, False, False, 1, id="train", marks=pytest.mark.slow),
     ],
 )
-def test_after_a_kill_at_any_point_resume_ends_well_and_leaves_nothing(desk, hsiattn, command, before, same_bytes):
+def test_after_a_kill_at_any_point_resume_ends_well_and_leaves_nothing(
+    desk, hsiattn, command, before, same_bytes, step
+):
     arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--recipe", "lda")
     assert hsiattn(*arguments, "--device", "cpu").exit_code == 0
     if before:
@@ -114,7 +116,7 @@ def test_after_a_kill_at_any_point_resume_ends_well_and_leaves_nothing(desk, hsi
     desk.rename(start / "start")
     again = (*(text for text in command if text != "--overwrite"), "--resume")
     done = subprocess.run(
-        [sys.executable, "-c", KILLER, json.dumps([command, again, same_bytes])],
+        [sys.executable, "-c", KILLER, json.dumps([command, again, same_bytes, step])],
         capture_output=True,
         text=True,
         cwd=start / "work",
