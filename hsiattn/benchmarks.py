@@ -152,7 +152,7 @@ class Card(_Entry):
     def _expand(cls, ranges: Any) -> list[int]:
         expanded: list[int] = []
         for item in ranges if isinstance(ranges, list) else [ranges]:
-            ends = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", str(item))
+            ends = re.fullmatch(r"(\d{1,12})(?:-(\d{1,12}))?", str(item))
             if ends is None:
                 raise ValueError(f"{printable(str(item), 40)} is neither a band nor a range such as 104-108")
             first, last = int(ends[1]), int(ends[2] or ends[1])
@@ -287,13 +287,17 @@ def _folders(card: Card, root: str | os.PathLike[str] | None) -> list[Path]:
 
 def _find(card: Card, raster: BenchmarkRaster, folders: list[Path]) -> tuple[Path, BenchmarkFile]:
     """The first file that is there, upper or lower case alike."""
-    present = {
-        path.name.lower(): path
-        for folder in reversed(folders)
-        if folder.is_dir()
-        for path in folder.iterdir()
-        if path.is_file()
-    }
+    try:
+        present = {
+            path.name.lower(): path
+            for folder in reversed(folders)
+            if folder.is_dir()
+            for path in folder.iterdir()
+            if path.is_file()
+        }
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DatasetError(f"the folder {folders[0]} cannot be read ({reason})", "check its permissions") from error
     for file in raster.files:
         if file.name.lower() in present:
             return present[file.name.lower()], file

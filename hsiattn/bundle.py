@@ -29,8 +29,11 @@ from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
 from hsiattn.file_kinds import FileKind
-from hsiattn.networks import SpectralSpatialNetwork, create_network
+from hsiattn.inputs import open_regular
+from hsiattn.model_header import HeaderError, check_header, parse_json
+from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.outputs import check_output, whole_file
+from hsiattn.plain_text import printable
 from hsiattn.preparation import Preparation, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 
@@ -43,6 +46,10 @@ FORMAT_VERSION = 2
 SUFFIX = ".hsiattn"
 _FORMAT = "hsiattn model"
 _WEIGHTS, _PREPARATION, _DOMAIN = "network.", "preparation.", "domain."
+_TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
+"""Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
+_LONGEST_LIST = 2**25
+"""Bytes of the list of tensors, our own header in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,10 +185,10 @@ def read_bundle(path: str | Path) -> Bundle:
     Raises
     ------
     ModelFileError
-        Missing, truncated, altered, of a newer format, or not a model.
+        Missing, truncated, altered, of a newer format, no model, or one whose parts do not fit each other. No network
+        is made, and no memory asked for, beyond what the size of the file allows.
     """
-    text, tensors, digest = _read_parts(Path(path))
-    header = json.loads(text)
+    text, header, tensors, digest = _read_parts(Path(path))
     if header["format_version"] > FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has format {header['format_version']}, this hsiattn reads up to {FORMAT_VERSION}",
@@ -193,9 +200,10 @@ def read_bundle(path: str | Path) -> Bundle:
             "get the file again, or train again",
         )
     try:
+        check_header(header)
         return _assemble(header, tensors, digest)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
-        reason = " ".join(str(error).split())  # torch lists missing weights line by line
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
+        reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
         raise ModelFileError(f"{path} is not a usable model: {reason}", "train again with this version") from error
 
 
@@ -251,41 +259,62 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read_parts(path: Path) -> tuple[str, dict[str, Tensor], str]:
-    """Header (JSON with a format version), tensors and stated digest; nothing of it is checked beyond that."""
-    if not path.exists():
-        raise ModelFileError(f"there is no model file {path}", "check the path, or list models with: hsiattn models")
-    if path.is_dir():
-        raise ModelFileError(f"{path} is a folder", "give the model file itself")
+def _read_parts(path: Path) -> tuple[str, dict[str, Any], dict[str, Tensor], str]:
+    """Header (as text, and parsed: JSON with a format version), tensors and stated digest; no more is checked."""
+    _check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
-    except (SafetensorError, OSError) as error:
+    # Of types that torch does not have, and of shapes beyond its numbers, safetensors complains in ways of its own.
+    except (SafetensorError, OSError, AttributeError, ValueError, TypeError, OverflowError, RuntimeError) as error:
         raise ModelFileError(
-            f"{path} is not a model file, or is truncated ({error})", "get the file again, or train again"
+            f"{path} is not a model file, or is truncated ({printable(str(error), 200)})",
+            "get the file again, or train again",
         ) from error
+    another = ModelFileError(
+        f"{path} is a safetensors file, but not a model of hsiattn", "give a file that hsiattn train wrote"
+    )
+    if metadata.get("format") != _FORMAT or "header" not in metadata or "sha256" not in metadata:
+        raise another
     try:
-        if metadata["format"] != _FORMAT or not isinstance(json.loads(metadata["header"])["format_version"], int):
-            raise ValueError("no format version")
-        return metadata["header"], tensors, metadata["sha256"]
-    except (KeyError, TypeError, ValueError) as error:
+        header = parse_json(metadata["header"])
+    except HeaderError as error:
+        raise another from error
+    if type(header.get("format_version")) is not int or any(t.dtype not in _TYPES for t in tensors.values()):
+        raise another
+    return metadata["header"], header, tensors, metadata["sha256"]
+
+
+def _check_file(path: Path) -> None:
+    """See that there is a file that can be one, before safetensors reads its list of tensors."""
+    try:
+        with open_regular(path) as file:
+            start = file.read(8)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelFileError(
-            f"{path} is a safetensors file, but not a model of hsiattn", "give a file that hsiattn train wrote"
+            f"there is no model file {path}", "check the path, or list models with: hsiattn models"
         ) from error
+    except IsADirectoryError as error:
+        raise ModelFileError(f"{path} is a folder", "give the model file itself") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ModelFileError(f"{path} cannot be read ({reason})", "check the path and its permissions") from error
+    if int.from_bytes(start, "little") > _LONGEST_LIST:
+        raise ModelFileError(f"{path} is not a model file, or is truncated", "get the file again, or train again")
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> Bundle:
     _check_finite(tensors)
-    network = create_network(**header["network"])
-    network.load_state_dict(_under(_WEIGHTS, tensors))
     arrays = {name: tensor.numpy() for name, tensor in _under(_PREPARATION, tensors).items()}
+    preparation = Preparation.from_arrays(arrays, header.get("spectral_transform", "none"))
+    _check_sizes(header, preparation)
     of_domain = {name: tensor.numpy() for name, tensor in _under(_DOMAIN, tensors).items()}
     record = header.get("domain")
     return Bundle(
-        network=network.eval(),
+        network=load_network(_under(_WEIGHTS, tensors), **header["network"]),
         arguments=header["network"],
-        preparation=Preparation.from_arrays(arrays, header.get("spectral_transform", "none")),
+        preparation=preparation,
         bands=SpectralBands.from_dict(header["bands"]),
         classes=ClassTable.from_records(header["classes"]),
         recipe=header["recipe"],
@@ -299,6 +328,17 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
         digest=digest,
     )
+
+
+def _check_sizes(header: dict[str, Any], preparation: Preparation) -> None:
+    """See that the network reads what the preparation makes of the bands."""
+    network, bands = header["network"], len(header["bands"]["names"])
+    read = {"bands": len(preparation.bands), "channels": preparation.channels}
+    for what, count in read.items():
+        if network[what] != count:
+            raise ValueError(f"its network reads {network[what]} {what}, its preparation makes {count}")
+    if preparation.bands.max() >= bands:
+        raise ValueError(f"its preparation uses band {preparation.bands.max() + 1} of {bands}")
 
 
 def _temperature(value: Any) -> float:

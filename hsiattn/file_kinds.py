@@ -259,7 +259,8 @@ def _is_auxiliary(root: ET.Element) -> bool:
     if root.tag != "PAMDataset" or band is None or band.findtext("Description") != "land cover":
         return False
     columns = [field.findtext("Name") for field in band.findall("GDALRasterAttributeTable/FieldDefn")]
-    return band.findtext("CategoryNames/Category") == "unclassified" and columns[:3] == ["Value", "Count", "Class"]
+    first = band.findtext("CategoryNames/Category")  # none where the values are too large for a list of them
+    return first in ("unclassified", None) and columns[:7] == ["Value", "Count", "Class", "R", "G", "B", "A"]
 
 
 def _is_style(root: ET.Element) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import glob
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -18,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from hsiattn.companion_files import files_of, local_file
 from hsiattn.errors import OutputError
 from hsiattn.file_kinds import FileKind, kind_of
-from hsiattn.inputs import files_of, local_file
 
 StrPath = str | os.PathLike[str]
 
@@ -28,6 +29,9 @@ Inputs = Mapping[str, StrPath | None]
 """What a call reads, by what it is: `{"scene": "a.tif", "labels": None}`."""
 
 _STAGED = ".staged"
+
+STAGING_FOLDER = re.compile(r"\..+\.\w{8}\.staged")
+"""Names of the folders in which files are made."""
 
 
 @dataclass(frozen=True)

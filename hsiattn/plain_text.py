@@ -8,11 +8,11 @@ hold.
 from __future__ import annotations
 
 import os
-import stat
 import unicodedata
 from typing import TypeVar
 
 from hsiattn.errors import HsiattnError
+from hsiattn.inputs import open_regular
 
 _BOMS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
@@ -42,10 +42,7 @@ def read_text(path: str | os.PathLike[str], max_bytes: int) -> str:
         is not text in UTF-8.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without O_NONBLOCK, a pipe waits for a writer
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TextFileError("is not a file on a disk", "give a regular file")
+        with open_regular(path) as file:
             content = file.read(max_bytes + 1)
     except FileNotFoundError as error:
         raise TextFileError("does not exist", "check the path") from error

@@ -16,8 +16,9 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +308,8 @@ def _read_split(path: Path) -> object:
 
 def geotiff() -> Reader:
     """Scenes as GeoTIFF, in several layouts."""
-    layouts = ({}, {"interleave": "band", "compress": "lzw"}, {"compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16}, {"BIGTIFF": "YES", "nodata": -9999})  # fmt: skip
+    tiles = {"compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16}
+    layouts = ({}, {"interleave": "band", "compress": "lzw"}, tiles, {"BIGTIFF": "YES", "nodata": -9999})
     samples = [_raster("scene.tif", _cube(), {"scale": "0.0001"}, **layout) for layout in layouts]
     samples.append(_raster("scene.tif", _cube("float32"), {}, nodata=math.nan))
     return Reader("geotiff", tuple(samples), _first(damaged_bytes), _read_scene)
@@ -345,11 +347,14 @@ def label_rasters() -> Reader:
     """Labels and maps as GeoTIFF with palettes."""
     palette = {0: (0, 0, 0, 0), 1: (200, 0, 0, 255), 2: (0, 200, 0, 255), 3: (0, 0, 200, 255)}
 
+    colors = {1: "#c80000", 2: "#00c800", 3: "#0000c8"}
+    classes = [{"value": v, "code": v + 10, "name": f"class {v}", "color": color} for v, color in colors.items()]
+
     def painted(path: Path) -> None:
         with rasterio.open(path, "w", driver="GTiff", count=1, height=9, width=11, dtype="uint8", **_GRID) as file:
             file.write(_codes(), 1)
             file.write_colormap(1, palette)
-            file.update_tags(HSIATTN_MODEL="abc", HSIATTN_KIND="land-cover")
+            file.update_tags(HSIATTN_KIND="land-cover", HSIATTN_CLASSES=json.dumps(classes))
 
     kinds = ("uint8", "uint16", "int32", "float32")
     samples = [_raster("labels.tif", _codes(kind)[None], nodata=0) for kind in kinds]
@@ -434,8 +439,10 @@ def matlab(version: str) -> Reader:
         try:
             labels = read_matlab_variable(path, 2).max()
         except SceneError:
-            labels = None
-        return labels, _read_scene(path)
+            return _read_scene(path)
+        with suppress(SceneError):  # version 4 has no cubes
+            return labels, _read_scene(path)
+        return labels
 
     return Reader(f"mat {version}", samples, _first(_damaged_mat), read)
 
@@ -491,7 +498,7 @@ _TABLES = {
     "classes.yaml": '- {code: 1, name: Brocoli green weeds 1, color: "#1f7a3a", attributes: [crop, vegetation]}\n'
     '- {code: 10, name: Corn senesced, color: "#aa7a3a"}\n- {code: 3, name: water}\n',
     "classes.yml": "classes:\n  1: maize\n  2: {name: oats, color: [1, 2, 3]}\n  3: water\n",
-    "classes.csv": 'code,name,color,attributes\n1,maize,#ff0000,"crop;vegetation"\n2,oats,#00ff00,crop\n3,water,#0000ff,\n',
+    "classes.csv": 'code,name,color,attributes\n1,maize,#ff0000,"crop;vegetation"\n2,oats,#00ff00,crop\n3,water\n',
     "classes.tsv": "value\tclass\tr\tg\tb\n1\tmaize\t255\t0\t0\n2\toats\t0\t255\t0\n3\twater\t0\t0\t255\n",
     "classes.clr": "0 0 0 0 0 none\n1 255 0 0 255 maize\n2 0 255 0 255 oats\n3 0 0 255 water\n",
     "classes.txt": "# QGIS\nINTERPOLATION:EXACT\n1,255,0,0,255,maize\n2,0,255,0,255,oats\n",
@@ -547,7 +554,7 @@ def recipes() -> Reader:
         return {**files, "set": "\n".join(lines).encode(errors="surrogatepass")}
 
     def read(path: Path) -> object:
-        from hsiattn.networks import create_network
+        from hsiattn.networks import check_arguments, create_network
         from hsiattn.training import load_recipe
 
         changes = (path.parent / "set").read_bytes().decode(errors="surrogateescape").split("\n")
@@ -556,6 +563,7 @@ def recipes() -> Reader:
         channels = min(9, preparation.principal_components) + min(9, preparation.noise_components)
         channels += 9 * preparation.bands_as_components + 2 * preparation.discriminant
         sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
+        check_arguments(recipe.network.name, recipe.network.arguments)
         return recipe.model_dump_json(), create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 
     return Reader("recipes and --set", samples, damage, read)
@@ -633,7 +641,7 @@ def models() -> Reader:
 
 
 def _tiny_models() -> tuple[Any, list[Files]]:
-    """A scene of 12 × 12 pixels, and models of it: one of each kind of network that stores its weights in its own way."""
+    """A scene of 12 × 12 pixels, and models of it: one of each kind of network."""
     import torch
     import xarray as xr
 
@@ -657,7 +665,6 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         "random-forest": ["network.arguments={trees: 3}"],
         "svm": ["network.arguments={penalties: [1.0], gammas: [0.01]}"],
     }
-    found: list[Files] = []
     bundles = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -680,9 +687,8 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         torch.manual_seed(0)
         complete = {**arguments, **sizes}
         bundles.append(replace(frame, network=create_network(**complete).eval(), arguments=complete))
-    for bundle in bundles:
-        found.append(_saved("fields.hsiattn", lambda path, bundle=bundle: write_bundle(bundle, path)))
-    return as_source(scene), found
+    files = [_saved("fields.hsiattn", partial(write_bundle, bundle)) for bundle in bundles]
+    return as_source(scene), files
 
 
 def _damaged_model(rng: random.Random, content: bytes) -> bytes:
@@ -763,6 +769,9 @@ def _digest(header: str, listed: dict[str, Any], body: bytes) -> str:
         pass  # nothing that a reader could take for whole
     return total.hexdigest()
 
+
+SLOW = ("mat-7.3",)
+"""Readers that start a process for every input."""
 
 READERS: dict[str, Callable[[], Reader]] = {
     "geotiff": geotiff,

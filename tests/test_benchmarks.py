@@ -151,6 +151,27 @@ def test_a_card_with_a_mistake_is_refused_in_one_line(meadow, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("height: 4", "height: 1000000000000", "height: should be less than or equal to 1000000000"),
+        ("bands: 6", "bands: 1000000000", "bands: should be less than or equal to 10000, not 1000000000"),
+        ("- 3-4", "- 1-1000000000", "removed_bands: these are more than 10000 bands"),
+        ("- 3-4", "- four", "removed_bands: four is neither a band nor a range"),
+        ("height: 4", "heigth: 4", "height: Field required"),
+        ("height: 4", "height: &a [*a]", "an alias lies inside"),
+    ],
+)
+def test_a_card_that_asks_for_too_much_is_refused_at_once(meadow, tmp_path, before, after, message):
+    card = tmp_path / "cards" / "meadow.yaml"
+    text = card.read_text()
+    assert before in text
+    card.write_text(text.replace(before, after))
+    with pytest.raises(DatasetError, match=message) as caught:
+        benchmark_card("meadow")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_attribute_outside_the_vocabulary_is_refused(meadow, tmp_path):
     card = tmp_path / "cards" / "meadow.yaml"
     card.write_text(card.read_text().replace("- vegetation", "- vegetaton"))

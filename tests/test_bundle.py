@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -297,3 +299,133 @@ def test_models_lie_in_the_users_data_folder_unless_told_otherwise(monkeypatch, 
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     assert models_folder() == tmp_path / "user" / ".local" / "share" / "hsiattn" / "models"
+
+
+# -- hostile files, all of them with the right checksum ----------------------------------------------------------------
+
+
+def _depths(count):
+    value = {}
+    for _ in range(count):
+        value = {"a": value}
+    return value
+
+
+HOSTILE = {
+    "ensemble": lambda h: h["network"].update(name="ensemble", member=h["network"]["name"], members=10**5),
+    "forest": lambda h: h["network"].update(name="random-forest", trees=10**9),
+    "hidden": lambda h: h["network"].update(hidden=10_000),
+    "width": lambda h: h["network"].update(width=10**9),
+    "classes": lambda h: h["network"].update(name="rbf-svm", classes=10**6),
+    "bands": lambda h: h["network"].update(bands=10**12),
+    "channels": lambda h: h["network"].update(channels=-1),
+    "patch": lambda h: h["network"].update(patch_size=10**6 + 1),
+    "depth": lambda h: h["network"].update(name="gsa", depth=10**9),
+    "true": lambda h: h["network"].update(patch_size=True),
+    "nested": lambda h: h["network"].update(
+        name="ensemble", member="ensemble", members=100, member_arguments={"members": 100}
+    ),
+    "code": lambda h: h["classes"][0].update(code=2**40),
+    "code of text": lambda h: h["classes"][0].update(code="1"),
+    "colour": lambda h: h["classes"][0].update(color=[1, 2, 3]),
+    "one class less": lambda h: h["classes"].pop(),
+    "one band less": lambda h: [h["bands"][key].pop() for key in ("names", "wavelength", "fwhm", "good")],
+    "wavelengths of text": lambda h: h["bands"].update(wavelength=["x"] * len(h["bands"]["names"])),
+    "infinite wavelengths": lambda h: h["bands"].update(wavelength=[float("inf")] * len(h["bands"]["names"])),
+    "recipe": lambda h: h.update(recipe=[]),
+    "components": lambda h: h["recipe"]["preparation"].update(noise_components="many"),
+    "precision": lambda h: h["training"].update(precision="64"),
+    "split": lambda h: h.update(split=None),
+    "versions": lambda h: h.update(versions={"torch": 2}),
+    "accuracy": lambda h: h.update(accuracy=3),
+}
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_a_header_that_asks_for_too_much_is_refused_before_anything_is_made(model, change, monkeypatch):
+    made = []
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda *_: made.append(1))
+    _rewrite(model, edit_header=change)
+    tracemalloc.start()
+    _refused(model, "not a usable model")
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    assert not made
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        json.dumps({"format_version": 1, "recipe": _depths(60)}),
+        '{"format_version": 1, "format_version": 1}',
+        '{"format_version": ' + "9" * 5000 + "}",
+        '{"format_version": 1, "x": ' + "1" * 30 + "}",
+        '{"format_version": true}',
+        '{"format_version": 1.0}',
+        '{"format_version": 1, "x": "' + "a" * 2**23 + '"}',
+    ],
+    ids=["deep", "deeper than models", "twice", "long number", "large number", "true", "1.0", "long"],
+)
+def test_a_header_beyond_the_bounds_of_json_is_refused(model, text):
+    _rewrite(model, metadata={"header": text})
+    _refused(model, "not a model of hsiattn")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.update({"preparation.bands": t["preparation.bands"] + 1000}),
+        lambda t: t.update({"preparation.bands": t["preparation.bands"] - 1}),
+        lambda t: t.update({"preparation.bands": t["preparation.bands"].float()}),
+        lambda t: t.update({"preparation.bands": torch.zeros_like(t["preparation.bands"])}),
+        lambda t: t.update({"preparation.gain": t["preparation.gain"][None]}),
+        lambda t: t.update({"preparation.shift": t["preparation.shift"][:-1].clone()}),
+        lambda t: t.update({"preparation.projection": t["preparation.projection"].T.contiguous()}),
+        lambda t: t.update({"preparation.offset": t["preparation.offset"].double()}),
+        lambda t: t.update({"network.more": torch.zeros(3)}),
+        lambda t: t.update({name: t[name].double() for name in t if name.startswith("network.")}),
+        lambda t: t.update({name: t[name][None].clone() for name in t if name.startswith("network.")}),
+    ],
+)
+def test_tensors_of_another_shape_or_type_are_refused(model, change):
+    _rewrite(model, edit_tensors=change)
+    _refused(model, "not a usable model")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.uint8, torch.float8_e4m3fn])
+def test_tensors_of_types_that_no_model_has_are_refused(model, dtype):
+    with safe_open(model, framework="pt") as file:
+        metadata, tensors = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    save_file(tensors | {"network.more": torch.zeros(4).to(dtype)}, model, metadata=metadata)
+    _refused(model, "not a model of hsiattn")
+
+
+def test_a_list_of_tensors_longer_than_any_is_not_read(model):
+    data = bytearray(model.read_bytes())
+    data[:8] = (2**26).to_bytes(8, "little")
+    with model.open("wb") as file:
+        file.write(data)
+        file.truncate(2**26 + 1000)
+    _refused(model, "not a model file")
+
+
+def test_a_pipe_is_no_model_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "m.hsiattn")
+    _refused(tmp_path / "m.hsiattn", "not a file on a disk")
+
+
+def test_damaged_models_are_told_of_one_by_one_and_the_others_with_them(install, source, model):
+    from hsiattn.cli.models import describe
+
+    wanted = install("fields")
+    for number, change in enumerate(HOSTILE.values()):
+        _rewrite(model, edit_header=change)
+        shutil.copy(model, models_folder() / f"bad{number}.hsiattn")
+        write_bundle(read_bundle(wanted), model, overwrite=True)
+    (models_folder() / "folder.hsiattn").mkdir()
+    (models_folder() / "gone.hsiattn").symlink_to("nowhere")
+    entries = [describe(path) for path in installed_models()]
+    assert [entry["path"] for entry in entries if entry["usable"]] == [str(wanted)]
+    assert all("\n" not in entry["summary"] for entry in entries)
+    assert find_model(source) == wanted

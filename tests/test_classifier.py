@@ -71,7 +71,7 @@ def test_a_map_written_window_by_window_is_the_prediction(fitted, tiny, tmp_path
     np.testing.assert_array_equal(open_labels(tmp_path / "m.tif"), predicted["land_cover"])
     assert record.windows > 1
     assert (tmp_path / "c.tif").exists()
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         fitted.write_land_cover(tiny.scene, tmp_path / "m.tif")
 
 

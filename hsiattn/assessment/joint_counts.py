@@ -12,7 +12,7 @@ from hsiattn.classes import UNLABELLED
 _CELLS = 2**16
 """Size of a table that is counted directly by code; sparser ones are counted by the ranks of the codes found."""
 
-_AT_ONCE = 2**16
+_AT_ONCE = 2**18
 """Pixels that are counted while their places in the table are in the processor's cache."""
 
 Codes = NDArray[np.integer[Any]]
@@ -111,13 +111,24 @@ def _counted(
     step = max(_AT_ONCE, cells)
     for start in range(0, row_of.size, step):
         part = slice(start, start + step)
-        places = row_of[part].astype(kind) * kind.type(width) + column_of[part].astype(kind)
-        totals += np.bincount(places, minlength=cells)
+        totals += _histogram(row_of[part].astype(kind) * kind.type(width) + column_of[part].astype(kind), cells)
     counts = totals.reshape(len(rows), width)
     kept_rows = (rows != UNLABELLED) & counts.any(axis=1)
     counts = counts[kept_rows]
     kept_columns = counts.any(axis=0)
     return rows[kept_rows], columns[kept_columns], counts[:, kept_columns]
+
+
+def _histogram(places: Codes, cells: int) -> Integers:
+    """How often each of the numbers 0 … cells - 1 occurs; single bytes are counted by pairs, in half the time."""
+    if places.dtype != np.uint8:
+        return np.bincount(places, minlength=cells)
+    even = places.size // 2 * 2
+    pairs = np.bincount(places[:even].view(np.uint16), minlength=2**16).reshape(256, 256)
+    totals = pairs.sum(axis=0) + pairs.sum(axis=1)
+    if even < places.size:
+        totals[places[-1]] += 1
+    return np.asarray(totals[:cells])
 
 
 def _ranked(codes: Codes) -> tuple[Integers, NDArray[np.intp]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,7 @@ def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json
         hsiattn info fields.hsiattn
         hsiattn info scene_classes.tif --json
     """
+    refuse_special(file, SceneError)
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
     if known is not None:
         options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
@@ -148,16 +151,17 @@ def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
     from hsiattn.scenes import open_source
 
     source = open_source(path, key)
+    nodata = source.nodata if source.nodata_by_band is None else list(source.nodata_by_band)
     result = {
         "kind": "scene",
         "path": path,
-        **describe_grid(source.width, source.height, source.crs, source.transform, source.nodata),
+        **describe_grid(source.width, source.height, source.crs, source.transform, nodata),
         "type": str(source.dtype),
         "bands": source.bands.describe(),
         "wavelength_nm": known_wavelengths(source.bands),
         **describe_radiometry(source.radiometry),
         **({"ground_control": source.control.describe()} if source.control is not None else {}),
-        **({"mask": "in the file"} if source.has_mask else {}),
+        **({"mask": True} if source.has_mask else {}),
         **({"notes": list(source.notes)} if source.notes else {}),
     }
     if stats:
@@ -180,7 +184,7 @@ def known_wavelengths(bands: SpectralBands) -> list[float] | None:
     return bands.wavelength.tolist() if np.isfinite(bands.wavelength).any() else None
 
 
-def describe_grid(width: int, height: int, crs: Any, transform: Any, nodata: float | None) -> dict[str, Any]:
+def describe_grid(width: int, height: int, crs: Any, transform: Any, nodata: Any) -> dict[str, Any]:
     """The grid of a raster in JSON's words."""
     return {
         "width": width,
@@ -216,7 +220,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
         for window in block_windows(
             source.height, source.width, [source.block], min(VALUES // min(bands, BANDS), PIXELS_AT_ONCE)
         ):
-            missed = np.zeros((int(window.height), int(window.width)), dtype=np.intp)
+            missed = np.zeros((int(window.height), int(window.width)), dtype=np.uint32)
             masked = source.masked(window)
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))

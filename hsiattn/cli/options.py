@@ -197,7 +197,9 @@ def check_suffix(path: str | None, kind: str) -> None:
             )
 
 
-overwrite = click.option("--overwrite", is_flag=True, help="Replace outputs that exist; without it they are refused.")
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace outputs that hsiattn wrote earlier; nothing else ever is."
+)
 driver = click.option(
     "-f",
     "--driver",

@@ -6,7 +6,6 @@ import csv
 import importlib
 import importlib.util
 import json
-import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ class RecordFolder:
         try:
             record: Record = json.loads(path.read_text(encoding="utf-8"))
             record["configuration_sha256"]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise OutputError(f"{path} is not the record of a run", "remove it; the run is then done again") from error
         return record
 
@@ -90,11 +89,11 @@ class RecordFolder:
         OutputError
             They are missing or damaged.
         """
-        path = self.folder / record["pixels_file"]
+        path = self.folder / str(record.get("pixels_file"))
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except Exception as error:  # numpy parses what it finds, and stumbles in many ways
             raise OutputError(f"{path} is missing or damaged", "remove the JSON beside it and run again") from error
 
     def unfinished(self, tasks: Sequence[Task], overwrite: bool = False) -> list[Task]:

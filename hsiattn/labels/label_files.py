@@ -17,6 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import LabelError, SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind
@@ -78,6 +79,7 @@ def open_label_file(path: str | os.PathLike[str], key: str | None) -> LabelFile:
     file = Path(path)
     suffix = file.suffix.lower()
     local = not is_remote(path)
+    refuse_special(path, LabelError)
     if local and not os.path.lexists(path):
         raise LabelError(f"the label file {path} does not exist", "check the path")
     if key is not None and suffix != ".mat":

@@ -146,7 +146,7 @@ def legend_of(dataset: Any) -> Legend:
         names |= table.names()
         colors |= table.colors()
         if kind is not None or table.is_ours:
-            codes = table.codes()
+            codes = table.codes() or codes
     lost = KIND_TAG not in tags and older == FileKind.LAND_COVER and not codes
     return Legend(names, colors, codes, kind=kind or header.get(_KIND_IN_HEADER), lost=lost)
 

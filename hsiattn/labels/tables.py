@@ -157,7 +157,7 @@ def _read_csv(text: str) -> list[Record]:
         return _records(list(_rows(table, separator)))
     except csv.Error as error:
         raise LabelError(
-            f"this is not valid CSV: {error}", "close every quote, and put it around a whole cell"
+            f"this is not valid CSV: {printable(str(error))}", "close every quote, and put it around a whole cell"
         ) from error
 
 
@@ -293,21 +293,13 @@ class _ColorMapLine:
 def _have_opacities(lines: Sequence[_ColorMapLine]) -> bool:
     """Whether the numbers behind the colours of a colour map are opacities, all of them; else they begin the names.
 
-    Raises
-    ------
-    LabelError
-        They could be either: numbers up to 255 before a name, separated by white space, none of which is 255.
+    They are where commas set them apart, as QGIS writes them, where one is 255 or all are 0, and where no name follows.
     """
     opacities = {line.opacity for line in lines}
     if not lines or None in opacities:
         return False
     in_cells = all("," in line.gap for line in lines)
-    if in_cells or 255 in opacities or opacities == {0} or not any(line.after_opacity for line in lines):
-        return True
-    raise LabelError(
-        "the fifth numbers of the colour map could be opacities or begin the names",
-        "write the opacity 255 before every name: value r g b 255 name",
-    )
+    return in_cells or 255 in opacities or opacities == {0} or not any(line.after_opacity for line in lines)
 
 
 _READERS: dict[str, Callable[[str], list[Record]]] = {

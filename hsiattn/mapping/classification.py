@@ -18,7 +18,7 @@ from hsiattn.devices import Precision
 from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import check_kind
-from hsiattn.mapping.fingerprint import what_decides_the_map
+from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.scene_check import check_scene, why_empty
@@ -123,12 +123,14 @@ def classify_scene(
     RecipeError
         Smoothing is asked for, and the model offers no guide to smooth by.
     SceneError
-        The scene is smaller than the patch, or cannot be read; or, without `force`, no pixel can be classified because
-        some bands hold no data. A scene that holds no data in any band gives an empty map.
+        The scene is smaller than the patch, cannot be read, or has changed while it was mapped; or, without `force`,
+        no pixel can be classified because some bands hold no data. A scene that holds no data in any band gives an
+        empty map.
     """
     began = time.monotonic()
     execution = execution or Execution()
     area = _area(source, part)
+    watched = WatchedFiles(source, mask)
     classifier = WindowClassifier(
         bundle,
         source,
@@ -152,6 +154,7 @@ def classify_scene(
         left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
         with classifier.ready():
             _keep(execution.run(classifier, left), journal, record, counter)
+        _check_unchanged(watched, journal)
         clock = time.monotonic()
         writer.spent.append(journal.path)
         with writer:
@@ -160,7 +163,8 @@ def classify_scene(
         journal.remove()
         record.seconds_writing += time.monotonic() - clock
         if journal.missing:
-            record.messages.append(f"{journal.missing} pixels hold no data (nodata, NaN or infinite) and stay 0")
+            why = "masked, nodata, NaN or infinite" if source.has_mask else "nodata, NaN or infinite"
+            record.messages.append(f"{journal.missing} pixels hold no data ({why}) and stay 0")
         if journal.unscored:
             record.messages.append(_without_score(journal.unscored))
         record.unscored = journal.unscored
@@ -218,6 +222,7 @@ def predict_array(
 
     from hsiattn.scenes import georeference
 
+    watched = WatchedFiles(source)
     grid, execution = source.grid, Execution(device=device, precision=precision)
     plan = execution.plan(bundle, source, source.extent, smoothing=smoothing)
     classifier = WindowClassifier(
@@ -247,6 +252,7 @@ def predict_array(
                 of_classes[(slice(None), *place)] = result.probabilities
             unscored += result.unscored
             counter.add(result)
+    watched.check()
     if unscored:
         warnings.warn(_without_score(unscored), stacklevel=3)
     land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **bundle.classes.to_attrs()})
@@ -323,6 +329,15 @@ def _journal(outputs: Outputs, classifier: WindowClassifier, resume: bool) -> It
     finally:
         if not journal.finished:
             journal.remove()
+
+
+def _check_unchanged(watched: WatchedFiles, journal: Journal) -> None:
+    """See that all windows are of one scene; otherwise the journal is of no use."""
+    try:
+        watched.check()
+    except SceneError:
+        journal.remove()
+        raise
 
 
 def _area(source: SceneSource, part: Window | None) -> Window:

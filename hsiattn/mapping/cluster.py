@@ -103,9 +103,7 @@ def _close_unfinished() -> None:
 def _run(
     classifier: Callable[[int], WindowResult], numbers: Iterable[int], workers: int | None, address: str | None
 ) -> Generator[WindowResult, None, None]:
-    import cloudpickle
-
-    payload = cloudpickle.dumps(classifier)
+    payload = _pickled(classifier)
     with ExitStack() as stack:
         verbose = stack.enter_context(_quiet())
         if workers is not None:
@@ -114,6 +112,19 @@ def _run(
             client = stack.enter_context(_remote_client(str(address)))
         name = stack.enter_context(_classifier_on_workers(client, payload, remain=address is not None))
         yield from _results(client, name, numbers)
+
+
+def _pickled(classifier: Callable[[int], WindowResult]) -> bytes:
+    import cloudpickle
+
+    try:
+        payload: bytes = cloudpickle.dumps(classifier)
+    except Exception as error:  # whatever the scene of a caller refuses with
+        raise ClusterError(
+            f"the scene cannot be sent to other processes ({type(error).__name__}: {error})",
+            "give it as a file, or map it here, without workers",
+        ) from error
+    return payload
 
 
 # -- windows out, results in -------------------------------------------------------------------------------------------
@@ -196,6 +207,11 @@ def _raise(number: int, future: Future[Any], result: Any) -> None:
             f"window {number} was lost with its worker {error.allowed_failures + 1} times",
             "give the workers more memory, or take a smaller window_size=",
         ) from None
+    if type(error).__module__.partition(".")[0] in ("distributed", "dask", "tornado"):
+        raise ClusterError(
+            f"the cluster lost window {number} ({type(error).__name__}: {error})",
+            "see whether scheduler and workers run, and run the command again",
+        ) from error
     if isinstance(error, ImportError):
         raise ClusterError(str(error), f"install hsiattn {__version__} in the environment of the workers") from error
     raise error.with_traceback(trace)
@@ -246,21 +262,31 @@ def _plugin(payload: bytes) -> Any:
                     self.classifier = self.load()
             import torch
 
+            from hsiattn.mapping.portable_errors import portable
+
             # The other processors have windows of their own. OpenMP keeps the setting for each thread, hence here.
             torch.set_num_threads(1)
-            return self.classifier(number)
+            try:
+                return self.classifier(number)
+            except Exception as error:
+                failure = portable(error)
+            raise failure  # out here, since what is raised above would carry the original along
 
         def load(self) -> Any:
             import pickle
 
             try:
                 import hsiattn
+                from hsiattn.mapping.portable_errors import portable
 
                 if hsiattn.__version__ != version:
                     raise ImportError(f"hsiattn {hsiattn.__version__} instead of {version}")
                 return pickle.loads(self.payload)
             except ImportError as error:
                 raise ImportError(f"worker {self.address}: {error}") from None
+            except Exception as error:
+                failure = portable(error)
+            raise failure
 
     return PickledClassifier()
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import rasterio
 import rasterio.shutil
+from rasterio.errors import RasterioError
 
 
 def write_header(
@@ -43,6 +45,8 @@ def write_header(
     RasterioError, CPLE_BaseError
         GDAL refuses.
     """
+    with _lost_on_a_full_disk():
+        rasterio.open(pixel).close()
     memory = f"/vsimem/hsiattn-{uuid.uuid4().hex}/{data.name}"
     rasterio.shutil.copy(pixel, memory, driver="ENVI", **options)
     try:
@@ -51,10 +55,10 @@ def write_header(
         rasterio.shutil.copyfiles(memory, str(scratch / data.name))
     finally:
         rasterio.shutil.delete(memory, driver="ENVI")
-    with rasterio.open(scratch / data.name) as raster:
+    with _lost_on_a_full_disk(), rasterio.open(scratch / data.name) as raster:
         arrived = raster.tags(ns="ENVI")
     if arrived != {**described, "description": arrived.get("description")}:
-        raise OSError("the header has not arrived on the disk")
+        raise OSError(_LOST)
     for file in scratch.iterdir():
         if file.name == data.name:
             continue
@@ -64,8 +68,27 @@ def write_header(
         if file.suffix == ".hdr":
             text = text.rstrip() + "\n" + "".join(f"{name} = {value}\n" for name, value in fields.items())
         else:
-            ET.fromstring(text)  # a part of it would not do
+            _check_whole(text)
         (data.parent / file.name).write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+_LOST = "the header has not arrived on the disk"
+
+
+@contextmanager
+def _lost_on_a_full_disk() -> Iterator[None]:
+    """Say what it means that a small file cannot be opened that was written a moment ago."""
+    try:
+        yield
+    except RasterioError:
+        raise OSError(_LOST) from None
+
+
+def _check_whole(document: str) -> None:
+    try:
+        ET.fromstring(document)
+    except ET.ParseError:
+        raise OSError(_LOST) from None
 
 
 def _with_size(text: str, size: tuple[int, int]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any
 
 import numpy as np
 import torch
 
 from hsiattn.devices import choose_device, choose_precision
+from hsiattn.errors import SceneError
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.scenes import SceneSource
 
@@ -32,6 +34,42 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
         "precision": choose_precision(classifier.precision, device),
         "torch": torch.__version__,
     }
+
+
+class WatchedFiles:
+    """The files that a map is made from, as they were when it was begun.
+
+    Parameters
+    ----------
+    sources
+        Scene and mask; what is in memory cannot change unnoticed.
+    """
+
+    def __init__(self, *sources: SceneSource | Mask | None) -> None:
+        self._files = [(s.name, file) for s in sources if isinstance(s, SceneSource) for file in s.files]
+        self._before = [_state(file) for _, file in self._files]
+
+    def check(self) -> None:
+        """Notice that one of them has been replaced, rewritten or cut: the map would be made from two scenes.
+
+        Raises
+        ------
+        SceneError
+            One has.
+        """
+        for (name, file), before in zip(self._files, self._before, strict=True):
+            if _state(file) != before:
+                what = file if file == name else f"{file}, a part of {name},"
+                raise SceneError(f"{what} has changed while it was mapped", "map it again when it is complete")
+
+
+def _state(file: str) -> tuple[int, int, int, int] | None:
+    """Which file it is, its size, and the time of its last change."""
+    try:
+        state = os.stat(file)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _state_of_mask(mask: Mask | None) -> str | list[list[int]] | None:

@@ -17,9 +17,12 @@ from typing import Any
 
 from hsiattn.errors import OutputError
 from hsiattn.mapping.journal import Journal, journal_path
-from hsiattn.outputs import StrPath, hold, remove_abandoned, sync_folder, write_at
+from hsiattn.outputs import STAGING_FOLDER, StrPath, hold, remove_abandoned, sync_folder, write_at
 
 _VERSION = 1
+
+PART_SUFFIXES = (".aux.xml", ".ovr", ".msk")
+"""Endings of files that GDAL takes for a part of the raster that they are named after."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def _finish(map_path: Path, record: Path) -> None:
         moves = [Move(**move) for move in content["moves"]]
         if content["version"] != _VERSION or not record.exists():
             raise ValueError("another version")
+        _check_places(map_path, moves, content)
         if _complete(map_path, moves):
             _carry_out(map_path, content)
         else:
@@ -161,6 +165,28 @@ def _finish(map_path: Path, record: Path) -> None:
         os.close(descriptor)
 
 
+def _check_places(map_path: Path, moves: Sequence[Move], content: dict[str, Any]) -> None:
+    """See that a record names what the publication of this map may touch, and nothing else: it may come from anywhere.
+
+    Raises
+    ------
+    ValueError
+        It does not.
+    """
+    place, folders, parts = map_path.parent, set(), set()
+    for move in moves:
+        staged, target = place / move.staged, place / move.target
+        folder = staged.parent.parent
+        known = STAGING_FOLDER.fullmatch(folder.name) and staged.parent.name == "whole" and staged.name == target.name
+        if not known or folder.parent != target.parent:
+            raise ValueError("a file from elsewhere")
+        folders.add(folder)
+        parts |= {target.with_name(target.name + suffix) for suffix in PART_SUFFIXES}
+    allowed = {"stale": parts, "spent": {journal_path(map_path)}, "folders": folders}
+    if any(not {place / name for name in content[key]} <= paths for key, paths in allowed.items()):
+        raise ValueError("a file of somebody else")
+
+
 def _complete(map_path: Path, moves: Iterable[Move]) -> bool:
     """Whether every file is there, in its place or on the way to it.
 
@@ -175,7 +201,7 @@ def _complete(map_path: Path, moves: Iterable[Move]) -> bool:
         new, there = [move.size, move.modified], _state(target)
         if _state(staged) != new:
             whole &= there == new
-        elif there != move.replaced:
+        elif there is not None and there != move.replaced:
             raise OutputError(
                 f"{target} has changed since the map {map_path} was about to be put into place", "move it away first"
             )

@@ -142,7 +142,7 @@ def _compare(
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
     judged = outside[clear] if clear.mean() > _LEAST_CLEAR else outside
     if judged.mean() > MOSTLY:
-        return None, tag, DomainError(told, f"check sensor, bands and units of the scene, and its scale=; {ANYWAY}")
+        return None, tag, DomainError(told, f"check sensor, bands, units and scale of the scene (scale=); {ANYWAY}")
     return (f"{told}; their classes are guesses" if share > _WORTH_SAYING else None), tag, None
 
 

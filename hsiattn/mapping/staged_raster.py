@@ -141,14 +141,17 @@ class StagedRaster:
         raster = StagedRaster(
             self.target, self.kind, corner, self.bands, self.dtype, self.nodata, self.driver, self.options
         )
-        try:
-            with _warnings_of_gdal() as complaints:
+        with _warnings_of_gdal() as complaints:
+            try:
                 raster.create()
                 with one_line(self.target, "cannot be created", "check the creation options"):
                     raster.close()
                     raster.convert()
-        finally:
-            raster.discard()
+            except OutputError:
+                if not (complaints and self.options):  # they say more than the error that they lead to
+                    raise
+            finally:
+                raster.discard()
         if complaints and self.options:
             raise OutputError(f"{self.target} cannot be created ({complaints[0]})", "check the creation options")
 

@@ -28,7 +28,7 @@ from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.file_kinds import CLASSES_TAG, FileKind, kind_of
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
-from hsiattn.mapping.publication import clean_up, is_unfinished, publish
+from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.scenes.grid import Grid
@@ -261,10 +261,11 @@ class LandCoverWriter:
             if kind is None:
                 for raster in self._rasters:
                     raster.finish(self._write_sidecars if raster is self._map else None)
+                files = [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()]
                 publish(
                     self._map.target,
-                    [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()],
-                    stale=self._stale,
+                    files,
+                    stale=set(self._stale) - {target for _, target in files},
                     spent=self.spent,
                     folders=[r.folder for r in self._rasters],
                 )
@@ -391,10 +392,6 @@ def _header_safe(classes: ClassTable) -> ClassTable:
     return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
-_APPLIED = (".aux.xml", ".ovr", ".msk")
-"""Endings of files that GDAL takes for a part of the raster that they are named after."""
-
-
 def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs) -> list[Path]:
     """Check all files that will be written, and those that would be taken for a part of them.
 
@@ -417,7 +414,7 @@ def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs)
             beside.append(Output(pam_path(target), FileKind.AUXILIARY, leftover=True))
     check_outputs([*outputs, *beside], overwrite=overwrite, inputs=inputs)
     for target in (raster.target for raster in rasters):
-        for part in (target.with_name(target.name + suffix) for suffix in _APPLIED):
+        for part in (target.with_name(target.name + suffix) for suffix in PART_SUFFIXES):
             if part in (Path(output.path) for output in beside) or not os.path.lexists(part):
                 continue
             if not target.exists() or not part.is_file():
@@ -432,5 +429,6 @@ def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs)
 
 def _other_map(target: Path) -> bool:
     """Whether another map of ours has the same style file."""
-    others = target.parent.glob(f"{glob.escape(target.stem)}.*")
-    return any(other != target and other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)
+    beside = target.parent.glob(f"{glob.escape(target.stem)}.*")
+    others = (file for file in beside if file != target and file.suffix.lower() != ".hdr")  # a header alone is no map
+    return any(other.is_file() and kind_of(other) is FileKind.LAND_COVER for other in others)

@@ -136,7 +136,7 @@ class PixelsOfPatch(SpatialBranch):
         if windows not in ("pixel", "ring"):
             raise ValueError(f"windows must be 'pixel' or 'ring', not {windows!r}")
         offsets = (torch.arange(patch_size) - patch_size // 2).abs()
-        members = functional.one_hot(torch.maximum(offsets[:, None], offsets).flatten()).T
+        members = torch.maximum(offsets[:, None], offsets).flatten() == torch.arange(patch_size // 2 + 1)[:, None]
         self.rings = windows == "ring"
         self.register_buffer("members", members.float(), persistent=False)
         self.components = GroupedBands(channels, sizes, groups=1, step=1)

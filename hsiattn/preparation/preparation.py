@@ -116,11 +116,24 @@ class Preparation:
         Raises
         ------
         KeyError, ValueError
-            An array is missing, or there is no such transform.
+            An array is missing, has another type or shape than it must have, or there is no such transform.
         """
         needed = {name: np.asarray(arrays[name]) for name in ("bands", "offset", "gain", "projection", "shift")}
+        count, channels = needed["bands"].size, needed["shift"].size
+        shapes = {"bands": (count,), "offset": (count,), "gain": (count,), "projection": (channels, count)}
+        for name, shape in {**shapes, "shift": (channels,)}.items():
+            kind = np.int64 if name == "bands" else np.float32
+            if needed[name].shape != shape or needed[name].dtype != kind:
+                raise ValueError(f"the preparation's {name} is {needed[name].dtype} {needed[name].shape}")
+        if not count or len(np.unique(needed["bands"])) < count or needed["bands"].min() < 0:
+            raise ValueError("the preparation uses no band, or one twice")
         centres = arrays.get("centres")
-        if transform_name != "none" and (centres is None or centres.shape != needed["bands"].shape):
+        if transform_name != "none" and (
+            centres is None
+            or centres.shape != (count,)
+            or centres.dtype != np.float64
+            or not np.isfinite(centres).all()
+        ):
             raise ValueError(f"the spectral transform {transform_name} lacks the centres of its bands")
         return cls(**needed, spectral_transform=create_transform(transform_name, centres))
 

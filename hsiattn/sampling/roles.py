@@ -19,6 +19,7 @@ from rasterio.features import rasterize
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, SceneError, SplitError
 from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.inputs import refuse_special
 from hsiattn.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
@@ -247,6 +248,7 @@ _ROLE_COLORS = {
 
 def _footprint(path: str | Path, grid: Grid) -> NDArray[np.float64]:
     """Corners (4, 2) of a tile as column and row of the grid."""
+    refuse_special(path, SceneError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.scenes.envi import EnviSource, find_header
 from hsiattn.scenes.geotiff import GdalSource
 from hsiattn.scenes.source import SceneSource
@@ -66,6 +67,7 @@ def _is_gdal_path(text: str) -> bool:
 
 def _start(file: Path) -> bytes:
     """The first bytes of a file, after the mistakes that any file can have are ruled out."""
+    refuse_special(file, SceneError)
     try:
         if file.is_dir():
             raise SceneError(f"{file} is a folder", "give the file of the scene inside it")

@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.inputs import refuse_special
 from hsiattn.scenes.envi_values import good_bands_of, items_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
 from hsiattn.scenes.ground_control import GroundControl
@@ -64,7 +65,10 @@ class GdalSource(SceneSource):
             self.height, self.width = dataset.height, dataset.width
             self.block = dataset.block_shapes[0]
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
+            place = _geolocation_note(path, dataset)
             self.files = tuple(dataset.files)
+            for member in self.files:
+                refuse_special(member, SceneError)
             self._mask = mask_of(dataset, alpha)
             self._own_masks = set(bands_with_own_masks(dataset)) - set(alpha)
             if self._own_masks:  # what they leave out is NaN
@@ -73,7 +77,7 @@ class GdalSource(SceneSource):
             radiometry, note = read_radiometry(dataset, self._indexes)
             if radiometry is not None:
                 self.radiometry = radiometry
-        self.notes = tuple(text for text in (_alpha_note(path, alpha), note) if text)
+        self.notes = tuple(text for text in (_alpha_note(path, alpha), note, place) if text)
         self._kept: dict[int, Any] | None = None
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -160,6 +164,7 @@ def open_raster(path: str, *, quiet: bool = True, driver: str | None = None) -> 
 
 def connect(path: str, *, quiet: bool = True, driver: str | None = None) -> Any:
     """What `open_raster` yields, for the caller to close."""
+    refuse_special(path, SceneError)
     try:
         with _quietly() if quiet else nullcontext():
             return rasterio.open(path, driver=driver)
@@ -271,6 +276,13 @@ def _radiometry_in(path: str, depth: int) -> Radiometry | None:
             return read_radiometry(member, member.indexes, depth)[0]
     except SceneError:
         return None
+
+
+def _geolocation_note(path: str, dataset: Any) -> str:
+    """What the user should know of a scene whose every pixel has a place of its own."""
+    if not dataset.tags(ns="GEOLOCATION") or dataset.transform != Affine.identity():
+        return ""
+    return f"{path} lies on the ground by a geolocation array, which maps do not carry: rectify it first, with gdalwarp"
 
 
 def _alpha_note(path: str, alpha: Sequence[int]) -> str:

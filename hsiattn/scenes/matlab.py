@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
+from hsiattn.inputs import open_regular
 from hsiattn.plain_text import printable
 from hsiattn.scenes.matlab_5 import Mat5File, MatFileError, Variable
 from hsiattn.scenes.source import SceneSource
@@ -121,8 +122,9 @@ def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
         raise SceneError(
             f"{path} holds more than fits into memory", "convert it to GeoTIFF or ENVI, which are read part by part"
         ) from None
-    except OSError as error:
-        raise SceneError(f"{path} cannot be opened ({error.strerror})", "check the path and its permissions") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SceneError(f"{path} cannot be opened ({reason})", "check the path and its permissions") from error
 
 
 def _choose(variables: Sequence[Variable], path: str, ndim: int, key: str | None) -> int:
@@ -210,7 +212,7 @@ class _Mat73File:
 
 def _is_hdf5(path: str) -> bool:
     """True for MAT 7.3: an HDF5 file, whose signature stands at 0 or after MATLAB's 512-byte preamble."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         start = stream.read(520)
     return start.startswith(_HDF5_SIGNATURE) or start[512:].startswith(_HDF5_SIGNATURE)
 

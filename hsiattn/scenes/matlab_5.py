@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.inputs import open_regular
+
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {
     **{1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4"},
@@ -88,7 +90,7 @@ class Mat5File:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             self._length = os.fstat(file.fileno()).st_size
             start = file.read(128)
             try:
@@ -114,7 +116,7 @@ class Mat5File:
             raise MatFileError(f"{place.count} values do not make an array {variable.shape}")
         values = np.empty(place.count, dtype)
         into = values.data.cast("B") if place.count else memoryview(bytearray())
-        with open(self._path, "rb") as file:
+        with open_regular(self._path) as file:
             file.seek(place.start)
             try:
                 if place.packed:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import math
 import os
-import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hsiattn.inputs import open_regular
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
@@ -32,15 +33,12 @@ def open_numpy_file(path: str | os.PathLike[str]) -> NDArray[Any]:
     OSError
         It cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # without O_NONBLOCK, a pipe waits for a writer
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise NumpyFileError("it is not a file on a disk")
+    with open_regular(path) as file:
         dtype, shape, order = _read_header(file)
+        length = os.fstat(file.fileno()).st_size
         offset, size = file.tell(), math.prod(shape) * dtype.itemsize
-        if offset + size > status.st_size:
-            raise NumpyFileError(f"it ends after {status.st_size - offset} of {size} bytes")
+        if offset + size > length:
+            raise NumpyFileError(f"it ends after {length - offset} of {size} bytes")
     if not size:
         return np.empty(shape, dtype)
     return np.memmap(Path(path), dtype, "r", offset, shape, order)

@@ -16,9 +16,12 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
+from hsiattn.scenes.alignment import TOLERANCE
+from hsiattn.scenes.envi_header import find_header
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
+from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
@@ -45,9 +48,9 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
         rotated grid); CRS, transform and ground control points in `spatial_ref`. Nodata is the attribute `_FillValue`
         (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
         "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
-        to give reflectance (absent where 1); where one number does not do, reflectance is value × `gain` + `offset`,
-        coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that pixels are
-        missing (absent where there is no mask). `name` is the path.
+        to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain`
+        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that
+        pixels are missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
 
     Raises
     ------
@@ -68,15 +71,16 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         coords["nodata"] = ("band", np.array(source.nodata_by_band, dtype=np.float64))  # None becomes NaN
     if (scale := source.radiometry.scale) is None:
         coords |= {"gain": ("band", source.radiometry.gain), "offset": ("band", source.radiometry.offset)}
-    elif scale != 1.0:
+    elif source.radiometry.stated:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
-        mask = indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_WindowedMask(source)))  # type: ignore[arg-type]
-        coords["masked"] = xr.Variable(("y", "x"), mask)
+        coords["masked"] = xr.Variable(("y", "x"), _lazily(_WindowedMask(source)))
+    if source.notes:
+        attrs["notes"] = list(source.notes)
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
-        indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_WindowedArray(source))),  # type: ignore[arg-type]
+        _lazily(_WindowedArray(source)),
         dims=DIMS,
         coords={
             "band": np.arange(1, len(bands) + 1),
@@ -132,8 +136,10 @@ class ArraySource(SceneSource):
         self.control = grid.control
         self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
-        self.files = tuple(str(path) for path in (self.name, array.encoding.get("source")) if _is_file(path))
-        self._mask = _mask_of(array)
+        self.files = _files_of(self.name, array.encoding.get("source"))
+        notes = array.attrs.get("notes", ())
+        self.notes = tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
+        self._mask = _mask_of(array, grid)
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -391,12 +397,45 @@ def _figures(array: xr.DataArray, keys: Sequence[str]) -> NDArray[np.float64] | 
     )
 
 
-def _mask_of(array: xr.DataArray) -> xr.DataArray | None:
-    """The coordinate `masked` (y, x); None where there is none."""
-    if "masked" not in array.coords or set(array.coords["masked"].dims) != {"y", "x"}:
+def _mask_of(array: xr.DataArray, grid: Grid) -> xr.DataArray | None:
+    """The mask (y, x): the coordinate `masked`, else that of the file behind the array; None where there is none."""
+    if "masked" in array.coords and set(array.coords["masked"].dims) == {"y", "x"}:
+        mask: xr.DataArray = array.coords["masked"].transpose("y", "x")
+        return mask
+    behind = _file_behind(array)
+    return _mask_behind(behind[0], grid) if behind is not None and behind[0].has_mask else None
+
+
+def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
+    """The mask of a file on the grid of an array that was sliced from it; None where the array lies elsewhere."""
+    to_whole = ~source.transform @ grid.transform
+    rows = to_whole.f + to_whole.e * (np.arange(grid.height) + 0.5) - 0.5
+    columns = to_whole.c + to_whole.a * (np.arange(grid.width) + 0.5) - 0.5
+    if max(abs(to_whole.b) * grid.height, abs(to_whole.d) * grid.width) > TOLERANCE:
         return None
-    mask: xr.DataArray = array.coords["masked"].transpose("y", "x")
-    return mask
+    for positions, size in ((rows, source.height), (columns, source.width)):
+        near = np.abs(positions - np.round(positions)).max() <= TOLERANCE
+        if not near or round(float(positions.min())) < 0 or round(float(positions.max())) >= size:
+            return None
+    mask = xr.DataArray(_lazily(_WindowedMask(source)), dims=("y", "x"))
+    return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
+
+
+def _lazily(array: BackendArray) -> Any:
+    """What xarray reads only when values are asked for."""
+    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))  # type: ignore[arg-type]
+
+
+def _files_of(*paths: Any) -> tuple[str, ...]:
+    """Those paths that are files, with the header and the sidecars beside them."""
+    found: dict[str, None] = {}
+    for path in paths:
+        if not _is_file(path):
+            continue
+        header = find_header(Path(path))
+        beside = [f"{path}{suffix}" for suffix in (".aux.xml", ".msk")]
+        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *filter(_is_file, beside)])
+    return tuple(found)
 
 
 def _is_file(path: Any) -> bool:

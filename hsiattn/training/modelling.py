@@ -19,7 +19,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device
 from hsiattn.errors import TrainingError
 from hsiattn.file_kinds import FileKind
-from hsiattn.networks import SpectralSpatialNetwork, check_arguments, create_network
+from hsiattn.networks import SpectralSpatialNetwork, check_arguments, check_size, create_network
 from hsiattn.outputs import check_output
 from hsiattn.preparation import Preparation
 from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
@@ -109,7 +109,9 @@ def make_model(
         check_state_folder(checkpoints)
     choose_device(device)  # refused before anything is read, as are arguments that the network does not have
     for candidate in candidates_of(recipe) or [{}]:
-        check_arguments(recipe.network.name, {**recipe.network.arguments, **candidate})
+        arguments = {**recipe.network.arguments, **candidate}
+        check_arguments(recipe.network.name, arguments)
+        check_size(recipe.network.name, **_largest_sizes(recipe, len(source.bands), len(classes)), **arguments)
     scene = LabelledScene.of(source, codes, classes, recipe)
     split = _split(scene, splitter, seed)
     chosen = search_arguments(scene, *scene.positions(split, "training", "validation"), seed=seed)
@@ -379,6 +381,14 @@ def _on_device(
     logits = logits_of(network.eval().to(device), pixels, device, record.precision)
     network.to("cpu")
     return logits
+
+
+def _largest_sizes(recipe: Recipe, bands: int, classes: int) -> dict[str, int]:
+    """Sizes of the network where every band is of use and every class has pixels."""
+    settings = recipe.preparation
+    channels = bands * settings.bands_as_components + min(settings.principal_components, bands)
+    channels += min(settings.noise_components, bands) + (classes - 1) * settings.discriminant
+    return {"bands": bands, "channels": channels, "classes": classes, "patch_size": recipe.patch_size}
 
 
 def _network_arguments(scene: LabelledScene, pixels: LabelledPatches, chosen: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead, place_of, settings_at
 from hsiattn.errors import RecipeError
+from hsiattn.model_header import MAX_PATCH
 from hsiattn.plain_text import TextFileError, printable, read_text
 from hsiattn.preparation import PreparationSettings
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.teaching import TeacherSettings
-
-MAX_PATCH = 255
-"""Largest side of a window in pixels: some networks need memory by its third or fourth power."""
 
 _MAX_CANDIDATES = 1000
 """Most combinations of arguments that one search tries."""

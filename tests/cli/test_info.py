@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning
 
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
@@ -140,3 +144,29 @@ def test_a_map_is_described_by_its_classes_and_counts(desk, model, hsiattn):
     assert result["kind"] == "map"
     assert sum(record["pixels"] for record in result["classes"]) + result["unclassified"] == 48 * 40
     assert result["tags"]["HSIATTN_PATCH_SIZE"] == "5"
+
+
+def test_a_scene_with_gains_mask_control_points_and_oddities_is_described(tmp_path):
+    path = tmp_path / "scene.tif"
+    values = np.ones((3, 5, 7), np.uint16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", driver="GTiff", width=7, height=5, count=3, dtype="uint16") as dataset:
+            dataset.write(values)
+            dataset.scales, dataset.offsets = [1e-4, 2e-4, 2e-4], [-0.1, -0.1, -0.1]
+            dataset.set_band_description(3, "alpha")
+            dataset.gcps = (
+                [GroundControlPoint(row=r, col=c, x=c, y=-r) for r in (0, 5) for c in (0, 7)],
+                CRS.from_epsg(4326),
+            )
+    result = describe(path)
+    assert (result["gain"], result["offset"]) == ([1e-4, 2e-4], [-0.1, -0.1])
+    assert result["mask"] is True
+    assert "band 3" in result["notes"][0]
+    text = CliRunner().invoke(main, ["info", str(path)]).output
+    assert "value × 0.0001 … 0.0002 - 0.1" in text
+    assert "4 ground control points in EPSG:4326" in text
+    assert (
+        f"notes           band 3 of {path} is an alpha band: no measurement, but where it is 0, pixels are missing\n"
+        in text
+    )

@@ -189,3 +189,42 @@ def test_a_split_file_of_another_size_is_refused(desk, tiny, refused, quick):
     write_split("split.tif", roles, crs=tiny.crs, transform=tiny.transform)
     arguments = ("--labels", "labels.tif", "-o", "m.hsiattn", "--split-file", "split.tif", *quick)
     assert "10 × 12" in refused("train", "scene.tif", *arguments)
+
+
+@pytest.fixture
+def lda(desk, hsiattn):
+    """Trains in closed form, with all files that a training can write."""
+
+    def run(*options: object):
+        return hsiattn(
+            "train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--recipe", "lda", "--device", "cpu",
+            "--log", "log.csv", "--write-split", "split.tif", *options,
+        )  # fmt: skip
+
+    return run
+
+
+def test_resume_leaves_a_finished_training_alone(lda, desk):
+    assert lda().exit_code == 0
+    before = {path: path.read_bytes() for path in desk.iterdir()}
+    again = lda("--resume")
+    assert again.exit_code == 0
+    assert "finished already" in again.stderr
+    assert {path: path.read_bytes() for path in desk.iterdir()} == before
+    other = lda("--resume", "--seed", 5)
+    assert other.exit_code == 1
+    assert "m.hsiattn exists already" in other.stderr
+
+
+def test_resume_replaces_what_the_interrupted_training_has_written(lda, desk):
+    assert lda().exit_code == 0
+    (desk / "m.hsiattn").unlink()
+    (desk / "m.hsiattn.training").mkdir()
+    assert lda("--resume").exit_code == 0
+    assert not (desk / "m.hsiattn.training").exists()
+
+
+def test_a_training_that_fails_leaves_nothing(lda, desk):
+    before = sorted(desk.iterdir())
+    assert lda("--set", "preparation.components=100000").exit_code == 1
+    assert sorted(desk.iterdir()) == before

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 import types
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +81,17 @@ def test_a_file_that_is_no_record_is_told(runs, folder, text):
         folder.read(runs[0])
 
 
-def test_damaged_pixels_are_told(runs, folder, outcome):
+def test_damaged_pixels_are_told(runs, folder, outcome, tmp_path):
     folder.write(runs[0], outcome(runs[0], RIGHT))
     record = folder.read(runs[0])
-    folder.pixels_path(runs[0]).write_bytes(b"PK damaged")
+    with zipfile.ZipFile(tmp_path / "header.npz", "w") as archive:
+        archive.writestr("predicted.npy", b"\x93NUMPY\x01\x00\x10\x00" + b"{'descr': (((((((")
+    for content in (b"PK damaged", b"", (tmp_path / "header.npz").read_bytes()):
+        folder.pixels_path(runs[0]).write_bytes(content)
+        with pytest.raises(OutputError, match="missing or damaged"):
+            folder.read_pixels(record)
     with pytest.raises(OutputError, match="missing or damaged"):
-        folder.read_pixels(record)
+        folder.read_pixels({})
 
 
 def test_the_table_has_one_line_for_every_run(runs, folder, outcome):

@@ -251,7 +251,7 @@ def test_zeros_that_seem_to_be_a_class_are_told(tmp_path: Path) -> None:
     assert labels.values.tolist() == [[0, 1, 2], [0, 0, 0]]
     assert labels.attrs["class_names"] == ["Forest", "Urban"]
     assert note.startswith("2 pixels of value 0 (Water)")
-    assert "--unlabelled 255" in note
+    assert note.endswith("unlabelled=255")
 
 
 @pytest.mark.parametrize("names", [(), ("Unclassified", "Forest", "Urban"), ("", "Forest"), ("Background",)])

@@ -262,6 +262,7 @@ def test_names_of_yaml_are_texts(tmp_path: Path) -> None:
     ("text", "names"),
     [
         ("1 255 0 0 255 12 Urban\n2 0 255 0 255 2 Forest\n", ["12 Urban", "2 Forest"]),
+        ("1 255 0 0 12 Urban\n2 0 255 0 2 Forest\n", ["12 Urban", "2 Forest"]),
         ("1 255 0 0 128 Urban\n2 0 255 0 255 Forest\n", ["Urban", "Forest"]),
         ("1 255 0 0 12 Urban\n2 0 255 0 Forest\n", ["12 Urban", "Forest"]),
         ("1 255 0 0 300 m\n2 0 255 0 100 m\n", ["300 m", "100 m"]),
@@ -283,11 +284,6 @@ def test_a_colour_map_tells_opacities_from_names_that_begin_with_numbers(
 ) -> None:
     assert codes_and_names(tmp_path / "a.clr", text) == dict(enumerate(names, start=1))
     assert open_class_table(tmp_path / "a.clr").colors == ((255, 0, 0), (0, 255, 0))
-
-
-def test_a_colour_map_whose_numbers_could_be_either_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match="could be opacities or begin the names; write the opacity 255 before"):
-        codes_and_names(tmp_path / "a.clr", "1 255 0 0 12 Urban\n2 0 255 0 2 Forest\n")
 
 
 # -- round trips -------------------------------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ def test_another_scene_or_option_refuses_to_resume_and_says_why(bundle, write_sc
     path.touch()
     with pytest.raises(OutputError, match="scene's files"):
         mapped(resume=True)
-    with pytest.raises(OutputError, match="begun and not finished; go on with --resume, or begin anew with --overwr"):
+    with pytest.raises(OutputError, match="begun and not finished; go on with resume=True, or begin anew with overwr"):
         mapped()
     mapped(overwrite=True)
     assert not (tmp_path / ".m.tif.journal").exists()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -189,6 +190,56 @@ def test_an_error_in_a_window_arrives_as_it_was_raised(cluster, error):
     with pytest.raises(type(error)) as caught:
         list(run_on_cluster(Failing(error), range(5), address=cluster.scheduler_address))
     assert caught.value.args == error.args
+
+
+@dataclass
+class Truncated:
+    """Reads a file that is no raster, so that GDAL's own error is the cause of ours."""
+
+    path: Path
+
+    def __call__(self, number: int) -> WindowResult:
+        from hsiattn.scenes import open_source
+
+        open_source(self.path)
+        raise AssertionError
+
+
+class OutOfMemoryError(MemoryError):
+    """Cannot travel: it holds what no other process can have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+class Hungry:
+    def __call__(self, number: int) -> WindowResult:
+        raise OutOfMemoryError("14 GB wanted")
+
+
+def test_an_error_keeps_its_type_although_its_cause_cannot_travel(cluster, tmp_path):
+    path = tmp_path / "scene.tif"
+    path.write_bytes(b"II*\0" + bytes(100))
+    with pytest.raises(SceneError, match="cannot be opened as a raster") as caught:
+        list(run_on_cluster(Truncated(path), range(3), address=cluster.scheduler_address))
+    with pytest.raises(SceneError) as here:
+        Truncated(path)(0)
+    assert caught.value.args == here.value.args
+    assert "CPLE_OpenFailedError" in "".join(caught.value.__notes__)  # what -v shows
+
+
+def test_an_error_that_cannot_travel_comes_as_the_nearest_that_can(cluster):
+    with pytest.raises(MemoryError, match="14 GB wanted"):
+        list(run_on_cluster(Hungry(), range(3), address=cluster.scheduler_address))
+
+
+def test_a_scene_that_cannot_be_sent_to_workers_is_told_in_one_line(cluster):
+    scene = Classifier()
+    scene.loads = threading.Lock()
+    with pytest.raises(ClusterError, match="cannot be sent to other processes") as caught:
+        list(run_on_cluster(scene, range(3), address=cluster.scheduler_address))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_worker_without_the_package_is_told_in_one_line(cluster):

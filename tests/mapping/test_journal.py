@@ -194,7 +194,7 @@ def test_a_record_that_rots_while_the_journal_is_open_is_one_line(path: Path) ->
     whole = begun(path, 1)
     with Journal.resume(path, HEADER) as journal:
         path.write_bytes(whole[:-20] + bytes(20))
-        with pytest.raises(OutputError, match=r"journal.*cannot be read \(it is damaged.*leave out --resume"):
+        with pytest.raises(OutputError, match=r"journal.*cannot be read \(it is damaged.*leave out resume="):
             journal.read(0)
         with pytest.raises(OutputError, match="it is damaged"):
             list(journal.pieces(0, Window(0, 0, 1000, 1000)))
@@ -215,7 +215,7 @@ def test_a_journal_that_is_shorter_than_its_header_is_damaged(path: Path) -> Non
     whole = begun(path, 0)
     for length in range(len(b"hsiattn journal "), len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(OutputError, match=r"the header of the journal .* is damaged; leave out --resume"):
+        with pytest.raises(OutputError, match=r"the header of the journal .* is damaged; leave out resume="):
             Journal.resume(path, HEADER)
 
 
@@ -234,7 +234,7 @@ def test_a_file_that_is_no_journal_is_left_alone(path: Path) -> None:
         (
             {"scene": {"path": "/archive/2019/june/scene.tif", "size": 456}},
             r"map\.tif cannot be resumed, something has changed since it was begun: scene: size 123 → 456; "
-            "leave out --resume to start again, or give the same scene$",
+            "leave out resume= to start again, or give the same scene$",
         ),
         (
             {"scene": {"path": "/archive/2019/june/scenes.tif", "size": 123}},
@@ -266,7 +266,7 @@ def test_entries_that_only_the_journal_has_are_taken_from_it(path: Path) -> None
 
 def test_without_a_journal_there_is_nothing_to_resume(path: Path) -> None:
     assert not Journal.exists(path)
-    with pytest.raises(OutputError, match=r"nothing of .*map\.tif to resume; leave out --resume"):
+    with pytest.raises(OutputError, match=r"nothing of .*map\.tif to resume; leave out resume="):
         Journal.resume(path, HEADER)
     path.touch()  # what a kill in the first moment leaves
     assert not Journal.exists(path)
@@ -323,7 +323,9 @@ def test_a_full_disk_keeps_the_finished_windows_and_the_journal_sound(path: Path
         journal.append(finished(0))
         journal.append(finished(1))
         for limit in (len(two), len(two) + 10, len(three) - 1):
-            told = pytest.raises(OutputError, match=r"2 finished windows are kept .*make space and go on with --resume")
+            told = pytest.raises(
+                OutputError, match=r"2 finished windows are kept .*make space and go on with resume=True"
+            )
             with told, files_up_to(limit):
                 journal.append(finished(2))
             assert path.read_bytes() == two

@@ -48,5 +48,5 @@ def test_a_row_that_does_not_fit_is_told_in_one_line(runner):
     def work(rows):
         raise torch.OutOfMemoryError("out of memory")
 
-    with pytest.raises(DeviceError, match="does not hold one row of 10 pixels; give a smaller --window-size"):
+    with pytest.raises(DeviceError, match="does not hold one row of 10 pixels; give a smaller window_size="):
         runner.in_strips(19, 10, work)

@@ -145,7 +145,8 @@ def test_a_map_is_the_smoothed_scene_whatever_the_windows(
     monkeypatch.setattr(bundle.network, "dense_capable", not patchwise)
     _classify(bundle, source, tmp_path / "m.tif", window_size=size, threads=2)
     np.testing.assert_allclose(_read(tmp_path / "m_p.tif", [1, 2, 3]), expected, atol=1e-5)
-    classes = np.where(np.isnan(expected[0]), 0, np.nan_to_num(expected).argmax(axis=0) + 1)
+    codes = bundle.classes.to_codes(np.nan_to_num(expected).argmax(axis=0))
+    classes = np.where(np.isnan(expected[0]), 0, codes)
     np.testing.assert_array_equal(_read(tmp_path / "m.tif"), classes)
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,9 @@ def test_a_part_that_rio_clips_out_holds_the_codes(tmp_path: Path) -> None:
     write_all(tmp_path / "map.tif", transform=Affine(30, 0, 3e5, 0, -30, 5.8e6))
     bounds = f"{3e5 + 300} {5.8e6 - 3000} {3e5 + 4500} {5.8e6 - 600}"
     arguments = ["clip", str(tmp_path / "map.tif"), str(tmp_path / "part.tif"), "--bounds", bounds]
-    result = CliRunner().invoke(main_group, arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of rasterio's own code
+        result = CliRunner().invoke(main_group, arguments)
     assert result.exit_code == 0, result.output
     np.testing.assert_array_equal(open_labels(tmp_path / "part.tif").values, CODES[20:100, 10:150])
 
@@ -335,6 +338,17 @@ def test_an_envi_map_above_the_bound_of_listed_names_keeps_them_in_its_pam_file(
     write_all(tmp_path / "map.img", driver="ENVI", classes=classes)
     assert (tmp_path / "map.hdr").stat().st_size < 2000
     assert open_labels(tmp_path / "map.img").attrs == classes.to_attrs()
+
+
+@pytest.mark.parametrize(("driver", "name"), FORMATS)
+@pytest.mark.parametrize("codes", [(7, 300, 65_535), (3, 5, 70_000)])
+def test_a_map_with_large_codes_is_known_as_ours_and_can_be_replaced(
+    tmp_path: Path, codes: tuple[int, ...], driver: str, name: str
+) -> None:
+    for overwrite in (False, True):
+        write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes), overwrite=overwrite)
+    (tmp_path / name).unlink()
+    write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes))
 
 
 def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:
@@ -498,7 +512,7 @@ def test_outputs_that_cannot_be_are_refused_before_any_work(tmp_path: Path) -> N
     write_all(taken)
     check_output(taken, FileKind.LAND_COVER, overwrite=True)
     check_output(tmp_path / "new.tif", FileKind.LAND_COVER)
-    with pytest.raises(OutputError, match=r"exists already.*--overwrite"):
+    with pytest.raises(OutputError, match=r"exists already.*overwrite=True"):
         check_output(taken, FileKind.LAND_COVER)
     with pytest.raises(OutputError, match="is a folder"):
         check_output(tmp_path, FileKind.LAND_COVER, overwrite=True)
@@ -603,7 +617,7 @@ def test_a_map_without_what_should_be_written_is_refused(tmp_path: Path) -> None
 def test_an_existing_map_is_not_touched_without_overwrite(tmp_path: Path) -> None:
     write_map(predicted(), tmp_path / "map.tif")
     before = everything_in(tmp_path)
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         write_map(predicted(), tmp_path / "map.tif")
     assert everything_in(tmp_path) == before
 
@@ -613,6 +627,69 @@ def test_the_same_map_gives_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         write_map(predicted(), tmp_path / name / "map.tif")
     assert everything_in(tmp_path / "a") == everything_in(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("driver", "option", "value"),
+    [
+        ("GTiff", "COMPRESS", "zippy"),
+        ("GTiff", "BIGTIFF", "perhaps"),
+        ("GTiff", "COLOUR", "red"),
+        ("GTiff", "TILED", "maybe"),
+        ("GTiff", "BLOCKXSIZE", "wide"),
+        ("COG", "COMPRESS", "zippy"),
+        ("COG", "TILED", "yes"),
+        ("COG", "BLOCKSIZE", "abc"),
+        ("COG", "BLOCKSIZE", "0"),
+        ("ENVI", "COMPRESS", "deflate"),
+        ("ENVI", "INTERLEAVE", "bib"),
+    ],
+)
+def test_a_rehearsal_finds_options_that_gdal_would_pass_over(
+    tmp_path: Path, driver: str, option: str, value: str
+) -> None:
+    with pytest.raises(OutputError, match=rf"map\.x cannot be created \(.*{value.upper()}|{value}|{option}") as caught:
+        writer(tmp_path / "map.x", driver=driver, creation_options={option: value}).rehearse()
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "options"),
+    [
+        ("GTiff", {"COMPRESS": "zstd", "PREDICTOR": "2", "TILED": "YES", "BLOCKXSIZE": "128", "BLOCKYSIZE": "128"}),
+        ("COG", {"COMPRESS": "lzw", "BLOCKSIZE": "256", "OVERVIEWS": "NONE"}),
+        ("ENVI", {"INTERLEAVE": "BIL", "SUFFIX": "ADD"}),
+    ],
+)
+def test_options_that_gdal_knows_are_accepted(tmp_path: Path, driver: str, options: dict[str, str]) -> None:
+    writer(tmp_path / "map.x", driver=driver, creation_options=options, confidence=tmp_path / "c.x").rehearse()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("interleave", ["BSQ", "BIL", "BIP"])
+def test_envi_rasters_of_any_interleave_are_what_gdal_makes_of_the_same_geotiff(
+    tmp_path: Path, interleave: str
+) -> None:
+    measures = {"confidence": "c", "probabilities": "p"}
+    write_all(tmp_path / "map.tif", **{name: tmp_path / f"{letter}.tif" for name, letter in measures.items()})
+    write_all(
+        tmp_path / "map.img",
+        driver="ENVI",
+        overwrite=True,
+        creation_options={"INTERLEAVE": interleave},
+        **{name: tmp_path / f"{letter}.img" for name, letter in measures.items()},
+    )
+    for name in ("map", "c", "p"):
+        reference = tmp_path / "reference" / f"{name}.img"
+        reference.parent.mkdir(exist_ok=True)
+        rasterio.shutil.copy(tmp_path / f"{name}.tif", reference, driver="ENVI", INTERLEAVE=interleave)
+        assert (tmp_path / f"{name}.img").read_bytes() == reference.read_bytes()
+        ours = (tmp_path / f"{name}.hdr").read_text().splitlines()
+        gdals = reference.with_suffix(".hdr").read_text().replace(str(reference), f"{name}.img")
+        *alike, kind = ours
+        assert alike == gdals.replace("tree, high", "tree; high").splitlines()
+        assert kind.startswith("hsiattn kind = ")
 
 
 POINTS = tuple(

@@ -1,6 +1,7 @@
 """One battery of checks that every network must pass."""
 
 import copy
+import resource
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hsiattn.networks import (
     AugmentedAtTestTime,
     FittedNetwork,
     create_network,
+    load_network,
     network_class,
     patches_of_tile,
 )
@@ -230,3 +232,33 @@ def test_unknown_names_and_arguments_are_refused_with_the_choices():
 def test_a_value_of_the_wrong_kind_is_refused_by_its_name(arguments, match):
     with pytest.raises(RecipeError, match=match):
         create_network("grouped-ssan", bands=4, channels=4, classes=2, patch_size=5, **arguments)
+
+
+def test_a_network_comes_back_from_its_weights(variant):
+    name, arguments = VARIANTS[variant]
+    arguments = {**arguments, "bands": BANDS, "channels": CHANNELS, "classes": CLASSES, "patch_size": PATCH}
+    network = _create(variant)
+    again = load_network(network.state_dict(), name, **arguments)
+    assert not again.training
+    for key, value in network.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("grouped-ssan", {"hidden": 10**5}),
+        ("grouped-ssan", {"width": 10**9}),
+        ("ensemble", {"members": 10**6}),
+        ("hierarchical", {"depth": 10**9}),
+        ("smlp", {"depths": [10**9]}),
+        ("ssan", {"hidden": 2**62}),
+        ("gsa", {"heads": 0}),
+    ],
+)
+def test_a_network_beyond_all_use_is_refused_without_memory(name, arguments):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RecipeError, match=r"network '.*' refuses its arguments") as caught:
+        create_network(name, bands=BANDS, channels=CHANNELS, classes=CLASSES, patch_size=PATCH, **arguments)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB

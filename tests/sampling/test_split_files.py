@@ -66,6 +66,8 @@ def test_a_map_with_the_values_of_roles_is_no_split(tmp_path: Path) -> None:
 
 def test_several_bands_and_other_files_are_no_split(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("roles")
-    for path in (write(tmp_path / "s.tif", np.ones((2, 2, 2), np.uint8)), tmp_path / "text.tif", tmp_path / "none.tif"):
+    for path in (write(tmp_path / "s.tif", np.ones((2, 2, 2), np.uint8)), tmp_path / "text.tif"):
         with pytest.raises(LabelError, match="is not a split raster"):
             read_split(path)
+    with pytest.raises(LabelError, match=r"none\.tif does not exist"):
+        read_split(tmp_path / "none.tif")

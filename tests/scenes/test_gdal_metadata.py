@@ -303,3 +303,12 @@ def test_bad_bands_are_told_in_words(geotiff, where):
             dataset.update_tags(band, bbl=word)
 
     assert open_source(geotiff(edit=edit)).bands.good.tolist() == [True, True, False, True, False, True]
+
+
+def test_a_geolocation_array_is_noticed(geotiff, tmp_path):
+    path = write_vrt(geotiff(), tmp_path / "a.vrt", lambda band: "")
+    metadata = (
+        '<Metadata domain="GEOLOCATION"><MDI key="X_DATASET">x.tif</MDI><MDI key="Y_DATASET">y.tif</MDI></Metadata>'
+    )
+    path.write_text(path.read_text().replace(PLACE, metadata))
+    assert "lies on the ground by a geolocation array" in open_source(path).notes[0]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 import tracemalloc
@@ -43,7 +44,7 @@ def test_the_one_cube_of_a_file_is_found_and_turned_to_band_row_column(mat_file,
 
 def test_two_cubes_are_ambiguous_until_one_is_named(mat_file, cube):
     path = mat_file(raw=cube.transpose(1, 2, 0), corrected=cube[:4].transpose(1, 2, 0))
-    with pytest.raises(SceneError, match="2 3-D variables: raw, corrected; name one of them by key= or --key"):
+    with pytest.raises(SceneError, match="2 3-D variables: raw, corrected; name one of them by key="):
         open_source(path)
     assert len(open_source(path, key="corrected").bands) == 4
 
@@ -232,3 +233,9 @@ def test_a_scene_is_unpacked_once_when_it_is_opened(mat_file, cube, monkeypatch)
     monkeypatch.setattr("hsiattn.scenes.matlab_5._unpack", lambda *_: unpacked.append(1))
     open_source(path)
     assert len(unpacked) == 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "scene.mat")
+    with pytest.raises(SceneError, match="not a file on a disk"):
+        read_matlab_variable(tmp_path / "scene.mat", 2)

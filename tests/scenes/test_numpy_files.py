@@ -68,5 +68,5 @@ def test_a_header_that_cannot_be_true_is_refused_at_once(tmp_path, header, reaso
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.npy")
-    with pytest.raises(NumpyFileError, match="not a file on a disk"):
+    with pytest.raises(OSError, match="not a file on a disk"):
         open_numpy_file(tmp_path / "a.npy")

@@ -361,6 +361,36 @@ def test_the_fill_value_of_an_array_is_found_although_a_type_rounds_it(cube):
     assert np.argwhere(source.missing(source.read(source.extent)).all(axis=0)).tolist() == [[0, 0]]
 
 
+@pytest.mark.parametrize("index", SLICES, ids=str)
+def test_the_mask_of_the_file_behind_an_array_of_rioxarray_is_known(masked_tiff, index):
+    with rasterio.open(masked_tiff) as dataset:
+        expected = xr.DataArray(dataset.dataset_mask() == 0, dims=("y", "x"))
+    expected = expected.isel({dim: part for dim, part in index.items() if dim != "band"}).values
+    source = as_source(rioxarray.open_rasterio(masked_tiff).isel(index))
+    np.testing.assert_array_equal(source.masked(source.extent), expected)
+
+
+def test_a_mask_of_a_file_that_lies_elsewhere_is_none(masked_tiff):
+    array = rioxarray.open_rasterio(masked_tiff)
+    moved = as_source(array.rio.write_transform(NORTH_UP @ Affine.translation(40, 40)).drop_vars(["x", "y"]))
+    assert not moved.has_mask
+
+
+def test_what_was_odd_about_a_file_and_which_files_it_has_are_known_of_its_array(tmp_path, cube):
+    path = tmp_path / "scene.img"
+    with rasterio.open(
+        path, "w", driver="ENVI", width=11, height=9, count=6, dtype="int16", crs="EPSG:32633", transform=NORTH_UP
+    ) as dataset:
+        dataset.write(cube)
+    with path.open("ab") as stream:
+        stream.write(b"rest")
+    source = open_source(path)
+    back = as_source(open_scene(path).isel(band=slice(2, 4)))
+    assert "longer than its header says" in back.notes[0]
+    assert back.notes == source.notes
+    assert set(back.files) == set(source.files) == {str(file) for file in tmp_path.iterdir()}
+
+
 @pytest.fixture
 def behind(tmp_path):
     """A GeoTIFF of four bands in descending order of their wavelengths."""

@@ -10,7 +10,7 @@ from hsiattn import open_labels
 from hsiattn.assessment import robust_temperature
 from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
-from hsiattn.errors import HsiattnError, LabelError, SceneError, SplitError, TrainingError
+from hsiattn.errors import HsiattnError, LabelError, RecipeError, SceneError, SplitError, TrainingError
 from hsiattn.mapping import predict_array
 from hsiattn.sampling import ROLES, AllPixels, RandomPixels, leakage
 from hsiattn.scenes import SpectralBands, as_source, open_source
@@ -641,3 +641,14 @@ def test_a_recipe_may_show_patches_from_all_sides(changes, scene, tiny, classes,
     np.testing.assert_array_equal(
         predict_array(bundle, source)["land_cover"], predict_array(kept, source)["land_cover"]
     )
+
+
+def test_a_network_of_more_weights_than_any_is_refused_before_anything_is_read(
+    scene, tiny, classes, recipe, monkeypatch
+):
+    large = recipe.network.model_copy(update={"arguments": {**recipe.network.arguments, "hidden": 10_000}})
+    monkeypatch.setattr(modelling, "LabelledScene", None)
+    state = torch.get_rng_state()
+    with pytest.raises(RecipeError, match="it would have more than 134217728 weights; change them in the recipe"):
+        make_model(as_source(scene), tiny.codes, classes, recipe.model_copy(update={"network": large}), SPLIT)
+    assert torch.equal(torch.get_rng_state(), state)

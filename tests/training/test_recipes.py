@@ -1,14 +1,18 @@
 """Recipes: those that travel with the package, and every mistake in one of one's own."""
 
 import json
+import os
 
 import pytest
 import yaml
 
 from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network
+from hsiattn.preparation import PreparationSettings
 from hsiattn.resources import resource_folder
+from hsiattn.teaching import TeacherSettings
 from hsiattn.training import Recipe, load_recipe, recipe_names
+from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 
 def _refused(*arguments, match):
@@ -150,3 +154,92 @@ def test_a_recipe_extends_one_that_is_whole(tmp_path):
 )
 def test_a_recipe_knows_whether_unlabelled_pixels_take_part(changes, seen):
     assert load_recipe("default", changes).sees_unlabelled is seen
+
+
+# -- hostile values ----------------------------------------------------------------------------------------------------
+
+SETTINGS = ["patch_size", "name", "network", "preparation", "training"]
+SETTINGS += [f"network.{key}" for key in ("name", "arguments", "search", "orientations")]
+SETTINGS += [f"preparation.{key}" for key in PreparationSettings.model_fields]
+SETTINGS += [f"training.{key}" for key in TrainingSettings.model_fields]
+SETTINGS += [f"training.augmentation.{key}" for key in AugmentationSettings.model_fields]
+SETTINGS += [f"training.teacher.{key}" for key in TeacherSettings.model_fields]
+VALUES = [
+    *("1000000000000", "-1", "0", "1.5", ".nan", ".inf", "-.inf", "1e400", "null", "true", "word", "''", "[]", "[1]"),
+    *("{}", "{a: 1}", "{a: {b: [1]}}", "2001-02-03", "2001-99-99", "!!binary aGk=", "!!set {a, b}", "[[[[[[1]]]]]]"),
+]
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_any_value_of_any_key_is_taken_or_refused_by_the_name_of_the_key(key):
+    refused = []
+    for value in VALUES:
+        try:
+            recipe = load_recipe("default", [f"{key}={value}"])
+        except RecipeError as error:
+            refused.append(str(error))
+        else:
+            json.dumps(recipe.model_dump(mode="json"), allow_nan=False)
+    assert all(line.startswith((f"recipe default: {key}", "'2001-99-99' in")) for line in refused)
+    assert not [line for line in refused if "\n" in line]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "patch_size=1000001",
+        "training.ensemble=100000",
+        "training.max_epochs=1000000000000",
+        "preparation.principal_components=1000000000",
+        "preparation.noise_components=1000000000",
+        "training.teacher.area=1000000000000",
+        "training.learning_rate=.inf",
+        "network.arguments.dropout=.nan",
+        "network.arguments.hidden=99999999999999999999",
+        f"network.search={{width: {list(range(50))}, hidden: {list(range(50))}}}",
+        "network.search={width: []}",
+    ],
+)
+def test_numbers_beyond_use_are_refused_when_the_recipe_is_read(change):
+    _refused("default", [change], match=f"recipe default: {change.split('=')[0].removesuffix('.dropout')[:16]}")
+
+
+@pytest.mark.parametrize(
+    ("change", "suggestion"),
+    [
+        ("training.teacher.pixel=400", "training.teacher.pixels"),
+        ("epochs=3", "training.max_epochs"),
+        ("training.epochs=3", "training.max_epochs"),
+        ("training.learning-rate=1", "training.learning_rate"),
+        ("teacher.pixels=3", "training.teacher"),
+        ("augmentation={}", "training.augmentation"),
+        ("Patch_Size=5", "patch_size"),
+        ("preparation.max_epochs=3", "training.max_epochs"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_one_that_is_meant(change, suggestion):
+    assert _refused("default", [change], match="no such key").remedy.endswith(f"; did you mean {suggestion}?")
+
+
+def test_a_key_like_no_other_is_answered_with_the_keys_there():
+    assert _refused("default", ["training.xyzzy=1"], match="no such key").remedy.startswith(
+        "the keys there are optimizer"
+    )
+    assert "did you mean" not in _refused("default", ["training.xyzzy=1"], match="no such key").remedy
+
+
+def test_a_recipe_of_aliases_that_unfold_is_refused(tmp_path):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]" for old, new in zip("abcdefgh", "bcdefghi", strict=True)]
+    (tmp_path / "r.yaml").write_text("\n".join(lines))
+    _refused(tmp_path / "r.yaml", match="not YAML: its aliases unfold")
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b", ""])
+def test_a_path_that_cannot_be_one_is_refused(path):
+    _refused(path, match="recipe")
+
+
+def test_a_pipe_is_no_recipe_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "r.yaml")
+    _refused(tmp_path / "r.yaml", match="not a file on a disk")

@@ -47,6 +47,10 @@ class Discriminant(FittedNetwork):
             weight, bias = np.stack([-weight[0], weight[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
         return {"weight": weight - weight.mean(axis=0), "bias": bias - bias.mean()}
 
+    def check_fitted(self) -> None:
+        """See `FittedNetwork.check_fitted`."""
+        self._check_shapes(weight=(self.classes, self.feature_count), bias=(self.classes,))
+
     def logits_of(self, features: Tensor) -> Tensor:
         """See `FittedNetwork.logits_of`."""
         return torch.addmm(self.bias, features, self.weight.T)

@@ -102,6 +102,35 @@ class FittedNetwork(SpectralSpatialNetwork):
         """What a fitted estimator decides by, under the names in `fitted`."""
         raise NotImplementedError(type(self).__name__)
 
+    def check_fitted(self) -> None:
+        """See that arrays that come from a file fit each other and the network: nothing else has looked at them.
+
+        Raises
+        ------
+        ValueError
+            They do not.
+        """
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def feature_count(self) -> int:
+        """F."""
+        match self.features:
+            case "spectrum":
+                return self.bands
+            case "means":
+                return self.channels
+            case "spectrum-and-means":
+                return self.bands + self.channels
+            case "profiles":
+                return self.channels * (2 * len(self.radii) + 1)
+
+    def _check_shapes(self, **shapes: tuple[int, ...]) -> None:
+        for name, shape in shapes.items():
+            found = tuple(getattr(self, name).shape)
+            if found != shape:
+                raise ValueError(f"{name} has the shape {found}, not {shape}")
+
     def logits_of(self, features: Tensor) -> Tensor:
         """(N, F) -> (N, K)."""
         raise NotImplementedError(type(self).__name__)

@@ -92,6 +92,33 @@ class RandomForest(FittedNetwork):
             "shares": np.concatenate([tree.value[:, 0] for tree in forest])[order[is_leaf]],
         }
 
+    def check_fitted(self) -> None:
+        """See `FittedNetwork.check_fitted`.
+
+        Every way from a root must end in a leaf after as many steps as there are levels.
+        """
+        levels, nodes = self.levels, len(self.feature) if self.feature.ndim else 0
+        if levels.ndim != 1 or not 0 < len(levels) <= nodes or int(levels.min()) < 1 or int(levels.max()) > nodes:
+            raise ValueError("the levels of its trees are impossible")
+        if int(levels[0]) != self.trees or int(levels.sum()) != nodes:
+            raise ValueError(f"its {nodes} nodes do not make {self.trees} trees")
+        self._check_shapes(threshold=(nodes,), child=(nodes,), leaf=(nodes,))
+        leaves = len(self.shares) if self.shares.ndim else 0
+        self._check_shapes(shares=(leaves, self.classes))
+        depth = torch.repeat_interleave(torch.arange(len(levels)), levels)
+        number, child = torch.arange(nodes), self.child.long()
+        is_leaf = child == number
+        inner, first = number[~is_leaf], child[~is_leaf]
+        if bool(((first < 0) | (first + 1 >= nodes)).any()):
+            raise ValueError("a node of its trees leads to one that is not there")
+        below = depth[inner] + 1
+        if bool((depth[first] != below).any()) or bool((depth[first + 1] != below).any()):
+            raise ValueError("a node of its trees does not lead to the next level")
+        for name, most in (("feature", self.feature_count), ("leaf", leaves)):
+            values = getattr(self, name)
+            if values.shape != (nodes,) or int(values.min()) < 0 or int(values.max()) >= most:
+                raise ValueError(f"{name} names one that is not there")
+
     def logits_of(self, features: Tensor) -> Tensor:
         """See `FittedNetwork.logits_of`."""
         pixels = max(1, _PLACES // self.trees)

@@ -16,6 +16,8 @@ from hsiattn.networks.baselines.fitted import FittedNetwork, seed_from_torch
 _FOLDS = 5
 _KERNEL_VALUES = 2**22
 """Most values of the kernel that exist at a time: 16 MiB."""
+_MOST_CLASSES = 300
+"""Three arrays are as large as its third power."""
 _VOTE = 3.0
 """Logits of a vote: a class that wins one comparison more is e³ ≈ 20 times as likely."""
 
@@ -70,6 +72,8 @@ class RBFSVM(FittedNetwork):
         **arguments: Any,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size, **arguments)
+        if not 2 <= classes <= _MOST_CLASSES:
+            raise ValueError(f"it tells 2 to {_MOST_CLASSES} classes apart, pair by pair, not {classes}")
         if not penalties or not gammas:
             raise ValueError("penalties and gammas need at least one candidate each")
         self.penalties = tuple(penalties)
@@ -109,6 +113,12 @@ class RBFSVM(FittedNetwork):
             "bias": sign * estimator.intercept_,
             "gamma": np.array([estimator._gamma]),  # the number that `scale` became
         }
+
+    def check_fitted(self) -> None:
+        """See `FittedNetwork.check_fitted`."""
+        pairs = self.classes * (self.classes - 1) // 2
+        vectors = max(1, len(self.vectors)) if self.vectors.ndim else 1
+        self._check_shapes(vectors=(vectors, self.feature_count), weight=(vectors, pairs), bias=(pairs,), gamma=(1,))
 
     def logits_of(self, features: Tensor) -> Tensor:
         """See `FittedNetwork.logits_of`."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hsiattn.errors import RecipeError, TrainingError
-from hsiattn.networks import NETWORKS, FittedNetwork, create_network, patches_of_tile
+from hsiattn.networks import NETWORKS, FittedNetwork, create_network, load_network, patches_of_tile
 
 BANDS, CHANNELS, PATCH = 12, 3, 9
 VARIANTS = {
@@ -198,3 +198,32 @@ def test_features_that_cannot_be_had_are_refused(name, sizes, arguments, match):
     sizes = {"bands": BANDS, "channels": CHANNELS, "classes": 3, "patch_size": PATCH} | sizes
     with pytest.raises(RecipeError, match=match):
         create_network(name, **sizes, **arguments)
+
+
+BROKEN = {
+    "a child before its parent": ("child", lambda x: x.fill_(0)),
+    "a child beyond the last": ("child", lambda x: x.fill_(2**30)),
+    "a negative child": ("child", lambda x: x.neg_().sub_(1)),
+    "a feature that is not there": ("feature", lambda x: x.fill_(10**6)),
+    "a negative feature": ("feature", lambda x: x.fill_(-1)),
+    "a leaf that is not there": ("leaf", lambda x: x.fill_(10**6)),
+    "levels without end": ("levels", lambda x: x.fill_(2**62)),
+    "negative levels": ("levels", lambda x: x.neg_()),
+}
+
+
+@pytest.mark.parametrize(("name", "damage"), BROKEN.values(), ids=BROKEN)
+def test_a_forest_whose_branches_lead_astray_is_refused(name, damage):
+    arguments = {"bands": 4, "channels": 0, "classes": 2, "patch_size": 1}
+    torch.manual_seed(0)
+    forest = create_network("random-forest", **arguments, trees=3)
+    spectra, targets = torch.randn(40, 4), torch.arange(40) % 2
+    forest.warm_start(spectra, torch.zeros(40, 0, 1, 1), None, targets)
+    weights = {key: value.clone() for key, value in forest.state_dict().items()}
+    sound = load_network(weights, "random-forest", **arguments, trees=3)
+    torch.testing.assert_close(sound(spectra, torch.zeros(40, 0, 1, 1)), forest(spectra, torch.zeros(40, 0, 1, 1)))
+    damage(weights[name])
+    with pytest.raises(ValueError, match=r"trees|names one|shape"):
+        load_network(weights, "random-forest", **arguments, trees=3)
+    with pytest.raises(ValueError, match="do not make 4 trees"):
+        load_network(forest.state_dict(), "random-forest", **arguments, trees=4)

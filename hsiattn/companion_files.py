@@ -1,0 +1,50 @@
+"""All files on a disk that belong to a path: what lies beside it, what it is inside of, what it is made of."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+StrPath = str | os.PathLike[str]
+
+_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/", "zip://", "tar://", "gzip://", "file://")
+_BESIDE = (".aux.xml", ".ovr", ".msk", ".hdr", ".HDR")
+_DEPTH = 5
+"""Rasters within rasters within rasters that are followed."""
+
+
+def local_file(path: StrPath) -> str:
+    """The file on a disk that a path leads to: the archive of a `/vsizip/` path, else the path itself."""
+    text = os.fspath(path)
+    for prefix in _ARCHIVES:
+        if text.startswith(prefix):
+            inner = text.removeprefix(prefix).lstrip("{")
+            parts = Path(inner.split("!")[0]).parents
+            return next((str(p) for p in (Path(inner.split("!")[0]), *parts) if p.is_file()), inner)
+    return text
+
+
+def files_of(path: StrPath, depth: int = _DEPTH) -> list[str]:
+    """Everything on a disk that reading a path may read: itself, what lies beside it, the members of a VRT."""
+    own = local_file(path)
+    stem = os.path.splitext(own)[0]
+    found = [own, *(f"{own}{suffix}" for suffix in _BESIDE), *(f"{stem}{suffix}" for suffix in (".hdr", ".HDR"))]
+    for member in _members(path):
+        if member not in found:
+            found += files_of(member, depth - 1) if depth else [member]
+    return found
+
+
+def _members(path: StrPath) -> list[str]:
+    """What GDAL opens for a raster; nothing for other files."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings(), rasterio.Env():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(os.fspath(path)) as raster:
+                return [str(file) for file in raster.files]
+    except (RasterioError, ValueError, OSError):
+        return []
