@@ -19,11 +19,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.classes import ClassTable
 from hsiattn.complaints import complaint_of
 from hsiattn.errors import DatasetError, LabelError, SceneError
-from hsiattn.plain_text import TextFileError, printable, read_text
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
 

@@ -28,12 +28,12 @@ from torch import Tensor
 from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, ModelFileError
-from hsiattn.file_kinds import FileKind
-from hsiattn.inputs import open_regular
+from hsiattn.files.inputs import open_regular
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output, whole_file
+from hsiattn.files.text import printable
 from hsiattn.model_header import HeaderError, check_header, parse_json
 from hsiattn.networks import SpectralSpatialNetwork, load_network
-from hsiattn.outputs import check_output, whole_file
-from hsiattn.plain_text import printable
 from hsiattn.preparation import Preparation, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import LabelError
-from hsiattn.plain_text import printable
+from hsiattn.files.text import printable
 
 UNLABELLED = 0
 """Code of a pixel without a class, in label rasters and maps."""

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from hsiattn.plain_text import printable
+from hsiattn.files.text import printable
 
 _LONGEST, _LONGEST_REASON = 60, 300
 """Characters that are repeated of a key or a value of theirs, and of what is wrong with it."""

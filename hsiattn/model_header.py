@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hsiattn.complaints import complaint_of
-from hsiattn.plain_text import printable
+from hsiattn.files.text import printable
 
 MAX_PATCH = 255
 """Largest side of a window in pixels: some networks need memory by its third or fourth power."""

@@ -24,7 +24,7 @@ from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
-from hsiattn.file_kinds import FileKind
+from hsiattn.files.kinds import FileKind
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache, cache_for

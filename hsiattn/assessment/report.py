@@ -28,8 +28,8 @@ from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
-from hsiattn.file_kinds import REPORT_COLUMNS
-from hsiattn.plain_text import spreadsheet_cell
+from hsiattn.files.kinds import REPORT_COLUMNS
+from hsiattn.files.text import spreadsheet_cell
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hsiattn.file_kinds import REPORT_TITLE
+from hsiattn.files.kinds import REPORT_TITLE
 
 if TYPE_CHECKING:
     from hsiattn.assessment.calibration import Calibration

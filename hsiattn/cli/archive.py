@@ -28,7 +28,7 @@ from hsiattn.cli.mapping import (
     open_scene,
 )
 from hsiattn.errors import OutputError, SceneError
-from hsiattn.outputs import Inputs
+from hsiattn.files.outputs import Inputs
 
 
 @dataclass(frozen=True)

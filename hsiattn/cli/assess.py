@@ -10,8 +10,8 @@ import click
 from hsiattn.cli import fitting, mapping, options, outputs
 from hsiattn.cli.failures import named
 from hsiattn.errors import AssessmentError, OutputError
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import check_outputs
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_outputs
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport

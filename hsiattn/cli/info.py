@@ -8,7 +8,7 @@ import click
 
 from hsiattn.cli import options
 from hsiattn.errors import SceneError
-from hsiattn.inputs import refuse_special
+from hsiattn.files.inputs import refuse_special
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ def describe_model(path: str) -> dict[str, Any]:
 def describe_map(path: str) -> dict[str, Any] | None:
     """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
     from hsiattn.errors import SceneError
-    from hsiattn.file_kinds import CLASSES_TAG, FileKind
+    from hsiattn.files.kinds import CLASSES_TAG, FileKind
     from hsiattn.labels.legends import legend_of
     from hsiattn.scenes.geotiff import open_raster
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hsiattn.cli import options, outputs
 from hsiattn.cli.progress import mapping_progress
 from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import Inputs, check_outputs, refuse_inputs
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import Inputs, check_outputs, refuse_inputs
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from hsiattn.cli import options, outputs
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import check_outputs
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_outputs
 
 
 @click.group(invoke_without_command=True, short_help="List the installed models; install one.")

@@ -12,8 +12,8 @@ import click
 
 from hsiattn.cli import options
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import Output, whole_file
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import Output, whole_file
 
 
 def wanted(*outputs: tuple[str | Path | None, FileKind]) -> list[Output]:

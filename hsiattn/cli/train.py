@@ -12,9 +12,9 @@ import click
 
 from hsiattn.cli import fitting, options, outputs
 from hsiattn.errors import TrainingError
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import check_outputs
-from hsiattn.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_outputs
+from hsiattn.files.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead
 from hsiattn.errors import HsiattnError
-from hsiattn.plain_text import TextFileError, printable, read_text
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 
 _SHIPPED = "configs/benchmarks"

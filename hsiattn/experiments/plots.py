@@ -15,7 +15,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from hsiattn.experiments.comparison import Cell, Comparison, Ranking, Results
 from hsiattn.experiments.learning_curves import LearningCurve
-from hsiattn.file_kinds import GENERATOR
+from hsiattn.files.kinds import GENERATOR
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b4173", "#637939")
 """Okabe and Ito's, which colour-blind readers tell apart, and some more."""

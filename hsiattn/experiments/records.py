@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from hsiattn.errors import OutputError
 from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import refuse_foreign, whole_file
-from hsiattn.plain_text import spreadsheet_cell
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import refuse_foreign, whole_file
+from hsiattn.files.text import spreadsheet_cell
 
 Record = dict[str, Any]
 

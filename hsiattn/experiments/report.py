@@ -40,8 +40,8 @@ from hsiattn.experiments.tables import (
     p_text,
     points_text,
 )
-from hsiattn.file_kinds import BENCHMARK_TITLE, FileKind
-from hsiattn.outputs import refuse_foreign, whole_file
+from hsiattn.files.kinds import BENCHMARK_TITLE, FileKind
+from hsiattn.files.outputs import refuse_foreign, whole_file
 from hsiattn.sampling import ROLES, leakage, read_split
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import LabelError, SceneError
-from hsiattn.inputs import refuse_special
+from hsiattn.files.inputs import refuse_special
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind

@@ -37,7 +37,7 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
-from hsiattn.file_kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, FileKind
+from hsiattn.files.kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
 from hsiattn.scenes.geotiff import open_raster
 

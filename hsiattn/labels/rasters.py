@@ -18,7 +18,7 @@ from xarray.core import indexing
 
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
-from hsiattn.file_kinds import FileKind
+from hsiattn.files.kinds import FileKind
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.labels.tables import open_class_table
 from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference

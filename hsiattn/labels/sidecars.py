@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hsiattn.classes import UNLABELLED, ClassTable, format_color
-from hsiattn.file_kinds import CLASSES_TAG
+from hsiattn.files.kinds import CLASSES_TAG
 
 CODE_COLUMN = "Code"
 """Attribute-table column with the codes of the classes, where the pixel values are not their codes."""

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.classes import MAX_VALUE, UNLABELLED, ClassTable, parse_code
 from hsiattn.errors import LabelError
-from hsiattn.plain_text import TextFileError, printable, read_text
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.text import TextFileError, printable, read_text
 
 _CODE_COLUMNS = (
     *("code", "value", "id", "dn", "class", "class_id", "class_code", "class_value", "pixel_value", "gridcode", "key"),

@@ -21,10 +21,10 @@ from typing import Any, Self
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
+from hsiattn.files.outputs import StrPath, hold, sync_folder, write_at
 from hsiattn.mapping.journal_header import header_changes
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pieces, encode
-from hsiattn.outputs import StrPath, hold, sync_folder, write_at
 
 _KIND = b"hsiattn journal "
 _MAGIC = _KIND + b"2\n"  # the format's version

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hsiattn.errors import OutputError
+from hsiattn.files.outputs import STAGING_FOLDER, StrPath, hold, remove_abandoned, sync_folder, write_at
 from hsiattn.mapping.journal import Journal, journal_path
-from hsiattn.outputs import STAGING_FOLDER, StrPath, hold, remove_abandoned, sync_folder, write_at
 
 _VERSION = 1
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from hsiattn.outputs import write_at
+from hsiattn.files.outputs import write_at
 
 _CHUNK = 2**22
 """Bytes that are written at a time where the file is filled."""

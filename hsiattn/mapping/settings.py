@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
+from hsiattn.files.outputs import Inputs
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.journal import Journal, journal_path
@@ -21,7 +22,6 @@ from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
-from hsiattn.outputs import Inputs
 from hsiattn.scenes import SceneSource
 
 RAM = 10**9

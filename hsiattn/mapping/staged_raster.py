@@ -21,11 +21,11 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import HEADER_FIELD, KIND_TAG, FileKind
+from hsiattn.files.kinds import HEADER_FIELD, KIND_TAG, FileKind
+from hsiattn.files.outputs import StagingFolder, sync, sync_folder
 from hsiattn.labels.sidecars import style_path
 from hsiattn.mapping.envi_header import write_header
 from hsiattn.mapping.raw_raster import RawRaster
-from hsiattn.outputs import StagingFolder, sync, sync_folder
 from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.grid import Grid
 

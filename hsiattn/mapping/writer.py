@@ -26,11 +26,11 @@ from rasterio.windows import Window
 from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.file_kinds import CLASSES_TAG, FileKind, kind_of
+from hsiattn.files.kinds import CLASSES_TAG, FileKind, kind_of
+from hsiattn.files.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
 from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
-from hsiattn.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from hsiattn.errors import HsiattnError, RecipeError
+from hsiattn.files.text import printable
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
@@ -23,7 +24,6 @@ from hsiattn.networks.orientations import AugmentedAtTestTime
 from hsiattn.networks.refined_discriminant import RefinedDiscriminant
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
-from hsiattn.plain_text import printable
 
 NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
     "ssan": SSAN,

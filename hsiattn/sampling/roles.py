@@ -18,9 +18,9 @@ from rasterio.features import rasterize
 
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, SceneError, SplitError
-from hsiattn.file_kinds import KIND_TAG, FileKind
-from hsiattn.inputs import refuse_special
-from hsiattn.outputs import check_output, whole_file
+from hsiattn.files.inputs import refuse_special
+from hsiattn.files.kinds import KIND_TAG, FileKind
+from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.sampling.leakage import leakage
 from hsiattn.sampling.splitters import CLASSES_NAMED, PixelSplitter
 from hsiattn.scenes import Grid

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
-from hsiattn.file_kinds import FileKind
+from hsiattn.files.kinds import FileKind
 from hsiattn.labels.label_files import is_remote, open_label_file
 from hsiattn.sampling.leakage import near
 from hsiattn.sampling.roles import ROLES

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from hsiattn.errors import SceneError
-from hsiattn.inputs import refuse_special
+from hsiattn.files.inputs import refuse_special
 from hsiattn.scenes.envi import EnviSource, find_header
 from hsiattn.scenes.geotiff import GdalSource
 from hsiattn.scenes.source import SceneSource

@@ -21,7 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.inputs import refuse_special
+from hsiattn.files.inputs import refuse_special
 from hsiattn.scenes.envi_values import good_bands_of, items_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import alpha_bands, bands_with_own_masks, mask_of, nodata_of, radiometry_of
 from hsiattn.scenes.ground_control import GroundControl

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.inputs import open_regular
-from hsiattn.plain_text import printable
+from hsiattn.files.inputs import open_regular
+from hsiattn.files.text import printable
 from hsiattn.scenes.matlab_5 import Mat5File, MatFileError, Variable
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands

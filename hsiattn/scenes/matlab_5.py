@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.inputs import open_regular
+from hsiattn.files.inputs import open_regular
 
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = {

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.inputs import open_regular
+from hsiattn.files.inputs import open_regular
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000

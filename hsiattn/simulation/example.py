@@ -17,9 +17,9 @@ from rasterio.errors import RasterioError
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import KIND_TAG, FileKind
+from hsiattn.files.kinds import KIND_TAG, FileKind
+from hsiattn.files.outputs import Output, check_outputs, whole_file
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
-from hsiattn.outputs import Output, check_outputs, whole_file
 from hsiattn.scenes import Grid, SpectralBands, as_source, georeference, grid_of
 from hsiattn.simulation.covers import CLASSES
 from hsiattn.simulation.landscape import lay_out, pure_pixels

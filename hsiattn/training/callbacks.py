@@ -14,8 +14,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from hsiattn.file_kinds import LOG_COLUMNS, FileKind
-from hsiattn.outputs import check_output, whole_file
+from hsiattn.files.kinds import LOG_COLUMNS, FileKind
+from hsiattn.files.outputs import check_output, whole_file
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hsiattn.errors import OutputError, TrainingError
-from hsiattn.file_kinds import GENERATOR, FileKind
-from hsiattn.outputs import whole_file
-from hsiattn.training_state import CHECKPOINT, NOTE, check_state_folder
+from hsiattn.files.kinds import GENERATOR, FileKind
+from hsiattn.files.outputs import whole_file
+from hsiattn.files.training_state import CHECKPOINT, NOTE, check_state_folder
 
 _INTERVAL = 20.0
 """Seconds between checkpoints on disk: what a killed process loses at most, beside the epoch it was in."""

@@ -18,9 +18,10 @@ from hsiattn.bundle import Bundle, package_versions, timestamp
 from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device
 from hsiattn.errors import TrainingError
-from hsiattn.file_kinds import FileKind
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output
+from hsiattn.files.training_state import check_state_folder
 from hsiattn.networks import SpectralSpatialNetwork, check_arguments, check_size, create_network
-from hsiattn.outputs import check_output
 from hsiattn.preparation import Preparation
 from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.scenes import SceneSource
@@ -34,7 +35,6 @@ from hsiattn.training.held_out import HeldOut, cross_validated, logits_of
 from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.search import candidates_of, search_arguments
-from hsiattn.training_state import check_state_folder
 
 _SEEDS_APART = 1_000_003
 """Between the seeds of the members of an ensemble, so that no two runs with seeds near each other share one."""

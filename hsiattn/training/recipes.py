@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hsiattn.bounded_yaml import YamlError, load_yaml
 from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead, place_of, settings_at
 from hsiattn.errors import RecipeError
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.model_header import MAX_PATCH
-from hsiattn.plain_text import TextFileError, printable, read_text
 from hsiattn.preparation import PreparationSettings
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.teaching import TeacherSettings

@@ -8,8 +8,8 @@ import pytest
 
 from hsiattn.cli.outputs import wanted, write_bytes
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import FileKind
-from hsiattn.outputs import Output
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import Output
 
 
 def test_only_outputs_that_are_asked_for_are_checked(tmp_path):

@@ -28,11 +28,11 @@ from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.file_kinds import FileKind
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
 from hsiattn.mapping.writer import LandCoverWriter, write_map
-from hsiattn.outputs import check_output
 from hsiattn.scenes import Grid, georeference
 from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 

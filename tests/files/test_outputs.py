@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import LOG_COLUMNS, FileKind
-from hsiattn.outputs import Output, check_output, check_outputs, whole_file
+from hsiattn.files.kinds import LOG_COLUMNS, FileKind
+from hsiattn.files.outputs import Output, check_output, check_outputs, whole_file
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -144,7 +144,7 @@ def test_files_beside_the_temporary_one_come_along(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from hsiattn.outputs import whole_file
+from hsiattn.files.outputs import whole_file
 with whole_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print(flush=True)

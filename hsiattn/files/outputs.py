@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from hsiattn.companion_files import files_of, local_file
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import FileKind, kind_of
+from hsiattn.files.companions import files_of, local_file
+from hsiattn.files.kinds import FileKind, kind_of
 
 StrPath = str | os.PathLike[str]
 

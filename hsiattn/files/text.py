@@ -12,7 +12,7 @@ import unicodedata
 from typing import TypeVar
 
 from hsiattn.errors import HsiattnError
-from hsiattn.inputs import open_regular
+from hsiattn.files.inputs import open_regular
 
 _BOMS = {b"\xff\xfe\x00\x00": "UTF-32", b"\x00\x00\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hsiattn.errors import OutputError
-from hsiattn.file_kinds import FileKind, kind_of
+from hsiattn.files.kinds import FileKind, kind_of
 
 NOTE, CHECKPOINT = "run.json", "last.ckpt"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from hsiattn.plain_text import printable
+from hsiattn.files.text import printable
 
 MAX_CHARACTERS = 4 * 2**20
 """Longest text that is parsed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hsiattn.errors import OutputError
-from hsiattn.training_state import check_state_folder, is_begun, remove_state_folder
+from hsiattn.files.training_state import check_state_folder, is_begun, remove_state_folder
 
 
 @pytest.fixture

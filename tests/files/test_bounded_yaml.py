@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsiattn.bounded_yaml import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, YamlError, load_yaml
+from hsiattn.files.bounded_yaml import MAX_CHARACTERS, MAX_DEPTH, MAX_NODES, YamlError, load_yaml
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 VALUES = st.recursive(
@@ -114,7 +114,7 @@ def test_nesting_is_allowed_up_to_its_bound() -> None:
 
 LARGEST = """
 import resource, sys
-from hsiattn.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 many = "x," * 240_000
 for text in ("[" + "a," * 2_000_000 + "]", "[" + "&a [*b]," * 500_000 + "]", f"a: &a [{many}]\\nb: [*a, *a]"):

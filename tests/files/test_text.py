@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hsiattn.plain_text import TextFileError, printable, read_text, spreadsheet_cell
+from hsiattn.files.text import TextFileError, printable, read_text, spreadsheet_cell
 
 
 @pytest.mark.parametrize("content", [b"caf\xc3\xa9\n", b"\xef\xbb\xbfcaf\xc3\xa9\n"])

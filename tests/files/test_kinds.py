@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
-from hsiattn.file_kinds import KIND_TAG, LOG_COLUMNS, FileKind, kind_of
+from hsiattn.files.kinds import KIND_TAG, LOG_COLUMNS, FileKind, kind_of
 from hsiattn.labels.sidecars import write_sidecars
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.sampling import write_split
