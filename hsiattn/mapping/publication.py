@@ -231,7 +231,7 @@ def _carry_out(map_path: Path, content: dict[str, Any]) -> None:
     except OSError as error:
         raise OutputError(
             f"{map_path} cannot be put into place ({error.strerror or error})",
-            "mend that and run the same command with --resume",
+            "mend that, and go on with resume=True",
         ) from error
 
 
