@@ -20,7 +20,7 @@ _ENOUGH = 32
 _MOST = 128
 """Windows that are read where many hold no data."""
 _FEWEST = 8
-_BYTES, _SHARE = 64 * 10**6, 1 / 16
+_BYTES, _SHARE = 16 * 10**6, 1 / 40
 """Of the scene's blocks so much is decoded without a thought, and beyond it that share of all of them."""
 _GOLDEN = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence (Roberts 2018), which spreads any number of points evenly over a square."""
