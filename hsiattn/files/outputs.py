@@ -300,6 +300,34 @@ def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
         left, offset = left[written:], offset + written
 
 
+def fresh_name(path: Path) -> Path:
+    """Where `write_locked` writes before a file has its name."""
+    return path.with_name(f"{path.name}.new")
+
+
+def write_locked(path: Path, content: bytes) -> int:
+    """Put a file on the disk, whole or not at all, in the place of an earlier one.
+
+    Returns
+    -------
+    int
+        A descriptor by which it stays open, and locked for this process.
+    """
+    fresh = fresh_name(path)
+    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+    try:
+        hold(descriptor)
+        write_at(descriptor, content, 0)
+        os.fsync(descriptor)
+        os.replace(fresh, path)
+        sync_folder(path.parent)
+    except BaseException:
+        os.close(descriptor)
+        fresh.unlink(missing_ok=True)
+        raise
+    return descriptor
+
+
 def sync(path: Path) -> None:
     """Wait until a file is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

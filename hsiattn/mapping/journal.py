@@ -21,7 +21,7 @@ from typing import Any, Self
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.files.outputs import StrPath, hold, sync_folder, write_at
+from hsiattn.files.outputs import StrPath, fresh_name, hold, write_at, write_locked
 from hsiattn.mapping.journal_header import header_changes
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pieces, encode
@@ -100,11 +100,11 @@ class Journal:
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
             except FileNotFoundError:
-                _fresh(path).unlink(missing_ok=True)
+                fresh_name(path).unlink(missing_ok=True)
                 return
             try:
                 if hold(descriptor):
-                    _fresh(path).unlink(missing_ok=True)
+                    fresh_name(path).unlink(missing_ok=True)
                     if not os.fstat(descriptor).st_size:
                         path.unlink(missing_ok=True)
             finally:
@@ -127,7 +127,6 @@ class Journal:
             Another process is writing the map, the disk is full or the folder cannot be written to, or a file that is
             no journal has this name.
         """
-        fresh = _fresh(path)
         text = json.dumps(header, sort_keys=True).encode()
         start = _MAGIC + _HEADER.pack(len(text), zlib.crc32(text)) + text
         with _one_line(path, "cannot be begun", "choose a folder that is writable and has space left"):
@@ -136,9 +135,8 @@ class Journal:
                 kind = os.pread(earlier, len(_KIND), 0)
                 if kind and kind != _KIND:
                     raise OutputError(f"{path} is not a journal of hsiattn", "move it or give the map another name")
-                descriptor = _begin(path, fresh, start)
+                descriptor = write_locked(path, start)
             except BaseException:
-                fresh.unlink(missing_ok=True)
                 if not os.fstat(earlier).st_size:
                     path.unlink(missing_ok=True)
                 raise
@@ -315,11 +313,6 @@ def _map_of(path: Path) -> Path:
     return path.with_name(path.name.removeprefix(".").removesuffix(".journal"))
 
 
-def _fresh(path: Path) -> Path:
-    """The name of a journal before it has its header."""
-    return path.with_name(f"{path.name}.new")
-
-
 def _lock(path: Path, flags: int = 0) -> int:
     """Open a journal for this process alone."""
     while True:
@@ -336,21 +329,6 @@ def _lock(path: Path, flags: int = 0) -> int:
                 f"another hsiattn is writing {_map_of(path)}", "wait until it has finished or give another name"
             ) from None
         os.close(descriptor)
-
-
-def _begin(path: Path, fresh: Path, start: bytes) -> int:
-    """A locked file that begins with `start`, put in the place of an earlier one when that is on the disk."""
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-    try:
-        hold(descriptor)
-        write_at(descriptor, start, 0)
-        os.fsync(descriptor)
-        os.replace(fresh, path)
-        sync_folder(path.parent)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from hsiattn.errors import OutputError
-from hsiattn.files.outputs import STAGING_FOLDER, StrPath, hold, remove_abandoned, sync_folder, write_at
+from hsiattn.files.outputs import (
+    STAGING_FOLDER,
+    StrPath,
+    fresh_name,
+    hold,
+    remove_abandoned,
+    sync_folder,
+    write_locked,
+)
 from hsiattn.mapping.journal import Journal, journal_path
 
 _VERSION = 1
@@ -85,7 +93,7 @@ def publish(
         "folders": [_relative(path, place) for path in folders],
     }
     try:
-        descriptor = _write_record(record, json.dumps(content).encode())
+        descriptor = write_locked(record, json.dumps(content).encode())
     except OSError as error:
         raise OutputError(
             f"{map_path} cannot be put into place ({error.strerror})", "make space or check the folder's permissions"
@@ -126,7 +134,7 @@ def clean_up(map_path: StrPath, others: Iterable[StrPath] = ()) -> None:
     if os.path.lexists(record):
         _finish(Path(map_path), record)
     with suppress(OSError):
-        _record_path(map_path, ".new").unlink()
+        fresh_name(_record_path(map_path)).unlink()
     for path in (map_path, *others):
         remove_abandoned(Path(path))
     Journal.tidy(journal_path(map_path))
@@ -235,27 +243,10 @@ def _carry_out(map_path: Path, content: dict[str, Any]) -> None:
         ) from error
 
 
-def _write_record(path: Path, content: bytes) -> int:
-    """A locked record on the disk, written whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-    try:
-        hold(descriptor)
-        write_at(descriptor, content, 0)
-        os.fsync(descriptor)
-        os.replace(fresh, path)
-        sync_folder(path.parent)
-    except BaseException:
-        os.close(descriptor)
-        fresh.unlink(missing_ok=True)
-        raise
-    return descriptor
-
-
-def _record_path(map_path: StrPath, suffix: str = "") -> Path:
+def _record_path(map_path: StrPath) -> Path:
     """Where the record of a map lies: `maps/a.tif` → `maps/.a.tif.publication`."""
     path = Path(map_path)
-    return path.with_name(f".{path.name}.publication{suffix}")
+    return path.with_name(f".{path.name}.publication")
 
 
 def _relative(path: Path, place: Path) -> str:

@@ -51,7 +51,8 @@ def test_every_file_of_a_scene_is_watched(envi, change, suffix):
         watched.check()
 
 
-def test_what_is_in_memory_cannot_change(make_scene):
+def test_of_what_is_in_memory_no_file_is_watched(make_scene, monkeypatch):
+    monkeypatch.setattr("hsiattn.mapping.fingerprint._state", lambda *_, **__: pytest.fail("a file was looked at"))
     WatchedFiles(as_source(make_scene(np.ones((3, 4, 5)))), np.ones((4, 5), bool)).check()
 
 

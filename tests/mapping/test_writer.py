@@ -28,7 +28,7 @@ from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.files.kinds import FileKind
+from hsiattn.files.kinds import FileKind, kind_of
 from hsiattn.files.outputs import check_output
 from hsiattn.labels import open_labels
 from hsiattn.mapping.staged_raster import StagedRaster
@@ -349,6 +349,7 @@ def test_a_map_with_large_codes_is_known_as_ours_and_can_be_replaced(
         write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes), overwrite=overwrite)
     (tmp_path / name).unlink()
     write_all(tmp_path / name, driver=driver, classes=ClassTable.from_codes(codes))
+    assert kind_of(tmp_path / name) is FileKind.LAND_COVER
 
 
 def test_names_that_an_envi_header_cannot_tell_apart_get_their_code(tmp_path: Path) -> None:
