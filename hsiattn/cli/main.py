@@ -45,6 +45,7 @@ class Commands(click.Group):
         try:
             return super().main(*args, **kwargs)
         except OSError as error:
+            options.give_up(sys.stdout)
             print_line(f"the text cannot be printed ({error.strerror}); let stdout lead elsewhere")
             sys.exit(1)
 

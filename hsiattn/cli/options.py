@@ -341,7 +341,18 @@ def _write(text: str, stream: TextIO | None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        give_up(stream)
         raise OutputError(f"the result cannot be printed ({error.strerror})", "let stdout lead elsewhere") from error
+
+
+def give_up(stream: TextIO | None) -> None:
+    """Let what is left in a stream go nowhere: it would fail again, and loudly, when the process ends."""
+    if stream is not None:
+        with suppress(OSError, ValueError):  # a stream of a test has no descriptor
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+            stream.flush()
 
 
 def is_quiet() -> bool:

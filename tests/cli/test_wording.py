@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -109,9 +110,16 @@ def test_a_terminal_without_our_letters_gets_others(desk):
     assert "24 bands, 450–910 nm" in told.stdout
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [("info", "scene.tif"), ("info", "scene.tif", "--json"), ("--help",)])
-def test_a_result_that_cannot_be_printed_is_one_line(desk, arguments):
-    done = run(*arguments, shell=">/dev/full")
+def test_a_result_that_cannot_be_printed_is_one_line(desk, arguments, unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)  # a buffer is written once more when the process ends
+    try:
+        os.mknod("full", 0o666 | stat.S_IFCHR, os.makedev(1, 7))  # a device whose disk is always full
+        os.close(os.open("full", os.O_WRONLY))
+    except OSError:
+        pytest.skip("no device can be made here")
+    done = run(*arguments, shell=">full")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert re.match(r"hsiattn: error: the (result|text) cannot be printed \(No space left on device\); ", line)
