@@ -177,10 +177,11 @@ class Mat5File:
         if not 2 <= len(shape) <= _MOST_AXES or min(shape) < 0:
             raise MatFileError(f"no variable has the shape {shape}")
         name = head.text() or "__function_workspace__"
-        if int(flags[0]) & _LOGICAL:
+        of_numbers = 6 <= number <= 15
+        if of_numbers and int(flags[0]) & _LOGICAL:
             kind_name = "logical"
         variable = Variable(name, shape, kind_name, bool(int(flags[0]) & _COMPLEX))
-        if not 6 <= number <= 15:
+        if not of_numbers:
             return variable, _Place(start, size, packed, 0)
         stored, length, at = head.tag()
         dtype = np.dtype(order + _TYPES[stored]) if stored in _TYPES else None

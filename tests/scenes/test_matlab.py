@@ -159,6 +159,15 @@ def test_values_of_the_other_byte_order_are_read(tmp_path):
     np.testing.assert_array_equal(loadmat(path)["gt"], values)
 
 
+def test_text_that_is_marked_as_logical_is_no_array_of_numbers(mat_file):
+    path = mat_file(words=np.array(["ab", "cd", "ef"]), compressed=False)
+    content = bytearray(path.read_bytes())
+    content[145] |= 0x02  # the flag of logical arrays, beside the class of the first variable
+    path.write_bytes(content)
+    with pytest.raises(SceneError, match=r"no numeric 2-D variable.*words \(3×2 char\)"):
+        read_matlab_variable(path, 2)
+
+
 def test_a_complex_variable_is_refused(mat_file):
     with pytest.raises(SceneError, match=r"signal of .* is not a real 2-D array"):
         read_matlab_variable(mat_file(**OTHERS), 2, "signal")
