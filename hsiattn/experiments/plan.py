@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -261,11 +262,7 @@ def plan_path(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text in plan_names():
         return resource_folder(_SHIPPED) / f"{text}.yaml"
-    try:
-        known = Path(text).is_file()
-    except (OSError, ValueError):  # longer than names of files are, or with a NUL
-        known = False
-    if not known:
+    if not os.path.isfile(text):
         remedy = f"give a YAML file, or one of {', '.join(plan_names())}"
         raise PlanError(f"there is no plan {printable(repr(text), 200)}", remedy)
     return Path(text)

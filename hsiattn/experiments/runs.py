@@ -6,6 +6,7 @@ import difflib
 import fnmatch
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -134,4 +135,4 @@ def _recipe(entry: RecipeEntry, beside: Path) -> Recipe:
 
 def _existing(path: Path, name: str) -> Path | str:
     """The path where there is a file, else the name, with which `load_recipe` says what it knows."""
-    return path if path.is_file() else name
+    return path if os.path.isfile(path) else name

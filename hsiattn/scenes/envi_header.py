@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hsiattn.errors import SceneError
+from hsiattn.files.text import printable
 from hsiattn.scenes.envi_values import Value, good_bands_of, items_of, number_of, numbers_of, wrong_length
 from hsiattn.scenes.flat_files import FlatCube
 from hsiattn.scenes.source import MOST_BANDS
@@ -175,7 +176,9 @@ class EnviHeader:
             raise self._lacks("interleave")
         interleave = given[0].lower()
         if interleave not in _AXES:
-            raise SceneError(f"{self.where} has the unknown interleave {interleave!r}", "write bsq, bil or bip there")
+            raise SceneError(
+                f"{self.where} has the unknown interleave {printable(interleave, 60)!r}", "write bsq, bil or bip there"
+            )
         return interleave
 
     def _dtype(self) -> np.dtype[Any]:
@@ -198,7 +201,9 @@ class EnviHeader:
         number = number_of(items[0]) if len(items) == 1 else math.nan
         if not number.is_integer() or number < least:
             remedy = f"write a whole number, at least {least}"
-            raise SceneError(f"the ENVI header {self.where} has {key} = {_text(self.fields[key])}", remedy)
+            raise SceneError(
+                f"the ENVI header {self.where} has {key} = {printable(_text(self.fields[key]), 60)}", remedy
+            )
         most = _MOST.get(key, 2**62)
         if number > most:
             raise SceneError(

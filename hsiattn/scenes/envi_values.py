@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import SceneError
+from hsiattn.files.text import printable
 from hsiattn.scenes.radiometry import Radiometry, legible_divisor
 
 _NUMBER = re.compile(
@@ -78,7 +79,7 @@ def good_bands_of(value: Value, count: int, where: str) -> list[bool]:
     for item in items:
         word, number = item.strip("'\"").lower(), number_of(item)
         if word not in _GOOD | _BAD and not math.isfinite(number):
-            raise SceneError(f"{where} has {item!r} in bbl", "write 1 for good bands and 0 for bad ones")
+            raise SceneError(f"{where} has {printable(item, 60)!r} in bbl", "write 1 for good bands and 0 for bad ones")
         flags.append(word in _GOOD or (word not in _BAD and number != 0))
     return flags
 

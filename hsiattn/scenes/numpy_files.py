@@ -17,6 +17,8 @@ _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
 """As in `numpy.load`."""
 _MOST_AXES = 32
+_MOST_BRACKETS = 16
+"""More of them in each other exhaust the memory of Python's parser; a header has two."""
 
 
 class NumpyFileError(Exception):
@@ -54,6 +56,8 @@ def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
     text = file.read(min(length, _LONGEST_HEADER))
     if len(text) < length:
         raise NumpyFileError("its header is cut off, or too long")
+    if sum(map(text.count, (b"(", b"[", b"{"))) > _MOST_BRACKETS:
+        raise NumpyFileError("its header cannot be understood")
     try:
         header = ast.literal_eval(text.decode("latin1" if start[6] < 3 else "utf-8").strip())
         kind, fortran, shape = header["descr"], header["fortran_order"], header["shape"]

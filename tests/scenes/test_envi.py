@@ -468,3 +468,11 @@ def test_the_hyspex_header_with_blanks_everywhere_is_understood(real_data):
     assert source.bands.wavelength[0] == 417.459991
     with rasterio.open(source.name) as dataset:
         np.testing.assert_array_equal(source.read(WINDOW), dataset.read(window=WINDOW))
+
+
+def test_a_value_of_many_lines_is_told_in_one(envi_file):
+    path = edit(envi_file(), "byte order = 0\n", "byte order = {" + "{" * 500 + "\nmap\n}\n")
+    with pytest.raises(SceneError, match="has byte order = ") as caught:
+        open_source(path)
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(caught.value.problem) < 200 + len(str(path))
