@@ -214,6 +214,8 @@ class AttentionCNN(SpatialBranch):
             if min(place) < 1:
                 raise ValueError("attention_at 'features' needs a patch of at least 3 × 3 pixels")
             self.attention = create_block(attention, place[0], size=place[1], **dict(attention_arguments or {}))
+        if pooling == "none" and patch_size % 2 == 0:
+            raise ValueError(f"a patch of {patch_size} × {patch_size} pixels has no pixel in its middle")
         layers: list[nn.Module] = []
         side, inputs = patch_size, channels
         while side > 1:

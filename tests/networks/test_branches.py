@@ -40,6 +40,11 @@ def test_a_patch_of_any_size_comes_down_to_one_pixel(side, pooling):
     assert branch(torch.randn(2, 3, side, side), None).shape == expected
 
 
+def test_a_patch_without_a_pixel_in_its_middle_is_refused_where_nothing_pools_it():
+    with pytest.raises(ValueError, match="4 × 4 pixels has no pixel in its middle"):
+        AttentionCNN(3, 4, width=8, pooling="none")
+
+
 def test_only_branches_without_a_view_of_the_whole_patch_can_be_evaluated_densely():
     assert AttentionCNN(3, 9, attention="none").local
     assert AttentionCNN(3, 9, attention="spatial-gate").local
