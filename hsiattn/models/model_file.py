@@ -202,6 +202,8 @@ def read_model(path: str | Path) -> TrainedModel:
         header = upgraded(header)
         check_header(header)
         return _assemble(header, tensors, digest)
+    except ModelFileError as error:  # it knows what to do
+        raise ModelFileError(f"{path} is not usable here: {error.problem}", error.remedy) from error
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
         reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
         raise ModelFileError(f"{path} is not a usable model: {reason}", "train again with this version") from error
