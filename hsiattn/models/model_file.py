@@ -44,7 +44,7 @@ FORMAT_VERSION = 3
 """
 
 _FORMAT = "hsiattn model"
-_WEIGHTS, _PREPROCESSING, _DOMAIN = "network.", "preparation.", "domain."  # as files of earlier versions have them
+_WEIGHTS, _PREPROCESSING, _DOMAIN = "network.", "preprocessing.", "domain."
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 _LONGEST_LIST = 2**25
@@ -199,7 +199,7 @@ def read_model(path: str | Path) -> TrainedModel:
             "get the file again, or train again",
         )
     try:
-        header = upgraded(header)
+        header, tensors = upgraded(header, tensors)
         check_header(header)
         return _assemble(header, tensors, digest)
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:

@@ -342,7 +342,7 @@ def test_only_a_file_with_a_transform_has_centres_and_versions_that_would_leave_
         header, names = json.loads(file.metadata()["header"]), set(file.keys())
     transformed = model.preprocessing.transform_name != "none"
     assert header["format_version"] >= 2
-    assert ("preparation.centres" in names) == transformed
+    assert ("preprocessing.centres" in names) == transformed
 
 
 def test_a_file_that_lacks_the_centres_of_its_transform_is_refused(model, tmp_path, monkeypatch):
