@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.errors import HsiattnError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
-from hsiattn.settings import complaint_of, is_unknown_key, keys_instead
+from hsiattn.settings import Settings, first_mistake
 
 _SHIPPED = "configs/experiments"
 
@@ -33,11 +33,7 @@ class PlanError(HsiattnError):
     """A plan of a benchmark is missing, malformed, or contradicts itself."""
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=2000)
-
-
-class SceneEntry(_Entry):
+class SceneEntry(Settings):
     """A scene with its labels: a dataset card, or two files with what is needed to read them."""
 
     name: str = ""
@@ -69,7 +65,7 @@ class SceneEntry(_Entry):
         return self
 
 
-class ProtocolEntry(_Entry):
+class ProtocolEntry(Settings):
     """How labelled pixels are divided; what all protocols share."""
 
     name: str
@@ -146,7 +142,7 @@ Protocol = Annotated[
 ]
 
 
-class RecipeEntry(_Entry):
+class RecipeEntry(Settings):
     """A recipe with changes, under a name of its own."""
 
     name: str
@@ -165,7 +161,7 @@ class RecipeEntry(_Entry):
         return values
 
 
-class Plan(_Entry):
+class Plan(Settings):
     """Everything that a benchmark is about to do."""
 
     name: str
@@ -290,7 +286,8 @@ def load_plan(name_or_path: str | Path) -> Plan:
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
-        raise PlanError(f"plan {path}: {_complaint(error)}", _remedy(error)) from error
+        problem, remedy = first_mistake(error, Plan, "correct the plan")
+        raise PlanError(f"plan {path}: {problem}", remedy) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -324,42 +321,3 @@ def _taken_twice(names: Sequence[str]) -> list[str]:
             return [taken[path], name]
         taken[path] = name
     return []
-
-
-def _complaint(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = tuple(_place(first["loc"]))
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kinds = "must be one of random, blocks, polygons, file, tiles, shipped"
-        return complaint_of(error, place=(*place, "split"), reason=kinds)
-    return complaint_of(error, place=place)
-
-
-def _place(location: tuple[int | str, ...]) -> Iterator[int | str]:
-    """Where a mistake is, as in the file: entries count from 1, and the kind of split is no key."""
-    for number, part in enumerate(location):
-        if number == 2 and location[0] == "protocols":
-            continue
-        yield part + 1 if isinstance(part, int) else part
-
-
-def _remedy(error: ValidationError) -> str:
-    if not is_unknown_key(error):
-        return "correct the plan"
-    kind, *inside = place = error.errors(include_url=False)[0]["loc"]
-    settings: type[BaseModel] = Plan
-    if inside:
-        settings = _ENTRIES[str(inside[1] if kind == "protocols" else kind)]
-    return keys_instead(settings, place, within=Plan)
-
-
-_ENTRIES: dict[str, type[BaseModel]] = {
-    "scenes": SceneEntry,
-    "recipes": RecipeEntry,
-    "random": RandomProtocol,
-    "blocks": BlocksProtocol,
-    "polygons": PolygonsProtocol,
-    "file": FileProtocol,
-    "tiles": TilesProtocol,
-    "shipped": ShippedProtocol,
-}

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import softmax
 
 from hsiattn.pseudo_labels.cross_validation import best_temperature, folds, left_out_targets, log_likelihoods
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.stacking import best_mixture, class_weights, estimated_priors, try_views
 from hsiattn.pseudo_labels.views import VIEWS, VIEWS_FOR_FEW_LABELS, Form, RegionViews
+from hsiattn.settings import Settings
 
 _ROUNDS = 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
@@ -23,10 +24,8 @@ _LEAST_SHARE = 1e-6
 """Of a class whose probability would be 0, so that its logarithm stays finite."""
 
 
-class PseudoLabelSettings(BaseModel):
+class PseudoLabelSettings(Settings):
     """What a recipe says about learning from unlabelled pixels of the training scene."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
     """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
