@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -28,11 +27,7 @@ class SplitSettings(Settings):
     per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
     """Most training pixels per class; None for all that the method gives."""
 
-    @abstractmethod
-    def splitter(
-        self, codes: NDArray[Any], *, patch_size: int, random_state: int, groups: NDArray[Any] | None
-    ) -> PixelSplitter:
-        """The splitter that these settings describe; parameters as in `make_splitter`."""
+
 
 
 class BlocksSplit(SplitSettings):
@@ -52,18 +47,6 @@ class BlocksSplit(SplitSettings):
     block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
     """Side of the blocks in pixels; None leaves it to the splitter."""
 
-    def splitter(
-        self, codes: NDArray[Any], *, patch_size: int, random_state: int, groups: NDArray[Any] | None
-    ) -> PixelSplitter:
-        """See `SplitSettings.splitter`."""
-        return SpatialBlocks(
-            block_size=self.block_size,
-            buffer=patch_size // 2 if self.buffer is None else self.buffer,
-            train_share=self.share,
-            train_size=self.per_class,
-            random_state=random_state,
-        )
-
 
 class PolygonsSplit(SplitSettings):
     """Whole polygons, or connected fields of one class where none are given, see `GroupedPixels`.
@@ -77,17 +60,6 @@ class PolygonsSplit(SplitSettings):
     split: Literal["polygons"] = "polygons"
     share: float = Field(default=0.5, gt=0, lt=1)
     """Share of each class that the training polygons should hold."""
-
-    def splitter(
-        self, codes: NDArray[Any], *, patch_size: int, random_state: int, groups: NDArray[Any] | None
-    ) -> PixelSplitter:
-        """See `SplitSettings.splitter`."""
-        return GroupedPixels(
-            groups=connected_fields(codes) if groups is None else groups,
-            train_share=self.share,
-            train_size=self.per_class,
-            random_state=random_state,
-        )
 
 
 class RandomSplit(SplitSettings):
@@ -109,12 +81,6 @@ class RandomSplit(SplitSettings):
             raise ValueError("give per_class or share, one of them")
         return self
 
-    def splitter(
-        self, codes: NDArray[Any], *, patch_size: int, random_state: int, groups: NDArray[Any] | None
-    ) -> PixelSplitter:
-        """See `SplitSettings.splitter`."""
-        return RandomPixels(train_size=self.per_class or self.share or _PER_CLASS, random_state=random_state)
-
 
 class NoSplit(SplitSettings):
     """Every pixel trains and none is held out, see `AllPixels`.
@@ -126,12 +92,6 @@ class NoSplit(SplitSettings):
     """
 
     split: Literal["none"] = "none"
-
-    def splitter(
-        self, codes: NDArray[Any], *, patch_size: int, random_state: int, groups: NDArray[Any] | None
-    ) -> PixelSplitter:
-        """See `SplitSettings.splitter`."""
-        return AllPixels(train_size=self.per_class, random_state=random_state)
 
 
 SPLITS: dict[str, type[SplitSettings]] = {
@@ -198,4 +158,19 @@ def make_splitter(
         chosen = kind(**given | settings)
     except ValidationError as error:
         raise SplitError(*first_mistake(error, kind, "correct the settings of the split")) from error
-    return chosen.splitter(codes, patch_size=patch_size, random_state=random_state, groups=groups)
+    if isinstance(chosen, BlocksSplit):
+        return SpatialBlocks(
+            block_size=chosen.block_size,
+            buffer=patch_size // 2 if chosen.buffer is None else chosen.buffer,
+            train_share=chosen.share,
+            train_size=chosen.per_class,
+            random_state=random_state,
+        )
+    if isinstance(chosen, PolygonsSplit):
+        groups = connected_fields(codes) if groups is None else groups
+        return GroupedPixels(
+            groups=groups, train_share=chosen.share, train_size=chosen.per_class, random_state=random_state
+        )
+    if isinstance(chosen, RandomSplit):
+        return RandomPixels(train_size=chosen.per_class or chosen.share or _PER_CLASS, random_state=random_state)
+    return AllPixels(train_size=chosen.per_class, random_state=random_state)
