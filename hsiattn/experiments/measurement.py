@@ -211,11 +211,10 @@ def _pixels(
 
 def _auroc(known: NDArray[Any], unknown: NDArray[Any]) -> float:
     """Probability that a known pixel has a higher confidence than one of an unknown class; ties count half."""
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
-    values = np.nan_to_num(np.concatenate([known, unknown]).astype(np.float64))
-    ranks = rankdata(values)[: len(known)].sum()
-    return float((ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
+    is_known = np.repeat([True, False], [len(known), len(unknown)])
+    return float(roc_auc_score(is_known, np.nan_to_num(np.concatenate([known, unknown]))))
 
 
 def _mean(right: NDArray[np.bool_]) -> float | None:
