@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
+from hsiattn.assessment.formatting import format_calibration
+
 _ROUNDING = 1e-6  # by which probabilities in float32 may exceed 1
 _STEPS = 57  # of the search for a temperature, an eighth apart from 0.1 to 100
 
@@ -88,16 +90,9 @@ class Calibration:
         """Share of all pixels that is right, 0 … 1; NaN without pixels."""
         return self._mean([part.accuracy for part in self.bins])
 
-    @property
-    def in_words(self) -> str:
-        """The figures as one line."""
-        if not self.pixels:
-            return "not known (no pixels)"
-        figures = (
-            f"expected calibration error {100 * self.expected_calibration_error:.1f} %: mean confidence "
-            f"{100 * self.mean_confidence:.1f} %, {100 * self.accuracy:.1f} % right"
-        )
-        return figures if self.temperature is None else f"{figures}, at temperature {self.temperature:.2f}"
+    def __repr__(self) -> str:
+        figures = format_calibration(self.to_dict())
+        return f"<{type(self).__name__}: {figures}; {self.pixels} pixels, {len(self.bins)} bins>"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, NaN as None."""

@@ -26,7 +26,10 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
+from hsiattn.assessment.formatting import format_count, format_percent
+from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
 from hsiattn.files.kinds import REPORT_COLUMNS
 from hsiattn.files.text import spreadsheet_cell
@@ -182,44 +185,21 @@ class AccuracyReport:
             for k, name in enumerate(self.classes.names)
         )
 
-    @property
-    def leakage_text(self) -> str:
-        """The leakage figure as a sentence."""
-        if self.leakage is None:
-            return "not known (no split given)"
-        window = f"{self.window} × {self.window} window" if self.window is not None else "window"
-        verdict = ", which can flatter the figures" if self.leakage > 0 else ""
-        return f"{100 * self.leakage:.1f} % of the test pixels have a training pixel in their {window}{verdict}"
-
-    @property
-    def method_text(self) -> str:
-        """How to read intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
-        text = (
-            f"Intervals ({100 * self.confidence_level:g} %): Wilson for overall, producer's and user's accuracy, "
-            f"bootstrap ({self.resamples} resamples) for the others; they regard test pixels as independent, which "
-            "neighbouring ones are not. Test pixels that the map leaves unclassified count as errors of omission."
-        )
-        if self.calibration is None:
-            return text
-        return (
-            f"{text} The expected calibration error (Guo et al. 2017) is the mean gap between the confidence of pixels "
-            f"and the share of them that is right, over {len(self.calibration.bins)} bins of confidence."
-        )
+    def __repr__(self) -> str:
+        accuracy = format_percent(self.overall_accuracy.to_dict(), sign=" %")
+        tested = f"{format_count(self.test_pixels)} test pixels"
+        return f"<{type(self).__name__}: overall accuracy {accuracy}, {len(self.classes)} classes, {tested}>"
 
     def __str__(self) -> str:
         return self.to_text()
 
     def to_text(self) -> str:
         """Plain text for a terminal, a paper or a contract; at most about 110 characters wide."""
-        from hsiattn.assessment.text import render_text
-
-        return render_text(self)
+        return render_text(self.to_dict())
 
     def to_html(self) -> str:
         """A self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
-        from hsiattn.assessment.html import render_html
-
-        return render_html(self)
+        return render_html(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Counts and figures, JSON-ready: shares 0 … 1, None where a figure is not defined."""

@@ -105,10 +105,8 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> PairedTest:
     if not pairs:
         return PairedTest(0.0, 1.0, 0)
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / pairs
-    if pairs < _FEWEST_FOR_CHI_SQUARED:
-        p_value = stats.binomtest(only_a, pairs).pvalue
-    else:
-        p_value = stats.chi2.sf(statistic, 1)
+    few = pairs < _FEWEST_FOR_CHI_SQUARED
+    p_value = stats.binomtest(only_a, pairs).pvalue if few else stats.chi2.sf(statistic, 1)
     return PairedTest(statistic, float(p_value), pairs)
 
 

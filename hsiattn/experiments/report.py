@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.assessment.html import fill_template
 from hsiattn.errors import OutputError
 from hsiattn.experiments.comparison import (
     Cell,
@@ -215,16 +216,7 @@ class Report:
 
     def to_html(self) -> str:
         """A self-contained HTML page."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("hsiattn.experiments", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("report.html.jinja").render(report=self)
+        return fill_template("hsiattn.experiments", report=self)
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:

@@ -97,7 +97,7 @@ def test_the_text_holds_the_matrix_with_totals(report: AccuracyReport) -> None:
 
 def test_leakage_and_unclassified_pixels_are_said(report: AccuracyReport) -> None:
     text = report.to_text()
-    assert "12.5 % of the test pixels have a training pixel in their 9 × 9 window, which can flatter" in text
+    assert "12.5 % of the test pixels have a training pixel in their 9 × 9 window, which makes the figures" in text
     assert "2 215, of which the map leaves 10 unclassified" in text
     assert "count as errors of omission" in text
     assert "Blocks with a buffer, seed 0." in text
