@@ -23,9 +23,9 @@ from hsiattn.lazy import lazily
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
     from hsiattn.assessment import assess as assess
-    from hsiattn.benchmarks import open_benchmark as open_benchmark
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
     from hsiattn.labels import open_labels as open_labels
@@ -40,7 +40,7 @@ _HOMES = {
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "assess": "hsiattn.assessment",
-    "open_benchmark": "hsiattn.benchmarks",
+    "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
     "open_scene": "hsiattn.scenes",
@@ -49,7 +49,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
-    "open_benchmark",
+    "open_dataset",
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",

@@ -13,24 +13,16 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from hsiattn.assessment import AccuracyReport, assess
-from hsiattn.bundle import Bundle, read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, ModelFileError, SplitError
 from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
-from hsiattn.sampling import (
-    AllPixels,
-    GroupedPixels,
-    PixelSplitter,
-    RandomPixels,
-    SpatialBlocks,
-    Split,
-    connected_fields,
-)
+from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.splits import AllPixels, GroupedPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split, connected_fields
 from hsiattn.training.callbacks import Listener
-from hsiattn.training.modelling import make_model
+from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
 
 Scene = xr.DataArray | str | Path
@@ -64,7 +56,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         Accuracy on the held-out pixels; None where all pixels train.
     messages_
         What the user should know, one sentence each.
-    bundle_
+    model_
         The model as it goes into the model file.
 
     Examples
@@ -128,7 +120,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         if not codes.any():
             raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
         classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
-        model = make_model(
+        result = fit_model(
             source,
             codes,
             classes,
@@ -141,8 +133,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             checkpoints=Path(checkpoints) if checkpoints else None,
             resume=resume,
         )
-        self.split_, self.report_, self.messages_ = model.split, model.report, model.messages
-        self._take(model.bundle)
+        self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
+        self._take(result.model)
         return self
 
     def predict(
@@ -235,7 +227,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         OutputError
             It exists already or cannot be written.
         """
-        write_bundle(self._fitted(), path, overwrite=overwrite)
+        write_model(self._fitted(), path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -246,31 +238,31 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         ModelFileError
             Missing, damaged, too new, or not a model.
         """
-        bundle = read_bundle(path)
+        model = read_model(path)
         try:
-            recipe = Recipe.model_validate(bundle.recipe)
+            recipe = Recipe.model_validate(model.recipe)
         except ValidationError as error:
             key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise ModelFileError(
                 f"{path} was made by a recipe that this hsiattn does not know ({key})", "update hsiattn"
             ) from error
         classifier = cls(recipe, device=device)
-        classifier._take(bundle)
+        classifier._take(model)
         return classifier
 
     split_: Split
     report_: AccuracyReport | None
     messages_: tuple[str, ...]
 
-    def _take(self, bundle: Bundle) -> None:
-        self.bundle_ = bundle
-        self.class_table_ = bundle.classes
-        self.classes_ = np.asarray(bundle.classes.codes)
+    def _take(self, model: TrainedModel) -> None:
+        self.model_ = model
+        self.class_table_ = model.classes
+        self.classes_ = np.asarray(model.classes.codes)
 
-    def _fitted(self) -> Bundle:
-        if not hasattr(self, "bundle_"):
+    def _fitted(self) -> TrainedModel:
+        if not hasattr(self, "model_"):
             raise NotFittedError("this classifier is not fitted; call fit or load first")
-        return self.bundle_
+        return self.model_
 
     def _splitter(self, patch_size: int, codes: NDArray[np.int64]) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str):

@@ -51,7 +51,7 @@ class LabelError(HsiattnError):
 
 
 class DatasetError(HsiattnError):
-    """A benchmark scene is unknown, or its files are not there or not the expected ones."""
+    """A public scene is unknown, or its files are not there or not the expected ones."""
 
 
 class SplitError(HsiattnError):

@@ -1,4 +1,4 @@
-"""Where the files that travel with the package lie: benchmark cards and recipes.
+"""Where the files that travel with the package lie: dataset cards and recipes.
 
 In an installed wheel they are inside the package; in a checkout they stand beside it, where people edit them.
 """

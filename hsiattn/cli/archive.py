@@ -205,11 +205,11 @@ def classify_one(order: Order, models: Models, request: Request, inputs: Inputs,
     """Map a scene, unless its map is there and `--resume` is given."""
     clean_up(order.targets)
     source = open_scene(order.scene, request)
-    bundle = models.fitting(source)
-    if request.resume and is_mapped(order.targets, bundle, request.smooth):
+    model = models.fitting(source)
+    if request.resume and is_mapped(order.targets, model, request.smooth):
         return left_alone(order.scene, order.targets)
     check_targets(order.targets, request, inputs)
-    record = map_scene(bundle, source, order.targets, request, inputs, title)
+    record = map_scene(model, source, order.targets, request, inputs, title)
     for message in record.messages:
         options.say(f"scene {order.scene}: {message}")
     return describe(order.scene, order.targets, record)

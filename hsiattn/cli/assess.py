@@ -86,7 +86,7 @@ def assess(
         truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
     split, leaked = None, None
     if split_file is not None:
-        from hsiattn.sampling import SplitRaster
+        from hsiattn.splits import SplitRaster
 
         split = SplitRaster(split_file)
         window = window or window_of(land_cover_map)

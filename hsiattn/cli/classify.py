@@ -13,8 +13,8 @@ from hsiattn.cli import archive, fitting, mapping, options
 from hsiattn.cli.failures import Failure
 
 if TYPE_CHECKING:
-    from hsiattn.bundle import Bundle
     from hsiattn.mapping import MappingRecord
+    from hsiattn.models.model_file import TrainedModel
 
 
 @click.command(short_help="Map the land cover of scenes.")
@@ -185,23 +185,23 @@ def classify_one(
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
         mapping.part_of(source, request.bounds)
         check_smoothing(request.smooth, training)
-        bundle = train(what, trained, request.overwrite)
+        model = train(what, trained, request.overwrite)
     else:
-        bundle = mapping.Models(request.model).fitting(source)
+        model = mapping.Models(request.model).fitting(source)
     if request.resume:
-        if mapping.is_mapped(targets, bundle, request.smooth):
+        if mapping.is_mapped(targets, model, request.smooth):
             report_left_alone(scene, targets, as_json)
             return
         mapping.check_targets(targets, request, inputs)
     try:
-        report(scene, mapping.map_scene(bundle, source, targets, request, inputs), targets, as_json)
+        report(scene, mapping.map_scene(model, source, targets, request, inputs), targets, as_json)
     except KeyboardInterrupt as interrupt:
         if mapping.begun_at(targets) is None:
-            if mapping.is_mapped(targets, bundle, request.smooth):  # Ctrl-C came when all was done
+            if mapping.is_mapped(targets, model, request.smooth):  # Ctrl-C came when all was done
                 raise Failure(f"interrupted; {targets.map} is whole, a map of this model") from interrupt
             raise
-        model = "" if trained is None else f" and -m {trained} in place of --labels"
-        raise Failure(f"interrupted; finished windows are kept, go on with --resume{model}") from interrupt
+        named = "" if trained is None else f" and -m {trained} in place of --labels"
+        raise Failure(f"interrupted; finished windows are kept, go on with --resume{named}") from interrupt
 
 
 def check_smoothing(steps: int, training: dict[str, Any]) -> None:
@@ -218,18 +218,18 @@ def check_smoothing(steps: int, training: dict[str, Any]) -> None:
     from hsiattn.training import load_recipe
 
     recipe = load_recipe(training["recipe"], training["settings"])
-    smoothing.check_smoothing(steps, recipe.preparation.model_dump())
+    smoothing.check_smoothing(steps, recipe.preprocessing.model_dump())
 
 
-def train(request: fitting.Training, path: str, overwrite: bool) -> Bundle:
+def train(request: fitting.Training, path: str, overwrite: bool) -> TrainedModel:
     """Train, keep the model and say how well it does; the model as it is in the file."""
-    from hsiattn.bundle import read_bundle
+    from hsiattn.models.model_file import read_model
 
     classifier = fitting.train_model(request)
     classifier.save(path, overwrite=overwrite)
     for line in [f"model     {path}", *fitting.lines_of(classifier)]:
         options.say(line)
-    return read_bundle(path)
+    return read_model(path)
 
 
 def default_map(scene: str, driver: str = "GTiff") -> str:

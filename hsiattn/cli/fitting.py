@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
-    from hsiattn.sampling import PixelSplitter, Split
+    from hsiattn.splits import PixelSplitter, Split
 
 SPLITS = ("blocks", "polygons", "random", "none")
 
@@ -151,7 +151,7 @@ def check_usage(ctx: click.Context) -> None:
 
 def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
     """The roles in a split raster, which must have the size of the labels."""
-    from hsiattn.sampling import read_split
+    from hsiattn.splits import read_split
 
     roles = read_split(path)
     if roles.shape != labels.shape:
@@ -162,7 +162,7 @@ def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
 
 def make_splitter(request: Training, patch_size: int, labels: DataArray) -> PixelSplitter:
     """The splitter that the options describe; the buffer defaults to half a patch, so that no test window leaks."""
-    from hsiattn.sampling import AllPixels, GroupedPixels, RandomPixels, SpatialBlocks, connected_fields
+    from hsiattn.splits import AllPixels, GroupedPixels, RandomPixels, SpatialBlocks, connected_fields
 
     if request.split == "none":
         return AllPixels(train_size=request.per_class, random_state=request.seed)
@@ -187,8 +187,8 @@ def make_splitter(request: Training, patch_size: int, labels: DataArray) -> Pixe
 
 def save_split(split: Split, request: Training, path: str, overwrite: bool) -> None:
     """Write who trained, validated and tested, on the grid of the scene."""
-    from hsiattn.sampling import write_split
     from hsiattn.scenes import open_source
+    from hsiattn.splits import write_split
 
     grid = open_source(request.scene, request.key).grid
     write_split(path, split.roles, crs=grid.crs, transform=grid.transform, overwrite=overwrite)
@@ -199,8 +199,8 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
     report = classifier.report_
     return {
         "split": classifier.split_.record,
-        "training": classifier.bundle_.training,
-        "temperature": classifier.bundle_.temperature,
+        "training": classifier.model_.training,
+        "temperature": classifier.model_.temperature,
         "messages": [in_options(message) for message in classifier.messages_],
         "accuracy": in_words_of_options(report).to_dict() if report is not None else None,
     }
@@ -215,7 +215,7 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     """The same for people."""
     from hsiattn.assessment import formatting
 
-    record, training, report = classifier.split_.record, classifier.bundle_.training, classifier.report_
+    record, training, report = classifier.split_.record, classifier.model_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
     lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
     if report is None:

@@ -66,27 +66,27 @@ def looks_like_model(path: str) -> bool:
 
 def describe_model(path: str) -> dict[str, Any]:
     """Everything in a model file's header that tells where the model comes from and what it can do."""
-    from hsiattn.bundle import read_bundle
+    from hsiattn.models.model_file import read_model
 
-    bundle = read_bundle(path)
+    model = read_model(path)
     return {
         "kind": "model",
         "path": path,
-        "created": bundle.created,
-        "bands": bundle.bands.describe(),
-        "wavelength_nm": known_wavelengths(bundle.bands),
-        "spectral_transform": bundle.preparation.transform_name,
-        "patch_size": bundle.patch_size,
-        "classes": bundle.classes.to_records(),
-        "network": bundle.arguments,
-        "recipe": bundle.recipe,
-        "training": bundle.training,
-        "temperature": bundle.temperature,
-        "split": bundle.split,
-        "accuracy": bundle.accuracy,
-        "data": bundle.data,
-        "versions": bundle.versions,
-        "sha256": bundle.digest,
+        "created": model.created,
+        "bands": model.bands.describe(),
+        "wavelength_nm": known_wavelengths(model.bands),
+        "spectral_transform": model.preprocessing.transform_name,
+        "patch_size": model.patch_size,
+        "classes": model.classes.to_records(),
+        "network": model.arguments,
+        "recipe": model.recipe,
+        "training": model.training,
+        "temperature": model.temperature,
+        "split": model.split,
+        "accuracy": model.accuracy,
+        "data": model.data,
+        "versions": model.versions,
+        "sha256": model.digest,
     }
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
-    from hsiattn.bundle import Bundle
     from hsiattn.devices import Precision
     from hsiattn.mapping import Execution, MappingRecord, Outputs
     from hsiattn.mapping.confidence import ConfidenceKind
+    from hsiattn.models.model_file import TrainedModel
     from hsiattn.scenes import SceneSource
 
 BESIDE = "beside the map"
@@ -114,12 +114,12 @@ class Models:
     """
 
     def __init__(self, named: str | None) -> None:
-        from hsiattn.bundle import read_bundle
+        from hsiattn.models.model_file import read_model
 
-        self._named = read_bundle(named) if named is not None else None
-        self._found: dict[Path, Bundle] = {}
+        self._named = read_model(named) if named is not None else None
+        self._found: dict[Path, TrainedModel] = {}
 
-    def fitting(self, source: SceneSource) -> Bundle:
+    def fitting(self, source: SceneSource) -> TrainedModel:
         """The model for a scene.
 
         Raises
@@ -129,17 +129,18 @@ class Models:
         """
         if self._named is not None:
             return self._named
-        from hsiattn.bundle import find_model, read_bundle
+        from hsiattn.models.model_file import read_model
+        from hsiattn.models.registry import find_model
 
         path = find_model(source)
         if path not in self._found:
-            self._found[path] = read_bundle(path)
+            self._found[path] = read_model(path)
             options.say(f"model: {path}")
         return self._found[path]
 
 
 def map_scene(
-    bundle: Bundle,
+    model: TrainedModel,
     source: SceneSource,
     targets: Targets,
     request: Request,
@@ -166,7 +167,7 @@ def map_scene(
     try:
         with outputs.libraries_silenced(), mapping_progress(title) as progress:
             return classify_scene(
-                bundle, source, request.outputs(targets, inputs), mask=mask, part=part, resume=request.resume,
+                model, source, request.outputs(targets, inputs), mask=mask, part=part, resume=request.resume,
                 force=request.force, execution=request.execution, progress=progress,
             )  # fmt: skip
     except (ClusterError, OutputError) as error:
@@ -262,9 +263,9 @@ def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | Non
     return None if bounds is None else source.grid.window_touching(*bounds)
 
 
-def is_mapped(targets: Targets, bundle: Bundle, smooth: int) -> bool:
+def is_mapped(targets: Targets, model: TrainedModel, smooth: int) -> bool:
     """Whether all rasters of a scene are there, made by this very model with that smoothing, and not begun anew."""
-    made_by = (bundle.digest, smooth)
+    made_by = (model.digest, smooth)
     return (
         begun_at(targets) is None
         and all(os.path.exists(path) for path in targets)

@@ -31,7 +31,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         options.refuse_without_effect(ctx, ["as_json"], f"before {ctx.invoked_subcommand}")
         return
-    from hsiattn.bundle import installed_models
+    from hsiattn.models.registry import installed_models
 
     entries = [describe(path) for path in installed_models()]
     if as_json:
@@ -63,9 +63,10 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
     \b
         hsiattn models install fields.hsiattn --name fields-2024
     """
-    from hsiattn.bundle import models_folder, read_bundle
+    from hsiattn.models.model_file import read_model
+    from hsiattn.models.registry import models_folder
 
-    read_bundle(model)  # a damaged model is not installed
+    read_model(model)  # a damaged model is not installed
     folder = models_folder()
     target = folder / f"{Path(model).stem if name is None else name.removesuffix('.hsiattn')}.hsiattn"
     outputs.make_folder(folder)
@@ -78,24 +79,24 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
 @options.common
 def path() -> None:
     """Print the folder of the installed models."""
-    from hsiattn.bundle import models_folder
+    from hsiattn.models.registry import models_folder
 
     options.show(str(models_folder()))
 
 
 def describe(path: Path) -> dict[str, Any]:
     """One installed model: its path, and a summary of bands and classes or of what is wrong with it."""
-    from hsiattn.bundle import read_bundle
     from hsiattn.errors import ModelFileError
+    from hsiattn.models.model_file import read_model
 
     try:
-        bundle = read_bundle(path)
+        model = read_model(path)
     except ModelFileError as error:
         return {"path": str(path), "summary": f"unusable: {error}", "usable": False}
     return {
         "path": str(path),
-        "summary": f"{len(bundle.bands)} bands, {len(bundle.classes)} classes: {', '.join(bundle.classes.names)}",
+        "summary": f"{len(model.bands)} bands, {len(model.classes)} classes: {', '.join(model.classes.names)}",
         "usable": True,
-        "bands": len(bundle.bands),
-        "classes": list(bundle.classes.names),
+        "bands": len(model.bands),
+        "classes": list(model.classes.names),
     }

@@ -116,16 +116,16 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
     files = [output, *(path for path in others if path is not None)]
     if not all(map(os.path.isfile, files)) or os.path.lexists(f"{output}.training"):
         return False
-    from hsiattn.bundle import read_bundle
     from hsiattn.errors import ModelFileError
+    from hsiattn.models.model_file import read_model
     from hsiattn.training import load_recipe
 
     try:
-        bundle = read_bundle(output)
+        model = read_model(output)
     except ModelFileError:
         return False
     recipe = load_recipe(request.recipe, request.settings).model_dump(mode="json")
-    made = bundle.recipe, bundle.training.get("seed"), bundle.data.get("scene")
+    made = model.recipe, model.training.get("seed"), model.data.get("scene")
     return made == (recipe, request.seed, Path(request.scene).name)
 
 

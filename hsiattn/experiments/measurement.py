@@ -17,11 +17,11 @@ from hsiattn.assessment.calibration import expected_calibration_error
 from hsiattn.experiments.plan import file_name
 from hsiattn.experiments.protocols import SharedSplit, shared_split
 from hsiattn.experiments.runs import Run
-from hsiattn.experiments.scenes import LabelledSource, open_entry
-from hsiattn.sampling import ROLES, leakage
+from hsiattn.experiments.scenes import LabelledScene, open_entry
+from hsiattn.splits import ROLES, leakage
 
 if TYPE_CHECKING:
-    from hsiattn.training.modelling import Model
+    from hsiattn.training.modelling import TrainingResult
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,19 @@ def perform(task: Task) -> Outcome:
         The scene, the split or the recipe cannot be used; each with the way out.
     """
     from hsiattn.mapping import predict_array
-    from hsiattn.training.labelled_scene import LabelledScene
-    from hsiattn.training.modelling import make_model
+    from hsiattn.training.modelling import fit_model
+    from hsiattn.training.training_scene import TrainingScene
 
     run = task.run
     scene = open_entry(run.scene, task.data)
-    usable = LabelledScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
+    usable = TrainingScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
     split = shared_split(run, scene, usable, data=task.data, file=task.split_file)
     began = time.monotonic()
-    model = make_model(
+    result = fit_model(
         scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device
     )
     trained = time.monotonic()
-    land_cover = predict_array(model.bundle, scene.source, device=task.device)
+    land_cover = predict_array(result.model, scene.source, device=task.device)
     mapped = time.monotonic()
     predicted, confidence = land_cover["land_cover"].values, land_cover["confidence"].values
     unknown = usable & np.isin(scene.codes, run.protocol.leave_out)
@@ -104,8 +104,8 @@ def perform(task: Task) -> Outcome:
             "seed": run.seed,
             **_accuracies(scene, split, predicted, confidence, run.border_reach),
             "unknown_auroc": _auroc(confidence[split.test], confidence[unknown]) if unknown.any() else None,
-            **_sampling(model, split, run.recipe.patch_size),
-            **_training(model),
+            **_sampling(result, split, run.recipe.patch_size),
+            **_training(result),
             "whole_training_seconds": round(trained - began, 3),
             "mapping_seconds": round(mapped - trained, 3),
             "pixels_per_second": round(predicted.size / (mapped - trained), 1),
@@ -113,12 +113,12 @@ def perform(task: Task) -> Outcome:
             "split_file": str(task.split_file.relative_to(task.folder)),
             "configuration_sha256": run.configuration_sha256,
             "data_sha256": task.data_sha256,
-            "versions": model.bundle.versions,
+            "versions": result.model.versions,
             "cores": os.cpu_count(),
-            "threads": model.bundle.training["threads"],
+            "threads": result.model.training["threads"],
             "machine": platform.machine(),
-            "created": model.bundle.created,
-            "messages": [message for message in model.messages if message not in model.advice],
+            "created": result.model.created,
+            "messages": [message for message in result.messages if message not in result.advice],
         },
         {
             **_pixels("", split.test, scene.codes, predicted, confidence),
@@ -128,7 +128,7 @@ def perform(task: Task) -> Outcome:
 
 
 def _accuracies(
-    scene: LabelledSource,
+    scene: LabelledScene,
     split: SharedSplit,
     predicted: NDArray[Any],
     confidence: NDArray[np.float32],
@@ -162,19 +162,19 @@ def _accuracies(
     }
 
 
-def _sampling(model: Model, split: SharedSplit, window: int) -> dict[str, Any]:
+def _sampling(result: TrainingResult, split: SharedSplit, window: int) -> dict[str, Any]:
     """How many pixels took part, and how much the test saw of them."""
-    fitted = np.isin(model.split.roles, (ROLES["training"], ROLES["validation"]))
+    fitted = np.isin(result.split.roles, (ROLES["training"], ROLES["validation"]))
     return {
         "window": window,
         "leakage": leakage(fitted, split.test, window),
         "training_pixels": int(fitted.sum()),
-        "validation_pixels": int(model.split.mask("validation").sum()),
+        "validation_pixels": int(result.split.mask("validation").sum()),
     }
 
 
-def _training(model: Model) -> dict[str, Any]:
-    network, training = model.bundle.network, model.bundle.training
+def _training(result: TrainingResult) -> dict[str, Any]:
+    network, training = result.model.network, result.model.training
     return {
         "best_epoch": training.get("best_epoch"),
         "training_seconds": training.get("seconds"),

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead
 from hsiattn.errors import HsiattnError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
+from hsiattn.settings import complaint_of, is_unknown_key, keys_instead
 
-_SHIPPED = "configs/benchmarks"
+_SHIPPED = "configs/experiments"
 
 MAX_RUNS = 100_000
 """Most runs of a plan; one takes seconds at least."""
@@ -38,12 +38,12 @@ class _Entry(BaseModel):
 
 
 class SceneEntry(_Entry):
-    """A scene with its labels: a benchmark card, or two files with what is needed to read them."""
+    """A scene with its labels: a dataset card, or two files with what is needed to read them."""
 
     name: str = ""
     """Default: that of the card."""
     card: str | None = None
-    """Name of a benchmark scene, see `hsiattn.benchmarks`."""
+    """Name of a public scene, see `hsiattn.datasets`."""
     cube: str | None = None
     labels: str | None = None
     classes: str | None = None
@@ -133,7 +133,7 @@ class TilesProtocol(ProtocolEntry):
 
 
 class ShippedProtocol(ProtocolEntry):
-    """A split of a benchmark scene that comes with the package, see `hsiattn.sampling.shipped_split`."""
+    """A split of a public scene that comes with the package, see `hsiattn.splits.shipped_split`."""
 
     split: Literal["shipped"]
     protocol: str

@@ -23,9 +23,9 @@ from hsiattn.experiments.plan import (
     TilesProtocol,
 )
 from hsiattn.experiments.runs import Run
-from hsiattn.experiments.scenes import LabelledSource, resolved
+from hsiattn.experiments.scenes import LabelledScene, resolved
 from hsiattn.labels import open_labels
-from hsiattn.sampling import (
+from hsiattn.splits import (
     ROLES,
     GroupedPixels,
     PixelSplitter,
@@ -41,7 +41,7 @@ from hsiattn.sampling import (
     split_of_roles,
     write_split,
 )
-from hsiattn.sampling.groups import digest_of
+from hsiattn.splits.groups import digest_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class SharedSplit:
     Attributes
     ----------
     roles
-        (H, W) uint8, values of `hsiattn.sampling.ROLES`. Validation pixels are there only where a file or tiles say
+        (H, W) uint8, values of `hsiattn.splits.ROLES`. Validation pixels are there only where a file or tiles say
         so; otherwise every recipe sets its own aside from the training pixels.
     codes
         (H, W) codes of the classes that the model gets to know, 0 elsewhere.
@@ -100,7 +100,7 @@ class _ThesePixels(PixelSplitter):
 
 
 def shared_split(
-    run: Run, scene: LabelledSource, usable: NDArray[np.bool_], *, data: Path, file: Path | None = None
+    run: Run, scene: LabelledScene, usable: NDArray[np.bool_], *, data: Path, file: Path | None = None
 ) -> SharedSplit:
     """The split of a run: from its file where that is there, else drawn and written.
 
@@ -129,7 +129,7 @@ def shared_split(
     return SharedSplit(roles, codes, classes)
 
 
-def known_classes(scene: LabelledSource, run: Run) -> tuple[NDArray[Any], ClassTable]:
+def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTable]:
     """Codes (H, W) without those of the classes that take no part, and the table of the others.
 
     Raises
@@ -148,7 +148,7 @@ def known_classes(scene: LabelledSource, run: Run) -> tuple[NDArray[Any], ClassT
     return leave_classes_out(scene.codes, scene.classes, away), scene.classes.subset(remaining)
 
 
-def data_fingerprint(run: Run, scene: LabelledSource, data: Path) -> str:
+def data_fingerprint(run: Run, scene: LabelledScene, data: Path) -> str:
     """SHA-256 of what a run reads: the scene, its labels, and the files of its protocol.
 
     Raises
@@ -182,7 +182,7 @@ def _files_of(run: Run) -> list[str]:
 
 def _draw_roles(
     run: Run,
-    scene: LabelledSource,
+    scene: LabelledScene,
     codes: NDArray[Any],
     classes: ClassTable,
     usable: NDArray[np.bool_],
@@ -202,7 +202,7 @@ def _draw_roles(
     return roles
 
 
-def _given_roles(run: Run, scene: LabelledSource, data: Path) -> NDArray[np.uint8] | None:
+def _given_roles(run: Run, scene: LabelledScene, data: Path) -> NDArray[np.uint8] | None:
     """Roles from a file or from tiles; None where the protocol draws."""
     protocol = run.protocol
     if isinstance(protocol, FileProtocol):
@@ -219,7 +219,7 @@ def _given_roles(run: Run, scene: LabelledSource, data: Path) -> NDArray[np.uint
     return np.asarray(roles_of_tiles(scene.source.grid, tiles))
 
 
-def _splitter(run: Run, scene: LabelledSource, codes: NDArray[Any], data: Path) -> PixelSplitter:
+def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> PixelSplitter:
     protocol = run.protocol
     if isinstance(protocol, RandomProtocol):
         size = protocol.per_class or protocol.share
@@ -248,7 +248,7 @@ def _is_shipped(run: Run) -> bool:
     return isinstance(run.protocol, ShippedProtocol)
 
 
-def _shipped(run: Run, scene: LabelledSource) -> Split:
+def _shipped(run: Run, scene: LabelledScene) -> Split:
     """The split of the package, which must have been drawn from these labels."""
     assert isinstance(run.protocol, ShippedProtocol)
     split = shipped_split(run.scene.card or run.scene.name, run.protocol.protocol, run.seed)

@@ -43,19 +43,19 @@ from hsiattn.experiments.tables import (
 )
 from hsiattn.files.kinds import BENCHMARK_TITLE, FileKind
 from hsiattn.files.outputs import refuse_foreign, whole_file
-from hsiattn.sampling import ROLES, leakage, read_split
+from hsiattn.splits import ROLES, leakage, read_split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD = (
     "Every recipe trains on the same labels of a scene, protocol and seed, and knows no label of the test pixels; "
-    "these are compared in the map of the whole scene. Recipes with a teacher, noise components or a preparation "
+    "these are compared in the map of the whole scene. Recipes with a teacher, noise components or a preprocessing "
     "fitted on the scene have seen spectra of its unlabelled pixels, test pixels among them; the others have not. "
     "OA: overall accuracy; AA: mean producer's accuracy of the classes; worst class: the lowest of these. Border: test "
     "pixels with another class within {reach} rows and columns. ECE: expected calibration error in 15 bins. Leakage: "
     "share of the test pixels with a training pixel in the recipe's window. Training: from the labelled scene to the "
-    "model, search and preparation included; mapping: the whole scene. Figures are means ± standard deviations "
+    "model, search and preprocessing included; mapping: the whole scene. Figures are means ± standard deviations "
     "over seeds; the best mean of a column is bold.",
     "Differences are in percentage points, reference less other, on the same split; the interval is Student's t over "
     "pairs. Wilcoxon: signed-rank test over pairs, two-sided, with Holm's correction for the number of recipes that "

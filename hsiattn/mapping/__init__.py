@@ -6,7 +6,7 @@ the whole way.
 """
 
 from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
-from hsiattn.mapping.evaluation import evaluate_patchwise, evaluate_tile
+from hsiattn.mapping.inference import evaluate_patchwise, evaluate_tile
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.writer import LandCoverWriter, write_map
 

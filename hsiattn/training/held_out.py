@@ -14,8 +14,8 @@ from scipy.special import log_softmax, logsumexp
 from hsiattn.assessment import robust_temperature
 from hsiattn.devices import mixed_precision
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.sampling import LabelledPatches
 from hsiattn.training.module import as_tensors
+from hsiattn.training.patches import LabelledPatches
 
 _BATCH = 256
 _FOLDS = 5

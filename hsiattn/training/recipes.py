@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead, place_of, settings_at
 from hsiattn.errors import RecipeError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
-from hsiattn.model_header import MAX_PATCH
-from hsiattn.preparation import PreparationSettings
+from hsiattn.models.header import MAX_PATCH
+from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.resources import resource_folder, resource_names
-from hsiattn.teaching import TeacherSettings
+from hsiattn.settings import complaint_of, is_unknown_key, keys_instead, place_of, settings_at
 
 _MAX_CANDIDATES = 1000
 """Most combinations of arguments that one search tries."""
@@ -112,7 +112,7 @@ class TrainingSettings(_Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     ensemble: int = Field(default=1, ge=1, le=100)
     """Networks with a teacher and initial weights of their own, whose probabilities are averaged."""
-    teacher: TeacherSettings | None = None
+    teacher: PseudoLabelSettings | None = None
     """Let a teacher label pixels of the scene, and train on them, to the last epoch or step and without validation.
     Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
 
@@ -125,14 +125,14 @@ class Recipe(_Settings):
     network: NetworkSettings
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     """Side of the window around a pixel, odd."""
-    preparation: PreparationSettings = PreparationSettings()
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: TrainingSettings = TrainingSettings()
 
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
-        preparation = self.preparation
-        return bool(self.training.teacher or preparation.noise_components or preparation.fit_on == "scene")
+        preprocessing = self.preprocessing
+        return bool(self.training.teacher or preprocessing.noise_components or preprocessing.fit_on == "scene")
 
     @field_validator("patch_size")
     @classmethod

@@ -13,7 +13,7 @@ from affine import Affine
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from hsiattn.cli.assess import choose_format
-from hsiattn.sampling import ROLES, write_split
+from hsiattn.splits import ROLES, write_split
 
 
 @pytest.fixture

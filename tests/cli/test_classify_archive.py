@@ -75,8 +75,8 @@ def test_an_unexpected_failure_does_not_stop_the_others_either(classify, monkeyp
 
     work = hsiattn.mapping.classify_scene
 
-    def fail_at_first(bundle, source, *arguments, **options):
-        return 1 // (source.name != "archive/a.tif") and work(bundle, source, *arguments, **options)
+    def fail_at_first(model, source, *arguments, **options):
+        return 1 // (source.name != "archive/a.tif") and work(model, source, *arguments, **options)
 
     monkeypatch.setattr(hsiattn.mapping, "classify_scene", fail_at_first)
     status, document, stderr = classify("archive/*.tif")

@@ -14,7 +14,7 @@ from hsiattn.experiments.protocols import data_fingerprint
 from hsiattn.experiments.records import COLUMNS, run_row
 from hsiattn.experiments.runs import runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.sampling import leakage, read_split
+from hsiattn.splits import leakage, read_split
 
 QUICK = {"name": "quick", "recipe": "default", "set": ["patch_size=5", "training.max_epochs=2"]}
 

@@ -14,7 +14,7 @@ from hsiattn.experiments.plan import SceneEntry
 from hsiattn.experiments.protocols import data_fingerprint, shared_split
 from hsiattn.experiments.runs import Run, runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.sampling import ROLES, RandomPixels, connected_fields, split_labels, write_split
+from hsiattn.splits import ROLES, RandomPixels, connected_fields, split_labels, write_split
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_fingerprint_tells_other_labels_other_spectra_and_other_split_files(ma
 
 @pytest.mark.real_scene
 def test_enmaps_own_lists_of_tiles_make_a_split(make_run, real_data, tmp_path):
-    from hsiattn.sampling import roles_of_tiles
+    from hsiattn.splits import roles_of_tiles
 
     folder = real_data / "enmap-potsdam"
     run = make_run(split="tiles", training="train_files.csv", validation="validation_files.csv", test="test_files.csv")
