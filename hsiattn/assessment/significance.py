@@ -29,16 +29,16 @@ _SAME = 1e-10  # differences this close, as a share of the largest, differ by ro
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A comparison of two methods pair by pair.
+    """Result of a paired test of two methods.
 
     Attributes
     ----------
-    statistic
+    statistic : float
         McNemar's chi-squared with continuity correction, or the smaller of Wilcoxon's two rank sums.
-    p_value
-        Probability, 0 … 1, of a difference at least as large, were the methods equally good; two-sided.
-    pairs
-        Pairs that say something: test pixels that exactly one method has right, or differences that are not zero.
+    p_value : float
+        Probability, 0 … 1, of a difference at least as large if the methods are equally good; two-sided.
+    pairs : int
+        Number of informative pairs: test pixels that exactly one method has right, or differences that are not zero.
     """
 
     statistic: float
@@ -47,7 +47,7 @@ class PairedTest:
 
 
 class FriedmanTest(NamedTuple):
-    """Friedman's comparison of M methods.
+    """Result of Friedman's test of M methods.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FriedmanTest(NamedTuple):
     statistic
         Friedman's chi-squared with M - 1 degrees of freedom, corrected for ties.
     p_value
-        Probability, 0 … 1, of ranks at least as different, were all methods equally good.
+        Probability, 0 … 1, of ranks at least as different if all methods are equally good.
     """
 
     mean_ranks: NDArray[np.float64]
@@ -153,7 +153,7 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> PairedTest:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values of several tests so that together they err as rarely as one (Holm 1979, step-down).
+    """Adjust p-values of several tests for their number (Holm 1979, step-down).
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (M,)
-        Adjusted p-values in the order given; those below a level are significant at that level, all together.
+        Adjusted p-values in the order given; those below a level are jointly significant at that level.
 
     Raises
     ------
@@ -224,10 +224,10 @@ def friedman_ranks(scores: ArrayLike) -> FriedmanTest:
 
 
 def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) -> float:
-    """Difference between two mean ranks from which on two of many methods are told apart (Demsar 2006, section 3.2.2).
+    """Smallest significant difference between two mean ranks of many methods (Demsar 2006, section 3.2.2).
 
-    CD = q · √(M (M + 1) / 6N), q being the quantile of the studentised range of M groups and infinitely many degrees of
-    freedom, over √2.
+    CD = q · √(M (M + 1) / 6N), where q is the quantile of the studentised range of M groups and infinitely many degrees
+    of freedom, over √2.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) ->
     runs
         N, 1 or more.
     alpha
-        Probability that any two of equally good methods are told apart, between 0 and 1.
+        Probability that any two of equally good methods seem to differ, between 0 and 1.
 
     Raises
     ------
@@ -255,20 +255,20 @@ def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) ->
 
 
 def cliques(mean_ranks: ArrayLike, critical_difference: float) -> list[tuple[int, int]]:
-    """Groups of methods that are not told apart, the bars of a critical-difference diagram (Demsar 2006, figure 1).
+    """Groups of methods that do not differ significantly: the bars of a critical-difference diagram.
 
     Parameters
     ----------
     mean_ranks
         (M,), in any order.
     critical_difference
-        Mean ranks that differ by less are not told apart.
+        Methods whose mean ranks differ by less do not differ significantly.
 
     Returns
     -------
     list of (first, last)
         Places in the order of `np.argsort(mean_ranks, kind="stable")`, both included, last > first. Groups may overlap;
-        none lies within another.
+        none lies within another (Demsar 2006, figure 1).
 
     Examples
     --------
