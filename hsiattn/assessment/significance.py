@@ -145,7 +145,7 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> PairedTest:
     if not values.size:
         return PairedTest(0.0, 1.0, 0)
     if values.size > _MOST_FOR_EXACT_RANKS:
-        test = stats.wilcoxon(values, correction=False, method="asymptotic")
+        test = stats.wilcoxon(values, correction=False, method="approx")
         return PairedTest(float(test.statistic), float(test.pvalue), values.size)
     ranks = stats.rankdata(np.abs(values))
     statistic = float(min(ranks[values > 0].sum(), ranks[values < 0].sum()))

@@ -84,7 +84,7 @@ def _matrix(record: Mapping[str, Any]) -> str:
     """The confusion matrix under the classes' names, in blocks of columns that fit the width."""
     classes = record["classes"]
     names = [row["name"] for row in classes]
-    columns = list(zip(names, zip(*record["confusion_matrix"], strict=True), strict=True))
+    columns = [(name, [row[k] for row in record["confusion_matrix"]]) for k, name in enumerate(names)]
     if record["unclassified_pixels"]:
         columns.append(("not classified", [row["unclassified"] for row in classes]))
     columns.append(("total", [row["support"] for row in classes]))
