@@ -1,4 +1,4 @@
-"""One run of a benchmark: train on its split, map the scene, compare the test pixels."""
+"""One run of an experiment plan: train on its split, map the scene, compare the test pixels."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """A run and where it takes place.
+    """A run, with its data, results folder and device.
 
     Attributes
     ----------
+    run
+        The run.
     data_sha256
-        Fingerprint of what it reads.
+        Fingerprint of the data that it reads.
     data
         Folder that the plan's paths are relative to.
     folder
-        Of the benchmark's results.
+        Folder of the results.
     device
         See `hsiattn.devices.choose_device`.
     """
@@ -48,7 +50,7 @@ class Task:
 
     @property
     def split_file(self) -> Path:
-        """The raster of roles that all recipes share; other data, or another protocol, have another one."""
+        """Raster of roles that all recipes share; other data, or another protocol, have another one."""
         run = self.run
         name = f"{run.seed}-{self.data_sha256[:8]}-{run.split_sha256[:8]}.tif"
         return self.folder / "splits" / file_name(run.scene.name) / file_name(run.protocol.name) / name
@@ -56,12 +58,12 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run yields.
+    """Results of a run.
 
     Attributes
     ----------
     record
-        The figures, JSON-ready; shares 0 … 1, seconds, and what identifies the run.
+        Figures, ready for JSON: shares 0 … 1, seconds, and the identity of the run.
     pixels
         Arrays of one length: `row`, `column`, `truth` and `predicted` (codes) and `confidence` of every test pixel;
         with classes left out also `unknown_row`, … of their pixels.
@@ -72,12 +74,12 @@ class Outcome:
 
 
 def perform(task: Task) -> Outcome:
-    """Train with what the split lets training know, map the whole scene, and look at the test pixels in the map.
+    """Train without the test pixels, map the whole scene, and measure the map at the test pixels.
 
     Raises
     ------
     HsiattnError
-        The scene, the split or the recipe cannot be used; each with the way out.
+        The scene, the split or the recipe cannot be used.
     """
     from hsiattn.mapping import predict_array
     from hsiattn.training.modelling import fit_model
@@ -163,7 +165,7 @@ def _accuracies(
 
 
 def _sampling(result: TrainingResult, split: SharedSplit, window: int) -> dict[str, Any]:
-    """How many pixels took part, and how much the test saw of them."""
+    """Numbers of training and validation pixels, and the leakage."""
     fitted = np.isin(result.split.roles, (ROLES["training"], ROLES["validation"]))
     return {
         "window": window,
@@ -184,7 +186,7 @@ def _training(result: TrainingResult) -> dict[str, Any]:
 
 
 def _multiply_adds(network: Any) -> int:
-    """Multiply-adds of one pixel by its own patch, as torch counts them in products and convolutions."""
+    """Multiply-adds for one pixel and its patch, which torch counts in products and convolutions."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
