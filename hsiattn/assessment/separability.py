@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-_FOLDS = 5
+from hsiattn.folds import FOLDS, adjacent_fold_numbers
+
 _MOST_PIXELS = 500  # per class: enough for a distance to within a few percent
 _OUTLYING = 3.0  # median distances from the median of a class
 _FEWEST_PIXELS = 3  # per class: two remain when one is held out
@@ -142,9 +143,9 @@ def _held_out_scores(members: Sequence[NDArray[np.float64]]) -> list[NDArray[np.
     """
     centre = np.concatenate(members).mean(axis=0)  # products of large values would lose digits
     members = [pixels - centre for pixels in members]
-    folds = [np.arange(len(pixels)) * _FOLDS // len(pixels) for pixels in members]
+    folds = [adjacent_fold_numbers(len(pixels)) for pixels in members]
     scores = [np.zeros((len(pixels), len(members))) for pixels in members]
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         training = [_without_outliers(pixels[own != fold]) for pixels, own in zip(members, folds, strict=True)]
         whiten = _whitening(training)
         means = np.stack([part.mean(axis=0) for part in training]) @ whiten
