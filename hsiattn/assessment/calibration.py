@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
-from hsiattn.assessment.formatting import format_calibration
+from hsiattn.assessment.formatting import format_calibration, none_for_nan
 
 _ROUNDING = 1e-6  # probabilities in float32 may exceed 1 by this
 _STEPS = 57  # temperatures that a search starts from: each about an eighth above the one before, from 0.1 to 100
@@ -53,6 +53,11 @@ class ReliabilityBin:
     def gap(self) -> float:
         """Difference between confidence and accuracy, 0 … 1; 0 without pixels."""
         return abs(self.accuracy - self.mean_confidence) if self.pixels else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes in a form ready for JSON, NaN as None."""
+        means = {name: none_for_nan(getattr(self, name)) for name in ("mean_confidence", "accuracy")}
+        return {"lower": self.lower, "upper": self.upper, "pixels": self.pixels, **means}
 
 
 @dataclass(frozen=True)
@@ -109,31 +114,21 @@ class Calibration:
     def to_dict(self) -> dict[str, Any]:
         """Give all figures in a form ready for JSON, NaN as None."""
         return {
-            "expected_calibration_error": _or_none(self.expected_calibration_error),
+            "expected_calibration_error": none_for_nan(self.expected_calibration_error),
             "pixels": self.pixels,
-            "mean_confidence": _or_none(self.mean_confidence),
-            "accuracy": _or_none(self.accuracy),
+            "mean_confidence": none_for_nan(self.mean_confidence),
+            "accuracy": none_for_nan(self.accuracy),
             "temperature": self.temperature,
-            "bins": [
-                {
-                    "lower": part.lower,
-                    "upper": part.upper,
-                    "pixels": part.pixels,
-                    "mean_confidence": _or_none(part.mean_confidence),
-                    "accuracy": _or_none(part.accuracy),
-                }
-                for part in self.bins
-            ],
+            "bins": [part.to_dict() for part in self.bins],
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
         """Restore what `to_dict` gave; the figures of all pixels are computed anew from the bins."""
-        names = ("lower", "upper", "pixels", "mean_confidence", "accuracy")
-        rows: list[list[Any]] = [
-            [math.nan if part[name] is None else part[name] for name in names] for part in record["bins"]
+        bins: list[dict[str, Any]] = [
+            {name: math.nan if value is None else value for name, value in part.items()} for part in record["bins"]
         ]
-        return cls(tuple(ReliabilityBin(*row) for row in rows), record["temperature"])
+        return cls(tuple(ReliabilityBin(**part) for part in bins), record["temperature"])
 
     def _mean(self, values: list[float]) -> float:
         total = sum(part.pixels * value for part, value in zip(self.bins, values, strict=True) if part.pixels)
@@ -264,9 +259,7 @@ def fit_temperature(
     from scipy.optimize import brentq  # takes a while to load, and reports do without it
 
     low, high = bounds
-    if not 0 < low < high:
-        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
-    gaps, shares = _logit_gaps(logits, targets, weights)
+    gaps, shares = _logit_gaps(logits, targets, weights, bounds)
     if not gaps.any():
         return float(np.clip(1.0, low, high))
 
@@ -319,9 +312,7 @@ def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[f
     from scipy.optimize import minimize_scalar  # see fit_temperature
 
     low, high = bounds
-    if not 0 < low < high:
-        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
-    gaps, shares = _logit_gaps(logits, targets, None)
+    gaps, shares = _logit_gaps(logits, targets, None, bounds)
     if not gaps.any():
         return float(np.clip(1.0, low, high))
     pixels, truth = np.arange(len(gaps)), np.asarray(targets)
@@ -341,9 +332,11 @@ def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[f
 
 
 def _logit_gaps(
-    logits: ArrayLike, targets: ArrayLike, weights: ArrayLike | None
+    logits: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, bounds: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logits minus that of the target (N, K), and weights (N,) that sum to 1, of pixels with a weight above 0."""
+    if not 0 < bounds[0] < bounds[1]:
+        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
     values, classes = np.asarray(logits, dtype=np.float64), np.asarray(targets)
     if values.ndim != 2 or classes.shape != values.shape[:1]:
         raise ValueError(f"logits must be (N, K) and targets (N,), not {values.shape} and {classes.shape}")
@@ -354,7 +347,3 @@ def _logit_gaps(
         raise ValueError(f"logits must be finite, and targets lie in 0 … {values.shape[1] - 1}")
     gaps = values - np.take_along_axis(values, classes[:, None], axis=1)
     return gaps[shares > 0], shares[shares > 0] / shares.sum()
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -5,8 +5,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
+
+
+def none_for_nan(value: float) -> float | None:
+    """A number as JSON can hold it, which knows no NaN.
+
+    >>> none_for_nan(0.5), none_for_nan(math.nan)
+    (0.5, None)
+    """
+    return None if math.isnan(value) else float(value)
 
 
 def format_share(share: float) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
-from hsiattn.assessment.formatting import format_count, format_percent
+from hsiattn.assessment.formatting import format_count, format_percent, none_for_nan
 from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.assessment.text import render_text
@@ -58,7 +57,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, float | None]:
         """Give the three numbers in a form ready for JSON, NaN as None."""
-        return {name: None if math.isnan(number) else number for name, number in asdict(self).items()}
+        return {name: none_for_nan(number) for name, number in asdict(self).items()}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import border_pixels, confusion_matrix, metrics, unclassified_counts
 from hsiattn.assessment.calibration import expected_calibration_error
+from hsiattn.assessment.formatting import none_for_nan
 from hsiattn.experiments.plan import file_name
 from hsiattn.experiments.protocols import SharedSplit, shared_split
 from hsiattn.experiments.runs import Run
@@ -70,7 +71,7 @@ class Outcome:
     """
 
     record: dict[str, Any]
-    pixels: dict[str, NDArray[Any]]
+    pixels: dict[str, NDArray[Any]] = field(repr=False)
 
 
 def perform(task: Task) -> Outcome:
@@ -147,7 +148,7 @@ def _accuracies(
     return {
         "overall_accuracy": float(right[test].mean()),
         "average_accuracy": float(metrics.average_accuracy(confusion, unclassified)),
-        "kappa": _number(metrics.kappa(confusion, unclassified)),
+        "kappa": none_for_nan(float(metrics.kappa(confusion, unclassified))),
         "worst_class": classes.names[worst],
         "worst_class_accuracy": float(of_classes[worst]),
         "border_accuracy": _mean(right[border]),
@@ -158,7 +159,7 @@ def _accuracies(
         "test_pixels": int(test.sum()),
         "border_pixels": int(border.sum()),
         "classes": [
-            {"code": entry.code, "class": entry.name, "accuracy": _number(accuracy), "test_pixels": int(count)}
+            {"code": entry.code, "class": entry.name, "accuracy": none_for_nan(accuracy), "test_pixels": int(count)}
             for entry, accuracy, count in zip(classes, of_classes, confusion.sum(axis=1) + unclassified, strict=True)
         ],
     }
@@ -221,8 +222,3 @@ def _auroc(known: NDArray[Any], unknown: NDArray[Any]) -> float:
 
 def _mean(right: NDArray[np.bool_]) -> float | None:
     return float(right.mean()) if right.size else None
-
-
-def _number(value: Any) -> float | None:
-    """JSON knows no NaN."""
-    return None if np.isnan(value) else float(value)
