@@ -9,6 +9,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+CLASS_HEADS = ("Class", "Producer's, %", "User's, %", "F1, %", "IoU, %", "Support")
+"""Heads of the table of classes."""
+
+RELIABILITY_HEADS = ("Confidence, %", "Pixels", "Mean confidence, %", "Right, %")
+"""Heads of the table of a reliability diagram."""
+
 
 def none_for_nan(value: float) -> float | None:
     """A number as JSON can hold it, which knows no NaN.
@@ -83,6 +89,26 @@ def format_calibration(calibration: Mapping[str, Any]) -> str:
     text = f"expected calibration error {error}: mean confidence {confidence}, {accuracy} right"
     temperature = calibration["temperature"]
     return text if temperature is None else f"{text}, at temperature {temperature:.2f}"
+
+
+def class_cells(row: Mapping[str, Any]) -> list[str]:
+    """Cells of a class in the table of classes, its name apart."""
+    measures = ("producers_accuracy", "users_accuracy", "f1", "iou")
+    return [*(format_percent(row[measure]) for measure in measures), format_count(row["support"])]
+
+
+def reliability_rows(calibration: Mapping[str, Any]) -> list[list[str]]:
+    """Rows of the table of a reliability diagram, without the bins in which no pixel lies."""
+    return [
+        [
+            f"{100 * part['lower']:.0f}–{100 * part['upper']:.0f}",
+            format_count(part["pixels"]),
+            f"{100 * part['mean_confidence']:.1f}",
+            f"{100 * part['accuracy']:.1f}",
+        ]
+        for part in calibration["bins"]
+        if part["pixels"]
+    ]
 
 
 def explain_method(record: Mapping[str, Any]) -> str:

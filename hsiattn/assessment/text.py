@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hsiattn.assessment.formatting import (
+    CLASS_HEADS,
+    RELIABILITY_HEADS,
+    class_cells,
     explain_method,
     format_calibration,
     format_count,
     format_kappa,
     format_leakage,
     format_percent,
+    reliability_rows,
 )
 from hsiattn.files.kinds import REPORT_TITLE
 
@@ -36,7 +40,7 @@ def render_text(record: Mapping[str, Any]) -> str:
         *([_advice(advice)] if advice else []),
         _by_class(record["classes"]),
         _matrix(record),
-        *([_reliability(calibration["bins"])] if calibration is not None and calibration["pixels"] else []),
+        *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
         "\n".join(textwrap.fill(note, WIDTH) for note in (*record["notes"], explain_method(record))),
     ]
     return "\n\n".join(parts) + "\n"
@@ -66,18 +70,11 @@ def _advice(advice: Sequence[str]) -> str:
 
 
 def _by_class(classes: Sequence[Mapping[str, Any]]) -> str:
-    head = ["Class", "Producer's, %", "User's, %", "F1, %", "IoU, %", "Support"]
-    figures = [
-        [
-            *(format_percent(row[measure]) for measure in ("producers_accuracy", "users_accuracy", "f1", "iou")),
-            format_count(row["support"]),
-        ]
-        for row in classes
-    ]
-    taken = sum(2 + max(map(len, column)) for column in zip(head[1:], *figures, strict=True))
+    figures = [class_cells(row) for row in classes]
+    taken = sum(2 + max(map(len, column)) for column in zip(CLASS_HEADS[1:], *figures, strict=True))
     width = min(_NAME_WIDTH, max(WIDTH - taken, _NAME_WIDTH // 2))
     rows = [[_shortened(row["name"], width), *texts] for row, texts in zip(classes, figures, strict=True)]
-    return "Accuracy by class\n" + _table([head], rows)
+    return "Accuracy by class\n" + _table([CLASS_HEADS], rows)
 
 
 def _matrix(record: Mapping[str, Any]) -> str:
@@ -105,20 +102,8 @@ def _matrix(record: Mapping[str, Any]) -> str:
     return "Confusion matrix, pixels (rows: reference, columns: map)\n" + "\n\n".join(blocks)
 
 
-def _reliability(bins: Sequence[Mapping[str, Any]]) -> str:
-    """The reliability table, without the bins in which no pixel lies."""
-    head = ["Confidence, %", "Pixels", "Mean confidence, %", "Right, %"]
-    rows = [
-        [
-            f"{100 * part['lower']:.0f}–{100 * part['upper']:.0f}",
-            format_count(part["pixels"]),
-            f"{100 * part['mean_confidence']:.1f}",
-            f"{100 * part['accuracy']:.1f}",
-        ]
-        for part in bins
-        if part["pixels"]
-    ]
-    return "Reliability of the confidence\n" + _table([head], rows)
+def _reliability(calibration: Mapping[str, Any]) -> str:
+    return "Reliability of the confidence\n" + _table([RELIABILITY_HEADS], reliability_rows(calibration))
 
 
 def _table(head: Sequence[Sequence[str]], rows: Sequence[Sequence[str]], first_width: int = 0) -> str:
