@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from xarray import DataArray
 
-    from hsiattn.assessment import AccuracyReport, Estimate
+    from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.splits import PixelSplitter, Split
 
@@ -185,18 +185,23 @@ def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     """The same for people."""
-    from hsiattn.assessment.text import format_kappa
+    from hsiattn.assessment import formatting
 
     record, training, report = classifier.split_.record, classifier.model_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
     lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
     if report is None:
         return [*lines, "accuracy  not known: no pixels were held out"]
-    names = {"overall_accuracy": "overall accuracy", "average_accuracy": "average accuracy"}
-    figures = [f"{names[name]} {percent(report.overall[name])}" for name in names]
-    figures.append(f"kappa {format_kappa(report.kappa)}")
-    lines += [f"leakage   {report.leakage_text}", f"accuracy  {', '.join(figures)}"]
-    return lines if report.calibration is None else [*lines, f"          {report.calibration.in_words}"]
+    figures = report.to_dict()
+    overall, average = (formatting.format_percent(figures[f"{kind}_accuracy"], " %") for kind in ("overall", "average"))
+    kappa = formatting.format_kappa(figures["kappa"])
+    lines += [
+        f"leakage   {formatting.format_leakage(report.leakage, report.window)}",
+        f"accuracy  overall accuracy {overall}, average accuracy {average}, kappa {kappa}",
+    ]
+    if report.calibration is not None:
+        lines.append(f"          {formatting.format_calibration(figures['calibration'])}")
+    return lines
 
 
 def _course(training: Mapping[str, Any]) -> str:
@@ -205,13 +210,3 @@ def _course(training: Mapping[str, Any]) -> str:
     if not epochs:
         return f"in closed form, in {seconds:.1f} s"
     return f"{epochs} epochs in {seconds:.0f} s" + (f", the best was {best}" if best < epochs else "")
-
-
-def percent(estimate: Estimate) -> str:
-    """A share and its interval as percentages.
-
-    >>> from hsiattn.assessment import Estimate
-    >>> percent(Estimate(0.934, 0.92, 0.9461))
-    '93.4 % (92.0–94.6)'
-    """
-    return f"{100 * estimate.value:.1f} % ({100 * estimate.lower:.1f}–{100 * estimate.upper:.1f})"

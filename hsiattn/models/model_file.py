@@ -24,7 +24,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import HsiattnError, ModelFileError
 from hsiattn.files.inputs import open_regular
@@ -36,6 +35,7 @@ from hsiattn.models.upgrade import upgraded
 from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
+from hsiattn.version import __version__
 
 FORMAT_VERSION = 3
 """Raised when an older hsiattn could no longer read a file that this one writes.

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
 
-from hsiattn.pseudo_labels.cross_validation import best_temperature, folds, left_out_targets, log_likelihoods
+from hsiattn.folds import folds_of_classes
+from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_targets, log_likelihoods
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.stacking import best_mixture, class_weights, estimated_priors, try_views
 from hsiattn.pseudo_labels.views import VIEWS, VIEWS_FOR_FEW_LABELS, Form, RegionViews
@@ -141,7 +142,7 @@ def _choose_smoothing(
     found: dict[float | None, list[NDArray[np.float64]]] = {hold: [] for hold in _HOLDS}
     truth: list[NDArray[np.int64]] = []
     for number in range(1, _ROUNDS + 1):
-        for kept, left_out in folds(targets, (seed, number)):
+        for kept, left_out in folds_of_classes(targets, (seed, number)):
             shares = judge(labelled[kept], targets[kept])
             truth.append(targets[left_out])
             for hold in _HOLDS:
