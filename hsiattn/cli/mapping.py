@@ -265,35 +265,12 @@ def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | Non
 
 def is_mapped(targets: Targets, model: TrainedModel, smooth: int) -> bool:
     """Whether all rasters of a scene are there, made by this very model with that smoothing, and not begun anew."""
-    made_by = (model.digest, smooth)
-    return (
-        begun_at(targets) is None
-        and all(os.path.exists(path) for path in targets)
-        and (model_of(targets.map), smoothing_of(targets.map)) == made_by
-    )
+    from hsiattn.mapping import Provenance
 
-
-def model_of(map_path: str) -> str | None:
-    """Digest of the model that made a map; None where the file does not say, or is no raster."""
-    return tags_of(map_path).get("HSIATTN_MODEL_SHA256") or None
-
-
-def smoothing_of(map_path: str) -> int:
-    """Steps by which class probabilities were smoothed for a map; 0 where the file says nothing of it."""
-    steps = tags_of(map_path).get("HSIATTN_SMOOTHING", "0")
-    return int(steps) if steps.isdecimal() else 0
-
-
-def tags_of(map_path: str) -> dict[str, str]:
-    """What a raster says of itself; nothing where it is none."""
-    from hsiattn.errors import SceneError
-    from hsiattn.scenes import open_raster
-
-    try:
-        with open_raster(map_path) as raster:
-            return dict(raster.tags())
-    except SceneError:  # missing, or a map in a MATLAB or NumPy file, which has no tags and is none of ours
-        return {}
+    if begun_at(targets) is not None or not all(os.path.exists(path) for path in targets):
+        return False
+    made = Provenance.read(targets.map)
+    return (made.model_sha256, made.smoothing) == (model.digest, smooth)
 
 
 def check_targets(targets: Targets, request: Request, inputs: Inputs, trained: str | None = None) -> None:
@@ -315,9 +292,11 @@ def check_targets(targets: Targets, request: Request, inputs: Inputs, trained: s
     overwrite = request.overwrite or (request.resume and begun_to_overwrite(targets))
     for path in targets:
         refuse_inputs(path, inputs)
-    if request.resume and not overwrite and model_of(targets.map) is not None:
+    from hsiattn.mapping import Provenance
+
+    if request.resume and not overwrite and (made := Provenance.read(targets.map)).model_sha256:
         whole = all(map(os.path.exists, targets))
-        same = smoothing_of(targets.map) == request.smooth
+        same = made.smoothing == request.smooth
         other = "was made by another model" if same else "was made with another --smooth"
         what = other if whole else "is there, but not all the rasters that should lie beside it"
         raise OutputError(f"{targets.map} {what}", "add --overwrite to replace it")
