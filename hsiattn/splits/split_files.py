@@ -14,7 +14,8 @@ from rasterio.windows import Window
 
 from hsiattn.errors import HsiattnError, LabelError
 from hsiattn.files.kinds import FileKind
-from hsiattn.labels.label_files import is_remote, open_label_file
+from hsiattn.files.paths import is_for_gdal
+from hsiattn.labels.label_files import open_label_file
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
 from hsiattn.splits.leakage import near
 from hsiattn.splits.roles import ROLES
@@ -43,7 +44,7 @@ class SplitRaster:
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
-        if not is_remote(path) and not os.path.lexists(path):
+        if not is_for_gdal(path) and not os.path.lexists(path):
             raise LabelError(f"the split {path} does not exist", "check the path")
         try:
             self._file = open_label_file(path, None)
