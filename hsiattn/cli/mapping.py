@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hsiattn.cli import options, outputs
+from hsiattn.cli import outputs
 from hsiattn.cli.progress import mapping_progress
 from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
 from hsiattn.files.kinds import FileKind
@@ -56,9 +56,11 @@ class Request:
     force: bool = False
 
     @property
-    def inputs(self) -> dict[str, str | None]:
+    def inputs(self) -> Inputs:
         """The files that are read for every scene, by what they are."""
-        return {"model": self.model or os.environ.get("HSIATTN_MODEL"), "mask": self.mask}
+        from hsiattn.models.registry import named_model
+
+        return {"model": named_model(self.model), "mask": self.mask}
 
     def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
         """What is written for one scene."""
@@ -97,46 +99,6 @@ class Targets:
             return str(path.with_name(f"{path.stem}_{what}{suffix(request.driver)}")) if given == BESIDE else given
 
         return cls(map_path, beside("confidence", request.confidence), beside("probabilities", request.probabilities))
-
-
-class Models:
-    """The model of every scene: the one that is named, else the one that fits; each is read once.
-
-    Parameters
-    ----------
-    named
-        Model file, None where the scenes decide.
-
-    Raises
-    ------
-    ModelFileError
-        The named model cannot be used.
-    """
-
-    def __init__(self, named: str | None) -> None:
-        from hsiattn.models.model_file import read_model
-
-        self._named = read_model(named) if named is not None else None
-        self._found: dict[Path, TrainedModel] = {}
-
-    def fitting(self, source: SceneSource) -> TrainedModel:
-        """The model for a scene.
-
-        Raises
-        ------
-        ModelFileError
-            None is named, and none or several of the installed ones fit.
-        """
-        if self._named is not None:
-            return self._named
-        from hsiattn.models.model_file import read_model
-        from hsiattn.models.registry import find_model
-
-        path = find_model(source)
-        if path not in self._found:
-            self._found[path] = read_model(path)
-            options.say(f"model: {path}")
-        return self._found[path]
 
 
 def map_scene(

@@ -85,6 +85,9 @@ HEADER_FIELD = "hsiattn kind"
 GENERATOR = "hsiattn"
 """Named as generator by HTML pages and as creator by SVG pictures, and as key by JSON files that say what they are."""
 
+MODEL_FORMAT = "hsiattn model"
+"""What the metadata of a model file call its format."""
+
 LOG_COLUMNS = (
     "epoch", "of_epochs", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best_epoch",
     "seconds",
@@ -291,7 +294,7 @@ def _model(file: Path) -> FileKind | None:
     with file.open("rb") as stream:
         header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    known = isinstance(metadata, dict) and metadata.get("format") == "hsiattn model"
+    known = isinstance(metadata, dict) and metadata.get("format") == MODEL_FORMAT
     return FileKind.MODEL if known else None
 
 
