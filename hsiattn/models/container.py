@@ -6,11 +6,11 @@ only by `hsiattn.models.model_file.read_model`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -27,14 +27,16 @@ FORMAT_VERSION = 3
 2 has a spectral transform, which 1 would leave out unnoticed; 3 has recipes in other words (`hsiattn.models.upgrade`).
 """
 
-WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preparation.", "domain."
-"""What the names of tensors begin with, as files of earlier versions have them."""
+WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preprocessing.", "domain."
+"""What the names of tensors begin with."""
 
 FAILURES = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError)
 """What can be raised where a header, whose checksum anybody can compute, does not fit itself or its tensors."""
 
 _LONGEST_LIST = 2**25
 """Bytes of the list of tensors, our own header in it."""
+
+Tensor = TypeVar("Tensor")
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,17 @@ class Container:
     digest: str
     tensors: Any
 
-    def header(self) -> dict[str, Any]:
-        """The header as this version would write it, with everything in it that a model needs.
+    def upgraded(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Header and tensors as this version would have written them, with all in the header that a model needs.
 
         Raises
         ------
         HeaderError
             It lacks something, or something is of the wrong kind.
         """
-        header = upgraded(self.stated)
+        header, renamed = upgraded(self.stated, tensors)
         check_header(header)
-        return header
+        return header, renamed
 
     def unusable(self, error: Exception) -> ModelFileError:
         """The complaint that an error among `FAILURES` means."""

@@ -189,7 +189,7 @@ def read_model(path: str | Path) -> TrainedModel:
             "get the file again, or train again",
         )
     try:
-        return _assemble(container.header(), tensors, container.digest)
+        return _assemble(*container.upgraded(tensors), container.digest)
     except FAILURES as error:
         raise container.unusable(error) from error
 

@@ -260,9 +260,10 @@ def _state(path: Path) -> tuple[Path, int, int]:
 @lru_cache(maxsize=1024)
 def _summary(path: Path, size: int, mtime: int) -> ModelSummary:
     with open_container(path, "numpy") as container:
-        used = container.tensors.get_tensor(f"{PREPROCESSING}bands")
+        file = container.tensors
         try:
-            header = container.header()
+            header, names = container.upgraded({name: name for name in file.keys()})  # noqa: SIM118  (no dictionary)
+            used = file.get_tensor(names[f"{PREPROCESSING}bands"])
             bands = SpectralBands.from_dict(header["bands"])
             _check_used(used, len(bands), header["network"]["bands"])
             return ModelSummary(path, bands, used.astype(np.int64), ClassTable.from_records(header["classes"]))
