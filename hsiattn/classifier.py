@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from hsiattn.assessment import AccuracyReport, assess
+from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, ModelFileError
-from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
+from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source

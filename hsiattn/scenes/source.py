@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError
+from hsiattn.files.paths import local_file
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
@@ -213,13 +214,8 @@ class SceneSource(ABC):
 
 def _state_on_disk(path: str) -> os.stat_result | None:
     """Of a file, or of the archive that a GDAL path leads into; None where there is none on a disk."""
-    for prefix in ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/"):
-        path = path.removeprefix(prefix)
-    place = Path(path.strip("{}"))
-    for candidate in (place, *place.parents):
-        try:
-            if candidate.is_file():
-                return candidate.stat()
-        except (OSError, ValueError):
-            return None
-    return None
+    try:
+        state = os.stat(local_file(path))
+    except (OSError, ValueError):
+        return None
+    return state if stat.S_ISREG(state.st_mode) else None

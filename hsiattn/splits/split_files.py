@@ -22,7 +22,8 @@ from hsiattn.errors import GridError, HsiattnError, SplitError
 from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import KIND_TAG, FileKind
 from hsiattn.files.outputs import check_output, whole_file
-from hsiattn.labels.label_files import is_remote, open_label_file
+from hsiattn.files.paths import is_for_gdal
+from hsiattn.labels.label_files import open_label_file
 from hsiattn.scenes import Grid
 from hsiattn.scenes.alignment import Raster, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
@@ -112,7 +113,7 @@ class SplitRaster:
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
-        if not is_remote(path) and not os.path.lexists(path):
+        if not is_for_gdal(path) and not os.path.lexists(path):
             raise SplitError(f"the split {path} does not exist", "check the path")
         try:
             self._file = open_label_file(path, None)
