@@ -211,7 +211,6 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
 
     from hsiattn.scenes.block_cache import block_cache
     from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
-    from hsiattn.scenes.validity import measured
 
     bands, good = len(source.bands), source.bands.good
     lowest, highest = np.full(bands, np.inf), np.full(bands, -np.inf)
@@ -225,9 +224,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))
                 for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
-                    valid = measured(values[None], source.nodata_of([band]))
-                    if masked is not None:
-                        valid &= ~masked
+                    valid = source.complete(values[None], masked, [band])
                     if good[band]:
                         missed += ~valid
                     found = values if valid.all() else values[valid]

@@ -28,8 +28,6 @@ class SplitSettings(Settings):
     """Most training pixels per class; None for all that the method gives."""
 
 
-
-
 class BlocksSplit(SplitSettings):
     """Blocks of the scene with a buffer between training and test, see `SpatialBlocks`.
 
