@@ -97,7 +97,7 @@ class WindowClassifier:
         The mask has another size than the scene.
     OutputError, RecipeError
         There is no such smoothing, or the model offers no guide for any.
-    TrainingError
+    DeviceError
         There is no such device.
     """
 
