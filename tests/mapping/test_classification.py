@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn import mapping, open_labels
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, GridError, OutputError, SceneError, DeviceError
+from hsiattn.errors import BandError, DeviceError, GridError, OutputError, SceneError
 from hsiattn.mapping import Execution, Outputs, predict_array
 from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.scene_check import check_scene
