@@ -8,14 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import options, outputs
+from hsiattn.cli import options
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.mapping import (
-    Models,
     Request,
     Targets,
     check_targets,
@@ -28,7 +27,10 @@ from hsiattn.cli.mapping import (
     open_scene,
 )
 from hsiattn.errors import OutputError, SceneError
-from hsiattn.files.outputs import Inputs
+from hsiattn.files.outputs import Inputs, make_folder
+
+if TYPE_CHECKING:
+    from hsiattn.models.registry import ModelFinder
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,10 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     Failure
         Interrupted; the line says how far it has come.
     """
-    outputs.make_folder(Path(folder))
-    models = Models(request.model)
+    from hsiattn.models.registry import ModelFinder
+
+    make_folder(Path(folder))
+    models = ModelFinder(request.model, options.say)
     scenes = {f"scene {order.scene}": order.scene for order in orders}
     inputs = {**request.inputs, **scenes}
     summary, began = Summary(len(orders)), time.monotonic()
@@ -189,7 +193,7 @@ def classify_archive(orders: Sequence[Order], folder: str, request: Request, *, 
     return summary
 
 
-def attempt(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
+def attempt(order: Order, models: ModelFinder, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, or tell on stderr why that cannot be done; the record for the summary."""
     try:
         return classify_one(order, models, request, inputs, title)
@@ -201,11 +205,11 @@ def attempt(order: Order, models: Models, request: Request, inputs: Inputs, titl
         return {"scene": order.scene, "error": explain(error)}
 
 
-def classify_one(order: Order, models: Models, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
+def classify_one(order: Order, models: ModelFinder, request: Request, inputs: Inputs, title: str) -> dict[str, Any]:
     """Map a scene, unless its map is there and `--resume` is given."""
     clean_up(order.targets)
     source = open_scene(order.scene, request)
-    model = models.fitting(source)
+    model = models.model_for(source)
     if request.resume and is_mapped(order.targets, model, request.smooth):
         return left_alone(order.scene, order.targets)
     check_targets(order.targets, request, inputs)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="SCENE [MAP] | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
-    help="Model file; default: $HSIATTN_MODEL, then the one installed model whose bands match the scene's.",
+    help="Model file, or name of an installed model; default: $HSIATTN_MODEL, then the one installed model whose bands "
+    "match the scene's.",
 )  # fmt: skip
 @click.option(
     "--out-dir", metavar="DIR",
@@ -180,6 +181,8 @@ def classify_one(
     else:
         mapping.check_targets(targets, request, inputs, trained)
     source = mapping.open_scene(scene, request)
+    from hsiattn.models.registry import ModelFinder
+
     if labels is not None and trained is not None:
         options.use_threads(request.threads)
         mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
@@ -187,7 +190,7 @@ def classify_one(
         check_smoothing(request.smooth, training)
         model = train(what, trained, request.overwrite)
     else:
-        model = mapping.Models(request.model).fitting(source)
+        model = ModelFinder(request.model, options.say).model_for(source)
     if request.resume:
         if mapping.is_mapped(targets, model, request.smooth):
             report_left_alone(scene, targets, as_json)

@@ -93,7 +93,7 @@ def describe_model(path: str) -> dict[str, Any]:
 def describe_map(path: str) -> dict[str, Any] | None:
     """Grid, classes and their pixel counts of a map, or of labels that name their classes; None for any other file."""
     from hsiattn.errors import SceneError
-    from hsiattn.files.kinds import CLASSES_TAG, FileKind
+    from hsiattn.files.kinds import CLASSES_TAG, TAG_PREFIX, FileKind
     from hsiattn.labels.legends import legend_of
     from hsiattn.scenes.geotiff import open_raster
 
@@ -104,7 +104,7 @@ def describe_map(path: str) -> dict[str, Any] | None:
             legend = legend_of(dataset)
             if not (legend.names or legend.codes or legend.kind in (FileKind.LAND_COVER, FileKind.LABELS)):
                 return None
-            tags = {name: value for name, value in dataset.tags().items() if name.startswith("HSIATTN_")}
+            tags = {name: value for name, value in dataset.tags().items() if name.startswith(TAG_PREFIX)}
             grid = describe_grid(dataset.width, dataset.height, dataset.crs, dataset.transform, dataset.nodata)
             dtype, counts = dataset.dtypes[0], count_values(dataset)
     except SceneError:
@@ -211,7 +211,6 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
 
     from hsiattn.scenes.block_cache import block_cache
     from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
-    from hsiattn.scenes.validity import measured
 
     bands, good = len(source.bands), source.bands.good
     lowest, highest = np.full(bands, np.inf), np.full(bands, -np.inf)
@@ -225,9 +224,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
             for first in range(0, bands, BANDS):
                 numbers = range(first, min(first + BANDS, bands))
                 for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
-                    valid = measured(values[None], source.nodata_of([band]))
-                    if masked is not None:
-                        valid &= ~masked
+                    valid = source.complete(values[None], masked, [band])
                     if good[band]:
                         missed += ~valid
                     found = values if valid.all() else values[valid]

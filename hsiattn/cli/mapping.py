@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hsiattn.cli import options, outputs
+from hsiattn.cli import outputs
 from hsiattn.cli.progress import mapping_progress
 from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
 from hsiattn.files.kinds import FileKind
@@ -56,9 +56,11 @@ class Request:
     force: bool = False
 
     @property
-    def inputs(self) -> dict[str, str | None]:
+    def inputs(self) -> Inputs:
         """The files that are read for every scene, by what they are."""
-        return {"model": self.model or os.environ.get("HSIATTN_MODEL"), "mask": self.mask}
+        from hsiattn.models.registry import named_model
+
+        return {"model": named_model(self.model), "mask": self.mask}
 
     def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
         """What is written for one scene."""
@@ -97,46 +99,6 @@ class Targets:
             return str(path.with_name(f"{path.stem}_{what}{suffix(request.driver)}")) if given == BESIDE else given
 
         return cls(map_path, beside("confidence", request.confidence), beside("probabilities", request.probabilities))
-
-
-class Models:
-    """The model of every scene: the one that is named, else the one that fits; each is read once.
-
-    Parameters
-    ----------
-    named
-        Model file, None where the scenes decide.
-
-    Raises
-    ------
-    ModelFileError
-        The named model cannot be used.
-    """
-
-    def __init__(self, named: str | None) -> None:
-        from hsiattn.models.model_file import read_model
-
-        self._named = read_model(named) if named is not None else None
-        self._found: dict[Path, TrainedModel] = {}
-
-    def fitting(self, source: SceneSource) -> TrainedModel:
-        """The model for a scene.
-
-        Raises
-        ------
-        ModelFileError
-            None is named, and none or several of the installed ones fit.
-        """
-        if self._named is not None:
-            return self._named
-        from hsiattn.models.model_file import read_model
-        from hsiattn.models.registry import find_model
-
-        path = find_model(source)
-        if path not in self._found:
-            self._found[path] = read_model(path)
-            options.say(f"model: {path}")
-        return self._found[path]
 
 
 def map_scene(
@@ -265,35 +227,12 @@ def part_of(source: SceneSource, bounds: tuple[float, float, float, float] | Non
 
 def is_mapped(targets: Targets, model: TrainedModel, smooth: int) -> bool:
     """Whether all rasters of a scene are there, made by this very model with that smoothing, and not begun anew."""
-    made_by = (model.digest, smooth)
-    return (
-        begun_at(targets) is None
-        and all(os.path.exists(path) for path in targets)
-        and (model_of(targets.map), smoothing_of(targets.map)) == made_by
-    )
+    from hsiattn.mapping import Provenance
 
-
-def model_of(map_path: str) -> str | None:
-    """Digest of the model that made a map; None where the file does not say, or is no raster."""
-    return tags_of(map_path).get("HSIATTN_MODEL_SHA256") or None
-
-
-def smoothing_of(map_path: str) -> int:
-    """Steps by which class probabilities were smoothed for a map; 0 where the file says nothing of it."""
-    steps = tags_of(map_path).get("HSIATTN_SMOOTHING", "0")
-    return int(steps) if steps.isdecimal() else 0
-
-
-def tags_of(map_path: str) -> dict[str, str]:
-    """What a raster says of itself; nothing where it is none."""
-    from hsiattn.errors import SceneError
-    from hsiattn.scenes import open_raster
-
-    try:
-        with open_raster(map_path) as raster:
-            return dict(raster.tags())
-    except SceneError:  # missing, or a map in a MATLAB or NumPy file, which has no tags and is none of ours
-        return {}
+    if begun_at(targets) is not None or not all(os.path.exists(path) for path in targets):
+        return False
+    made = Provenance.read(targets.map)
+    return (made.model_sha256, made.smoothing) == (model.digest, smooth)
 
 
 def check_targets(targets: Targets, request: Request, inputs: Inputs, trained: str | None = None) -> None:
@@ -315,9 +254,11 @@ def check_targets(targets: Targets, request: Request, inputs: Inputs, trained: s
     overwrite = request.overwrite or (request.resume and begun_to_overwrite(targets))
     for path in targets:
         refuse_inputs(path, inputs)
-    if request.resume and not overwrite and model_of(targets.map) is not None:
+    from hsiattn.mapping import Provenance
+
+    if request.resume and not overwrite and (made := Provenance.read(targets.map)).model_sha256:
         whole = all(map(os.path.exists, targets))
-        same = smoothing_of(targets.map) == request.smooth
+        same = made.smoothing == request.smooth
         other = "was made by another model" if same else "was made with another --smooth"
         what = other if whole else "is there, but not all the rasters that should lie beside it"
         raise OutputError(f"{targets.map} {what}", "add --overwrite to replace it")

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from hsiattn.cli import options
-from hsiattn.errors import OutputError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import Output, whole_file
 
@@ -45,20 +44,6 @@ def libraries_silenced() -> Iterator[None]:
             own.flush()
             os.dup2(kept, 2)
             os.close(nowhere)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, unless it is there.
-
-    Raises
-    ------
-    OutputError
-        It cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another place") from error
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

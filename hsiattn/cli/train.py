@@ -13,7 +13,7 @@ import click
 from hsiattn.cli import fitting, options, outputs
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs
+from hsiattn.files.outputs import check_outputs, make_folder
 from hsiattn.files.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
 @contextmanager
 def begun(checkpoints: Path) -> Iterator[None]:
     """Mark a training as begun; the mark goes if it fails before there is anything to go on from."""
-    outputs.make_folder(checkpoints)
+    make_folder(checkpoints)
     try:
         yield
     except BaseException:

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Self
 
 from hsiattn.errors import OutputError
-from hsiattn.files.companions import files_of, local_file
+from hsiattn.files.companions import files_of
 from hsiattn.files.kinds import FileKind, kind_of
-
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath, is_virtual, local_file
 
 Inputs = Mapping[str, StrPath | None]
 """What a call reads, by what it is: `{"scene": "a.tif", "labels": None}`."""
@@ -73,7 +72,7 @@ def check_output(
         cannot be written to.
     """
     target = Path(path)
-    if os.fspath(path).startswith("/vsi"):
+    if is_virtual(path):
         raise OutputError(f"{path} is not a file on a disk", "write to a local file and copy it")
     remove_abandoned(target)
     state = _state(target)
@@ -326,6 +325,20 @@ def write_locked(path: Path, content: bytes) -> int:
         fresh.unlink(missing_ok=True)
         raise
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another place") from error
 
 
 def sync(path: Path) -> None:

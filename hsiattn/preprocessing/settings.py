@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hsiattn.preprocessing.spectral_transforms import SpectralTransformName
+from hsiattn.settings import Settings
 
 MAX_COMPONENTS = 10_000
 """More than the bands of any spectrometer."""
 
 
-class PreprocessingSettings(BaseModel):
+class PreprocessingSettings(Settings):
     """Settings of the preprocessing in a recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spectral_transform: SpectralTransformName = "none"
     """Transform of the reflectance spectra of the used bands, before all that follows; see `SpectralTransform`."""
