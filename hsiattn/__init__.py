@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hsiattn.lazy import lazily
+from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
     from hsiattn.scenes import open_scene as open_scene
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AccuracyReport": "hsiattn.assessment",

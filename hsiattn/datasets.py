@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import DatasetError, LabelError, SceneError
@@ -25,7 +25,7 @@ from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
-from hsiattn.settings import complaint_of
+from hsiattn.settings import Settings, first_mistake
 
 _MAX_BANDS = 10_000
 _MAX_PIXELS = 10**9
@@ -36,13 +36,7 @@ ROOT_VARIABLE = "HSIATTN_DATA"
 """Environment variable with the folder of the benchmark files, where the caller names none."""
 
 
-class _Entry(BaseModel):
-    """Part of a card: unknown fields are mistakes, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=5000)
-
-
-class DatasetFile(_Entry):
+class DatasetFile(Settings):
     """One file name under which a cube or a label map is found."""
 
     name: str
@@ -52,21 +46,21 @@ class DatasetFile(_Entry):
     """Checksum of the released file; None where it is not known."""
 
 
-class DatasetRaster(_Entry):
+class DatasetRaster(Settings):
     """A cube or a label map: the file names it goes by, in order of preference, and its MAT variable."""
 
     key: str
     files: tuple[DatasetFile, ...] = Field(min_length=1)
 
 
-class DatasetOrigin(_Entry):
+class DatasetOrigin(Settings):
     """Where the files are published."""
 
     page: str
     provider: str
 
 
-class Spectrometer(_Entry):
+class Spectrometer(Settings):
     """A run of evenly spaced bands: how many, and the centres of the first and the last in nm."""
 
     bands: int = Field(ge=1, le=_MAX_BANDS)
@@ -74,7 +68,7 @@ class Spectrometer(_Entry):
     last: float = Field(gt=0)
 
 
-class Wavelengths(_Entry):
+class Wavelengths(Settings):
     """Band centres of the uncorrected cube: those of its spectrometers, one after the other."""
 
     nominal: bool
@@ -103,7 +97,7 @@ Attribute = Literal[
 """What a card may say of a class; judged from the name of the class."""
 
 
-class DatasetClass(_Entry):
+class DatasetClass(Settings):
     """A class of the legend, its published size in pixels, and what it consists of."""
 
     code: int = Field(ge=1, lt=2**31)
@@ -113,7 +107,7 @@ class DatasetClass(_Entry):
     attributes: tuple[Attribute, ...] = ()
 
 
-class DatasetCard(_Entry):
+class DatasetCard(Settings):
     """What is known of a public scene.
 
     Attributes
@@ -235,9 +229,10 @@ def dataset_card(name: str) -> DatasetCard:
             raise YamlError("it holds no keys")
         card = DatasetCard.model_validate({**values, "name": wanted})
         _ = card.class_table
-    except (ValidationError, YamlError, TextFileError, LabelError) as error:
-        reason = complaint_of(error) if isinstance(error, ValidationError) else getattr(error, "problem", str(error))
-        raise DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again") from error
+    except ValidationError as error:
+        raise _malformed(path, first_mistake(error, DatasetCard).problem) from error
+    except (YamlError, TextFileError, LabelError) as error:
+        raise _malformed(path, getattr(error, "problem", str(error))) from error
     return card
 
 
@@ -272,6 +267,10 @@ def open_dataset(name: str, root: str | os.PathLike[str] | None = None) -> tuple
         _check_sum(card, path, file)
     scene = _open_cube(card, cube_path, cube_file.key or card.cube.key)
     return scene, _open_label_map(card, labels_path, labels_file.key or card.labels.key, scene)
+
+
+def _malformed(path: Path, reason: str) -> DatasetError:
+    return DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again")
 
 
 def _folders(card: DatasetCard, root: str | os.PathLike[str] | None) -> list[Path]:

@@ -23,7 +23,7 @@ LABEL_MAPS = {
 
 @pytest.fixture
 def meadow(tmp_path, monkeypatch):
-    """A benchmark of our own: card and files of a scene with 6 bands, of which the corrected cube lacks two."""
+    """A data set of our own: card and files of a scene with 6 bands, of which the corrected cube lacks two."""
     rng = np.random.default_rng(5)
     cube, labels = rng.integers(0, 900, (4, 5, 6), dtype=np.int16), np.array([[0, 3, 7, 3, 0]] * 4, dtype=np.float64)
     root = tmp_path / "files"

@@ -112,7 +112,7 @@ def classify_scene(
         The scene's bands do not fit the model.
     ClusterError
         Workers cannot be started or reached.
-    DeviceError, TrainingError
+    DeviceError
         A window does not fit the GPU, or there is no such device.
     DomainError
         Most of a sample of the scene looks like nothing in the training scene, see `check_scene`, or no pixel gets a

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.files.kinds import CLASSES_TAG, SOFTWARE, SOFTWARE_TAG, FileKind, kind_of
@@ -34,6 +33,7 @@ from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, 
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
+from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from hsiattn import __version__
 from hsiattn.classes import ClassTable
 from hsiattn.errors import ModelFileError
 from hsiattn.files.kinds import MODEL_FORMAT, FileKind
@@ -42,6 +41,7 @@ from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.description import known_wavelengths
+from hsiattn.version import __version__
 
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""

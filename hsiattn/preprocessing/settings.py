@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from hsiattn.preprocessing.spectral_transforms import SpectralTransformName
+from hsiattn.settings import Settings
 
 MAX_COMPONENTS = 10_000
 """More than the bands of any spectrometer."""
 
 
-class PreprocessingSettings(BaseModel):
+class PreprocessingSettings(Settings):
     """What a recipe says about preprocessing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spectral_transform: SpectralTransformName = "none"
     """What is made of the reflectance of the used bands, before all that follows; see `SpectralTransform`."""

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import softmax
 
-from hsiattn.pseudo_labels.cross_validation import best_temperature, folds, left_out_targets, log_likelihoods
+from hsiattn.folds import folds_of_classes
+from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_targets, log_likelihoods
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.stacking import best_mixture, class_weights, estimated_priors, try_views
 from hsiattn.pseudo_labels.views import VIEWS, VIEWS_FOR_FEW_LABELS, Form, RegionViews
+from hsiattn.settings import Settings
 
 _ROUNDS = 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
@@ -23,10 +25,8 @@ _LEAST_SHARE = 1e-6
 """Of a class whose probability would be 0, so that its logarithm stays finite."""
 
 
-class PseudoLabelSettings(BaseModel):
+class PseudoLabelSettings(Settings):
     """What a recipe says about learning from unlabelled pixels of the training scene."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
     """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
@@ -142,7 +142,7 @@ def _choose_smoothing(
     found: dict[float | None, list[NDArray[np.float64]]] = {hold: [] for hold in _HOLDS}
     truth: list[NDArray[np.int64]] = []
     for number in range(1, _ROUNDS + 1):
-        for kept, left_out in folds(targets, (seed, number)):
+        for kept, left_out in folds_of_classes(targets, (seed, number)):
             shares = judge(labelled[kept], targets[kept])
             truth.append(targets[left_out])
             for hold in _HOLDS:

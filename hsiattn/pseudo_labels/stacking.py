@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from hsiattn.pseudo_labels.cross_validation import best_temperature, folds, left_out_targets, log_likelihoods
+from hsiattn.folds import folds_of_classes
+from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_targets, log_likelihoods
 from hsiattn.pseudo_labels.views import VIEWS, Form, RegionViews, View
 
 _LEAST_LIKELIHOOD = 1e-6
@@ -83,7 +84,7 @@ def try_views(
 
 def _try(views: RegionViews, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64], seed: int) -> Trial:
     logits = np.full((len(targets), int(targets.max()) + 1), np.nan)
-    for kept, left_out in folds(targets, (seed, 0)):
+    for kept, left_out in folds_of_classes(targets, (seed, 0)):
         discriminant = views.discriminant(view, labelled[kept], targets[kept])
         logits[left_out] = discriminant.logits(views[view][labelled[left_out]])
     logits, members = logits[np.isfinite(logits).all(axis=1)], left_out_targets(targets)

@@ -11,7 +11,6 @@ from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
-from hsiattn.scenes.validity import measured
 
 ONCE_THROUGH = 2**27
 """Bytes that GDAL may keep of a raster that is gone through once."""
@@ -75,9 +74,7 @@ def count_missing(source: SceneSource) -> dict[str, Any]:
             for first in range(0, bands, _BANDS):
                 numbers = range(first, min(first + _BANDS, bands))
                 for band, values in zip(numbers, source.read_bands(window, numbers), strict=True):
-                    valid = measured(values[None], source.nodata_of([band]))
-                    if masked is not None:
-                        valid &= ~masked
+                    valid = source.complete(values[None], masked, [band])
                     if good[band]:
                         missed += ~valid
                     found = values if valid.all() else values[valid]
