@@ -1,28 +1,33 @@
-"""Model files of earlier versions: their headers in the words of this one."""
+"""Model files of earlier versions, in the words of this one."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
-from hsiattn.models.upgrade_networks import network_arguments, recipe_with_network
+from hsiattn.models.upgrade_networks import with_plain_networks
+
+_Tensor = TypeVar("_Tensor")
+_OLD, _NEW = "preparation", "preprocessing"
 
 
-def upgraded(header: dict[str, Any]) -> dict[str, Any]:
-    """The header of a file of format 1 or 2 as this version would have written it; later ones as they are.
+def upgraded(header: dict[str, Any], tensors: Mapping[str, _Tensor]) -> tuple[dict[str, Any], dict[str, _Tensor]]:
+    """Header and tensors of a file of format 1 or 2 as this version would have written them; later ones as they are.
 
-    Until format 2 a recipe called its preprocessing "preparation", and most networks began as a linear discriminant
-    unless they were told otherwise.
+    Until format 2 preprocessing was called "preparation", in the recipe and in the names of tensors.
 
     Raises
     ------
     ModelFileError
-        The network began as a linear discriminant.
+        See `with_plain_networks`.
     """
-    if header["format_version"] > 2 or not isinstance(header.get("recipe"), dict):
-        return header
-    recipe = {_KEYS.get(key, key): value for key, value in header["recipe"].items()}
-    header = {**header, "network": network_arguments(header["network"])} if "network" in header else header
-    return {**header, "recipe": recipe_with_network(recipe)}
-
-
-_KEYS = {"preparation": "preprocessing"}
+    if header["format_version"] > 2:
+        return header, dict(tensors)
+    header = with_plain_networks(header)
+    if isinstance(recipe := header.get("recipe"), dict):
+        header = {**header, "recipe": {_NEW if key == _OLD else key: value for key, value in recipe.items()}}
+    prefix = f"{_OLD}."
+    return header, {
+        f"{_NEW}.{name.removeprefix(prefix)}" if name.startswith(prefix) else name: tensor
+        for name, tensor in tensors.items()
+    }

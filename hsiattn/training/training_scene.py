@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, RecipeError, SceneError, TrainingError
+from hsiattn.errors import BandError, LabelError, RecipeError, SceneError
 from hsiattn.networks import accepts, network_class
 from hsiattn.preprocessing import (
     Convert,
@@ -79,8 +79,8 @@ class TrainingScene:
         SceneError
             The scene is smaller than the patch.
         LabelError
-            No pixel is labelled, or all are of one class.
-        TrainingError
+            No labelled pixel holds data, or all are of one class.
+        BandError
             No band serves.
         RecipeError
             The recipe varies the illumination of spectra that do not follow it along a line.
@@ -149,7 +149,7 @@ class TrainingScene:
 
         Raises
         ------
-        TrainingError
+        RecipeError
             The recipe weighs attributes of the classes, and the class table has none.
         """
         settings = self.recipe.network
@@ -164,7 +164,7 @@ class TrainingScene:
         }
         if arguments.get("attribute_balance", 1.0) < 1.0 and "attributes" in accepts(settings.name):
             if not self.classes.attribute_names:
-                raise TrainingError(
+                raise RecipeError(
                     "the recipe weighs attributes of the classes, and the classes have none",
                     "add a column attributes to the class table, or give network.arguments.attribute_balance=1",
                 )
@@ -244,10 +244,10 @@ def _choose_bands(
         with_data |= measured.any(axis=0)
         parts.append(measured)
     if not with_data.any():
-        raise TrainingError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
+        raise LabelError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
     chosen = with_data & source.bands.good
     if not chosen.any():
-        raise TrainingError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
+        raise BandError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
     bad, empty = np.flatnonzero(with_data & ~source.bands.good), np.flatnonzero(~with_data)
     for numbers, why in ((bad, "are marked bad"), (empty, "hold no data at the labelled pixels")):
         if len(numbers):

@@ -12,7 +12,7 @@ TWO_BRANCHES = ["grouped-ssan", "gsa", "smlp", "attendnet", "hierarchical"]
 
 def _network(arguments, **header):
     old = {"format_version": 2, "recipe": {"name": "mine"}, "network": arguments, **header}
-    return upgraded(old)["network"]
+    return upgraded(old, {})[0]["network"]
 
 
 @pytest.mark.parametrize("name", TWO_BRANCHES)
@@ -53,7 +53,7 @@ def test_files_of_this_version_are_not_touched():
 def test_the_recipe_in_the_file_forgets_them_as_well():
     network = {"name": "grouped-ssan", "arguments": {"width": 8, "discriminant": False, "range_scale": 1.0}}
     old = {"format_version": 2, "recipe": {"name": "mine", "network": network}}
-    assert upgraded(old)["recipe"]["network"] == {"name": "grouped-ssan", "arguments": {"width": 8}}
+    assert upgraded(old, {})[0]["recipe"]["network"] == {"name": "grouped-ssan", "arguments": {"width": 8}}
 
 
 @pytest.mark.parametrize("arguments", [7, {"name": 3}, {"name": "ensemble", "member": 3}])

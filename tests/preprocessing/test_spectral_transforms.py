@@ -14,11 +14,12 @@ from safetensors import safe_open
 from scipy.signal import savgol_filter
 from scipy.spatial import ConvexHull
 
-from hsiattn import open_labels, spectral_transforms
+from hsiattn import open_labels
 from hsiattn.classes import ClassTable
 from hsiattn.errors import ModelFileError, RecipeError
 from hsiattn.mapping import predict_array
 from hsiattn.models.model_file import read_model, write_model
+from hsiattn.preprocessing import spectral_transforms
 from hsiattn.preprocessing.spectral_transforms import (
     SpectralTransform,
     band_centres,
@@ -342,7 +343,7 @@ def test_only_a_file_with_a_transform_has_centres_and_versions_that_would_leave_
         header, names = json.loads(file.metadata()["header"]), set(file.keys())
     transformed = model.preprocessing.transform_name != "none"
     assert header["format_version"] >= 2
-    assert ("preparation.centres" in names) == transformed
+    assert ("preprocessing.centres" in names) == transformed
 
 
 def test_a_file_that_lacks_the_centres_of_its_transform_is_refused(model, tmp_path, monkeypatch):
