@@ -51,10 +51,12 @@ class Pooled(NamedTuple):
 class Pooling(nn.Module):
     """A down-sampling by 2 along every axis; an odd side is rounded up, so 27 -> 14 -> 7.
 
-    Every pooling is called as `pooling(x, mask, details)`: x (N, C, P) and mask (N, 1, P) or None, as for
-    `FeatureBlock`, -> values (N, outputs, P/2), mask (N, 1, P/2) or None, details. A cell counts where any of its
-    positions does; positions that do not count have no influence, and cells without any are 0. `details` is None except
-    for poolings that hand something on to later stages: such a pooling takes the details that the one before returned.
+    Called as `pooling(x, mask, details)` with x (N, C, P) and mask (N, 1, P) or None, as for `FeatureBlock`, it returns
+    `Pooled`: values (N, outputs, P/2), mask (N, 1, P/2) or None, details. A cell counts where any of its positions
+    does; positions that do not count have no influence, and cells without any are 0. `details` is None except for
+    poolings that hand something on to later stages: such a pooling takes the details that the one before returned.
+
+    Called as `pooling(x)` it returns the values alone, so that it can stand in `torch.nn.Sequential`.
 
     Attributes
     ----------
@@ -70,7 +72,12 @@ class Pooling(nn.Module):
     outputs: int
     cellwise: bool = False
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+    def forward(self, x: Tensor, *mask_and_details: Tensor | None) -> Tensor | Pooled:
+        """`pool`, or its values where only x is given; see `Pooling`."""
+        pooled = self.pool(x, *mask_and_details)
+        return pooled if mask_and_details else pooled.values
+
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Values, mask and details at half the resolution; see `Pooling`."""
         raise NotImplementedError(type(self).__name__)
 

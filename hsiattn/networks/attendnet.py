@@ -80,7 +80,7 @@ class SpectralCondensers(SpectralBranch):
         places = torch.linspace(-1.0, 1.0, count, dtype=spectra.dtype, device=spectra.device).expand_as(spectra)
         x = functional.relu(self.stem(torch.stack([spectra, places], dim=1)))
         for pair in self.pairs:
-            x = self.pooling(pair(x, None)).values
+            x = self.pooling(pair(x, None))
         return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
 

@@ -107,7 +107,7 @@ class AttentionRNN(SpectralBranch):
         """(N, B) -> (N, features)."""
         steps = functional.gelu(self.embedding(group_bands(spectra, self.group)))
         if self.pools:
-            steps = self.pooling(steps.transpose(1, 2)).values.transpose(1, 2)
+            steps = self.pooling(steps.transpose(1, 2)).transpose(1, 2)
         states, _ = self.recurrent(steps)
         context: Tensor = self.attention(states)
         return context
