@@ -39,6 +39,14 @@ class FeatureBlock(nn.Module):
         """The new feature map; see `FeatureBlock`."""
         raise NotImplementedError(type(self).__name__)
 
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """How the block weighs positions: (N, P), at least 0, 0 where the mask is False, the others with sum 1.
+
+        None where it does not tell positions apart, as attention over channels. Each block says which of its numbers
+        are the weights; in a sample in which no position counts all are 0.
+        """
+        return None
+
 
 class Pooled(NamedTuple):
     """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come."""
@@ -102,6 +110,16 @@ def mean(x: Tensor, mask: Tensor | None, *, axes: tuple[int, ...]) -> Tensor:
     counts = mask.sum(dim=axes, keepdim=True).clamp(min=1)
     wide = torch.promote_types(x.dtype, torch.float32)  # as sums overflow in half precision
     return (only(x, mask).sum(dim=axes, keepdim=True, dtype=wide) / counts).to(x.dtype)
+
+
+def shares(gate: Tensor, mask: Tensor | None) -> Tensor:
+    """A gate (N, C, P), not negative, as weights of positions: its means over the channels, divided by their sum.
+
+    (N, P), 0 where the mask (N, 1, P) is False.
+    """
+    weights = only(gate.float().mean(dim=1, keepdim=True), mask).squeeze(1)
+    total = weights.flatten(1).sum(dim=1).clamp(min=torch.finfo(weights.dtype).tiny)
+    return weights / total.view(-1, *(1 for _ in weights.shape[1:]))
 
 
 def without(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -103,6 +103,14 @@ class SpatialCondensers(SpatialBranch):
             x = pair(x, mask)
         return read_out(x, mask, self.centre)
 
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Means of those of all condensers; see `SpatialBranch`."""
+        x, each = only(functional.relu(self.stem(only(patches, mask))), mask), []
+        for pair in self.pairs:
+            each.append(pair.condenser.attention_weights(x, mask))
+            x = pair(x, mask)
+        return torch.stack(each).mean(dim=0) if each else None
+
 
 class _Pair(nn.Module):
     """A condenser and a PEPE block, each followed by batch normalisation."""
