@@ -69,10 +69,10 @@ class Ensemble(SpectralSpatialNetwork):
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
-    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
-        """Of every member."""
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Hand them to every member; see `SpectralSpatialNetwork.set_class_counts`."""
         for member in self._each:
-            member.warm_start(spectra, patches, valid, targets)
+            member.set_class_counts(counts)
 
     @property
     def _each(self) -> list[SpectralSpatialNetwork]:

@@ -130,14 +130,17 @@ class RefinedDiscriminant(SpectralSpatialNetwork):
             logits = self._fuse(parts[0].T, parts[-1].T, torch.as_tensor(start).T).T
         return logits.reshape(self.classes, height, width)
 
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Set how often attributes occur together; see `SpectralSpatialNetwork.set_class_counts`."""
+        if self.attribute_pooling is not None:
+            self.attribute_pooling.fit_prior(self.attributes, counts)
+
     def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
         """Discriminant weights from the class means, halfway between those of pixels and of attended neighbourhoods.
 
         Priors are equal. The discriminant scores were fitted on these very pixels, which therefore lie too far apart;
         their neighbours were not, but may belong to other classes where fields are small.
         """
-        if self.attribute_pooling is not None:
-            self.attribute_pooling.fit_prior(self.attributes, torch.bincount(targets, minlength=self.classes))
         if not self.starts:
             return
         radius = self.patch_size // 2

@@ -25,27 +25,47 @@ _LEAST_SHARE = 1e-6
 
 
 class PseudoLabelSettings(Settings):
-    """What a recipe says about learning from unlabelled pixels of the training scene."""
+    """How unlabelled pixels of the training scene are labelled, and how many of them train.
+
+    Parameters
+    ----------
+    area
+        Most pixels that are labelled: around the labels, and a third of them anywhere in the scene. Default: 65536.
+    pixels
+        Unlabelled pixels that train, drawn from these. Default: 12000.
+    label_weight
+        A labelled pixel counts as so many of these. Default: 2.
+    linear_views
+        Linear discriminants that take part: the best in cross-validation inside the training pixels. Default: 4.
+    quadratic_views
+        Likewise quadratic ones, in which every class has a covariance of its own. Default: 3.
+    kernel_views
+        Likewise those by kernels, for classes of several kinds. Default: 1.
+    weigh_classes
+        In cross-validation a class counts as it does in the scene; otherwise by the number of its labels.
+        Default: True.
+    prior_strength
+        How far class frequencies, estimated from the unlabelled pixels, count; 0 takes all for equally frequent.
+        Default: 0.5.
+    few_labels
+        With fewer labels per class, on average, views that assume isotropic scatter within classes compete too, and
+        class frequencies count less, by as much as labels are fewer; 0 never does so. Default: 10.
+
+    Examples
+    --------
+    >>> PseudoLabelSettings(pixels=3000).wanted_views
+    {'linear': 4, 'quadratic': 3, 'kernel': 1}
+    """
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
-    """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
     pixels: int = Field(default=12_000, ge=1, le=2**26)
-    """Unlabelled pixels that the network learns from, drawn from the area."""
     label_weight: int = Field(default=2, ge=1, le=1000)
-    """A labelled pixel counts as so many of these."""
     linear_views: int = Field(default=4, ge=1, le=1000)
-    """Linear discriminants that take part: the best in cross-validation inside the training pixels."""
     quadratic_views: int = Field(default=3, ge=0, le=1000)
-    """Likewise quadratic ones, in which every class has a covariance of its own."""
     kernel_views: int = Field(default=1, ge=0, le=1000)
-    """Likewise those by kernels, for classes of several kinds."""
     weigh_classes: bool = True
-    """In cross-validation a class counts as it does in the scene; otherwise by the number of its labels."""
     prior_strength: float = Field(default=0.5, ge=0, le=1)
-    """How far class frequencies, estimated from the unlabelled pixels, count; 0 takes all for equally frequent."""
     few_labels: int = Field(default=10, ge=0, le=10**6)
-    """With fewer labels per class, on average, views that take scatter within classes to be round compete too, and
-    class frequencies count less, by as much as labels are fewer; 0 never does so."""
 
     @property
     def wanted_views(self) -> dict[Form, int]:

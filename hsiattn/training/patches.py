@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hsiattn.scenes import Radiometry, SceneSource
 from hsiattn.scenes.pixels import windows_with
 from hsiattn.scenes.tiles import Tile, read_tile
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets: classes (N,) or their probabilities (N, K)."""
 
 
 class PreparesTiles(Protocol):
@@ -53,6 +58,18 @@ class LabelledPatches:
     def take(self, chosen: NDArray[Any]) -> LabelledPatches:
         """The pixels at those indices."""
         return LabelledPatches(self.spectra[chosen], self.patches[chosen], self.valid[chosen], self.targets[chosen])
+
+
+def as_tensors(pixels: LabelledPatches) -> Batch:
+    """Labelled patches as one batch, sharing their memory."""
+    arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
+    spectra, patches, valid, targets = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+    return spectra, patches, valid, targets
+
+
+def classes_of(targets: Tensor) -> Tensor:
+    """Class indices (N,) of targets: themselves, or the most probable of each pixel."""
+    return targets if targets.ndim == 1 else targets.argmax(dim=1)
 
 
 def gather_patches(
