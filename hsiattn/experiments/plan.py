@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hsiattn.errors import HsiattnError
+from hsiattn.errors import PlanError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
 from hsiattn.settings import Settings, first_mistake
+from hsiattn.splits import BlocksSplit, PolygonsSplit, RandomSplit
 
 _SHIPPED = "configs/experiments"
 
@@ -23,14 +24,9 @@ MAX_RUNS = 100_000
 
 _MAX_SEED = 2**32 - 1
 """Largest that scikit-learn takes."""
-_MAX_COUNT = 10**9
 _MAX_ENTRIES = 300
 _MAX_BYTES = 2**20
 """Largest file that is taken for a plan."""
-
-
-class PlanError(HsiattnError):
-    """A plan of a benchmark is missing, malformed, or contradicts itself."""
 
 
 class SceneEntry(Settings):
@@ -75,36 +71,25 @@ class ProtocolEntry(Settings):
     """Codes of classes that the model does not get to know, and whose pixels it should be less sure of."""
 
 
-class RandomProtocol(ProtocolEntry):
+class RandomProtocol(RandomSplit, ProtocolEntry):
     """Single pixels at random."""
 
-    split: Literal["random"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float | None = Field(default=None, gt=0, lt=1)
-
     @model_validator(mode="after")
-    def _count_or_share(self) -> RandomProtocol:
-        if (self.per_class is None) == (self.share is None):
+    def _one_is_given(self) -> RandomProtocol:
+        if self.per_class is None and self.share is None:
             raise ValueError("give per_class or share, one of them")
         return self
 
 
-class BlocksProtocol(ProtocolEntry):
-    """Blocks of the scene with a buffer between training and test."""
+class BlocksProtocol(BlocksSplit, ProtocolEntry):
+    """Blocks of the scene with a buffer between training and test, the same whatever the patch of a recipe."""
 
-    split: Literal["blocks"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float = Field(default=0.5, gt=0, lt=1)
-    buffer: int = Field(default=4, ge=0, le=_MAX_COUNT)
-    block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    buffer: int = Field(default=4, ge=0, le=10**9)
 
 
-class PolygonsProtocol(ProtocolEntry):
+class PolygonsProtocol(PolygonsSplit, ProtocolEntry):
     """Whole polygons: fields of the label raster, or the ids in a raster of their own."""
 
-    split: Literal["polygons"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float = Field(default=0.5, gt=0, lt=1)
     groups: str | None = None
     """Raster of ids, 0 = none; `{scene}` stands for the scene's name. None: connected fields of one class."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import check_kind
 from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.scene_check import check_scene, why_empty
+from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
@@ -111,7 +112,7 @@ def classify_scene(
         The scene's bands do not fit the model.
     ClusterError
         Workers cannot be started or reached.
-    DeviceError, TrainingError
+    DeviceError
         A window does not fit the GPU, or there is no such device.
     DomainError
         Most of a sample of the scene looks like nothing in the training scene, see `check_scene`, or no pixel gets a
@@ -145,7 +146,7 @@ def classify_scene(
     )
     wanted = classifier.allowed if mask is not None else None
     check = check_scene(model, source, area=area, wanted=wanted).insist(force)
-    writer = outputs.writer(model, source, area, check.tags, resume=resume)
+    writer = outputs.writer(model, source, area, _provenance(model, outputs.smoothing, check), resume=resume)
     messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
     record = MappingRecord(int(area.height) * int(area.width), messages=messages)
     with _journal(outputs, classifier, resume) as journal:
@@ -263,14 +264,11 @@ def predict_array(
     if of_classes is not None:
         stack = xr.DataArray(of_classes, dims=("class", "y", "x"), coords={"class": list(model.classes.names)})
         variables["probabilities"] = georeference(stack, grid)
-    return xr.Dataset(
-        variables, attrs={"model_sha256": model.digest, "patch_size": model.patch_size, **_as_attributes(check.tags)}
-    )
+    return xr.Dataset(variables, attrs=_provenance(model, smoothing, check).to_attrs())
 
 
-def _as_attributes(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of a map under their short names: HSIATTN_BANDS becomes bands."""
-    return {name.removeprefix("HSIATTN_").lower(): text for name, text in tags.items()}
+def _provenance(model: TrainedModel, smoothing: int, check: SceneCheck) -> Provenance:
+    return Provenance.of_model(model, smoothing=smoothing, bands=check.bands, domain=check.domain)
 
 
 class _Counter:

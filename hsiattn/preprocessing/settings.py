@@ -1,4 +1,4 @@
-"""The section of a recipe that says how spectra are prepared."""
+"""The section `preprocessing` of a recipe."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ MAX_COMPONENTS = 10_000
 
 
 class PreprocessingSettings(Settings):
-    """What a recipe says about preprocessing.
+    """Settings of the preprocessing in a recipe.
 
     Parameters
     ----------
     spectral_transform
-        What is made of the reflectance of the used bands, before all that follows; see `SpectralTransform`. Default:
-        `none`.
+        Transform of the reflectance spectra of the used bands, before all that follows; see `SpectralTransform`.
+        Default: `none`.
     scaling
         Per band: `standardize` to mean 0 and deviation 1, or `minmax` to [0, 1]. Default: `standardize`.
     bands_as_components
-        Hand the scaled bands themselves on as components, before the others, for what averages them over windows.
+        Use the scaled bands themselves as the first components, for classifiers that average them over windows.
         Default: False.
     principal_components
-        Number of whitened principal components of reflectance, or of what the spectral transform makes of it.
-        Default: 0.
+        Number of whitened principal components of the (transformed) reflectance. Default: 0.
     noise_components
-        Most components of the minimum noise fraction transform, the least noisy first; no more than there are bands.
-        Noise is what distinguishes neighbouring pixels, labelled or not. Default: 0.
+        Most components of the minimum noise fraction transform, the least noisy first; at most one per band. Noise is
+        estimated from the differences between neighbouring pixels, labelled or not. Default: 0.
     rescale_components
         Scale each principal component to [0, 1], as SSAN does. Default: False.
     fit_on

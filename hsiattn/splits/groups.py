@@ -137,8 +137,9 @@ def _check_classes_are_grouped(codes: NDArray[Any], grouped: NDArray[np.bool_]) 
     alone = np.setdiff1d(codes, codes[grouped])
     if alone.size:
         raise SplitError(
-            f"class {', '.join(map(str, alone))} has no pixel in any group",
+            "has no pixel in any group",
             "draw polygons around its pixels, or take it out of the labels",
+            classes=alone,
         )
 
 
@@ -150,8 +151,9 @@ def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np
     single = classes[(counts > 0).sum(axis=0) < 2]
     if single.size:
         raise SplitError(
-            f"class {', '.join(map(str, single))} lies in a single polygon or field and cannot be on both sides",
+            "lies in a single polygon or field and cannot be on both sides",
             'label it in a second place, take it out of the labels, or give split="blocks"',
+            classes=single,
         )
     groups, together = len(counts), len(counts) + len(classes)
     held = np.nonzero(counts)
@@ -182,6 +184,7 @@ def _best_of_many(counts: Indices, classes: NDArray[Any], share: float, rng: np.
         if (reached := int(on_both_sides[nearest].sum())) > most:
             most, lacking = reached, ~on_both_sides[nearest]
     raise SplitError(
-        f"class {', '.join(map(str, classes[lacking]))} cannot be on both sides of a split into whole groups",
+        "cannot be on both sides of a split into whole groups",
         'label it in more places, take it out of the labels, or give split="blocks"',
+        classes=classes[lacking],
     )

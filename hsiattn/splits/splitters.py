@@ -6,7 +6,7 @@ y (N,), and yields pairs of index arrays (training, test). Pixels in neither wer
 
 from __future__ import annotations
 
-import re
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -18,8 +18,6 @@ from hsiattn.errors import SplitError
 from hsiattn.splits.leakage import near
 
 Indices = NDArray[np.int64]
-CLASSES_NAMED = re.compile(r"\bclass (\d+(?:, \d+)*)(?= )")
-"""Where a splitter's complaint lists classes by code: "class 1, 11 has …"."""
 _TRIALS = 256
 _SMALLEST_SHARE = 0.1
 
@@ -59,6 +57,10 @@ class PixelSplitter(ABC):
     def describe(self) -> dict[str, Any]:
         """Name and parameters, JSON-ready, for the record."""
         return {"method": type(self).__name__, "in_words": self.in_words, **vars(self)}
+
+    def __repr__(self) -> str:
+        names = inspect.signature(type(self)).parameters
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in names)})"
 
     @property
     @abstractmethod
@@ -118,9 +120,10 @@ class RandomPixels(PixelSplitter):
             wanted = _pixels_of(self.train_size, len(members))
             if wanted >= len(members):
                 raise SplitError(
-                    f"class {code} has {len(members)} labelled pixels, but the split needs {wanted} for training "
-                    "and at least 1 for the test",
+                    f"has {len(members)} labelled pixels, but the split needs {wanted} for training and at least 1 for "
+                    "the test",
                     "label more pixels of it, ask for fewer per class, or leave the class out",
+                    classes=[code],
                 )
             training.append(members[:wanted])
             test.append(members[wanted:])
@@ -208,10 +211,15 @@ class SpatialBlocks(PixelSplitter):
                 return training, test
         missing = classes[np.setdiff1d(np.arange(len(classes)), np.unique(members[test]))]
         raise SplitError(
-            f"class {', '.join(map(str, missing))} keeps no test pixel outside the buffer of {self.buffer} pixels "
-            f"with blocks of {size}",
+            f"keeps no test pixel outside the buffer of {self.buffer} pixels with blocks of {size}",
             "label it in more places, give a smaller buffer= (and patch), another block_size= or random_state=",
+            classes=missing,
         )
+
+
+def _shown(value: Any) -> str:
+    """A parameter of a splitter; of an array its size alone."""
+    return f"<array {' × '.join(map(str, value.shape))}>" if isinstance(value, np.ndarray) else repr(value)
 
 
 def check_share(share: float, side: str) -> None:
@@ -227,12 +235,6 @@ def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.
         candidates = rng.permutation(pool[members[pool] == k])
         drawn.append(candidates[: _pixels_of(size, len(candidates))])
     return np.concatenate(drawn)
-
-
-def classes_named(problem: str) -> list[int]:
-    """Codes of the classes that a splitter's complaint is about."""
-    found = CLASSES_NAMED.search(problem)
-    return [int(code) for code in found[1].split(", ")] if found else []
 
 
 def _pixels_of(size: float | None, available: int) -> int:
@@ -264,11 +266,11 @@ def _balanced_assignments(
     order = [trial for trial in np.argsort(imbalance, kind="stable") if worst[trial] >= _SMALLEST_SHARE]
     if not order:
         best = int(np.argmax(worst))
-        poor = np.flatnonzero(np.minimum(in_training[best], 1 - in_training[best]) < _SMALLEST_SHARE)
+        poor = np.minimum(in_training[best], 1 - in_training[best]) < _SMALLEST_SHARE
         raise SplitError(
-            f"class {', '.join(str(classes[k]) for k in poor)} cannot be on both sides of a split into blocks "
-            f"of {size} pixels",
+            f"cannot be on both sides of a split into blocks of {size} pixels",
             'label it in more places, give a smaller block_size=, or give split="random" and say so',
+            classes=classes[poor],
         )
     for trial in order[:32]:
         yield trials[trial]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import RecipeError, TrainingError
+from hsiattn.errors import RecipeError
 from hsiattn.networks import (
     NETWORKS,
     FittedNetwork,
@@ -32,9 +32,7 @@ def check_recipe(recipe: Recipe, classes: ClassTable, bands: int) -> None:
     ------
     RecipeError
         The network does not exist, refuses its arguments, has too many weights, or is none for the training method; or
-        settings contradict each other.
-    TrainingError
-        The recipe weighs attributes of the classes, and the class table has none.
+        settings contradict each other, or the classes.
     """
     fitted = issubclass(network_class(recipe.network.name), FittedNetwork)
     if fitted != recipe.training.closed_form:
@@ -66,7 +64,7 @@ def network_arguments(recipe: Recipe, classes: ClassTable, *, bands: int, channe
 
     Raises
     ------
-    TrainingError
+    RecipeError
         The recipe weighs attributes of the classes, and the class table has none.
     """
     settings = recipe.network
@@ -74,7 +72,7 @@ def network_arguments(recipe: Recipe, classes: ClassTable, *, bands: int, channe
     arguments = {"name": settings.name, **sizes, **settings.arguments}
     if arguments.get("attribute_balance", 1.0) < 1.0 and "attributes" in accepts(settings.name):
         if not classes.attribute_names:
-            raise TrainingError(
+            raise RecipeError(
                 "the recipe weighs attributes of the classes, and the classes have none",
                 "add a column attributes to the class table, or give network.arguments.attribute_balance=1",
             )

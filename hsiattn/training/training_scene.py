@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, SceneError, TrainingError
+from hsiattn.errors import BandError, LabelError, SceneError
 from hsiattn.networks import network_class
 from hsiattn.preprocessing import (
     Convert,
@@ -79,11 +79,9 @@ class TrainingScene:
         SceneError
             The scene is smaller than the patch.
         LabelError
-            No pixel is labelled, or all are of one class.
-        TrainingError
+            No labelled pixel holds data, or all are of one class.
+        BandError
             No band serves.
-        RecipeError
-            The recipe varies the illumination of spectra that do not follow it along a line.
         """
         if min(source.height, source.width) < recipe.patch_size:
             raise SceneError(
@@ -206,10 +204,10 @@ def _choose_bands(
         with_data |= measured.any(axis=0)
         parts.append(measured)
     if not with_data.any():
-        raise TrainingError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
+        raise LabelError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
     chosen = with_data & source.bands.good
     if not chosen.any():
-        raise TrainingError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
+        raise BandError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
     bad, empty = np.flatnonzero(with_data & ~source.bands.good), np.flatnonzero(~with_data)
     for numbers, why in ((bad, "are marked bad"), (empty, "hold no data at the labelled pixels")):
         if len(numbers):

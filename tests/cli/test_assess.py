@@ -66,7 +66,7 @@ def test_with_a_split_only_test_pixels_count_and_leakage_is_stated(faulty_map, s
 def test_leakage_comes_with_advice(faulty_map, split, hsiattn, window, advised):
     result = hsiattn("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", window)
     assert result.exit_code == 0, result.stderr
-    assert ("- accuracy flatters, as" in result.stdout) == advised
+    assert ("- accuracy is optimistic:" in result.stdout) == advised
     assert ("--buffer 6 or more" in result.stdout) == advised
 
 

@@ -54,13 +54,13 @@ def test_advice_follows_the_other_messages(train):
     """Random pixels leak; without a test, cross-validation is all that is known."""
     result = train("--split", "random", "--per-class", 30)
     assert result.exit_code == 0, result.stderr
-    assert "accuracy flatters, as" in result.stderr
-    assert "accuracy flatters" not in result.stdout
+    assert "accuracy is optimistic:" in result.stderr
+    assert "accuracy is optimistic" not in result.stdout
     result = train("--split", "none", "--overwrite", "--json")
     messages = json.loads(result.stdout)["messages"]
     assert messages[-1].startswith("accuracy is not known without test pixels")
     assert messages[-1] in result.stderr
-    assert not any("flatters, as" in message for message in messages)
+    assert not any("is optimistic:" in message for message in messages)
     silent = train("--per-class", 30, "--overwrite", "--quiet")
     assert silent.exit_code == 0
     assert silent.stderr == ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hsiattn.experiments.plan import PlanError, file_name, load_plan, plan_names
+from hsiattn.errors import PlanError
+from hsiattn.experiments.plan import file_name, load_plan, plan_names
 from hsiattn.experiments.runs import runs_of
 from hsiattn.networks import check_arguments
 

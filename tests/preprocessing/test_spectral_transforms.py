@@ -14,11 +14,12 @@ from safetensors import safe_open
 from scipy.signal import savgol_filter
 from scipy.spatial import ConvexHull
 
-from hsiattn import open_labels, spectral_transforms
+from hsiattn import open_labels
 from hsiattn.classes import ClassTable
 from hsiattn.errors import ModelFileError, RecipeError
 from hsiattn.mapping import predict_array
 from hsiattn.models.model_file import read_model, write_model
+from hsiattn.preprocessing import spectral_transforms
 from hsiattn.preprocessing.spectral_transforms import (
     SpectralTransform,
     band_centres,

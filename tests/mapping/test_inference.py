@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hsiattn.mapping import evaluate_patchwise, evaluate_tile, evaluation
+from hsiattn.mapping import evaluate_patchwise, evaluate_tile, inference
 from hsiattn.networks import create_network
 
 BANDS, CHANNELS, CLASSES, PATCH = 9, 2, 3, 5
@@ -71,7 +71,7 @@ def test_dense_and_patchwise_evaluation_agree(network):
 
 
 def test_pixels_that_are_not_wanted_do_not_change_those_that_are(monkeypatch, network):
-    monkeypatch.setattr(evaluation, "_BATCH", 7)
+    monkeypatch.setattr(inference, "_BATCH", 7)
     spectra, components, valid = _tile(6, 8)
     wanted = np.random.default_rng(0).random((6, 8)) < 0.4
     some = _shares(network, spectra, components, valid, wanted)
