@@ -54,49 +54,26 @@ class EarlyStoppingTraining(GradientTraining):
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Train with early stopping, then, where the settings say so, anew on all pixels."""
         from hsiattn.devices import choose_device
-        from hsiattn.training.fit import train_network
         from hsiattn.training.held_out import HeldOut, logits_of
-        from hsiattn.training.network import recipe_network
 
+        balance = self.class_balance
         fitted, aside = scene.positions(split, "training"), scene.positions(split, "validation")
         preprocessing = scene.fit_preprocessing(*fitted)
-        training = scene.gather(*fitted, preprocessing)
+        pixels = scene.gather(*fitted, preprocessing)
         validation = scene.gather(*aside, preprocessing) if len(aside[0]) else None
-        network, arguments = recipe_network(scene, training, options.seed)
-        record = train_network(
-            network,
-            training,
-            self,
-            options,
-            validation=validation,
-            patience=self.patience,
-            class_balance=self.class_balance,
-            preprocessing=preprocessing,
-        )
+        how = {"validation": validation, "patience": self.patience, "class_balance": balance}
+        result = self.train(scene, pixels, preprocessing, options, **how)
         if validation is None:
             scene.say("no pixel validates, so training does not stop early")
-            return FitResult(network, arguments, preprocessing, record)
-        logits = logits_of(network, validation, choose_device(options.device), record.precision)
-        result = FitResult(network, arguments, preprocessing, record, HeldOut("validation", logits, aside[1]))
-        return self._refitted(result, scene, split, options) if self.refit else result
-
-    def _refitted(self, result: FitResult, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
-        """The network after as many epochs as were best, on training and validation pixels together."""
-        from hsiattn.training.fit import train_network
-        from hsiattn.training.network import recipe_network
-
+            return result
+        logits = logits_of(result.network, validation, choose_device(options.device), result.record.precision)
+        held_out = HeldOut("validation", logits, aside[1])
+        if not self.refit:
+            return replace(result, held_out=held_out)
         together = scene.positions(split, "training", "validation")
         preprocessing = scene.fit_preprocessing(*together)
         pixels = scene.gather(*together, preprocessing)
-        network, arguments = recipe_network(scene, pixels, options.seed)
-        again = train_network(
-            network,
-            pixels,
-            self,
-            FitOptions(options.seed, options.device),
-            class_balance=self.class_balance,
-            epochs=result.record.best_epoch,
-            preprocessing=preprocessing,
-        )
-        record = replace(result.record, seconds=round(result.record.seconds + again.seconds, 2))
-        return FitResult(network, arguments, preprocessing, record, result.held_out)
+        quiet, epochs = FitOptions(options.seed, options.device), result.record.best_epoch
+        again = self.train(scene, pixels, preprocessing, quiet, class_balance=balance, epochs=epochs)
+        seconds = round(result.record.seconds + again.record.seconds, 2)
+        return replace(again, record=replace(result.record, seconds=seconds), held_out=held_out)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hsiattn.training.checkpoints import Checkpoints
     from hsiattn.training.held_out import HeldOut
     from hsiattn.training.log import Listener
+    from hsiattn.training.patches import LabelledPatches
     from hsiattn.training.training_scene import TrainingScene
 
 _SEEDS_APART = 1_000_003
@@ -252,6 +253,22 @@ class GradientTraining(TrainingMethod):
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Fit one network; arguments and errors as of `fit`."""
         raise NotImplementedError(type(self).__name__)
+
+    def train(
+        self,
+        scene: TrainingScene,
+        pixels: LabelledPatches,
+        preprocessing: Preprocessing,
+        options: FitOptions,
+        **how: Any,
+    ) -> FitResult:
+        """Make the network and train it on those pixels; `how` as in `hsiattn.training.fit.train_network`."""
+        from hsiattn.training.fit import train_network
+        from hsiattn.training.network import recipe_network
+
+        network, arguments = recipe_network(scene, pixels, options.seed)
+        record = train_network(network, pixels, self, options, preprocessing=preprocessing, **how)
+        return FitResult(network, arguments, preprocessing, record)
 
     def epochs_of(self, batches: int) -> int:
         """Most epochs, of so many batches; one that is begun is finished, since validation follows whole epochs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hsiattn.pseudo_labels import PseudoLabelSettings
@@ -47,8 +48,6 @@ class PseudoLabelTraining(GradientTraining):
         import numpy as np
 
         from hsiattn.pseudo_labels import pseudo_label
-        from hsiattn.training.fit import train_network
-        from hsiattn.training.network import recipe_network
 
         settings = self.pseudo_labels
         positions, targets = scene.positions(split, "training")
@@ -63,7 +62,5 @@ class PseudoLabelTraining(GradientTraining):
         shares = np.concatenate([labels.probabilities[drawn], *[certain] * weight])
         preprocessing = scene.fit_preprocessing(positions, targets)
         pixels = scene.gather(np.concatenate([region.positions[drawn], *[positions] * weight]), shares, preprocessing)
-        network, arguments = recipe_network(scene, pixels, options.seed)
-        record = train_network(network, pixels, self, options, preprocessing=preprocessing)
         account = {"pseudo_labels": {**labels.record, "pixels_used": len(drawn)}}
-        return FitResult(network, arguments, preprocessing, record, account=account)
+        return replace(self.train(scene, pixels, preprocessing, options), account=account)
