@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from hsiattn.models.upgrade_networks import network_arguments, recipe_with_network
+
 _Tensor = TypeVar("_Tensor")
 _OLD, _NEW = "preparation", "preprocessing"
 
@@ -13,14 +15,20 @@ _OLD, _NEW = "preparation", "preprocessing"
 def upgraded(header: dict[str, Any], tensors: Mapping[str, _Tensor]) -> tuple[dict[str, Any], dict[str, _Tensor]]:
     """Header and tensors of a file of format 1 or 2 as this version would have written them; later ones as they are.
 
-    Until format 2 preprocessing was called "preparation", in the recipe and in the names of tensors, and flags of the
-    recipe said how the network was trained. Of what no longer exists (a search for arguments, a start as discriminant)
-    the model file keeps the outcome, and the recipe says nothing.
+    Until format 2 preprocessing was called "preparation", in the recipe and in the names of tensors; flags of a recipe
+    said how the network was trained; and most networks began as a linear discriminant unless they were told otherwise.
+
+    Raises
+    ------
+    ModelFileError
+        The network began as a linear discriminant.
     """
     if header["format_version"] > 2:
         return header, dict(tensors)
     if isinstance(header.get("recipe"), dict):
-        header = {**header, "recipe": _recipe(header["recipe"])}
+        header = {**header, "recipe": recipe_with_network(_recipe(header["recipe"]))}
+    if "network" in header:
+        header = {**header, "network": network_arguments(header["network"])}
     if isinstance(header.get("training"), dict):
         header = {**header, "training": _record(header["training"])}
     prefix = f"{_OLD}."

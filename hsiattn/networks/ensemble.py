@@ -46,7 +46,7 @@ class Ensemble(SpectralSpatialNetwork):
         member_arguments: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks import create_network  # which knows this class too
+        from hsiattn.networks.by_name import create_network  # which knows this class too
 
         if members < 1:
             raise ValueError(f"an ensemble of {members} members has no opinion")

@@ -47,7 +47,7 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         orientations: Orientations = 8,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks import create_network  # which knows this class too
+        from hsiattn.networks.by_name import create_network  # which knows this class too
 
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
         self.member = create_network(member, **sizes, **(member_arguments or {}))

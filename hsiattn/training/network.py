@@ -15,6 +15,7 @@ from hsiattn.networks import (
     FittedNetwork,
     SpectralSpatialNetwork,
     accepts,
+    check_network,
     create_network,
     network_class,
 )
@@ -55,8 +56,7 @@ def check_recipe(recipe: Recipe, classes: ClassTable, bands: int) -> None:
     arguments = network_arguments(recipe, classes, bands=bands, channels=channels)
     if isinstance(recipe.training, GradientTraining) and recipe.training.ensemble > 1:
         arguments = _around("ensemble", arguments, members=recipe.training.ensemble)
-    with torch.random.fork_rng(devices=[]):
-        create_network(**arguments)
+    check_network(**arguments)
 
 
 def network_arguments(recipe: Recipe, classes: ClassTable, *, bands: int, channels: int) -> dict[str, Any]:

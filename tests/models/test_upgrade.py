@@ -16,7 +16,7 @@ FLAGS = {
         "illumination": 0.0, "mixup": 0.0, "patch_shift": 0,
     },
 }  # fmt: skip
-"""How version 0.2 wrote training settings into a model file, all of them, by default."""
+"""How files of format 2 hold training settings, all of them, by default."""
 TEACHER = {
     "area": 65536, "pixels": 12000, "label_weight": 2, "linear_views": 4, "quadratic_views": 3, "kernel_views": 1,
     "weigh_classes": True, "prior_strength": 0.5, "few_labels": 10,
@@ -41,7 +41,7 @@ WRITTEN = {
     "accurate": {**DEFAULT, **ACCURATE},
     "ssan-paper": SSAN_PAPER,
 }
-"""By recipe, what version 0.2 wrote otherwise."""
+"""By recipe, what differs from that."""
 
 
 def _old_recipe(name, **training):
@@ -56,7 +56,7 @@ def _upgraded_recipe(name, **training):
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_as_version_0_2_wrote_it_is_that_of_the_package(name):
+def test_a_recipe_in_a_file_of_format_2_is_that_of_the_package(name):
     assert Recipe.model_validate(_upgraded_recipe(name, **WRITTEN[name])) == load_recipe(name)
 
 
