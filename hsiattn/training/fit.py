@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from hsiattn.devices import choose_device, choose_precision
 from hsiattn.errors import TrainingError
@@ -28,7 +28,7 @@ from hsiattn.training.log import start_log
 from hsiattn.training.methods import FitOptions, GradientTraining, TrainingRecord
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.network import parameters_of
-from hsiattn.training.patches import Batch, LabelledPatches, as_tensors, classes_of
+from hsiattn.training.patches import LabelledPatches, as_tensors, classes_of
 
 
 def train_network(
@@ -145,20 +145,6 @@ def _trainer(
     )
 
 
-class _PixelBatches(Dataset[Batch]):
-    """Whole batches by lists of indices: indexing tensors once is far cheaper than collating pixels one by one."""
-
-    def __init__(self, pixels: LabelledPatches) -> None:
-        self.tensors = as_tensors(pixels)
-
-    def __len__(self) -> int:
-        return len(self.tensors[0])
-
-    def __getitem__(self, chosen: Any) -> Batch:
-        spectra, patches, valid, targets = (tensor[chosen] for tensor in self.tensors)
-        return spectra, patches, valid, targets
-
-
 class _EpochOrder(Sampler[list[int]]):
     """Batches of indices, in an order that depends on seed and epoch alone; in sequence without a seed."""
 
@@ -183,8 +169,10 @@ class _EpochOrder(Sampler[list[int]]):
             yield order[start : start + self.batch_size].tolist()
 
 
-def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataLoader[Batch]:
-    return DataLoader(_PixelBatches(pixels), sampler=_EpochOrder(len(pixels), batch_size, seed), batch_size=None)
+def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataLoader[tuple[Tensor, ...]]:
+    """Loads whole batches by lists of indices: far cheaper than collating pixels one by one."""
+    order: Any = _EpochOrder(len(pixels), batch_size, seed)
+    return DataLoader(TensorDataset(*as_tensors(pixels)), sampler=order, batch_size=None)
 
 
 def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[Any], checkpoint: Path | None) -> None:
