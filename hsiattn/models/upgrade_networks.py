@@ -12,39 +12,38 @@ _MEMBER = "grouped-ssan"
 """Of networks that are made of others, where no member is named."""
 
 
-def network_arguments(arguments: Any) -> Any:
-    """What `create_network` was called with, without arguments that the network has no longer.
+def with_plain_networks(header: dict[str, Any]) -> dict[str, Any]:
+    """The header of a file of format 1 or 2, network and recipe without arguments that networks no longer have.
 
     Raises
     ------
     ModelFileError
-        The network began as a linear discriminant.
+        The network starts as a linear discriminant.
     """
-    if not isinstance(arguments, dict):
-        return arguments  # which is left to the check of the header
-    name = arguments.get("name")
-    return _without_discriminant(name, arguments) if isinstance(name, str) else arguments
+    arguments, recipe = header.get("network"), header.get("recipe")
+    if isinstance(arguments, dict) and isinstance(arguments.get("name"), str):
+        header = {**header, "network": _checked(arguments["name"], arguments)}
+    if isinstance(recipe, dict) and isinstance(network := recipe.get("network"), dict):
+        if isinstance(network.get("arguments"), dict):
+            network = {**network, "arguments": _without(network["arguments"])}
+        header = {**header, "recipe": {**recipe, "network": network}}
+    return header
 
 
-def recipe_with_network(recipe: dict[str, Any]) -> dict[str, Any]:
-    """A recipe without arguments that its network has no longer."""
-    network = recipe.get("network")
-    if not isinstance(network, dict) or not isinstance(network.get("arguments"), dict):
-        return recipe
-    kept = {key: value for key, value in network["arguments"].items() if key not in ("discriminant", "range_scale")}
-    return {**recipe, "network": {**network, "arguments": kept}}
-
-
-def _without_discriminant(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def _checked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     if name in _TWO_BRANCHES:
         if arguments.get("discriminant", True):
             raise ModelFileError(
                 f"its network {name} starts as a linear discriminant, which this version does not have",
                 "train again, or use hsiattn 0.1",
             )
-        return {key: value for key, value in arguments.items() if key not in ("discriminant", "range_scale")}
+        return _without(arguments)
     if name in ("ensemble", "test-time-augmentation"):
         member, inner = arguments.get("member", _MEMBER), arguments.get("member_arguments") or {}
         if isinstance(member, str) and isinstance(inner, dict):
-            return {**arguments, "member_arguments": _without_discriminant(member, inner)}
+            return {**arguments, "member_arguments": _checked(member, inner)}
     return arguments
+
+
+def _without(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in arguments.items() if key not in ("discriminant", "range_scale")}
