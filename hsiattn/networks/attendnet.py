@@ -16,6 +16,7 @@ from hsiattn.core import (
     create_pooling,
 )
 from hsiattn.core.block import convolution, only
+from hsiattn.networks.base import mean_weights
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
@@ -107,9 +108,10 @@ class SpatialCondensers(SpatialBranch):
         """Means of those of all condensers; see `SpatialBranch`."""
         x, each = only(functional.relu(self.stem(only(patches, mask))), mask), []
         for pair in self.pairs:
+            assert isinstance(pair, _Pair)
             each.append(pair.condenser.attention_weights(x, mask))
             x = pair(x, mask)
-        return torch.stack(each).mean(dim=0) if each else None
+        return mean_weights(each)
 
 
 class _Pair(nn.Module):

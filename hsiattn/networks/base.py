@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 Edge = Literal["reflect", "zero"]
@@ -123,6 +125,12 @@ class SpectralSpatialNetwork(nn.Module):
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Take in how many training pixels every class has, (K,), before the first step; by default nothing is done."""
+
+
+def mean_weights(each: Iterable[Tensor | None]) -> Tensor | None:
+    """Mean of the weights that there are; None where there are none."""
+    weights = [one for one in each if one is not None]
+    return torch.stack(weights).mean(dim=0) if weights else None
 
 
 def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
 
 
 class Ensemble(SpectralSpatialNetwork):
@@ -72,7 +72,7 @@ class Ensemble(SpectralSpatialNetwork):
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
         """Means of those of the members; see `SpectralSpatialNetwork.attention_weights`."""
         each = zip(*(member.attention_weights(spectra, patches, valid) for member in self._each), strict=True)
-        return AttentionWeights(*(None if part[0] is None else torch.stack(part).mean(dim=0) for part in each))
+        return AttentionWeights(*map(mean_weights, each))
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Hand them to every member; see `SpectralSpatialNetwork.set_class_counts`."""

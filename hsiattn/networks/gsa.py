@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
 from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.base import mean_weights
 from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
@@ -80,9 +80,10 @@ class GSABranch(SpatialBranch):
         """Means of those of all GSA modules; see `SpatialBranch`."""
         x, each = only(self.stem(only(patches, mask)), mask), []
         for bottleneck in self.bottlenecks:
+            assert isinstance(bottleneck, _Bottleneck)
             each.append(bottleneck.mix.attention_weights(bottleneck.reduced(x, mask), mask))
             x = bottleneck(x, mask)
-        return torch.stack(each).mean(dim=0) if each else None
+        return mean_weights(each)
 
 
 class _Bottleneck(nn.Module):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
 from hsiattn.networks.ensemble import log_mean_softmax
 
 Orientations = Literal[4, 8]
@@ -94,9 +94,8 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         for turn in self._turns():
             mask = None if valid is None else _turned(valid, *turn)
             bands, weights = self.member.attention_weights(spectra, _turned(patches, *turn), mask)
-            if weights is not None:
-                neighbours.append(_turned_back(weights, *turn))
-        return AttentionWeights(bands, torch.stack(neighbours).mean(dim=0) if neighbours else None)
+            neighbours.append(None if weights is None else _turned_back(weights, *turn))
+        return AttentionWeights(bands, mean_weights(neighbours))
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Hand them to the network itself; see `SpectralSpatialNetwork.set_class_counts`."""
