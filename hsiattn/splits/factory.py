@@ -90,10 +90,7 @@ class NoSplit(SplitSettings):
 
 
 SPLITS: dict[str, type[SplitSettings]] = {
-    "blocks": BlocksSplit,
-    "polygons": PolygonsSplit,
-    "random": RandomSplit,
-    "none": NoSplit,
+    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, RandomSplit, NoSplit)
 }
 """Settings of every method by its name."""
 
