@@ -295,7 +295,7 @@ def _read_labels(path: Path) -> object:
 
 
 def _read_map(path: Path) -> object:
-    from hsiattn.cli.info import describe_map
+    from hsiattn.mapping.description import describe_map
 
     return describe_map(str(path)), _read_labels(path)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import fitting, options, outputs
+from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import named
 from hsiattn.errors import OutputError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs
+from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
@@ -75,7 +75,7 @@ def assess(
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
-        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
+        check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
     from hsiattn import mapping
@@ -95,7 +95,7 @@ def assess(
     elif output is None:
         options.print_text(text)
     else:
-        outputs.write_bytes(output, text.encode())
+        write_bytes(output, text.encode())
         options.say(f"report: {output}")
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import fitting, options, outputs
+from hsiattn.cli import fitting, options
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs, make_folder
+from hsiattn.files.outputs import check_outputs, make_folder, wanted
 from hsiattn.files.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def check_files(request: fitting.Training, output: str, write_split: str | None,
     check_state_folder(checkpoints)
     allowed = overwrite or (request.resume and is_begun(checkpoints))
     what = ((output, FileKind.MODEL), (request.log, FileKind.LOG), (write_split, FileKind.SPLIT))
-    check_outputs(outputs.wanted(*what), overwrite=allowed, inputs=request.inputs)
+    check_outputs(wanted(*what), overwrite=allowed, inputs=request.inputs)
     return allowed
 
 

@@ -101,6 +101,11 @@ def check_outputs(outputs: Iterable[Output], *, overwrite: bool = False, inputs:
         check_output(output.path, output.kind, overwrite=overwrite, inputs=inputs, leftover=output.leftover)
 
 
+def wanted(*outputs: tuple[StrPath | None, FileKind]) -> list[Output]:
+    """The outputs that are asked for; None stands for one that is not."""
+    return [Output(path, kind) for path, kind in outputs if path is not None]
+
+
 def refuse_foreign(path: StrPath, kind: FileKind) -> None:
     """Refuse to replace a file in a folder of results that this package did not write; one that is not there is fine.
 
@@ -211,6 +216,18 @@ def whole_file(path: StrPath, *failures: type[Exception]) -> Iterator[Path]:
         raise OutputError(
             f"{final} cannot be written ({reason})", "choose a folder that is writable and has space left"
         ) from error
+
+
+def write_bytes(path: StrPath, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing, not writable or full.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @dataclass

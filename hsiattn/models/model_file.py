@@ -40,6 +40,7 @@ from hsiattn.models.container import (
 from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
+from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
@@ -123,6 +124,26 @@ class TrainedModel:
     def match(self, source: SceneSource) -> NDArray[np.int64]:
         """The `indices` of `find_match`."""
         return self.find_match(source).indices
+
+    def describe(self) -> dict[str, Any]:
+        """What tells where the model comes from and what it can do, JSON-ready."""
+        return {
+            "created": self.created,
+            "bands": self.bands.describe(),
+            "wavelength_nm": known_wavelengths(self.bands),
+            "spectral_transform": self.preprocessing.transform_name,
+            "patch_size": self.patch_size,
+            "classes": self.classes.to_records(),
+            "network": self.arguments,
+            "recipe": self.recipe,
+            "training": self.training,
+            "temperature": self.temperature,
+            "split": self.split,
+            "accuracy": self.accuracy,
+            "data": self.data,
+            "versions": self.versions,
+            "sha256": self.digest,
+        }
 
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, ModelFileError, OutputError
 from hsiattn.files.kinds import FileKind, kind_of
-from hsiattn.files.outputs import StrPath, check_output, make_folder, whole_file
-from hsiattn.models.container import FAILURES, PREPROCESSING, open_container
+from hsiattn.files.outputs import check_output, make_folder, whole_file
+from hsiattn.files.paths import StrPath
+from hsiattn.models.container import FAILURES, PREPROCESSING, SUFFIX, open_container
 from hsiattn.scenes import SceneSource, SpectralBands, find_band_match
 
 if TYPE_CHECKING:
     from hsiattn.models.model_file import TrainedModel
-
-SUFFIX = ".hsiattn"
 
 
 @dataclass(frozen=True, eq=False)

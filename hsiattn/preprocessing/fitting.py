@@ -1,4 +1,4 @@
-"""Fitting a preprocessing on training pixels, or on the scene."""
+"""Fitting of the preprocessing on training pixels, or on the scene."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hsiattn.preprocessing.settings import PreprocessingSettings
 from hsiattn.preprocessing.spectral_transforms import SpectralTransform, create_transform
 
 _LEAST_SPAN = 0.1
-"""Of what a band of transformed spectra is scaled by, as a share of the median over bands: where the training pixels'
-continuum is hardly left, or a derivative is 0, a later pixel that differs would have values in the thousands."""
+"""Smallest range of a band of transformed spectra, as a share of the median over bands. Where training pixels hardly
+differ from their continuum, or a derivative is 0, a later pixel that does differ would have values in the thousands."""
 
 
 def fit_preprocessing(
@@ -29,7 +29,7 @@ def fit_preprocessing(
     region_statistics: Callable[[Convert], RegionStatistics] | None = None,
     centres: NDArray[np.float64] | None = None,
 ) -> tuple[Preprocessing, list[int]]:
-    """Fit a preprocessing.
+    """Fit the preprocessing that a recipe describes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def fit_preprocessing(
     scene
         All valid spectra of the training scene, same bands; needed for `fit_on: scene`.
     region_statistics
-        Gives moments of the pixels of the area, reflectance of the same bands, converted; needed for noise
+        Returns the moments of the pixels of the region, reflectance of the same bands, converted; needed for noise
         components.
     centres
         (B,) of the bands, for the spectral transform; None for their numbers.

@@ -12,7 +12,7 @@ from hsiattn.preprocessing.moments import Moments, RegionStatistics
 from hsiattn.preprocessing.noise import noise_components
 
 _LEAST_VARIANCE = 1e-9
-"""Of scaled bands within a class, so that spectra without noise, as of a first trial, can be told apart too."""
+"""Variance added to scaled bands within a class, so that simulated spectra without noise work too."""
 
 
 def whitened_axes(moments: Moments, count: int) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The section of a recipe that says how spectra are prepared."""
+"""The section `preprocessing` of a recipe."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MAX_COMPONENTS = 10_000
 
 
 class PreprocessingSettings(Settings):
-    """What a recipe says about preprocessing."""
+    """Settings of the preprocessing in a recipe."""
 
     spectral_transform: SpectralTransformName = "none"
-    """What is made of the reflectance of the used bands, before all that follows; see `SpectralTransform`."""
+    """Transform of the reflectance spectra of the used bands, before all that follows; see `SpectralTransform`."""
     scaling: Literal["standardize", "minmax"] = "standardize"
     """Per band: to mean 0 and deviation 1, or to [0, 1]."""
     bands_as_components: bool = False
-    """Hand the scaled bands themselves on as components, before the others, for what averages them over windows."""
+    """Use the scaled bands themselves as the first components, for classifiers that average them over windows."""
     principal_components: int = Field(default=0, ge=0, le=MAX_COMPONENTS)
-    """Number of whitened principal components of reflectance, or of what the spectral transform makes of it."""
+    """Number of whitened principal components of the (transformed) reflectance."""
     noise_components: int = Field(default=0, ge=0, le=MAX_COMPONENTS)
-    """Most components of the minimum noise fraction transform, the least noisy first; no more than there are bands.
-    Noise is what distinguishes neighbouring pixels, labelled or not."""
+    """Most components of the minimum noise fraction transform, the least noisy first; at most one per band. Noise is
+    estimated from the differences between neighbouring pixels, labelled or not."""
     rescale_components: bool = False
     """Scale each principal component to [0, 1], as SSAN does."""
     discriminant: bool = False

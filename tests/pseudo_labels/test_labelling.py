@@ -104,11 +104,11 @@ def test_so_many_views_take_part_as_asked(area, fields, linear, quadratic, kerne
 
 
 @pytest.mark.parametrize(("count", "few", "given"), [(9, 10, 40), (10, 10, 24), (9, 9, 24), (9, 0, 24), (2, 3, 40)])
-def test_round_views_compete_where_classes_have_few_labels(area, fields, count, few, given):
+def test_isotropic_views_compete_where_classes_have_few_labels(area, fields, count, few, given):
     settings = PseudoLabelSettings(linear_views=50, quadratic_views=50, kernel_views=50, few_labels=few)
     views = pseudo_label(area, *fields.label(count), settings).record["views"]
     assert len(views) == given
-    assert any("round" in view for view in views) == (given == 40)
+    assert any("isotropic" in view for view in views) == (given == 40)
 
 
 def test_labels_are_counted_class_by_class_on_average(fields):
