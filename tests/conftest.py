@@ -131,7 +131,7 @@ def quick_recipe() -> Recipe:
         "training.batch_size=32",
         "training.teacher.pixels=200",
     ]
-    sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, range_scale: 0.05, dropout: 0.3}"
+    sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, dropout: 0.3}"
     return load_recipe("default", [*changes, sizes])
 
 

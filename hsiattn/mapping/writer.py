@@ -26,7 +26,8 @@ from rasterio.windows import Window
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
 from hsiattn.files.kinds import CLASSES_TAG, SOFTWARE, SOFTWARE_TAG, FileKind, kind_of
-from hsiattn.files.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
+from hsiattn.files.outputs import Inputs, Output, check_outputs, refuse_inputs
+from hsiattn.files.paths import StrPath
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish

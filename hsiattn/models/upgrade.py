@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from hsiattn.models.upgrade_networks import with_plain_networks
+
 _Tensor = TypeVar("_Tensor")
 _OLD, _NEW = "preparation", "preprocessing"
 
@@ -13,9 +15,15 @@ def upgraded(header: dict[str, Any], tensors: Mapping[str, _Tensor]) -> tuple[di
     """Header and tensors of a file of format 1 or 2 as this version would have written them; later ones as they are.
 
     Until format 2 preprocessing was called "preparation", in the recipe and in the names of tensors.
+
+    Raises
+    ------
+    ModelFileError
+        See `with_plain_networks`.
     """
     if header["format_version"] > 2:
         return header, dict(tensors)
+    header = with_plain_networks(header)
     if isinstance(recipe := header.get("recipe"), dict):
         header = {**header, "recipe": {_NEW if key == _OLD else key: value for key, value in recipe.items()}}
     prefix = f"{_OLD}."

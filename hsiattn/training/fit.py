@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hsiattn.devices import choose_device, choose_precision
 from hsiattn.errors import TrainingError
-from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.networks import FittedNetwork, SpectralSpatialNetwork
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
@@ -234,7 +234,10 @@ def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataL
 
 def _warm_start(network: SpectralSpatialNetwork, training: LabelledPatches) -> None:
     spectra, patches, valid, targets = as_tensors(training)
-    network.warm_start(spectra, patches, valid, classes_of(targets))
+    if isinstance(network, FittedNetwork):
+        network.fit(spectra, patches, valid, classes_of(targets))
+    else:
+        network.set_class_counts(torch.bincount(classes_of(targets), minlength=network.classes))
 
 
 def _class_weights(training: LabelledPatches, classes: int, settings: TrainingSettings) -> Tensor:

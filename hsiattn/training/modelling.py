@@ -21,7 +21,7 @@ from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output
 from hsiattn.files.training_state import check_state_folder
 from hsiattn.models.model_file import TrainedModel, package_versions, timestamp
-from hsiattn.networks import SpectralSpatialNetwork, check_arguments, check_size, create_network
+from hsiattn.networks import SpectralSpatialNetwork, check_network, create_network
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.pseudo_labels import PseudoLabelSettings, pseudo_label
 from hsiattn.scenes import SceneSource
@@ -111,8 +111,7 @@ def fit_model(
     choose_device(device)  # refused before anything is read, as are arguments that the network does not have
     for candidate in candidates_of(recipe) or [{}]:
         arguments = {**recipe.network.arguments, **candidate}
-        check_arguments(recipe.network.name, arguments)
-        check_size(recipe.network.name, **_largest_sizes(recipe, len(source.bands), len(classes)), **arguments)
+        check_network(recipe.network.name, **_largest_sizes(recipe, len(source.bands), len(classes)), **arguments)
     scene = TrainingScene.of(source, codes, classes, recipe)
     split = _split(scene, splitter, seed)
     chosen = search_arguments(scene, *scene.positions(split, "training", "validation"), seed=seed)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from torch.nn import functional
 
-from hsiattn.networks import create_network
+from hsiattn.networks import FittedNetwork, create_network
 from hsiattn.training.module import as_tensors
 from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import Recipe
@@ -70,7 +70,8 @@ def _warm_started_logits(
     torch.manual_seed(seed)
     network = create_network(**scene.network_arguments(kept, candidate)).eval()
     spectra, patches, valid, targets = as_tensors(kept)
-    network.warm_start(spectra, patches, valid, targets)
+    if isinstance(network, FittedNetwork):
+        network.fit(spectra, patches, valid, targets)
     spectra, patches, valid, _ = as_tensors(left_out)
     logits: torch.Tensor = network(spectra, patches, valid)
     return logits

@@ -45,7 +45,11 @@ def test_a_temperature_survives_the_round_trip_and_older_files_have_none(model, 
 
 
 def test_files_from_before_spectral_transforms_have_none(model_path):
-    _rewrite(model_path, edit_header=lambda header: (header.pop("spectral_transform"), header.update(format_version=1)))
+    def edit(header):
+        header.pop("spectral_transform")
+        header.update(format_version=1, network=header["network"] | {"discriminant": False})
+
+    _rewrite(model_path, edit_header=edit)
     assert read_model(model_path).preprocessing.spectral_transform is None
 
 

@@ -43,7 +43,7 @@ def classes(tiny):
 
 
 @pytest.fixture(scope="module")
-def model(scene, tiny, classes, recipe):
+def result(scene, tiny, classes, recipe):
     return fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
 
 
