@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath
 
 
 class FileKind(StrEnum):

@@ -27,6 +27,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import ModelFileError
 from hsiattn.files.kinds import MODEL_FORMAT, FileKind
 from hsiattn.files.outputs import check_output, whole_file
+from hsiattn.files.paths import StrPath
 from hsiattn.models.container import (
     DOMAIN,
     FAILURES,
@@ -166,7 +167,7 @@ class TrainedModel:
         }
 
 
-def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = False) -> str:
+def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) -> str:
     """Write a model file, whole or not at all; return its digest.
 
     Raises
@@ -194,7 +195,7 @@ def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = Fals
     return digest
 
 
-def read_model(path: str | Path) -> TrainedModel:
+def read_model(path: StrPath) -> TrainedModel:
     """Read a model file.
 
     Raises

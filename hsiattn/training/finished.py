@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from hsiattn.errors import ModelFileError
+from hsiattn.files.paths import StrPath
 from hsiattn.models.model_file import read_model
 from hsiattn.training.recipes import load_recipe
 
 
 def made_by(
-    model_path: str | os.PathLike[str],
-    recipe: str | os.PathLike[str],
+    model_path: StrPath,
+    recipe: str | Path,
     settings: Sequence[str],
     seed: int,
-    scene: str | os.PathLike[str],
+    scene: StrPath,
 ) -> bool:
     """Whether a model file is sound and was trained by this recipe, with this seed, on a scene of this name.
 
