@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from hsiattn.sampling import connected_fields
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from scipy import ndimage
 from scipy.io import loadmat
 
-from hsiattn.sampling import connected_fields
 from hsiattn.simulation.landscape import smooth_noise
 from hsiattn.simulation.sensor import in_water_vapour, noise_of_bands
 

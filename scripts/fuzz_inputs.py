@@ -295,7 +295,7 @@ def _read_labels(path: Path) -> object:
 
 
 def _read_map(path: Path) -> object:
-    from hsiattn.cli.info import describe_map
+    from hsiattn.mapping.description import describe_map
 
     return describe_map(str(path)), _read_labels(path)
 
@@ -630,6 +630,7 @@ def models() -> Reader:
 
     def read(path: Path) -> object:
         from hsiattn.bundle import read_bundle
+
         from hsiattn.cli.info import describe_model, lines_of
 
         lines_of(describe_model(str(path)))
@@ -644,11 +645,11 @@ def _tiny_models() -> tuple[Any, list[Files]]:
     """A scene of 12 × 12 pixels, and models of it: one of each kind of network."""
     import torch
     import xarray as xr
+    from hsiattn.bundle import write_bundle
+    from hsiattn.sampling import AllPixels
 
     from hsiattn import SpectralSpatialClassifier
-    from hsiattn.bundle import write_bundle
     from hsiattn.networks import create_network
-    from hsiattn.sampling import AllPixels
     from hsiattn.scenes import Grid, as_source, georeference
     from hsiattn.training import load_recipe
 

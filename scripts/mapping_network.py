@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from hsiattn.bundle import Bundle, read_bundle
+from hsiattn.sampling import read_tile
 from rasterio.windows import Window
 from torch import Tensor, nn
 
-from hsiattn.bundle import Bundle, read_bundle
 from hsiattn.core import FastGRU
 from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.networks import patches_of_tile
-from hsiattn.sampling import read_tile
 from hsiattn.scenes import open_source
 
 _BATCH = 256

@@ -92,7 +92,7 @@ def test_every_epoch_draws_numbers_of_its_own_and_in_another_run_the_same(monkey
 def test_illumination_without_the_preparation_is_refused():
     module = _module()
     module.settings = TrainingSettings(augmentation=AugmentationSettings(illumination=0.1))
-    with pytest.raises(ValueError, match="preparation"):
+    with pytest.raises(ValueError, match="preprocessing"):
         module.training_step(_batch(), 0)
 
 
