@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.networks import patches_of_tile
 from hsiattn.sampling import read_tile
 from hsiattn.scenes import open_source
+from scripts.benchmarks.mapping.table import by_turns
 
 _BATCH = 256
 """Patches per batch of the naive way, as the peers choose it."""
@@ -165,6 +167,14 @@ def seconds_of(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def speeds_by_turns(
+    repeats: int, work: Mapping[str, Callable[[], Any]], pixels: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Pixels per second of several ways, measured by turns."""
+    seconds = by_turns(repeats, {name: partial(seconds_of, one) for name, one in work.items()})
+    return {name: pixels[name] / np.array(values) for name, values in seconds.items()}
 
 
 @torch.inference_mode()

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """The splits that are shipped in datasets/splits, drawn from the label maps of the public benchmark scenes.
 
-    .venv/bin/python scripts/make_splits DATA [--out datasets/splits] [--seeds 5]
+    .venv/bin/python -m scripts.benchmarks.accuracy.make_splits DATA [--out datasets/splits] [--seeds 5]
 
 DATA is the folder of real scenes; the label maps are in DATA/ground-truth. For every scene and protocol, classes that
 stand in the way of a draw (too small, or in one place only) are left out of all of its draws, as few as possible. The
@@ -18,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hsiattn.benchmarks import Card, benchmark_card
+from hsiattn.resources import resource_folder
 from hsiattn.sampling import PROTOCOLS, Split, adapt_protocol, draw_protocol
 from hsiattn.sampling.shipped import pack_splits
 from hsiattn.scenes import read_matlab_variable
@@ -29,7 +29,7 @@ def main() -> None:
     """Write two files per scene and print what they leak."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "datasets" / "splits")
+    parser.add_argument("--out", type=Path, default=resource_folder("datasets/splits"))
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

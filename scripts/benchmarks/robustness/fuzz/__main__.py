@@ -1,15 +1,13 @@
-#!/usr/bin/env python3
 """Damaged and hostile inputs for every reader, in children with limits: how many do not end in one of our errors.
 
-    .venv/bin/python scripts/fuzz [--inputs 30000] [--seed 0] [--readers envi models] [--keep FOLDER]
-    PYTHONPATH=OTHER/CHECKOUT .venv/bin/python scripts/fuzz …        another version of the package
+    .venv/bin/python -m scripts.benchmarks.robustness.fuzz [--inputs 30000] [--seed 0] [--readers envi models]
 
-The inputs are made by `fuzz_inputs.py` from valid ones. A fault is an exception that is not one of ours, more than 5 s,
-more than 1 GB beyond what the process had before, or a signal. For every reader there is a line with its number of
-inputs and faults, and one for every kind of fault: what it is, the place in the package where it came from, how often,
-and the first input that shows it. What took too long is tried once more alone, since other programs may have been in
-the way. Readers that start processes of their own get a twentieth of the inputs of the others. Inputs that fail are kept in FOLDER as READER-SEED-NUMBER; the same seed makes the
-same inputs. The exit status is 1 where there is a fault.
+The inputs are made from valid ones. A fault is an exception that is not one of ours, more than 5 s, more than 1 GB
+beyond what the process had before, or a signal. For every reader there is a line with its number of inputs and faults,
+and one for every kind of fault: what it is, the place in the package where it came from, how often, and the first input
+that shows it. What took too long is tried once more alone, since other programs may have been in the way. Readers that
+start processes of their own get a twentieth of the inputs of the others. The same seed makes the same inputs; with
+--keep FOLDER those that fail are kept there as READER-SEED-NUMBER. The exit status is 1 where there is a fault.
 """
 
 from __future__ import annotations
@@ -32,11 +30,9 @@ from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))
-if not os.environ.get("PYTHONPATH"):
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz_inputs import READERS, SLOW, Reader, write
+from scripts.benchmarks.robustness.fuzz import READERS, SLOW
+from scripts.benchmarks.robustness.fuzz.inputs import Reader, write
 
 _SECONDS = 5
 _BYTES = 10**9
@@ -55,7 +51,10 @@ def main() -> None:
     parser.add_argument("--readers", nargs="+", choices=list(READERS), default=list(READERS))
     parser.add_argument("--keep", type=Path, help="folder for inputs that fail")
     parser.add_argument("--only", type=int, help="run this one input in this process, without limits")
+    parser.add_argument("--package", type=Path, help="folder of another version of the package to read with")
     options = parser.parse_args()
+    if options.package is not None:
+        sys.path.insert(0, str(options.package.resolve()))
     import hsiattn
 
     print(f"hsiattn of {Path(hsiattn.__file__).parent}, seed {options.seed}", flush=True)
