@@ -39,50 +39,38 @@ _PER_CLASS = 200
 _LARGER = 4
 
 
-@dataclass(frozen=True)
+@dataclass
 class BenchmarkFiles:
-    """Files of one mixture and layout in the output folder."""
+    """Files of one mixture and layout in the output folder.
+
+    Attributes
+    ----------
+    scene, large_scene
+        610 × 340 × 103 pixels, float32, and the same four times as high and as wide.
+    labels, classes
+        Class codes of some pixels of the scene, and their table.
+    split
+        Who trained: the SVM and the networks see the same pixels.
+    svm
+        Fitted SVM.
+    """
 
     folder: Path
     mixture: str = "easy"
     layout: str = "default"
 
-    @property
-    def scene(self) -> Path:
-        """610 × 340 × 103 pixels, float32."""
-        return self._file("" if self.layout == "default" else f"_{self.layout}", ".tif")
-
-    @property
-    def large_scene(self) -> Path:
-        """The same, four times as high and as wide."""
-        return self._file("_x16" if self.layout == "default" else f"_x16_{self.layout}", ".tif")
-
-    @property
-    def labels(self) -> Path:
-        """Class codes of some pixels of the scene."""
-        return self._file("_labels", ".tif")
-
-    @property
-    def classes(self) -> Path:
-        """Class table of the labels."""
-        return self._file("_classes", ".csv")
-
-    @property
-    def split(self) -> Path:
-        """Who trained: the SVM and the networks see the same pixels."""
-        return self._file("_split", ".tif")
-
-    @property
-    def svm(self) -> Path:
-        """Fitted SVM."""
-        return self._file("_svm", ".joblib")
+    def __post_init__(self) -> None:
+        layout = "" if self.layout == "default" else f"_{self.layout}"
+        self.scene, self.large_scene = self._file(f"{layout}.tif"), self._file(f"_x16{layout}.tif")
+        self.labels, self.classes = self._file("_labels.tif"), self._file("_classes.csv")
+        self.split, self.svm = self._file("_split.tif"), self._file("_svm.joblib")
 
     def model(self, recipe: str = "default") -> Path:
         """Model file of a recipe."""
-        return self._file(f"_{recipe}", ".hsiattn")
+        return self._file(f"_{recipe}.hsiattn")
 
-    def _file(self, what: str, suffix: str) -> Path:
-        return self.folder / f"{self.mixture}{what}{suffix}"
+    def _file(self, ending: str) -> Path:
+        return self.folder / f"{self.mixture}{ending}"
 
 
 def prepare(files: BenchmarkFiles, data: Path, *, large: bool = False, settings: Sequence[str] = ()) -> None:

@@ -12,21 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
+from scripts.benchmarks.robustness.fuzz import inputs
 from scripts.benchmarks.robustness.fuzz.damage import damaged_bytes, damaged_text
-from scripts.benchmarks.robustness.fuzz.inputs import (
-    Reader,
-    in_file,
-    label_codes,
-    read_labels,
-    read_scene,
-    saved_files,
-    scene_values,
-)
 
 
-def matlab(version: str) -> Reader:
+def matlab(version: str) -> inputs.Reader:
     """MAT files of version 5 or 7.3 with a cube and a label map."""
-    cube, codes = scene_values().transpose(1, 2, 0), label_codes()
+    cube, codes = inputs.scene_values().transpose(1, 2, 0), inputs.label_codes()
     variables = {"cube": cube, "gt": codes, "wavelengths": np.arange(6.0), "note": "from a survey"}
 
     def save(path: Path) -> None:
@@ -40,14 +32,14 @@ def matlab(version: str) -> Reader:
             stream.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
 
     if version == "7.3":
-        samples = (saved_files("scene.mat", save),)
+        samples = (inputs.saved_files("scene.mat", save),)
     else:
         structure = {**variables, "info": {"a": np.eye(2), "b": ["x", "yy"]}, "z": np.array([1 + 2j])}
         samples = (
-            saved_files("scene.mat", lambda path: savemat(path, variables, do_compression=True)),
-            saved_files("scene.mat", lambda path: savemat(path, variables)),
-            saved_files("scene.mat", lambda path: savemat(path, structure)),
-            saved_files("scene.mat", lambda path: savemat(path, {"gt": codes}, format="4")),
+            inputs.saved_files("scene.mat", lambda path: savemat(path, variables, do_compression=True)),
+            inputs.saved_files("scene.mat", lambda path: savemat(path, variables)),
+            inputs.saved_files("scene.mat", lambda path: savemat(path, structure)),
+            inputs.saved_files("scene.mat", lambda path: savemat(path, {"gt": codes}, format="4")),
         )
 
     def read(path: Path) -> object:
@@ -57,12 +49,12 @@ def matlab(version: str) -> Reader:
         try:
             labels = read_matlab_variable(path, 2).max()
         except SceneError:
-            return read_scene(path)
+            return inputs.read_scene(path)
         with suppress(SceneError):  # version 4 has no cubes
-            return labels, read_scene(path)
+            return labels, inputs.read_scene(path)
         return labels
 
-    return Reader(samples, in_file(0, _damaged_mat), read)
+    return inputs.Reader(samples, inputs.in_file(0, _damaged_mat), read)
 
 
 def _damaged_mat(rng: random.Random, content: bytes) -> bytes:
@@ -84,11 +76,11 @@ def _damaged_mat(rng: random.Random, content: bytes) -> bytes:
     return content[:128] + b"".join(struct.pack("<II", kind, len(body)) + body for kind, body in elements)
 
 
-def numpy_files() -> Reader:
+def numpy_files() -> inputs.Reader:
     """Labels as `.npy`."""
-    arrays = [label_codes(kind) for kind in ("uint8", "int64", "float64", ">i4")]
-    arrays += [np.asfortranarray(label_codes()), label_codes().astype(bool)]
-    samples = tuple(saved_files("labels.npy", partial(np.save, arr=array)) for array in arrays)
+    arrays = [inputs.label_codes(kind) for kind in ("uint8", "int64", "float64", ">i4")]
+    arrays += [np.asfortranarray(inputs.label_codes()), inputs.label_codes().astype(bool)]
+    samples = tuple(inputs.saved_files("labels.npy", partial(np.save, arr=array)) for array in arrays)
 
     def damage(rng: random.Random, content: bytes) -> bytes:
         if rng.random() < 0.5:
@@ -99,4 +91,4 @@ def numpy_files() -> Reader:
         length = len(header).to_bytes(2 if version[0] == 1 else 4, "little") if len(header) < 65_536 else b"\xff\xff"
         return content[:6] + version + length + header + content[end:]
 
-    return Reader(samples, in_file(0, damage), read_labels)
+    return inputs.Reader(samples, inputs.in_file(0, damage), inputs.read_labels)

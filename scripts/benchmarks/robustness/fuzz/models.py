@@ -147,15 +147,8 @@ def _damaged_list(rng: random.Random, listed: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(header: str, listed: dict[str, Any], body: bytes) -> str:
     """The checksum that `hsiattn.bundle` computes of a file, as far as the file is sound enough to have one."""
-    kinds = {
-        "F32": "float32",
-        "I64": "int64",
-        "I32": "int32",
-        "F64": "float64",
-        "F16": "float16",
-        "U8": "uint8",
-        "BOOL": "bool",
-    }
+    sizes = (("float", 16), ("float", 32), ("float", 64), ("int", 32), ("int", 64), ("uint", 8))
+    kinds = {"BOOL": "bool"} | {f"{kind[0].upper()}{size}": f"{kind}{size}" for kind, size in sizes}
     total = hashlib.sha256(header.encode(errors="surrogatepass"))
     try:
         for name in sorted(listed):

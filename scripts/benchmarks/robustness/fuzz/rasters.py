@@ -9,34 +9,24 @@ from pathlib import Path
 
 import rasterio
 
+from scripts.benchmarks.robustness.fuzz import inputs
 from scripts.benchmarks.robustness.fuzz.damage import damaged_bytes, either
-from scripts.benchmarks.robustness.fuzz.inputs import (
-    GRID,
-    SHAPE,
-    Files,
-    Reader,
-    in_file,
-    label_codes,
-    raster_files,
-    read_labels,
-    read_scene,
-    saved_files,
-    scene_values,
-)
 
 
-def geotiff() -> Reader:
+def geotiff() -> inputs.Reader:
     """Scenes as GeoTIFF, in several layouts."""
     tiles = {"compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16}
     layouts = ({}, {"interleave": "band", "compress": "lzw"}, tiles, {"BIGTIFF": "YES", "nodata": -9999})
-    samples = [raster_files("scene.tif", scene_values(), {"scale": "0.0001"}, **layout) for layout in layouts]
-    samples.append(raster_files("scene.tif", scene_values("float32"), {}, nodata=math.nan))
-    return Reader(tuple(samples), in_file(0, damaged_bytes), read_scene)
+    samples = [
+        inputs.raster_files("scene.tif", inputs.scene_values(), {"scale": "0.0001"}, **layout) for layout in layouts
+    ]
+    samples.append(inputs.raster_files("scene.tif", inputs.scene_values("float32"), {}, nodata=math.nan))
+    return inputs.Reader(tuple(samples), inputs.in_file(0, damaged_bytes), inputs.read_scene)
 
 
-def envi() -> Reader:
+def envi() -> inputs.Reader:
     """Scenes in ENVI's format: header and data, both damaged."""
-    values = ", ".join(str(400 + 10 * band) for band in range(SHAPE[0]))
+    values = ", ".join(str(400 + 10 * band) for band in range(inputs.SHAPE[0]))
     more = (
         f"wavelength = {{{values}}}\nwavelength units = Nanometers\nfwhm = {{{values}}}\nbbl = {{1, 1, 0, 1, 1, 1}}\n"
         f"data ignore value = -9999\nreflectance scale factor = 10000\ndata gain values = {{{values}}}\n"
@@ -44,7 +34,7 @@ def envi() -> Reader:
     )
     samples = []
     for interleave in ("bsq", "bil", "bip"):
-        written = raster_files("scene.img", scene_values(), driver="ENVI", interleave=interleave)
+        written = inputs.raster_files("scene.img", inputs.scene_values(), driver="ENVI", interleave=interleave)
         header = next(name for name in written if name.endswith(".hdr"))
         text = written[header] + more.encode()
         samples += [
@@ -52,17 +42,17 @@ def envi() -> Reader:
             {"scene.img": written["scene.img"], header: text},
         ]
 
-    def damage(rng: random.Random, files: Files) -> Files:
+    def damage(rng: random.Random, files: inputs.Files) -> inputs.Files:
         name = next(name for name in files if name.endswith(".hdr"))
         changed = {**files, name: either(rng, files[name])}
         if rng.random() < 0.2:
             changed["scene.img"] = damaged_bytes(rng, files["scene.img"])
         return changed
 
-    return Reader(tuple(samples), damage, read_scene)
+    return inputs.Reader(tuple(samples), damage, inputs.read_scene)
 
 
-def label_rasters() -> Reader:
+def label_rasters() -> inputs.Reader:
     """Labels and maps as GeoTIFF with palettes."""
     palette = {0: (0, 0, 0, 0), 1: (200, 0, 0, 255), 2: (0, 200, 0, 255), 3: (0, 0, 200, 255)}
 
@@ -70,22 +60,29 @@ def label_rasters() -> Reader:
     classes = [{"value": v, "code": v + 10, "name": f"class {v}", "color": color} for v, color in colors.items()]
 
     def painted(path: Path) -> None:
-        with rasterio.open(path, "w", driver="GTiff", count=1, height=9, width=11, dtype="uint8", **GRID) as file:
-            file.write(label_codes(), 1)
+        with rasterio.open(
+            path, "w", driver="GTiff", count=1, height=9, width=11, dtype="uint8", **inputs.GRID
+        ) as file:
+            file.write(inputs.label_codes(), 1)
             file.write_colormap(1, palette)
             file.update_tags(HSIATTN_KIND="land-cover", HSIATTN_CLASSES=json.dumps(classes))
 
     kinds = ("uint8", "uint16", "int32", "float32")
-    samples = [raster_files("labels.tif", label_codes(kind)[None], nodata=0) for kind in kinds]
-    samples += [saved_files("map.tif", painted), raster_files("labels.tif", label_codes()[None], compress="deflate")]
-    return Reader(tuple(samples), in_file(0, damaged_bytes), _read_map)
+    samples = [inputs.raster_files("labels.tif", inputs.label_codes(kind)[None], nodata=0) for kind in kinds]
+    samples += [
+        inputs.saved_files("map.tif", painted),
+        inputs.raster_files("labels.tif", inputs.label_codes()[None], compress="deflate"),
+    ]
+    return inputs.Reader(tuple(samples), inputs.in_file(0, damaged_bytes), _read_map)
 
 
-def split_rasters() -> Reader:
+def split_rasters() -> inputs.Reader:
     """Rasters of roles."""
     kinds = ("uint8", "uint16", "float32")
-    samples = tuple(raster_files("split.tif", label_codes(kind)[None], compress="deflate") for kind in kinds)
-    return Reader(samples, in_file(0, damaged_bytes), _read_split)
+    samples = tuple(
+        inputs.raster_files("split.tif", inputs.label_codes(kind)[None], compress="deflate") for kind in kinds
+    )
+    return inputs.Reader(samples, inputs.in_file(0, damaged_bytes), _read_split)
 
 
 _PAM = """<PAMDataset>
@@ -118,16 +115,16 @@ _PAM = """<PAMDataset>
 """
 
 
-def auxiliary_files() -> Reader:
+def auxiliary_files() -> inputs.Reader:
     """GDAL's `.aux.xml` beside labels."""
-    files = raster_files("labels.tif", label_codes()[None]) | {"labels.tif.aux.xml": _PAM.encode()}
-    return Reader((files,), in_file(-1, either), _read_map)
+    files = inputs.raster_files("labels.tif", inputs.label_codes()[None]) | {"labels.tif.aux.xml": _PAM.encode()}
+    return inputs.Reader((files,), inputs.in_file(-1, either), _read_map)
 
 
 def _read_map(path: Path) -> object:
     from hsiattn.cli.info import describe_map
 
-    return describe_map(str(path)), read_labels(path)
+    return describe_map(str(path)), inputs.read_labels(path)
 
 
 def _read_split(path: Path) -> object:
