@@ -65,27 +65,20 @@ ROWS: dict[str, list[str]] = {
         "network.arguments.attention_arguments={merge: residual, broadcast: released}",
     ],
     "attention spatial-gate, features": attention("spatial-gate"),
-    "attention additive": attention("additive"),
     "attention nl-sam, pairwise": attention("nl-sam", f"{START}, form: pairwise"),
     "attention nl-sam, query-independent": attention("nl-sam", f"{START}, form: query-independent"),
-    "attention spatial-channel": attention("spatial-channel"),
-    "attention cra": attention("cra"),
-    "attention gsa": attention("gsa"),
-    "attention self-attention": attention("self-attention"),
-    "attention condenser": attention("condenser"),
     "attention se": attention("se", f"{START}, reduction: 4"),
-    "attention eca": attention("eca"),
-    "mixing smlp": attention("smlp"),
-    "mixing pepe": attention("pepe"),
+    **{
+        f"attention {name}": attention(name)
+        for name in ("additive", "spatial-channel", "cra", "gsa", "self-attention", "condenser", "eca")
+    },
+    **{f"mixing {name}": attention(name) for name in ("smlp", "pepe")},
     "bands none": bands("none", ""),
-    "bands spatial-gate": bands("spatial-gate"),
-    "bands nl-sam": bands("nl-sam"),
-    "bands cra": bands("cra"),
-    "bands gsa": bands("gsa"),
-    "bands self-attention": bands("self-attention"),
-    "bands condenser": bands("condenser"),
     "bands se": bands("se", f"{START}, reduction: 4"),
-    "bands eca": bands("eca"),
+    **{
+        f"bands {name}": bands(name)
+        for name in ("spatial-gate", "nl-sam", "cra", "gsa", "self-attention", "condenser", "eca")
+    },
     "pooling max": pooling("max"),
     "pooling average": pooling("average"),
     "pooling wavelet haar": pooling("wavelet"),
@@ -97,10 +90,7 @@ ROWS: dict[str, list[str]] = {
     "pooling max, shift full": pooling("max", "random_shift: full"),
     "pooling hybrid skip, shift full": pooling("hybrid", "detail: skip, random_shift: full"),
     "backbone ssan 9×9": backbone("ssan", "hidden: 64, attention_arguments: {merge: multiply}"),
-    "backbone gsa": backbone("gsa"),
-    "backbone smlp": backbone("smlp"),
-    "backbone attendnet": backbone("attendnet"),
-    "backbone hierarchical": backbone("hierarchical"),
+    **{f"backbone {name}": backbone(name) for name in ("gsa", "smlp", "attendnet", "hierarchical")},
 }
 """The changes of every row to the recipe."""
 
