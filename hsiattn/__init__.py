@@ -19,28 +19,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hsiattn.lazy import lazily
+from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
-    from hsiattn.assessment import assess as assess
-    from hsiattn.benchmarks import open_benchmark as open_benchmark
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
     from hsiattn.labels import open_labels as open_labels
+    from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
     from hsiattn.scenes import open_scene as open_scene
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AccuracyReport": "hsiattn.assessment",
     "ClassTable": "hsiattn.classes",
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
-    "assess": "hsiattn.assessment",
-    "open_benchmark": "hsiattn.benchmarks",
+    "assess": "hsiattn.mapping",
+    "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
     "open_scene": "hsiattn.scenes",
@@ -49,7 +48,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
-    "open_benchmark",
+    "open_dataset",
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",

@@ -12,25 +12,17 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from hsiattn.assessment import AccuracyReport, assess
-from hsiattn.bundle import Bundle, read_bundle, write_bundle
+from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, ModelFileError, SplitError
-from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
+from hsiattn.errors import LabelError, ModelFileError
+from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
-from hsiattn.sampling import (
-    AllPixels,
-    GroupedPixels,
-    PixelSplitter,
-    RandomPixels,
-    SpatialBlocks,
-    Split,
-    connected_fields,
-)
+from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
 from hsiattn.training.callbacks import Listener
-from hsiattn.training.modelling import make_model
+from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
 
 Scene = xr.DataArray | str | Path
@@ -46,7 +38,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         Name of a recipe, path of a recipe file, or a `Recipe`.
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
-        fields), "random", "none", a splitter, or an array (H, W) of roles.
+        fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)`, a
+        splitter, or an array (H, W) of roles.
     random_state
         The one seed of everything random.
     device
@@ -64,7 +57,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         Accuracy on the held-out pixels; None where all pixels train.
     messages_
         What the user should know, one sentence each.
-    bundle_
+    model_
         The model as it goes into the model file.
 
     Examples
@@ -83,7 +76,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         self,
         recipe: str | Path | Recipe = "default",
         *,
-        split: str | PixelSplitter | NDArray[Any] = "blocks",
+        split: str | SplitSettings | PixelSplitter | NDArray[Any] = "blocks",
         random_state: int = 0,
         device: str = "auto",
     ) -> None:
@@ -128,7 +121,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         if not codes.any():
             raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
         classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
-        model = make_model(
+        result = fit_model(
             source,
             codes,
             classes,
@@ -141,8 +134,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             checkpoints=Path(checkpoints) if checkpoints else None,
             resume=resume,
         )
-        self.split_, self.report_, self.messages_ = model.split, model.report, model.messages
-        self._take(model.bundle)
+        self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
+        self._take(result.model)
         return self
 
     def predict(
@@ -235,7 +228,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         OutputError
             It exists already or cannot be written.
         """
-        write_bundle(self._fitted(), path, overwrite=overwrite)
+        write_model(self._fitted(), path, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -246,46 +239,36 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         ModelFileError
             Missing, damaged, too new, or not a model.
         """
-        bundle = read_bundle(path)
+        model = read_model(path)
         try:
-            recipe = Recipe.model_validate(bundle.recipe)
+            recipe = Recipe.model_validate(model.recipe)
         except ValidationError as error:
             key = ".".join(str(part) for part in error.errors()[0]["loc"])
             raise ModelFileError(
                 f"{path} was made by a recipe that this hsiattn does not know ({key})", "update hsiattn"
             ) from error
         classifier = cls(recipe, device=device)
-        classifier._take(bundle)
+        classifier._take(model)
         return classifier
 
     split_: Split
     report_: AccuracyReport | None
     messages_: tuple[str, ...]
 
-    def _take(self, bundle: Bundle) -> None:
-        self.bundle_ = bundle
-        self.class_table_ = bundle.classes
-        self.classes_ = np.asarray(bundle.classes.codes)
+    def _take(self, model: TrainedModel) -> None:
+        self.model_ = model
+        self.class_table_ = model.classes
+        self.classes_ = np.asarray(model.classes.codes)
 
-    def _fitted(self) -> Bundle:
-        if not hasattr(self, "bundle_"):
+    def _fitted(self) -> TrainedModel:
+        if not hasattr(self, "model_"):
             raise NotFittedError("this classifier is not fitted; call fit or load first")
-        return self.bundle_
+        return self.model_
 
     def _splitter(self, patch_size: int, codes: NDArray[np.int64]) -> PixelSplitter | NDArray[Any]:
-        if not isinstance(self.split, str):
+        if not isinstance(self.split, str | SplitSettings):
             return self.split
-        if self.split == "blocks":
-            return SpatialBlocks(buffer=patch_size // 2, random_state=self.random_state)
-        if self.split == "polygons":
-            return GroupedPixels(groups=connected_fields(codes), random_state=self.random_state)
-        if self.split == "random":
-            return RandomPixels(train_size=10, random_state=self.random_state)
-        if self.split == "none":
-            return AllPixels(random_state=self.random_state)
-        raise SplitError(
-            f"there is no split {self.split!r}", "give blocks, polygons, random, none, a splitter or an array of roles"
-        )
+        return make_splitter(self.split, codes, patch_size=patch_size, random_state=self.random_state)
 
 
 def _source(scene: Scene, scale: float | None) -> SceneSource:

@@ -139,7 +139,7 @@ def quick_recipe() -> Recipe:
 def fitted(tiny: TinyScene, quick_recipe: Recipe) -> SpectralSpatialClassifier:
     """A classifier fitted on the tiny scene; tests never fit it again."""
     from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
-    from hsiattn.sampling import RandomPixels
+    from hsiattn.splits import RandomPixels
 
     classifier = SpectralSpatialClassifier(quick_recipe, split=RandomPixels(train_size=20), device="cpu")
     return classifier.fit(open_scene(tiny.scene), open_labels(tiny.labels))

@@ -8,11 +8,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from hsiattn import SpectralSpatialClassifier, assess, open_labels, open_scene
-from hsiattn.bundle import write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.errors import GridError, LabelError, ModelFileError, OutputError, RecipeError, SceneError, SplitError
 from hsiattn.mapping import Execution
-from hsiattn.sampling import ROLES, RandomPixels
+from hsiattn.models.model_file import write_model
+from hsiattn.splits import ROLES, RandomPixels
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def recipe(quick_recipe):
 
 
 def _same(one, two):
-    weights = one.bundle_.network.state_dict(), two.bundle_.network.state_dict()
+    weights = one.model_.network.state_dict(), two.model_.network.state_dict()
     return all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
@@ -96,7 +96,7 @@ def test_what_fitting_leaves_behind(fitted, labels):
 
 def test_the_report_is_that_of_the_map_on_the_test_pixels(fitted, scene, labels):
     """The test goes patch by patch, the map tile by tile."""
-    assessed = assess(fitted.predict(scene), labels, roles=fitted.split_.roles)
+    assessed = assess(fitted.predict(scene), labels, split=fitted.split_)
     np.testing.assert_array_equal(assessed.confusion, fitted.report_.confusion)
 
 
@@ -149,7 +149,7 @@ def test_a_loaded_classifier_can_be_fitted_again(fitted, scene, labels, tmp_path
 def test_a_model_made_by_an_unknown_recipe_is_refused_in_one_line(fitted, tmp_path):
     from dataclasses import replace
 
-    write_bundle(replace(fitted.bundle_, recipe={**fitted.bundle_.recipe, "magic": 1}), tmp_path / "m.hsiattn")
+    write_model(replace(fitted.model_, recipe={**fitted.model_.recipe, "magic": 1}), tmp_path / "m.hsiattn")
     with pytest.raises(ModelFileError, match=r"m\.hsiattn was made by a recipe .*magic") as caught:
         SpectralSpatialClassifier.load(tmp_path / "m.hsiattn")
     assert "\n" not in str(caught.value)

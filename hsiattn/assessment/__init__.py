@@ -1,23 +1,27 @@
-"""How well a land-cover map agrees with reference data: counts, accuracies with intervals, the report.
+"""Accuracy assessment of land-cover maps: counts, accuracies with intervals, calibration, the report.
 
-`significance` compares methods, `calibration` confidence with truth, and `guidance` says what would help.
+Modules beside these names: `metrics` and `intervals` hold the formulas, `significance` compares methods, `separability`
+measures how far classes lie apart in their spectra, and `guidance` advises on how to get better figures.
 """
 
 from hsiattn.assessment.borders import border_pixels
 from hsiattn.assessment.calibration import (
     Calibration,
+    ReliabilityBin,
     expected_calibration_error,
     fit_temperature,
     robust_temperature,
 )
 from hsiattn.assessment.comparison import assess
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
-from hsiattn.assessment.report import AccuracyReport, Estimate
+from hsiattn.assessment.report import AccuracyReport, ClassAccuracy, Estimate
 
 __all__ = [
     "AccuracyReport",
     "Calibration",
+    "ClassAccuracy",
     "Estimate",
+    "ReliabilityBin",
     "assess",
     "border_pixels",
     "confusion_matrix",

@@ -1,4 +1,4 @@
-"""Pixels at the borders between classes, where reference data are least certain and pixels most often mixed."""
+"""Pixels at the borders between classes, where reference data are least certain and pixels are often mixed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from hsiattn.classes import UNLABELLED
 
 
 def border_pixels(codes: NDArray[Any], *, reach: int = 1) -> NDArray[np.bool_]:
-    """Labelled pixels that have a labelled pixel of another class near them.
+    """Find labelled pixels that have a labelled pixel of another class near them.
 
-    Near means inside the window of 2·reach + 1 pixels a side around the pixel. Unlabelled pixels are never at a border,
-    and make none; neither does the edge of the raster.
+    Near means inside the window of 2·reach + 1 pixels a side around the pixel. Unlabelled pixels are never at a border
+    and make no border; neither does the edge of the raster.
 
     Parameters
     ----------
-    codes
-        Whole numbers, shape (H, W); 0 is unlabelled, every other number is a class.
-    reach
+    codes : ndarray of int, shape (H, W)
+        Class codes; 0 is unlabelled.
+    reach : int, default 1
         How many rows and columns away the other class may lie, 1 or more.
 
     Returns
     -------
     ndarray of bool, shape (H, W)
+        True at a border.
 
     Raises
     ------
@@ -35,6 +36,7 @@ def border_pixels(codes: NDArray[Any], *, reach: int = 1) -> NDArray[np.bool_]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> border_pixels(np.array([[1, 1, 2, 2, 0, 3]]))
     array([[False,  True,  True, False, False, False]])
     """

@@ -1,4 +1,4 @@
-"""Whether confidence can be taken at its word: of all pixels called with 80 %, are 80 % right?
+"""Calibration of confidence: of all pixels mapped with a confidence of 80 %, 80 % should be right.
 
 Sources: Guo et al. 2017, On calibration of modern neural networks, ICML (expected calibration error, temperature
 scaling); DeGroot & Fienberg 1983, The Statistician 32, 12-22 (reliability diagram); Brier 1950, Monthly Weather Review
@@ -16,22 +16,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 
-_ROUNDING = 1e-6  # by which probabilities in float32 may exceed 1
-_STEPS = 57  # of the search for a temperature, an eighth apart from 0.1 to 100
+from hsiattn.assessment.formatting import format_calibration, none_for_nan
+
+_ROUNDING = 1e-6  # probabilities in float32 may exceed 1 by this
+_STEPS = 57  # temperatures that a search starts from: each about an eighth above the one before, from 0.1 to 100
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The pixels whose confidence lies in one interval.
+    """One bin of a reliability diagram: the pixels whose confidence lies in one interval.
 
     Attributes
     ----------
-    lower, upper
+    lower, upper : float
         Bounds of the interval, 0 … 1; the upper one belongs to it.
-    pixels
-        Their number.
-    mean_confidence, accuracy
-        Their mean confidence, and the share of them that is right, 0 … 1; NaN without pixels.
+    pixels : int
+        Number of pixels.
+    mean_confidence : float
+        Their mean confidence, 0 … 1; NaN without pixels.
+    accuracy : float
+        Share of them that is right, 0 … 1; NaN without pixels.
+
+    Examples
+    --------
+    >>> reliability_bins([0.75, 0.75], [True, False], bins=2)[1]
+    ReliabilityBin(lower=0.5, upper=1.0, pixels=2, mean_confidence=0.75, accuracy=0.5)
     """
 
     lower: float
@@ -42,20 +51,30 @@ class ReliabilityBin:
 
     @property
     def gap(self) -> float:
-        """How far confidence and accuracy lie apart, 0 … 1; 0 without pixels."""
+        """Difference between confidence and accuracy, 0 … 1; 0 without pixels."""
         return abs(self.accuracy - self.mean_confidence) if self.pixels else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes in a form ready for JSON, NaN as None."""
+        means = {name: none_for_nan(getattr(self, name)) for name in ("mean_confidence", "accuracy")}
+        return {"lower": self.lower, "upper": self.upper, "pixels": self.pixels, **means}
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well the confidence of a map's pixels agrees with how often they are right.
+    """Agreement between the confidence of pixels and the share of them that is right.
 
     Parameters
     ----------
-    bins
-        As `reliability_bins` gives them.
-    temperature
-        By which the logits were divided before their softmax gave the confidence; None if not known.
+    bins : tuple of ReliabilityBin
+        What `reliability_bins` gives.
+    temperature : float or None, default None
+        Number that the logits were divided by before their softmax gave the confidence; None if not known.
+
+    Examples
+    --------
+    >>> Calibration.measured([0.9, 0.9, 0.6, 0.6], [True, True, True, False])
+    <Calibration: expected calibration error 10.0 %: mean confidence 75.0 %, 75.0 % right; 4 pixels, 15 bins>
     """
 
     bins: tuple[ReliabilityBin, ...]
@@ -65,7 +84,7 @@ class Calibration:
     def measured(
         cls, confidence: ArrayLike, right: ArrayLike, *, bins: int = 15, temperature: float | None = None
     ) -> Calibration:
-        """From the confidence (N,) of test pixels and whether each is right (N,); raises as `reliability_bins`."""
+        """Measure the calibration of test pixels; see `reliability_bins` for parameters and errors."""
         return cls(reliability_bins(confidence, right, bins), temperature)
 
     @property
@@ -75,12 +94,12 @@ class Calibration:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean gap between confidence and accuracy, every bin by its pixels, 0 … 1; NaN without pixels."""
+        """Mean gap between confidence and accuracy, bins weighted by their pixels, 0 … 1; NaN without pixels."""
         return self._mean([part.gap for part in self.bins])
 
     @property
     def mean_confidence(self) -> float:
-        """Of all pixels, 0 … 1; NaN without pixels."""
+        """Mean confidence of all pixels, 0 … 1; NaN without pixels."""
         return self._mean([part.mean_confidence for part in self.bins])
 
     @property
@@ -88,45 +107,28 @@ class Calibration:
         """Share of all pixels that is right, 0 … 1; NaN without pixels."""
         return self._mean([part.accuracy for part in self.bins])
 
-    @property
-    def in_words(self) -> str:
-        """The figures as one line."""
-        if not self.pixels:
-            return "not known (no pixels)"
-        figures = (
-            f"expected calibration error {100 * self.expected_calibration_error:.1f} %: mean confidence "
-            f"{100 * self.mean_confidence:.1f} %, {100 * self.accuracy:.1f} % right"
-        )
-        return figures if self.temperature is None else f"{figures}, at temperature {self.temperature:.2f}"
+    def __repr__(self) -> str:
+        figures = format_calibration(self.to_dict())
+        return f"<{type(self).__name__}: {figures}; {self.pixels} pixels, {len(self.bins)} bins>"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form, NaN as None."""
+        """Give all figures in a form ready for JSON, NaN as None."""
         return {
-            "expected_calibration_error": _or_none(self.expected_calibration_error),
+            "expected_calibration_error": none_for_nan(self.expected_calibration_error),
             "pixels": self.pixels,
-            "mean_confidence": _or_none(self.mean_confidence),
-            "accuracy": _or_none(self.accuracy),
+            "mean_confidence": none_for_nan(self.mean_confidence),
+            "accuracy": none_for_nan(self.accuracy),
             "temperature": self.temperature,
-            "bins": [
-                {
-                    "lower": part.lower,
-                    "upper": part.upper,
-                    "pixels": part.pixels,
-                    "mean_confidence": _or_none(part.mean_confidence),
-                    "accuracy": _or_none(part.accuracy),
-                }
-                for part in self.bins
-            ],
+            "bins": [part.to_dict() for part in self.bins],
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
-        """The inverse of `to_dict`; the figures of all pixels are computed anew from the bins."""
-        names = ("lower", "upper", "pixels", "mean_confidence", "accuracy")
-        rows: list[list[Any]] = [
-            [math.nan if part[name] is None else part[name] for name in names] for part in record["bins"]
+        """Restore what `to_dict` gave; the figures of all pixels are computed anew from the bins."""
+        bins: list[dict[str, Any]] = [
+            {name: math.nan if value is None else value for name, value in part.items()} for part in record["bins"]
         ]
-        return cls(tuple(ReliabilityBin(*row) for row in rows), record["temperature"])
+        return cls(tuple(ReliabilityBin(**part) for part in bins), record["temperature"])
 
     def _mean(self, values: list[float]) -> float:
         total = sum(part.pixels * value for part, value in zip(self.bins, values, strict=True) if part.pixels)
@@ -136,12 +138,24 @@ class Calibration:
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over bins of equal width (Guo et al. 2017, equation 3).
 
-    Parameters and errors are those of `reliability_bins`.
+    Parameters
+    ----------
+    confidence : array of float, shape (N,)
+        Probability, 0 … 1, of the class that each pixel is given.
+    right : array of bool, shape (N,)
+        Whether that is its class in the reference.
+    bins : int, default 15
+        Number of bins, 1 or more.
 
     Returns
     -------
     float
-        0 … 1, 0 the best; NaN without pixels.
+        0 … 1, 0 is the best; NaN without pixels.
+
+    Raises
+    ------
+    ValueError
+        See `reliability_bins`.
 
     Examples
     --------
@@ -152,16 +166,21 @@ def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: in
 
 
 def reliability_bins(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> tuple[ReliabilityBin, ...]:
-    """Pixels by their confidence, in bins of equal width from 0 to 1: the points of a reliability diagram.
+    """Sort pixels by their confidence into bins of equal width from 0 to 1: the points of a reliability diagram.
 
     Parameters
     ----------
-    confidence
-        (N,): probability, 0 … 1, of the class that each pixel is given.
-    right
-        bool (N,): whether that is its class in the reference.
-    bins
-        Their number, 1 or more.
+    confidence : array of float, shape (N,)
+        Probability, 0 … 1, of the class that each pixel is given.
+    right : array of bool, shape (N,)
+        Whether that is its class in the reference.
+    bins : int, default 15
+        Number of bins, 1 or more.
+
+    Returns
+    -------
+    tuple of ReliabilityBin
+        From the lowest confidence to the highest; bins without pixels are among them.
 
     Raises
     ------
@@ -199,44 +218,53 @@ def fit_temperature(
     weights: ArrayLike | None = None,
     bounds: tuple[float, float] = (0.05, 20.0),
 ) -> float:
-    """The temperature T for which softmax(logits / T) is the most likely (Guo et al. 2017, section 4.2).
+    """Find the temperature T that maximises the likelihood of softmax(logits / T) (Guo et al. 2017, section 4.2).
 
-    Dividing all logits by one number changes no pixel's class, only how sure the network is of it: T > 1 makes it
-    humbler. The negative log-likelihood is convex in 1 / T, so its derivative has one sign change at most.
+    Dividing all logits by one number changes no pixel's class, only its confidence: T > 1 lowers it. The negative
+    log-likelihood is convex in 1 / T, so its derivative has at most one sign change.
 
     Parameters
     ----------
-    logits
-        (N, K), of pixels that the network was not trained on.
-    targets
-        int (N,): their classes, 0 … K - 1.
-    weights
-        (N,), 0 or more: how much each pixel counts; None for all alike.
-    bounds
-        Least and largest temperature, above 0.
+    logits : array of float, shape (N, K)
+        Logits of pixels that the network was not trained on.
+    targets : array of int, shape (N,)
+        Their classes, 0 … K - 1.
+    weights : array of float, shape (N,), or None, default None
+        Weight of each pixel, 0 or more; None weights all alike.
+    bounds : tuple of float, default (0.05, 20.0)
+        Lowest and highest temperature, above 0.
 
     Returns
     -------
     float
-        Within the bounds: the lower one where all pixels are right, so that the likelihood rises without end; the upper
-        one where the logits do worse than chance. 1 where the logits of no pixel differ, so that T changes nothing.
+        Within the bounds: the lower one where all pixels are right, because the likelihood then has no maximum; the
+        upper one where the logits are worse than chance; 1 where T changes nothing because each pixel's logits are
+        equal.
 
     Raises
     ------
     ValueError
-        No pixel that counts, shapes or classes that do not fit, logits that are not finite, or bounds out of order.
+        No pixel with a weight above 0, shapes or classes that do not fit, logits that are not finite, or bounds out of
+        order.
+
+    Examples
+    --------
+    Nine of ten pixels are right. Logits of 9 and 0 claim 99.99 %; divided by the temperature they say 90 %.
+
+    >>> import math
+    >>> temperature = fit_temperature([[9.0, 0.0]] * 10, [0] * 9 + [1])
+    >>> round(1 / (1 + math.exp(-9 / temperature)), 3)
+    0.9
     """
     from scipy.optimize import brentq  # takes a while to load, and reports do without it
 
     low, high = bounds
-    if not 0 < low < high:
-        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
-    gaps, shares = _logit_gaps(logits, targets, weights)
+    gaps, shares = _logit_gaps(logits, targets, weights, bounds)
     if not gaps.any():
         return float(np.clip(1.0, low, high))
 
     def slope(inverse: float) -> float:
-        """Derivative of the negative log-likelihood by 1 / T."""
+        """Derivative of the negative log-likelihood with respect to 1 / T."""
         return float(shares @ (softmax(gaps * inverse, axis=1) * gaps).sum(axis=1))
 
     if slope(1 / low) <= 0:
@@ -248,35 +276,35 @@ def fit_temperature(
 
 
 def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[float, float] = (0.1, 100.0)) -> float:
-    """The temperature T for which softmax(logits / T) has the least Brier score, for few pixels and logits of any kind.
+    """Find the temperature T that minimises the Brier score of softmax(logits / T), robust for few pixels.
 
-    The likelihood of `fit_temperature` is decided by a single pixel that a discriminant has wildly wrong, since its
-    loss grows without end; the square of an error (Brier 1950) cannot exceed 2, and is least for the true
-    probabilities as well. Where all pixels are right, either calls for certainty. So one more pixel is counted, spread
-    evenly over all, that belongs to the class taken for the second likeliest: n right pixels are then worth a
-    confidence of about n / (n + 1), after Laplace's rule of succession.
+    One pixel that is very wrong decides the likelihood of `fit_temperature`, because its loss has no bound. The squared
+    error (Brier 1950) is at most 2, and its minimum lies at the true probabilities too. Where all pixels are right,
+    both scores ask for certainty. So one extra pixel is added, spread evenly over all, that belongs to the second
+    likeliest class: n right pixels then give a confidence of about n / (n + 1) (Laplace's rule of succession).
 
     Parameters
     ----------
-    logits
-        (N, K), K of 2 or more, of pixels that the classifier was not fitted on.
-    targets
-        int (N,): their classes, 0 … K - 1.
-    bounds
-        Least and largest temperature, above 0.
+    logits : array of float, shape (N, K)
+        Logits of pixels that the classifier was not fitted on; K is 2 or more.
+    targets : array of int, shape (N,)
+        Their classes, 0 … K - 1.
+    bounds : tuple of float, default (0.1, 100.0)
+        Lowest and highest temperature, above 0.
 
     Returns
     -------
     float
-        Within the bounds; 1 where the logits of no pixel differ.
+        Within the bounds; 1 where each pixel's logits are equal.
 
     Raises
     ------
     ValueError
-        As `fit_temperature`.
+        See `fit_temperature`.
 
     Examples
     --------
+    >>> import math
     >>> sure = robust_temperature([[9.0, 0.0]] * 19, [0] * 19)
     >>> round(1 / (1 + math.exp(-9 / sure)), 3)
     0.95
@@ -284,9 +312,7 @@ def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[f
     from scipy.optimize import minimize_scalar  # see fit_temperature
 
     low, high = bounds
-    if not 0 < low < high:
-        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
-    gaps, shares = _logit_gaps(logits, targets, None)
+    gaps, shares = _logit_gaps(logits, targets, None, bounds)
     if not gaps.any():
         return float(np.clip(1.0, low, high))
     pixels, truth = np.arange(len(gaps)), np.asarray(targets)
@@ -306,9 +332,11 @@ def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[f
 
 
 def _logit_gaps(
-    logits: ArrayLike, targets: ArrayLike, weights: ArrayLike | None
+    logits: ArrayLike, targets: ArrayLike, weights: ArrayLike | None, bounds: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Logits less that of the target (N, K), and weights (N,) that sum to 1, of the pixels that count."""
+    """Logits minus that of the target (N, K), and weights (N,) that sum to 1, of pixels with a weight above 0."""
+    if not 0 < bounds[0] < bounds[1]:
+        raise ValueError(f"bounds of the temperature must be above 0 and ascending, not {bounds}")
     values, classes = np.asarray(logits, dtype=np.float64), np.asarray(targets)
     if values.ndim != 2 or classes.shape != values.shape[:1]:
         raise ValueError(f"logits must be (N, K) and targets (N,), not {values.shape} and {classes.shape}")
@@ -319,7 +347,3 @@ def _logit_gaps(
         raise ValueError(f"logits must be finite, and targets lie in 0 … {values.shape[1] - 1}")
     gaps = values - np.take_along_axis(values, classes[:, None], axis=1)
     return gaps[shares > 0], shares[shares > 0] / shares.sum()
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

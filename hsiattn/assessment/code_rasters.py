@@ -1,4 +1,4 @@
-"""The rasters that are compared, in files or in memory, as windows of codes."""
+"""The compared rasters, in files or in memory, read window by window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Windows(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the raster in messages."""
 
     @property
     def grid(self) -> Grid:
@@ -38,7 +38,7 @@ class Windows(Protocol):
         """Rows and columns of the pieces in which it is stored."""
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """While the block runs, a file stays open."""
+        """Keep the file open while the block runs."""
 
     def read(self, window: Window) -> NDArray[np.integer[Any]]:
         """Values (h, w) of a window."""
@@ -49,7 +49,7 @@ class Codes(Windows, Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about how it is understood, one sentence each."""
+        """Sentences for the user on how the raster is understood."""
 
     def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
         """Codes (h, w) of a window, 0 where there is none, and the number of pixels for `note_on_zeros`."""
@@ -58,12 +58,12 @@ class Codes(Windows, Protocol):
         """A sentence on pixels of value 0 that are taken as if they had no class, though they may have one."""
 
     def class_table(self, codes: list[int]) -> ClassTable | None:
-        """The classes that it brings along, with entries for `codes`; None where it names none."""
+        """The raster's own classes, with entries for `codes`; None where it names none."""
 
 
 @dataclass(frozen=True, eq=False)
 class ArrayCodes:
-    """A raster in memory, or lazily read by xarray, as `LabelRaster` gives those of files."""
+    """A raster in memory, or read lazily by xarray, with the interface of `LabelRaster`."""
 
     array: xr.DataArray
     name: str
@@ -73,19 +73,19 @@ class ArrayCodes:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Nothing has to be opened."""
+        """Do nothing: there is no file to keep open."""
         yield
 
     def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
-        """As `read`; what 0 means in an array is beyond doubt."""
+        """Give the codes of `read`, and no pixel for `note_on_zeros`: in an array 0 always means no class."""
         return self.read(window), 0
 
     def note_on_zeros(self, pixels: int) -> str | None:
-        """Nothing."""
+        """Give None: in an array 0 always means no class."""
         return None
 
     def read(self, window: Window) -> NDArray[np.integer[Any]]:
-        """Codes (h, w) of a window; NaN and the fill value become 0.
+        """Read the codes (h, w) of a window; NaN and the fill value become 0.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class ArrayCodes:
 
 
 def codes_of(raster: Raster, name: str) -> Codes:
-    """A map or reference as windows, in whatever form it comes; `name` is what messages call one in memory.
+    """Open a map or reference in any of its forms; `name` is for messages on one in memory.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A map beside its reference: which pixels are compared, and under which class names.
+"""Comparison of a map with its reference: which pixels are compared, and under which class names.
 
 Both are read window by window and counted at once, so that memory does not grow with their size.
 """
@@ -61,21 +61,26 @@ def assess(
 
     Parameters
     ----------
-    land_cover
+    land_cover : str, path, LabelRaster, DataArray or Dataset
         Map: a path, an opened `LabelRaster`, or codes with dims "y" and "x", 0 or NaN where unclassified, with class
         attributes (see `ClassTable.from_attrs`); or a Dataset with such a variable `land_cover`. Rasters of any size
         are compared in the memory of a few windows.
-    reference
+    reference : str, path, LabelRaster or DataArray
         Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
         unlabelled.
-    roles
-        Split raster (H, W) of integers; only pixels with the role 3 (test) count.
-    window
+    roles : array of int, shape (H, W), or None, default None
+        Split raster; only pixels with the role 3 (test) count. None compares all labelled pixels.
+    window : int or None, default None
         Side of the network's window in pixels, for the leakage figure.
-    leakage
+    leakage : float or None, default None
         Share of the test pixels whose window holds a training pixel, 0 … 1; None if it is not known.
-    notes
-        Sentences for the report on how the test pixels came about.
+    notes : sequence of str, default ()
+        Sentences for the report on where the test pixels come from.
+
+    Returns
+    -------
+    AccuracyReport
+        Prints as text; `to_html`, `to_json` and `to_csv` give its other forms.
 
     Raises
     ------
@@ -86,6 +91,19 @@ def assess(
         than 1000 classes; map and reference are the same file, or were given the wrong way round.
     LabelError
         A file cannot be used, see `open_labels`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> reference = xr.DataArray(np.array([[1, 1, 2, 2], [1, 1, 2, 0]]), dims=("y", "x"))
+    >>> land_cover = xr.DataArray(np.array([[1, 1, 2, 2], [1, 2, 2, 2]]), dims=("y", "x"))
+    >>> report = assess(land_cover, reference)
+    >>> report
+    <AccuracyReport: overall accuracy 85.7 % (48.7–97.4), 2 classes, 7 test pixels>
+    >>> report.confusion
+    array([[3, 1],
+           [0, 3]])
     """
     mapped, truth = codes_of(land_cover, "the map"), codes_of(reference, "the reference")
     _check_sides(mapped, truth)
@@ -162,7 +180,7 @@ def _is_same_file(first: str, second: str) -> bool:
 
 
 def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCounts, list[str]]:
-    """How often the codes of both meet at test pixels, and what is to be said of pixels that have the value 0."""
+    """Joint counts of the codes of both at test pixels, and notes on pixels with the value 0."""
     found = JointCounts(_MOST_CLASSES)
     zeros = dict.fromkeys((mapped, truth), 0)
     rasters = [mapped, truth] if split is None else [mapped, truth, split]
@@ -187,9 +205,9 @@ def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCou
 def _read(
     window: Window, mapped: Codes, truth: Codes, split: Windows | None
 ) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[int, int]]:
-    """Codes of the test pixels of a window and of the map there, and how many pixels of either have the value 0.
+    """Codes of the test pixels of a window, of the map there, and how many pixels of either have the value 0.
 
-    The map stays unread where there is no test pixel: None.
+    Where there is no test pixel, the map is not read: None.
     """
     codes, zeros = truth.read_counting(window)
     if split is not None:
@@ -201,7 +219,7 @@ def _read(
 
 
 def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Iterator[Result]:
-    """What `read` gives for every window in turn; the next one is read while the last one is used."""
+    """Results of `read` for every window in turn; the next one is read while the last one is used."""
     with ThreadPoolExecutor(1) as reader:
         ahead: Future[Result] | None = None
         for window in windows:
@@ -237,7 +255,7 @@ def _resamples(classes: int) -> int:
 
 
 def _classes(raster: Codes, codes: Sequence[int]) -> list[LandCoverClass]:
-    """The classes that a raster brings along, else one for every code in it; they have to cover every code."""
+    """The class table of a raster, or one class for every code in it; every code must be covered."""
     present = sorted(set(codes) - {UNLABELLED})
     table = raster.class_table(present)
     if table is None:
@@ -255,7 +273,7 @@ def _common_classes(
 ) -> ClassTable:
     """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one.
 
-    Of a map that lists more classes than can be compared, those that occur.
+    Of a map that lists more classes than can be compared, only those that occur are taken.
     """
     if len(of_map) > _MOST_CLASSES:
         of_map = [item for item in of_map if item.code in tested or item.code in mapped]
@@ -286,15 +304,15 @@ def _is_made_up(item: LandCoverClass) -> bool:
 
 
 def _normal(name: str) -> str:
-    """A name without the differences that mean nothing: case, spaces, underscores, hyphens."""
+    """A name without differences that mean nothing: case, spaces, underscores, hyphens."""
     return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
 
 
-# -- what a reader should know -----------------------------------------------------------------------------------------
+# -- notes for the reader ----------------------------------------------------------------------------------------------
 
 
 def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
-    """Sentences on a comparison that is likely not what was meant."""
+    """Sentences on comparisons that are probably not meant."""
     notes = [*mapped.notes, *truth.notes]
     both = [
         raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == FileKind.LAND_COVER

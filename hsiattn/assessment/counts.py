@@ -1,4 +1,4 @@
-"""Counting the test pixels: rows are the reference, columns the map."""
+"""Counts of test pixels: rows are the reference, columns the map."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ UNCLASSIFIED = -1
 
 
 def confusion_matrix(reference: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
-    """Number of pixels of each reference class (row) in each class of the map (column).
+    """Count the pixels of each reference class (row) in each class of the map (column).
 
     Parameters
     ----------
-    reference
-        Class indices 0 … K-1, any shape; pixels with the index -1 are not counted.
-    predicted
-        Class indices of the map, same shape; pixels with the index -1 (unclassified) are not counted here but by
-        `unclassified_counts`.
-    n_classes
-        K.
+    reference : array of int, any shape
+        Class indices 0 … K-1; pixels with the index -1 are not counted.
+    predicted : array of int, same shape
+        Class indices of the map; pixels with the index -1 (unclassified) are counted by `unclassified_counts` instead.
+    n_classes : int
+        Number of classes K.
 
     Returns
     -------
     ndarray of int64, shape (K, K)
+        Numbers of pixels.
 
     Raises
     ------
     ValueError
-        Another shape, or an index outside -1 … K-1.
+        The shapes differ, or an index lies outside -1 … K-1.
 
     Examples
     --------
@@ -47,8 +47,29 @@ def confusion_matrix(reference: ArrayLike, predicted: ArrayLike, n_classes: int)
 
 
 def unclassified_counts(reference: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
-    """Number of pixels of each reference class that the map leaves unclassified, shape (K,).
+    """Count the pixels of each reference class that the map leaves unclassified.
 
+    Parameters
+    ----------
+    reference : array of int, any shape
+        Class indices 0 … K-1; pixels with the index -1 are not counted.
+    predicted : array of int, same shape
+        Class indices of the map; -1 is unclassified.
+    n_classes : int
+        Number of classes K.
+
+    Returns
+    -------
+    ndarray of int64, shape (K,)
+        Numbers of pixels.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or an index lies outside -1 … K-1.
+
+    Examples
+    --------
     >>> unclassified_counts([0, 0, 1, 1, -1], [0, 1, 1, -1, -1], n_classes=2)
     array([0, 1])
     """

@@ -1,4 +1,4 @@
-"""What stands between a user and better figures, in one line each: what is wrong, and the remedy.
+"""Advice on how to get better figures: one sentence each, with the problem and the remedy.
 
 All functions take plain figures and give sentences without a final full stop, as errors do; none where all is well.
 
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.assessment.formatting import format_share
 from hsiattn.assessment.intervals import wilson_interval
 from hsiattn.assessment.separability import bayes_error_bounds, pairs
 
@@ -33,14 +34,14 @@ _BEYOND_SPECTRA = (
 
 
 def advise_on_samples(training: Mapping[str, int], bands: int) -> list[str]:
-    """On classes with fewer than 10 training pixels, and on one class having more than 20 times as many as another.
+    """Advise on classes with fewer than 10 training pixels, or 20 times fewer than another class.
 
     Parameters
     ----------
     training
         Training pixels by class name.
     bands
-        Of the scene.
+        Number of bands of the scene.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def advise_on_samples(training: Mapping[str, int], bands: int) -> list[str]:
 
 
 def advise_on_leakage(leakage: float | None, window: int | None) -> list[str]:
-    """On test pixels whose window holds training pixels.
+    """Advise on test pixels whose window holds training pixels.
 
     Parameters
     ----------
@@ -89,18 +90,18 @@ def advise_on_leakage(leakage: float | None, window: int | None) -> list[str]:
     seen = "their window" if window is None else f"their {window} × {window} window"
     buffer = "buffer= half the window or more" if window is None else f"buffer={window // 2} or more"
     return [
-        f"accuracy flatters, as {_percent(leakage)} of the test pixels have a training pixel in {seen}; "
+        f"accuracy is optimistic: {format_share(leakage)} of the test pixels have a training pixel in {seen}; "
         f'take split="blocks" with {buffer}, or polygons that lie farther apart than that'
     ]
 
 
 def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
-    """On a validation score whose 95 % interval (Wilson) reaches further than 5 points to either side.
+    """Advise on a validation score whose 95 % interval (Wilson) is wider than ±5 points.
 
     Parameters
     ----------
     pixels
-        Validation pixels; 0 for none.
+        Number of validation pixels; 0 for none.
     accuracy
         Share of them that is right, 0 … 1; NaN if not known.
 
@@ -113,27 +114,27 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     """
     if pixels < 1 or math.isnan(accuracy):
         return []
-    lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
-    if (upper - lower) / 2 <= _NOISY:
+    interval, noisy = _interval(pixels, accuracy)
+    if not noisy:
         return []
     return [
-        f"the validation score is likely noise: {_percent(accuracy)} of {pixels} pixels may as well be "
-        f"{100 * lower:.1f}–{_percent(upper)}, and it decides when training stops; label more pixels, or train without "
-        'validation pixels as recipe="default" does'
+        f"the validation score is likely noise: {format_share(accuracy)} of {pixels} pixels may as well be {interval}, "
+        "and it decides when training stops; label more pixels, or train without validation pixels as "
+        'recipe="default" does'
     ]
 
 
 def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) -> list[str]:
-    """On what accuracy in cross-validation inside the training pixels is worth.
+    """Advise on the accuracy of cross-validation inside the training pixels.
 
-    Without a test it is all there is, and flatters, as pixels that are left out have neighbours that are not. With one,
-    it only makes choices, which are likely noise where its 95 % interval (Wilson) reaches further than 5 points to
-    either side.
+    Without test pixels it is the only figure, and optimistic, because left-out pixels have neighbours that are trained
+    on. With test pixels it only makes choices, which are likely noise where its 95 % interval (Wilson) is wider than
+    ±5 points.
 
     Parameters
     ----------
     pixels
-        That were left out in turns; 0 for none.
+        Number of pixels that were left out in turn; 0 for none.
     accuracy
         Share of them that is right, 0 … 1; NaN if not known.
     tested
@@ -146,26 +147,25 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
     """
     if pixels < 1 or math.isnan(accuracy):
         return []
-    lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
-    interval = f"{100 * lower:.1f}–{_percent(upper)}"
+    interval, noisy = _interval(pixels, accuracy)
     if not tested:
         return [
-            f"accuracy is not known without test pixels: {_percent(accuracy)} ({interval}) of {pixels} training pixels "
-            "are right in cross-validation, which flatters where they lie side by side; hold pixels out with "
-            'split="blocks"'
+            f"accuracy is not known without test pixels: {format_share(accuracy)} ({interval}) of {pixels} training "
+            "pixels are right in cross-validation, which is optimistic where they lie side by side; hold pixels out "
+            'with split="blocks"'
         ]
-    if (upper - lower) / 2 <= _NOISY:
+    if not noisy:
         return []
     return [
-        f"choices by cross-validation are likely noise: {_percent(accuracy)} of {pixels} training pixels may as well "
-        f"be {interval}; label more pixels"
+        f"choices by cross-validation are likely noise: {format_share(accuracy)} of {pixels} training pixels may as "
+        f"well be {interval}; label more pixels"
     ]
 
 
 def advise_on_confusions(
     confusion: NDArray[np.integer[Any]], names: Sequence[str], separability: NDArray[np.float64] | None
 ) -> list[str]:
-    """On pairs of classes that are confused beyond what their spectra allow, or that look alike to the sensor.
+    """Advise on pairs of classes that are confused more than their spectra explain, or whose spectra are alike.
 
     The error of a pair is the mean of the two shares that each class loses to the other, among the test pixels of both
     that the map gives to either. A pair is named where at least 10 pixels are confused and the lower bound of the
@@ -178,7 +178,7 @@ def advise_on_confusions(
     confusion
         int (K, K): reference in rows, map in columns.
     names
-        Of the K classes.
+        Names of the K classes.
     separability
         float (K, K): Jeffries-Matusita distances, 0 … 2, as `hsiattn.assessment.separability` gives them, NaN where
         not known; None where none is, and then nothing is said.
@@ -207,13 +207,13 @@ def advise_on_confusions(
             continue
         error, at_least = _pair_error(confusion, i, j, level)
         best, worst = (float(bound) for bound in bayes_error_bounds(separability[i, j]))
-        confused = f"{names[i]} and {names[j]} are confused in {_percent(error)} of their test pixels"
+        confused = f"{names[i]} and {names[j]} are confused in {format_share(error)} of their test pixels"
         if worst > _ALIKE and at_least > _MUCH_CONFUSED:
             left = "–".join(dict.fromkeys(f"{100 * bound:.0f}" for bound in (best, worst)))
             cause = f"and look alike: their training spectra leave {left} % of error"
             found.append((lost, f"{confused}, {cause}; {_LIKE_EACH_OTHER}"))
         elif worst <= _ALIKE and at_least > max(2 * worst, _STRAY):
-            cause = f"though their training spectra allow {_percent(worst)} at most"
+            cause = f"though their training spectra allow {format_share(worst)} at most"
             found.append((lost, f"{confused}, {cause}; {_BEYOND_SPECTRA}"))
     return [sentence for _, sentence in sorted(found, key=lambda item: -item[0])]
 
@@ -234,22 +234,22 @@ def advice(
     separability: NDArray[np.float64] | None = None,
     most: int = 5,
 ) -> list[str]:
-    """All advice in order of importance: what makes figures untrue, what labels lack, what confuses, what is noise.
+    """Collect all advice, the most important first: leakage, labels, confused classes, noisy scores.
 
     Parameters
     ----------
     training, bands
-        As for `advise_on_samples`; None to leave it out.
+        See `advise_on_samples`; None to leave it out.
     leakage, window
-        As for `advise_on_leakage`.
+        See `advise_on_leakage`.
     validation_pixels, validation_accuracy
-        As for `advise_on_validation`.
+        See `advise_on_validation`.
     left_out_pixels, left_out_accuracy, tested
-        As for `advise_on_cross_validation`.
+        See `advise_on_cross_validation`.
     confusion, names, separability
-        As for `advise_on_confusions`, of whose sentences the first two are taken; None to leave it out.
+        See `advise_on_confusions`, of whose sentences the first two are taken; None to leave it out.
     most
-        Sentences at most.
+        Largest number of sentences.
 
     Examples
     --------
@@ -266,6 +266,12 @@ def advice(
     return sentences[:most]
 
 
+def _interval(pixels: int, accuracy: float) -> tuple[str, bool]:
+    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points."""
+    lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
+    return f"{100 * lower:.1f}–{format_share(upper)}", (upper - lower) / 2 > _NOISY
+
+
 def _pair_error(confusion: NDArray[np.integer[Any]], i: int, j: int, level: float) -> tuple[float, float]:
     """Mean of the shares that two classes lose to each other, and the lower bound of its interval (Donner & Zou)."""
     losses = np.array([confusion[i, j], confusion[j, i]], dtype=np.float64)
@@ -278,7 +284,3 @@ def _pair_error(confusion: NDArray[np.integer[Any]], i: int, j: int, level: floa
 def _listed(parts: Sequence[str]) -> str:
     """`a`, `a and b`, or `a, b and c`."""
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-
-
-def _percent(share: float) -> str:
-    return "less than 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
-from hsiattn.assessment.text import format_count, format_kappa, format_percent
-from hsiattn.classes import format_color
-
-if TYPE_CHECKING:
-    from hsiattn.assessment.report import AccuracyReport
+from hsiattn.assessment import formatting
 
 
-def render_html(report: AccuracyReport) -> str:
-    """The page; colours, fonts and figures are inline, so that it can be mailed and printed."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def render_html(record: Mapping[str, Any]) -> str:
+    """The page; colours, fonts and figures are inline, so that it can be mailed and printed.
+
+    Parameters
+    ----------
+    record
+        What `AccuracyReport.to_dict` gives.
+    """
+    return fill_template(
+        "hsiattn.assessment",
+        report=record,
+        shades=_shades(record),
+        formatting=formatting,
+    )
+
+
+def fill_template(package: str, **names: Any) -> str:
+    """The page that `report.html.jinja` of a package gives with these names; texts are escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # takes a while to load, and text does without it
 
     environment = Environment(
-        loader=PackageLoader("hsiattn.assessment", "."),
+        loader=PackageLoader(package, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "percent": format_percent,
-        "kappa": format_kappa,
-        "count": format_count,
-        "hex": format_color,
-    }
-    template = environment.get_template("report.html.jinja")
-    return template.render(report=report, shades=_shades(report))
+    return environment.get_template("report.html.jinja").render(names)
 
 
-def _shades(report: AccuracyReport) -> list[list[float]]:
+def _shades(record: Mapping[str, Any]) -> list[list[float]]:
     """How dark each cell of the matrix is: its share of the row, so that rare classes show their confusions too."""
-    shades = []
-    for counts, row in zip(report.confusion.tolist(), report.per_class, strict=True):
-        shades.append([count / row.support if row.support else 0.0 for count in counts])
-    return shades
+    return [
+        [count / row["support"] if row["support"] else 0.0 for count in counts]
+        for counts, row in zip(record["confusion_matrix"], record["classes"], strict=True)
+    ]

@@ -1,6 +1,6 @@
-"""How far the figures of a test sample may lie from those of the whole map.
+"""Confidence intervals of accuracy figures.
 
-Both intervals regard the test pixels as an independent random sample. Neighbouring pixels resemble each other, so the
+Both intervals assume that test pixels are an independent random sample. Neighbouring pixels resemble each other, so the
 true uncertainty is larger; an interval is a lower bound of it.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-_CELLS_AT_ONCE = 4_000_000  # of resampled matrices: 32 MB
+_CELLS_AT_ONCE = 4_000_000  # of resampled matrices in memory: 32 MB
 
 Measure = Callable[[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], NDArray[np.float64]]
 
@@ -21,21 +21,26 @@ Measure = Callable[[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], NDArray
 def wilson_interval(
     successes: ArrayLike, trials: ArrayLike, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Interval of a proportion (Wilson 1927, Probable inference, JASA 22, 209–212), without continuity correction.
+    """Confidence interval of a proportion (Wilson 1927, JASA 22, 209–212), without continuity correction.
 
     Unlike the normal approximation it stays within 0 … 1 and does not shrink to a point at 0 % and 100 %.
 
     Parameters
     ----------
-    successes, trials
-        Integers, any shape.
-    level
+    successes, trials : array of int, any shape
+        Numbers of successes and of trials.
+    level : float, default 0.95
         Coverage, 0 … 1.
 
     Returns
     -------
-    lower, upper
-        float64, that shape; NaN where there are no trials.
+    lower, upper : ndarray of float64, that shape
+        Bounds; NaN where there are no trials.
+
+    Examples
+    --------
+    >>> [round(float(bound), 3) for bound in wilson_interval(45, 50)]
+    [0.786, 0.957]
     """
     x, n = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64))
     z = float(ndtri(0.5 + level / 2))
@@ -59,29 +64,37 @@ def bootstrap_intervals(
     resamples: int = 2000,
     random_state: int = 0,
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Percentile intervals of any measures of a confusion matrix (Efron 1979; multinomial resampling of its cells).
+    """Bootstrap percentile intervals of measures of a confusion matrix (Efron 1979).
 
     Drawing n test pixels with replacement is drawing the cells of the matrix from a multinomial distribution, so the
     pixels themselves are not needed. Resamples in which a measure is not defined are left out.
 
     Parameters
     ----------
-    confusion, unclassified
-        Counts, shapes (K, K) and (K,).
-    measures
-        Functions of counts with leading axes, as in `hsiattn.assessment.metrics`.
-    level
+    confusion, unclassified : ndarray of int, shapes (K, K) and (K,)
+        Counts of the test pixels.
+    measures : mapping of str to function
+        Functions of counts with leading axes, see `hsiattn.assessment.metrics`.
+    level : float, default 0.95
         Coverage, 0 … 1.
-    resamples
+    resamples : int, default 2000
         Number of matrices drawn.
-    random_state
+    random_state : int, default 0
         Seed; the same seed gives the same intervals.
 
     Returns
     -------
     dict
-        Per measure lower and upper bound, in the shape that the measure has for one matrix; NaN where the matrix itself
-        does not define the measure.
+        Lower and upper bound of each measure, in the shape that the measure has for one matrix; NaN where the matrix
+        itself does not define the measure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hsiattn.assessment.metrics import kappa
+    >>> bounds = bootstrap_intervals(np.array([[45, 5], [10, 40]]), np.zeros(2, int), {"kappa": kappa})["kappa"]
+    >>> [round(float(bound), 2) for bound in bounds]
+    [0.56, 0.83]
     """
     n_classes = len(confusion)
     cells = np.concatenate([confusion, unclassified[:, None]], axis=1).astype(np.int64).ravel()

@@ -1,4 +1,4 @@
-"""How often each code of the reference meets each code of the map, window by window: memory does not grow with area."""
+"""Joint counts of the codes of reference and map, window by window: memory does not grow with the area."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CELLS = 2**16
 """Size of a table that is counted directly by code; sparser ones are counted by the ranks of the codes found."""
 
 _AT_ONCE = 2**18
-"""Pixels that are counted while their places in the table are in the processor's cache."""
+"""Pixels counted at once, so that their places in the table stay in the processor's cache."""
 
 Codes = NDArray[np.integer[Any]]
 Integers = NDArray[np.int64]
@@ -24,12 +24,12 @@ class TooManyCodesError(Exception):
 
 
 class JointCounts:
-    """Counts of pairs of codes; those of unlabelled pixels of the reference are left out.
+    """Counts of pairs of codes; unlabelled pixels of the reference are left out.
 
     Parameters
     ----------
     most
-        How many different codes either raster may hold, unclassified not counted.
+        Largest number of different codes in either raster, unclassified not counted.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class JointCounts:
         Raises
         ------
         TooManyCodesError
-            One of the rasters holds measurements, say.
+            One of the rasters holds too many different values, such as measurements.
         """
         reference, mapped = _labelled(reference, mapped)
         if reference.size:
@@ -83,7 +83,7 @@ class JointCounts:
 
 
 def _labelled(reference: Codes, mapped: Codes) -> tuple[Codes, Codes]:
-    """The pixels that have a label, as two rows; all, where leaving the others out takes longer than counting them."""
+    """Codes of the labelled pixels; of all pixels where selecting takes longer than counting them."""
     labelled = np.count_nonzero(reference)
     if 4 * labelled > reference.size:
         return reference.ravel(), mapped.ravel()
@@ -94,7 +94,7 @@ def _labelled(reference: Codes, mapped: Codes) -> tuple[Codes, Codes]:
 def _counted(
     reference: Codes, mapped: Codes, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The different codes of both, and how often they meet."""
+    """The different codes of both, and their joint counts."""
     height, width = int(reference.max()) + 1, int(mapped.max()) + 1
     if height * width <= _CELLS:
         rows, columns = np.arange(height), np.arange(width)
@@ -120,7 +120,7 @@ def _counted(
 
 
 def _histogram(places: Codes, cells: int) -> Integers:
-    """How often each of the numbers 0 … cells - 1 occurs; single bytes are counted by pairs, in half the time."""
+    """Counts of the numbers 0 … cells - 1; single bytes are counted in pairs, which takes half the time."""
     if places.dtype != np.uint8:
         return np.bincount(places, minlength=cells)
     even = places.size // 2 * 2
@@ -132,7 +132,7 @@ def _histogram(places: Codes, cells: int) -> Integers:
 
 
 def _ranked(codes: Codes) -> tuple[Integers, NDArray[np.intp]]:
-    """The different codes, ascending, and which of them each pixel has."""
+    """The different codes, ascending, and the rank of each pixel's code among them."""
     if codes.dtype.itemsize > 2 and codes.max() >= 2**20:
         known, ranks = np.unique(codes, return_inverse=True)
         return known.astype(np.int64), ranks

@@ -11,6 +11,11 @@ and works on any number of leading axes (the bootstrap uses one). With the row t
 the column total n_+i, and n = Σ_i n_i+, a test pixel without a class in the map is an error of omission: it stands in n
 and n_i+, and in no column. A quotient 0/0 is NaN: a figure that the test pixels do not define is not 0 and not 1.
 
+>>> import numpy as np
+>>> confusion = np.array([[45, 5], [10, 40]])
+>>> overall_accuracy(confusion).item(), producers_accuracy(confusion).tolist(), round(kappa(confusion).item(), 6)
+(0.85, [0.9, 0.8], 0.7)
+
 Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data (error matrix, producer's and user's
 accuracy); Cohen 1960, A coefficient of agreement for nominal scales (kappa).
 """

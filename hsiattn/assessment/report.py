@@ -1,6 +1,6 @@
-"""The accuracy report: counts, figures with intervals, and what has to be known to read them.
+"""The accuracy report: counts, figures with intervals, and the facts needed to read them.
 
-Definitions stand in `hsiattn.assessment.metrics`, intervals in `hsiattn.assessment.intervals`. Overall, producer's and
+`hsiattn.assessment.metrics` defines the figures, `hsiattn.assessment.intervals` the intervals. Overall, producer's and
 user's accuracy are proportions and get Wilson's interval; average accuracy, kappa, F1 and IoU get a seeded percentile
 bootstrap. Test pixels that the map leaves unclassified are errors of omission: they lower overall and producer's
 accuracy and belong to no column of the matrix.
@@ -15,9 +15,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +25,10 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
+from hsiattn.assessment.formatting import format_count, format_percent, none_for_nan
+from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
 from hsiattn.files.kinds import REPORT_COLUMNS
 from hsiattn.files.text import spreadsheet_cell
@@ -34,16 +36,28 @@ from hsiattn.files.text import spreadsheet_cell
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval; NaN where the test pixels do not define it."""
+    """A figure with its confidence interval; NaN where the test pixels do not define it.
+
+    Attributes
+    ----------
+    value : float
+        The figure.
+    lower, upper : float
+        Bounds of the interval.
+
+    Examples
+    --------
+    >>> Estimate(0.94, 0.92, 0.96).to_dict()
+    {'value': 0.94, 'lower': 0.92, 'upper': 0.96}
+    """
 
     value: float
     lower: float
     upper: float
 
     def to_dict(self) -> dict[str, float | None]:
-        """JSON-ready form, NaN as None."""
-        parts = {"value": self.value, "lower": self.lower, "upper": self.upper}
-        return {name: None if math.isnan(number) else number for name, number in parts.items()}
+        """Give the three numbers in a form ready for JSON, NaN as None."""
+        return {name: none_for_nan(number) for name, number in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -52,16 +66,24 @@ class ClassAccuracy:
 
     Attributes
     ----------
-    name
-        Its name.
-    support
-        Its test pixels in the reference, unclassified ones included.
-    mapped
-        Test pixels that the map puts into it.
-    unclassified
-        Its test pixels that the map leaves unclassified.
-    producers_accuracy, users_accuracy, f1, iou
+    name : str
+        Name of the class.
+    support : int
+        Number of its test pixels in the reference, unclassified ones included.
+    mapped : int
+        Number of test pixels that the map gives to it.
+    unclassified : int
+        Number of its test pixels that the map leaves unclassified.
+    producers_accuracy, users_accuracy, f1, iou : Estimate
         Shares 0 … 1 with intervals.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hsiattn.classes import ClassTable
+    >>> water = AccuracyReport(np.array([[45, 5], [10, 40]]), ClassTable.from_codes([1, 2])).per_class[0]
+    >>> water.support, water.mapped, water.producers_accuracy.value
+    (50, 55, 0.9)
     """
 
     name: str
@@ -76,36 +98,47 @@ class ClassAccuracy:
 
 @dataclass(frozen=True, eq=False)
 class AccuracyReport:
-    """How a map agrees with its reference on the test pixels; `print(report)` shows it.
+    """Agreement of a map with its reference on the test pixels; `print(report)` shows it.
 
     Parameters
     ----------
-    confusion
-        int64 (K, K): pixels of each reference class (row) in each class of the map (column).
-    classes
+    confusion : ndarray of int64, shape (K, K)
+        Number of pixels of each reference class (row) in each class of the map (column).
+    classes : ClassTable
         The K classes.
-    unclassified
-        int64 (K,): test pixels of each class that the map leaves unclassified; None for none.
-    leakage
-        Share 0 … 1 of the test pixels in whose window a training pixel lies; None if not known.
-    window
+    unclassified : ndarray of int64, shape (K,), or None, default None
+        Number of test pixels of each class that the map leaves unclassified; None for none.
+    leakage : float or None, default None
+        Share 0 … 1 of the test pixels whose window holds a training pixel; None if not known.
+    window : int or None, default None
         Side of that window in pixels; None if not known.
-    notes
-        Sentences on how the test pixels came about, for the reader.
-    confidence_level
-        Coverage of the intervals.
-    resamples, random_state
-        Of the bootstrap.
-    calibration
-        How well the confidence of the test pixels agrees with how often they are right; None if not known.
-    advice
-        Sentences on what stands between these figures and better ones, the most important first, as
-        `hsiattn.assessment.guidance.advice` gives them.
+    notes : tuple of str, default ()
+        Sentences for the reader on where the test pixels come from.
+    confidence_level : float, default 0.95
+        Coverage of the intervals, 0 … 1.
+    resamples, random_state : int, default 2000 and 0
+        Number of matrices that the bootstrap draws, and its seed.
+    calibration : Calibration or None, default None
+        Calibration of the confidence of the test pixels; None if not known.
+    advice : tuple of str, default ()
+        Sentences on how to get better figures, the most important first, see `hsiattn.assessment.guidance.advice`.
 
     Raises
     ------
     ValueError
         Shapes do not fit the class table, or a count is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hsiattn.classes import ClassTable
+    >>> report = AccuracyReport(np.array([[45, 5], [10, 40]]), ClassTable.from_codes([1, 2]))
+    >>> report
+    <AccuracyReport: overall accuracy 85.0 % (76.7–90.7), 2 classes, 100 test pixels>
+    >>> round(report.kappa.value, 6)
+    0.7
+    >>> [entry.name for entry in report.per_class]
+    ['class 1', 'class 2']
     """
 
     confusion: NDArray[np.int64]
@@ -182,47 +215,24 @@ class AccuracyReport:
             for k, name in enumerate(self.classes.names)
         )
 
-    @property
-    def leakage_text(self) -> str:
-        """The leakage figure as a sentence."""
-        if self.leakage is None:
-            return "not known (no split given)"
-        window = f"{self.window} × {self.window} window" if self.window is not None else "window"
-        verdict = ", which can flatter the figures" if self.leakage > 0 else ""
-        return f"{100 * self.leakage:.1f} % of the test pixels have a training pixel in their {window}{verdict}"
-
-    @property
-    def method_text(self) -> str:
-        """How to read intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
-        text = (
-            f"Intervals ({100 * self.confidence_level:g} %): Wilson for overall, producer's and user's accuracy, "
-            f"bootstrap ({self.resamples} resamples) for the others; they regard test pixels as independent, which "
-            "neighbouring ones are not. Test pixels that the map leaves unclassified count as errors of omission."
-        )
-        if self.calibration is None:
-            return text
-        return (
-            f"{text} The expected calibration error (Guo et al. 2017) is the mean gap between the confidence of pixels "
-            f"and the share of them that is right, over {len(self.calibration.bins)} bins of confidence."
-        )
+    def __repr__(self) -> str:
+        accuracy = format_percent(self.overall_accuracy.to_dict(), sign=" %")
+        tested = f"{format_count(self.test_pixels)} test pixels"
+        return f"<{type(self).__name__}: overall accuracy {accuracy}, {len(self.classes)} classes, {tested}>"
 
     def __str__(self) -> str:
         return self.to_text()
 
     def to_text(self) -> str:
-        """Plain text for a terminal, a paper or a contract; at most about 110 characters wide."""
-        from hsiattn.assessment.text import render_text
-
-        return render_text(self)
+        """Give plain text for a terminal, a paper or a contract; at most about 110 characters wide."""
+        return render_text(self.to_dict())
 
     def to_html(self) -> str:
-        """A self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
-        from hsiattn.assessment.html import render_html
-
-        return render_html(self)
+        """Give a self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
+        return render_html(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts and figures, JSON-ready: shares 0 … 1, None where a figure is not defined."""
+        """Give counts and figures in a form ready for JSON: shares 0 … 1, None where a figure is not defined."""
         rows = zip(self.classes.to_records(), self.per_class, strict=True)
         return {
             "test_pixels": self.test_pixels,
@@ -253,7 +263,10 @@ class AccuracyReport:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> AccuracyReport:
-        """The inverse of `to_dict`; figures are computed anew from the counts. Calibration and advice may be absent."""
+        """Restore a report from what `to_dict` gave; figures are computed anew from the counts.
+
+        Calibration and advice may be absent, as they are in reports of early versions.
+        """
         calibration = record.get("calibration")
         return cls(
             confusion=np.asarray(record["confusion_matrix"], dtype=np.int64),
@@ -270,11 +283,14 @@ class AccuracyReport:
         )
 
     def to_json(self, indent: int | None = 2) -> str:
-        """`to_dict` as JSON text; figures that are not defined are `null`."""
+        """Give `to_dict` as JSON text; figures that are not defined are `null`."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def to_csv(self) -> str:
-        """One line per class and measure, those of the whole map under the class "all"; empty where not defined."""
+        """Give CSV with one line per class and measure; the class "all" has the figures of the whole map.
+
+        Figures that are not defined are empty.
+        """
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(REPORT_COLUMNS)
@@ -297,7 +313,7 @@ class AccuracyReport:
 
     @property
     def overall(self) -> dict[str, Estimate]:
-        """The figures of the whole map by name: overall accuracy, average accuracy, kappa."""
+        """Overall accuracy, average accuracy and kappa by name."""
         return {name: getattr(self, name) for name in ("overall_accuracy", "average_accuracy", "kappa")}
 
     @property

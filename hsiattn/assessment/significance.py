@@ -1,9 +1,12 @@
-"""Whether one method is better than another, or only looks so.
+"""Tests of significance for the comparison of methods.
 
 Two maps of the same test pixels are compared by McNemar's test; two methods over several scenes, splits and seeds by
 Wilcoxon's signed ranks; several such p-values at once after Holm; many methods over many runs by Friedman's ranks and
-Nemenyi's critical difference. All tests are two-sided. They regard pairs as independent: neighbouring test pixels are
-not, and neither are splits of one scene, so a p-value is a lower bound of the true one.
+Nemenyi's critical difference. All tests are two-sided. They assume independent pairs. Neighbouring test pixels are not
+independent, and neither are splits of one scene, so a p-value is a lower bound of the true one.
+
+Distributions and ranks are SciPy's. Own code is what it lacks: exact signed ranks with ties, Holm's correction, and
+Friedman's test for two methods.
 
 Sources: McNemar 1947, Psychometrika 12, 153-157; Wilcoxon 1945, Biometrics Bulletin 1, 80-83; Holm 1979, Scandinavian
 Journal of Statistics 6, 65-70; Friedman 1937, JASA 32, 675-701; Demsar 2006, Statistical comparisons of classifiers
@@ -13,11 +16,11 @@ over multiple data sets, JMLR 7, 1-30.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, chdtrc, ndtr, stdtrit
+from scipy import stats
 
 _FEWEST_FOR_CHI_SQUARED = 25
 _MOST_FOR_EXACT_RANKS = 50
@@ -26,16 +29,16 @@ _SAME = 1e-10  # differences this close, as a share of the largest, differ by ro
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A comparison of two methods pair by pair.
+    """Result of a paired test of two methods.
 
     Attributes
     ----------
-    statistic
+    statistic : float
         McNemar's chi-squared with continuity correction, or the smaller of Wilcoxon's two rank sums.
-    p_value
-        Probability, 0 … 1, of a difference at least as large, were the methods equally good; two-sided.
-    pairs
-        Pairs that say something: test pixels that exactly one method has right, or differences that are not zero.
+    p_value : float
+        Probability, 0 … 1, of a difference at least as large if the methods are equally good; two-sided.
+    pairs : int
+        Number of informative pairs: test pixels that exactly one method has right, or differences that are not zero.
     """
 
     statistic: float
@@ -44,7 +47,7 @@ class PairedTest:
 
 
 class FriedmanTest(NamedTuple):
-    """Friedman's comparison of M methods.
+    """Result of Friedman's test of M methods.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class FriedmanTest(NamedTuple):
     statistic
         Friedman's chi-squared with M - 1 degrees of freedom, corrected for ties.
     p_value
-        Probability, 0 … 1, of ranks at least as different, were all methods equally good.
+        Probability, 0 … 1, of ranks at least as different if all methods are equally good.
     """
 
     mean_ranks: NDArray[np.float64]
@@ -102,11 +105,9 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> PairedTest:
     if not pairs:
         return PairedTest(0.0, 1.0, 0)
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / pairs
-    if pairs < _FEWEST_FOR_CHI_SQUARED:
-        p_value = 2 * float(bdtr(min(only_a, only_b), pairs, 0.5))
-    else:
-        p_value = float(chdtrc(1, statistic))
-    return PairedTest(statistic, min(p_value, 1.0), pairs)
+    few = pairs < _FEWEST_FOR_CHI_SQUARED
+    p_value = stats.binomtest(only_a, pairs).pvalue if few else stats.chi2.sf(statistic, 1)
+    return PairedTest(statistic, float(p_value), pairs)
 
 
 def wilcoxon_signed_rank(differences: ArrayLike) -> PairedTest:
@@ -143,18 +144,16 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> PairedTest:
     values = values[values != 0]
     if not values.size:
         return PairedTest(0.0, 1.0, 0)
-    ranks = _ranks(np.abs(values))
+    if values.size > _MOST_FOR_EXACT_RANKS:
+        test = stats.wilcoxon(values, correction=False, method="approx")
+        return PairedTest(float(test.statistic), float(test.pvalue), values.size)
+    ranks = stats.rankdata(np.abs(values))
     statistic = float(min(ranks[values > 0].sum(), ranks[values < 0].sum()))
-    if values.size <= _MOST_FOR_EXACT_RANKS:
-        p_value = 2 * _share_of_rank_sums(ranks, statistic)
-    else:
-        # a rank counts or not, with equal chance: a variance of rank² / 4 each, for shared ranks as well
-        p_value = 2 * float(ndtr((statistic - ranks.sum() / 2) / np.sqrt((ranks**2).sum() / 4)))
-    return PairedTest(statistic, min(p_value, 1.0), int(values.size))
+    return PairedTest(statistic, min(2 * _share_of_rank_sums(ranks, statistic), 1.0), values.size)
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values of several tests so that together they err as rarely as one (Holm 1979, step-down).
+    """Adjust p-values of several tests for their number (Holm 1979, step-down).
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (M,)
-        Adjusted p-values in the order given; those below a level are significant at that level, all together.
+        Adjusted p-values in the order given; those below a level are jointly significant at that level.
 
     Raises
     ------
@@ -214,21 +213,21 @@ def friedman_ranks(scores: ArrayLike) -> FriedmanTest:
     if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2 or not np.isfinite(table).all():
         raise ValueError(f"scores must be finite, of one run and two methods at least, not of shape {table.shape}")
     runs, methods = table.shape
-    ranks = np.stack([_ranks(-row) for row in table])
+    ranks = stats.rankdata(-table, axis=1)
     mean_ranks = ranks.mean(axis=0)
     middle = (methods + 1) / 2
     between, scatter = runs * ((mean_ranks - middle) ** 2).sum(), ((ranks - middle) ** 2).sum()
     if scatter == 0:
         return FriedmanTest(mean_ranks, 0.0, 1.0)
     statistic = float(between * runs * (methods - 1) / scatter)
-    return FriedmanTest(mean_ranks, statistic, float(chdtrc(methods - 1, statistic)))
+    return FriedmanTest(mean_ranks, statistic, float(stats.chi2.sf(statistic, methods - 1)))
 
 
 def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) -> float:
-    """Difference between two mean ranks from which on two of many methods are told apart (Demsar 2006, section 3.2.2).
+    """Smallest significant difference between two mean ranks of many methods (Demsar 2006, section 3.2.2).
 
-    CD = q · √(M (M + 1) / 6N), q being the quantile of the studentised range of M groups and infinitely many degrees of
-    freedom, over √2.
+    CD = q · √(M (M + 1) / 6N), where q is the quantile of the studentised range of M groups and infinitely many degrees
+    of freedom, over √2.
 
     Parameters
     ----------
@@ -237,7 +236,7 @@ def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) ->
     runs
         N, 1 or more.
     alpha
-        Probability that any two of equally good methods are told apart, between 0 and 1.
+        Probability that any two of equally good methods seem to differ, between 0 and 1.
 
     Raises
     ------
@@ -251,27 +250,25 @@ def nemenyi_critical_difference(methods: int, runs: int, alpha: float = 0.05) ->
     """
     if methods < 2 or runs < 1 or not 0 < alpha < 1:
         raise ValueError(f"two methods, one run and a level within 0 … 1 are needed, not {methods}, {runs}, {alpha}")
-    from scipy.stats import studentized_range  # takes a second to load, and no other test needs it
-
-    quantile = float(studentized_range.ppf(1 - alpha, methods, np.inf)) / np.sqrt(2)
+    quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / np.sqrt(2)
     return float(quantile * np.sqrt(methods * (methods + 1) / (6 * runs)))
 
 
 def cliques(mean_ranks: ArrayLike, critical_difference: float) -> list[tuple[int, int]]:
-    """Groups of methods that are not told apart, the bars of a critical-difference diagram (Demsar 2006, figure 1).
+    """Groups of methods that do not differ significantly: the bars of a critical-difference diagram.
 
     Parameters
     ----------
     mean_ranks
         (M,), in any order.
     critical_difference
-        Mean ranks that differ by less are not told apart.
+        Methods whose mean ranks differ by less do not differ significantly.
 
     Returns
     -------
     list of (first, last)
         Places in the order of `np.argsort(mean_ranks, kind="stable")`, both included, last > first. Groups may overlap;
-        none lies within another.
+        none lies within another (Demsar 2006, figure 1).
 
     Examples
     --------
@@ -319,14 +316,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
     if sample.size == 1:
         return MeanInterval(mean, np.nan, np.nan, np.nan)
     sd = float(sample.std(ddof=1))
-    half = float(stdtrit(sample.size - 1, 0.5 + confidence / 2)) * sd / np.sqrt(sample.size)
+    half = float(stats.t.ppf(0.5 + confidence / 2, sample.size - 1)) * sd / np.sqrt(sample.size)
     return MeanInterval(mean, sd, float(mean - half), float(mean + half))
-
-
-def _ranks(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Ranks from 1 in ascending order, equal values sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[inverse.reshape(values.shape)])
 
 
 def _share_of_rank_sums(ranks: NDArray[np.float64], most: float) -> float:

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from hsiattn.assessment.formatting import (
+    CLASS_HEADS,
+    RELIABILITY_HEADS,
+    class_cells,
+    explain_method,
+    format_calibration,
+    format_count,
+    format_kappa,
+    format_leakage,
+    format_percent,
+    reliability_rows,
+)
 from hsiattn.files.kinds import REPORT_TITLE
-
-if TYPE_CHECKING:
-    from hsiattn.assessment.calibration import Calibration
-    from hsiattn.assessment.report import AccuracyReport, Estimate
 
 WIDTH = 110
 _NAME_WIDTH = 28
 _HEAD_WIDTH = 10
 
 
-def render_text(report: AccuracyReport) -> str:
-    """The whole report: overall figures, advice, classes, confusion matrix, calibration, how to read it."""
+def render_text(record: Mapping[str, Any]) -> str:
+    """The whole report: overall figures, advice, classes, confusion matrix, calibration, how to read it.
+
+    Parameters
+    ----------
+    record
+        What `AccuracyReport.to_dict` gives.
+    """
+    advice, calibration = record["advice"], record["calibration"]
     parts = [
         f"{REPORT_TITLE}\n{'=' * len(REPORT_TITLE)}",
-        _overall(report),
-        *([_advice(report.advice)] if report.advice else []),
-        _per_class(report),
-        _matrix(report),
-        *([_reliability(report.calibration)] if report.calibration is not None and report.calibration.pixels else []),
-        "\n".join(textwrap.fill(note, WIDTH) for note in (*report.notes, report.method_text)),
+        _overall(record),
+        *([_advice(advice)] if advice else []),
+        _by_class(record["classes"]),
+        _matrix(record),
+        *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
+        "\n".join(textwrap.fill(note, WIDTH) for note in (*record["notes"], explain_method(record))),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def format_percent(estimate: Estimate) -> str:
-    """`94.1 (92.9–95.2)`, in percent with one decimal; a dash where it is not defined."""
-    if math.isnan(estimate.value):
-        return "–"
-    return f"{100 * estimate.value:.1f} ({100 * estimate.lower:.1f}–{100 * estimate.upper:.1f})"
-
-
-def format_kappa(estimate: Estimate) -> str:
-    """`0.921 (0.905–0.936)`; in words where it is not defined: there is no agreement by chance to compare with."""
-    if math.isnan(estimate.value):
-        return "undefined (all test pixels are of one class, and mapped as it)"
-    return f"{estimate.value:.3f} ({estimate.lower:.3f}–{estimate.upper:.3f})"
-
-
-def format_count(count: int) -> str:
-    """An integer with thin groups of three: `12 345`."""
-    return f"{count:,}".replace(",", " ")
-
-
-def _overall(report: AccuracyReport) -> str:
-    unclassified = report.unclassified_pixels
-    tested = format_count(report.test_pixels)
-    if unclassified:
-        tested += f", of which the map leaves {format_count(unclassified)} unclassified"
+def _overall(record: Mapping[str, Any]) -> str:
+    tested = format_count(record["test_pixels"])
+    if record["unclassified_pixels"]:
+        tested += f", of which the map leaves {format_count(record['unclassified_pixels'])} unclassified"
     lines = [
-        ("Overall accuracy, %", format_percent(report.overall_accuracy)),
-        ("Average accuracy, %", format_percent(report.average_accuracy)),
-        ("Kappa", format_kappa(report.kappa)),
+        ("Overall accuracy, %", format_percent(record["overall_accuracy"])),
+        ("Average accuracy, %", format_percent(record["average_accuracy"])),
+        ("Kappa", format_kappa(record["kappa"])),
         ("Test pixels", tested),
-        ("Leakage", report.leakage_text),
+        ("Leakage", format_leakage(record["leakage"], record["window"])),
     ]
-    if report.calibration is not None:
-        lines.append(("Calibration", report.calibration.in_words))
+    if record["calibration"] is not None:
+        lines.append(("Calibration", format_calibration(record["calibration"])))
     return "\n".join(
         textwrap.fill(text, WIDTH, initial_indent=f"{label:<22}", subsequent_indent=" " * 22) for label, text in lines
     )
@@ -75,28 +69,22 @@ def _advice(advice: Sequence[str]) -> str:
     return "\n".join(["Advice", *lines])
 
 
-def _per_class(report: AccuracyReport) -> str:
-    head = ["Class", "Producer's, %", "User's, %", "F1, %", "IoU, %", "Support"]
-    figures = [
-        [
-            *(format_percent(e) for e in (row.producers_accuracy, row.users_accuracy, row.f1, row.iou)),
-            format_count(row.support),
-        ]
-        for row in report.per_class
-    ]
-    taken = sum(2 + max(map(len, column)) for column in zip(head[1:], *figures, strict=True))
+def _by_class(classes: Sequence[Mapping[str, Any]]) -> str:
+    figures = [class_cells(row) for row in classes]
+    taken = sum(2 + max(map(len, column)) for column in zip(CLASS_HEADS[1:], *figures, strict=True))
     width = min(_NAME_WIDTH, max(WIDTH - taken, _NAME_WIDTH // 2))
-    rows = [[_shortened(row.name, width), *texts] for row, texts in zip(report.per_class, figures, strict=True)]
-    return "Accuracy by class\n" + _table([head], rows)
+    rows = [[_shortened(row["name"], width), *texts] for row, texts in zip(classes, figures, strict=True)]
+    return "Accuracy by class\n" + _table([CLASS_HEADS], rows)
 
 
-def _matrix(report: AccuracyReport) -> str:
+def _matrix(record: Mapping[str, Any]) -> str:
     """The confusion matrix under the classes' names, in blocks of columns that fit the width."""
-    names = report.classes.names
-    columns = [(name, report.confusion[:, k].tolist()) for k, name in enumerate(names)]
-    if report.unclassified_pixels:
-        columns.append(("not classified", [row.unclassified for row in report.per_class]))
-    columns.append(("total", [row.support for row in report.per_class]))
+    classes = record["classes"]
+    names = [row["name"] for row in classes]
+    columns = [(name, [row[k] for row in record["confusion_matrix"]]) for k, name in enumerate(names)]
+    if record["unclassified_pixels"]:
+        columns.append(("not classified", [row["unclassified"] for row in classes]))
+    columns.append(("total", [row["support"] for row in classes]))
     totals = [format_count(sum(counts)) for _, counts in columns]
     labels = [_shortened(name, _NAME_WIDTH) for name in (*names, "total")]
     first = max(len(label) for label in labels)
@@ -114,20 +102,8 @@ def _matrix(report: AccuracyReport) -> str:
     return "Confusion matrix, pixels (rows: reference, columns: map)\n" + "\n\n".join(blocks)
 
 
-def _reliability(calibration: Calibration) -> str:
-    """The reliability table, without the bins in which no pixel lies."""
-    head = ["Confidence, %", "Pixels", "Mean confidence, %", "Right, %"]
-    rows = [
-        [
-            f"{100 * part.lower:.0f}–{100 * part.upper:.0f}",
-            format_count(part.pixels),
-            f"{100 * part.mean_confidence:.1f}",
-            f"{100 * part.accuracy:.1f}",
-        ]
-        for part in calibration.bins
-        if part.pixels
-    ]
-    return "Reliability of the confidence\n" + _table([head], rows)
+def _reliability(calibration: Mapping[str, Any]) -> str:
+    return "Reliability of the confidence\n" + _table([RELIABILITY_HEADS], reliability_rows(calibration))
 
 
 def _table(head: Sequence[Sequence[str]], rows: Sequence[Sequence[str]], first_width: int = 0) -> str:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hsiattn.cli import options, outputs
+from hsiattn.cli import options
 from hsiattn.cli.failures import Failure, print_line
 from hsiattn.cli.progress import duration, run_progress
 from hsiattn.cli.wording import in_options
+from hsiattn.files.outputs import make_folder
 
 if TYPE_CHECKING:
     from hsiattn.experiments.measurement import Task
@@ -121,7 +122,7 @@ def benchmark(
         chosen = without(plan, filtered(plan, runs, only), skip)
         tasks = make_tasks(chosen, data_folder(config, data), Path(output), device)
         missing = folder.unfinished(tasks, overwrite)
-        outputs.make_folder(Path(output))
+        make_folder(Path(output))
         progress = Progress(len(chosen), len(chosen) - len(missing))
         run_tasks(missing, folder, progress, jobs, threads)
     if report_only or folder.read_all(runs):

@@ -1,4 +1,4 @@
-"""`hsiattn datasets`: the benchmark scenes that are known, and the embedded example."""
+"""`hsiattn datasets`: the public scenes that are known, and the embedded example."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from hsiattn.cli import options
 from hsiattn.errors import DatasetError
 
 
-@click.group(invoke_without_command=True, short_help="List the benchmark scenes; write the example.")
+@click.group(invoke_without_command=True, short_help="List the public scenes; write the example.")
 @click.option("--check", "root", metavar="FOLDER", help="Tell which scenes lie complete in FOLDER.")
 @options.as_json
 @options.common
 @click.pass_context
 def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
-    """List the benchmark scenes with their classes, or write the embedded example.
+    """List the public scenes with their classes, or write the embedded example.
 
     \b
         hsiattn datasets
@@ -28,13 +28,13 @@ def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         options.refuse_without_effect(ctx, ("root", "as_json"), f"before {ctx.invoked_subcommand}")
         return
-    from hsiattn.benchmarks import benchmark_card, benchmark_names
+    from hsiattn.datasets import dataset_card, dataset_names
 
     if root is not None and not Path(root).is_dir():
         raise DatasetError(f"there is no folder {root}", "give the folder that the scenes lie in")
     entries = []
-    for name in benchmark_names():
-        card = benchmark_card(name)
+    for name in dataset_names():
+        card = dataset_card(name)
         entry: dict[str, Any] = {"name": name, "title": card.title, "classes": len(card.classes)}
         if root is not None:
             entry["state"] = state_of(name, root)
@@ -47,12 +47,12 @@ def datasets(ctx: click.Context, root: str | None, as_json: bool) -> None:
 
 
 def state_of(name: str, root: str) -> str:
-    """Either "complete", or what is wrong with the files of a benchmark scene below `root`."""
-    from hsiattn.benchmarks import open_benchmark
+    """Either "complete", or what is wrong with the files of a public scene below `root`."""
+    from hsiattn.datasets import open_dataset
     from hsiattn.errors import HsiattnError
 
     try:
-        open_benchmark(name, root=root)
+        open_dataset(name, root=root)
     except HsiattnError as error:
         return str(error)
     return "complete"
@@ -63,14 +63,14 @@ def state_of(name: str, root: str) -> str:
 @options.as_json
 @options.common
 def show(name: str, as_json: bool) -> None:
-    """Show the card of the benchmark scene NAME: files, source, licence, classes.
+    """Show the card of the public scene NAME: files, source, licence, classes.
 
     \b
         hsiattn datasets show indian-pines
     """
-    from hsiattn.benchmarks import benchmark_card
+    from hsiattn.datasets import dataset_card
 
-    card = benchmark_card(name)
+    card = dataset_card(name)
     if as_json:
         options.print_json(card.model_dump(mode="json"))
         return

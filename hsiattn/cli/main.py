@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 
-from hsiattn import __version__
 from hsiattn.cli import options
 from hsiattn.cli.assess import assess
 from hsiattn.cli.benchmark import benchmark
@@ -24,6 +23,7 @@ from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
+from hsiattn.version import __version__
 
 
 @cache

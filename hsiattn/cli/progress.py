@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -35,7 +37,13 @@ _LOG = "hsiattn.log"
 
 @contextmanager
 def mapping_progress(title: str) -> Iterator[Progress | None]:
-    """Share, pixels, speed and time left of a map; None with `-q`."""
+    """Share, pixels, speed and time left of a map; None with `-q`. C libraries are silent meanwhile."""
+    with libraries_silenced(), _mapping_progress(title) as progress:
+        yield progress
+
+
+@contextmanager
+def _mapping_progress(title: str) -> Iterator[Progress | None]:
     if options.is_quiet():
         yield None
         return
@@ -55,6 +63,32 @@ def mapping_progress(title: str) -> Iterator[Progress | None]:
             bar.update(task, completed=done, total=total, figures=figures(done, total, pace))
 
         yield advance
+
+
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Keep what C libraries print themselves off stderr while the block runs; with `-v` they may speak.
+
+    On a full disk libtiff writes several lines to file descriptor 2, past the error handling of GDAL and Python. The
+    cause reaches the user all the same, as the one line of an OutputError.
+    """
+    if options.verbosity(click.get_current_context()) > 0 or sys.stderr is None:
+        yield
+        return
+    python_stderr = sys.stderr
+    python_stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", buffering=1, encoding=python_stderr.encoding, errors=python_stderr.errors) as own:
+        try:
+            os.dup2(nowhere, 2)
+            if python_stderr is sys.__stderr__:
+                sys.stderr = own
+            yield
+        finally:
+            sys.stderr = python_stderr
+            own.flush()
+            os.dup2(kept, 2)
+            os.close(nowhere)
 
 
 @contextmanager

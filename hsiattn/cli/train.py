@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import fitting, options, outputs
+from hsiattn.cli import fitting, options
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs
+from hsiattn.files.outputs import check_outputs, make_folder, wanted
 from hsiattn.files.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def check_files(request: fitting.Training, output: str, write_split: str | None,
     check_state_folder(checkpoints)
     allowed = overwrite or (request.resume and is_begun(checkpoints))
     what = ((output, FileKind.MODEL), (request.log, FileKind.LOG), (write_split, FileKind.SPLIT))
-    check_outputs(outputs.wanted(*what), overwrite=allowed, inputs=request.inputs)
+    check_outputs(wanted(*what), overwrite=allowed, inputs=request.inputs)
     return allowed
 
 
@@ -116,23 +116,23 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
     files = [output, *(path for path in others if path is not None)]
     if not all(map(os.path.isfile, files)) or os.path.lexists(f"{output}.training"):
         return False
-    from hsiattn.bundle import read_bundle
     from hsiattn.errors import ModelFileError
+    from hsiattn.models.model_file import read_model
     from hsiattn.training import load_recipe
 
     try:
-        bundle = read_bundle(output)
+        model = read_model(output)
     except ModelFileError:
         return False
     recipe = load_recipe(request.recipe, request.settings).model_dump(mode="json")
-    made = bundle.recipe, bundle.training.get("seed"), bundle.data.get("scene")
+    made = model.recipe, model.training.get("seed"), model.data.get("scene")
     return made == (recipe, request.seed, Path(request.scene).name)
 
 
 @contextmanager
 def begun(checkpoints: Path) -> Iterator[None]:
     """Mark a training as begun; the mark goes if it fails before there is anything to go on from."""
-    outputs.make_folder(checkpoints)
+    make_folder(checkpoints)
     try:
         yield
     except BaseException:

@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, str] = {
     "jobs": "--jobs",
     "key": "--key",
     "model": "-m",
+    "out_dir": "--out-dir",
     "overwrite": "--overwrite",
     "ram": "--ram",
     "random_state": "--seed",
@@ -42,7 +43,7 @@ FUNCTIONS: Mapping[str, str] = {"write_split()": "--write-split", "read_split()"
 _SETTING = re.compile(
     r"""(?<![\w./\\=-])(?P<name>[a-z_]+(?:\.[a-z_]+)*)=(?P<value>"[\w-]+"|[\w-]+(?:\.\w+)*)?(?![\w/\\])"""
 )
-_SECTIONS = ("training.", "network.", "preparation.", "patch_size")
+_SECTIONS = ("training.", "network.", "preprocessing.", "patch_size")
 
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _PLAIN = str.maketrans({"×": "x", "–": "-", "−": "-", "…": "...", "µ": "u", "·": ".", "→": "->", "≥": ">=", "≤": "<="})

@@ -1,4 +1,4 @@
-"""Figures of many runs: means over seeds, and recipes compared pair by pair on the same splits."""
+"""Statistics of many runs: means over seeds, and recipes compared pair by pair on the same splits."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from hsiattn.experiments.records import Record
 Cell = tuple[str, str]
 """Names of a scene and a protocol."""
 Right = Callable[[Record], NDArray[np.bool_]]
-"""Which test pixels (N,) a run has right."""
+"""Function from the record of a run to which of its test pixels (N,) are right."""
 
 LEVEL = 0.05
-"""Below this p-value a difference counts as significant."""
+"""Largest p-value of a significant difference."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """The records of a benchmark in the order of its plan.
+    """The records of a plan's runs, in the order of the plan.
 
     Attributes
     ----------
     recipes
-        Those with a record.
+        Names of the recipes with a record.
     cells
         Scenes and protocols with a record.
     records
-        By scene, protocol, recipe and seed.
+        Records by scene, protocol, recipe and seed.
     """
 
     recipes: list[str]
@@ -49,7 +49,7 @@ class Results:
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Results:
-        """Recipes and cells in the order in which they first come."""
+        """Collect records; recipes and cells stand in the order in which they first come."""
         return cls(
             list(dict.fromkeys(r["recipe"] for r in records)),
             list(dict.fromkeys((r["scene"], r["protocol"]) for r in records)),
@@ -82,7 +82,7 @@ class Results:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The reference recipe against another one, on the same splits.
+    """Comparison of the reference recipe with another one, on the same splits.
 
     Attributes
     ----------
@@ -91,16 +91,18 @@ class Comparison:
     pairs
         Number of pairs of runs.
     mean, low, high
-        Difference of the overall accuracies, reference less other, and its 95 % interval (Student's t over the pairs;
-        NaN with one pair).
+        Mean difference of the overall accuracies, reference minus other, and its 95 % interval (Student's t over the
+        pairs; NaN with one pair).
     average_accuracy, border_accuracy
-        Mean difference of those.
+        Mean differences of these accuracies.
     won, lost
-        Pairs in which the reference is better, and worse.
+        Number of pairs in which the reference is better, and worse.
     p_value, corrected
-        Wilcoxon's signed ranks over the pairs, and after Holm for the number of other recipes.
+        p-value of Wilcoxon's signed-rank test over the pairs, and the same with Holm's correction for the number of
+        other recipes.
     better, worse
-        Runs in which McNemar's test, over the test pixels, finds the reference significantly better, and worse (5 %).
+        Number of runs in which McNemar's test over the test pixels finds the reference significantly better, and worse
+        (5 %).
     """
 
     other: str
@@ -120,7 +122,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Margin:
-    """The reference beside the best of its rivals on one scene under one protocol.
+    """Comparison of the reference with the best of its rivals on one scene under one protocol.
 
     Attributes
     ----------
@@ -129,7 +131,7 @@ class Margin:
     ours, theirs
         Mean overall accuracies of reference and rival over the seeds that both have.
     comparison
-        The reference against that rival.
+        Comparison of the reference with that rival.
     """
 
     cell: Cell
@@ -140,14 +142,14 @@ class Margin:
 
 @dataclass(frozen=True)
 class Margins:
-    """The reference beside the best of its rivals, everywhere.
+    """Comparisons of the reference with the best of its rivals, on all scenes and under all protocols.
 
     Attributes
     ----------
     cells
-        Scene by scene, protocol by protocol.
+        One margin for each scene and protocol.
     together
-        The reference against the best rival of each, over all pairs.
+        Comparison of the reference with the best rival of each, over all pairs.
     """
 
     cells: tuple[Margin, ...]
@@ -155,7 +157,7 @@ class Margins:
 
     @property
     def lowest(self) -> Margin:
-        """Where the reference gains least, or loses most."""
+        """The margin with the smallest gain, or the largest loss."""
         return min(self.cells, key=lambda margin: margin.comparison.mean)
 
 
@@ -168,15 +170,15 @@ class Ranking:
     recipes
         From the best to the worst mean rank.
     mean_ranks
-        1 is the best.
+        Mean rank of each; 1 is the best.
     blocks
         Number of scenes × protocols × seeds.
     statistic, p_value
-        Friedman's test.
+        Result of Friedman's test.
     critical_difference
-        Nemenyi's, at 5 %.
+        Nemenyi's critical difference at 5 %.
     groups
-        First and last place (from 0) of recipes that are not told apart.
+        First and last place (from 0) of recipes that do not differ significantly.
     """
 
     recipes: list[str]
@@ -191,7 +193,7 @@ class Ranking:
 def compare_all(
     results: Results, reference: str, right: Right, cells: Sequence[Cell] | None = None
 ) -> list[Comparison]:
-    """The reference against every other recipe, over all cells or those given; recipes without a pair are left out."""
+    """Compare the reference with every other recipe that shares splits with it, over all cells or those given."""
     compared = {
         other: pairs
         for other in results.recipes
@@ -203,9 +205,9 @@ def compare_all(
 
 
 def against_best(results: Results, reference: str, rivals: Sequence[str], right: Right) -> Margins | None:
-    """The reference against the best rival of every scene and protocol; None where it shares no split with any.
+    """Compare the reference with the best rival of every scene and protocol; None where no split is shared.
 
-    The best is the one against which the reference gains least in overall accuracy, on the same splits.
+    The best rival is the one over which the reference gains least in overall accuracy, on the same splits.
     """
     margins, together = [], []
     for cell in results.cells:
@@ -222,7 +224,7 @@ def against_best(results: Results, reference: str, rivals: Sequence[str], right:
 
 
 def rank(results: Results) -> Ranking | None:
-    """Friedman's ranks by overall accuracy; None with fewer than two recipes, or without two common blocks."""
+    """Rank recipes by overall accuracy (Friedman); None with fewer than two recipes or two common blocks."""
     recipes = results.recipes
     blocks = []
     for cell in results.cells:
@@ -246,7 +248,7 @@ def rank(results: Results) -> Ranking | None:
 
 
 def _comparison(other: str, pairs: list[tuple[Record, Record]], right: Right) -> Comparison:
-    """As if it were the only one: its p-value is not corrected."""
+    """Compare over these pairs; the p-value is not corrected for other comparisons."""
     differences = _differences(pairs, "overall_accuracy")
     p_value = wilcoxon_signed_rank(differences).p_value
     interval = mean_interval(differences)

@@ -1,4 +1,8 @@
-"""Many small tasks side by side, each in a process with few threads."""
+"""Parallel execution of small tasks, each in a process with few threads.
+
+`concurrent.futures` and joblib give up all pending tasks when one process is lost, do not say how it ended, and wait
+for running tasks when they are stopped. Here a lost process costs its own task alone, and the rest ends at once.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,9 @@ class Failed:
     Attributes
     ----------
     reason
-        What is wrong and what to do about it, in one line.
+        Problem and remedy in one line.
     traceback
-        Where it happened; empty where the process was lost.
+        Traceback of the error; empty where the process was lost.
     """
 
     reason: str
@@ -41,26 +45,33 @@ class Failed:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def side_by_side(
     function: Callable[[T], R], tasks: Sequence[T], *, jobs: int, threads: int = 1
 ) -> Generator[tuple[T, R | Failed], None, None]:
-    """Call a function on every task, in processes of their own; results come as they are ready.
+    """Call a function on every task in separate processes, and yield results as they are ready.
 
     A task that fails, or whose process is lost, yields `Failed`, and the others go on. The processes end with the
-    generator, at once where it is closed early or Ctrl-C is pressed; they themselves are deaf to Ctrl-C.
+    generator, at once where it is closed early or Ctrl-C is pressed; they themselves ignore Ctrl-C.
 
     Parameters
     ----------
     function
-        Importable by its name, since the processes are spawned.
+        Function that can be imported by its name, because the processes are spawned.
+    tasks
+        Arguments of its calls.
     jobs
         Number of processes.
     threads
-        Of each.
+        Number of threads of each process.
+
+    Yields
+    ------
+    task, result
+        A task and the result of its call, or `Failed`.
     """
     waiting = deque(tasks)
     workers: list[_Worker[T, R]] = []
@@ -99,13 +110,13 @@ class _Worker(Generic[T, R]):
         self.lost = False
 
     def give(self, task: T) -> None:
-        """Start on a task; that the process is gone shows when the result is taken."""
+        """Start a task; a process that is gone shows when the result is taken."""
         self.task = task
         with contextlib.suppress(OSError):
             self.connection.send(task)
 
     def take(self) -> tuple[T, R | Failed]:
-        """The task and its result, once the connection is ready."""
+        """Take the task and its result, once the connection is ready."""
         assert self.task is not None
         try:
             return self.task, self.connection.recv()
@@ -120,15 +131,15 @@ class _Worker(Generic[T, R]):
             )
 
     def stop(self) -> None:
-        """End the process, whatever it is doing."""
+        """End the process at once."""
         self.connection.close()
         self.process.kill()
         self.process.join()
 
 
 def _work(function: Callable[[T], R], connection: Connection) -> None:
-    """What a process does: one task after the other, until the other end is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; what it means is decided above
+    """Do one task after the other, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent process decides
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
@@ -152,7 +163,7 @@ def _attempt(function: Callable[[T], R], task: T) -> R | Failed:
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes that are started in this block."""
+    """Set environment variables for processes that are started in this block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -167,7 +178,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C waits until the end of the block, and processes started in it begin without heeding it."""
+    """Hold Ctrl-C back until the end of the block; processes started in it begin with it held back."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

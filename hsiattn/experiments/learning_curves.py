@@ -15,7 +15,7 @@ class LearningCurve:
     Attributes
     ----------
     name
-        Of the kind of split.
+        Kind of split.
     protocols
         Pixels per class, and name of the protocol.
     """
@@ -24,13 +24,13 @@ class LearningCurve:
     protocols: tuple[tuple[int, str], ...]
 
     def scenes(self, results: Results) -> list[str]:
-        """The scenes that have a run under one of them."""
+        """Scenes with a run under one of the protocols."""
         names = {name for _, name in self.protocols}
         return list(dict.fromkeys(scene for scene, protocol in results.cells if protocol in names))
 
 
 def learning_curves(plan: Plan) -> list[LearningCurve]:
-    """The learning curves that a plan holds, of two protocols or more; not all need to be for the same scenes."""
+    """Find the learning curves of a plan, of two protocols or more; not all need to be for the same scenes."""
     families: dict[str, list[tuple[int, str]]] = {}
     for protocol in plan.protocols:
         size = getattr(protocol, "per_class", None)

@@ -1,11 +1,11 @@
-"""One run of a benchmark: train on its split, map the scene, compare the test pixels."""
+"""One run of an experiment plan: train on its split, map the scene, compare the test pixels."""
 
 from __future__ import annotations
 
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +14,31 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import border_pixels, confusion_matrix, metrics, unclassified_counts
 from hsiattn.assessment.calibration import expected_calibration_error
+from hsiattn.assessment.formatting import none_for_nan
 from hsiattn.experiments.plan import file_name
 from hsiattn.experiments.protocols import SharedSplit, shared_split
 from hsiattn.experiments.runs import Run
-from hsiattn.experiments.scenes import LabelledSource, open_entry
-from hsiattn.sampling import ROLES, leakage
+from hsiattn.experiments.scenes import LabelledScene, open_entry
+from hsiattn.splits import ROLES, leakage
 
 if TYPE_CHECKING:
-    from hsiattn.training.modelling import Model
+    from hsiattn.training.modelling import TrainingResult
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run and where it takes place.
+    """A run, with its data, results folder and device.
 
     Attributes
     ----------
+    run
+        The run.
     data_sha256
-        Fingerprint of what it reads.
+        Fingerprint of the data that it reads.
     data
         Folder that the plan's paths are relative to.
     folder
-        Of the benchmark's results.
+        Folder of the results.
     device
         See `hsiattn.devices.choose_device`.
     """
@@ -48,7 +51,7 @@ class Task:
 
     @property
     def split_file(self) -> Path:
-        """The raster of roles that all recipes share; other data, or another protocol, have another one."""
+        """Raster of roles that all recipes share; other data, or another protocol, have another one."""
         run = self.run
         name = f"{run.seed}-{self.data_sha256[:8]}-{run.split_sha256[:8]}.tif"
         return self.folder / "splits" / file_name(run.scene.name) / file_name(run.protocol.name) / name
@@ -56,43 +59,43 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run yields.
+    """Results of a run.
 
     Attributes
     ----------
     record
-        The figures, JSON-ready; shares 0 … 1, seconds, and what identifies the run.
+        Figures, ready for JSON: shares 0 … 1, seconds, and the identity of the run.
     pixels
         Arrays of one length: `row`, `column`, `truth` and `predicted` (codes) and `confidence` of every test pixel;
         with classes left out also `unknown_row`, … of their pixels.
     """
 
     record: dict[str, Any]
-    pixels: dict[str, NDArray[Any]]
+    pixels: dict[str, NDArray[Any]] = field(repr=False)
 
 
 def perform(task: Task) -> Outcome:
-    """Train with what the split lets training know, map the whole scene, and look at the test pixels in the map.
+    """Train without the test pixels, map the whole scene, and measure the map at the test pixels.
 
     Raises
     ------
     HsiattnError
-        The scene, the split or the recipe cannot be used; each with the way out.
+        The scene, the split or the recipe cannot be used.
     """
     from hsiattn.mapping import predict_array
-    from hsiattn.training.labelled_scene import LabelledScene
-    from hsiattn.training.modelling import make_model
+    from hsiattn.training.modelling import fit_model
+    from hsiattn.training.training_scene import TrainingScene
 
     run = task.run
     scene = open_entry(run.scene, task.data)
-    usable = LabelledScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
+    usable = TrainingScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
     split = shared_split(run, scene, usable, data=task.data, file=task.split_file)
     began = time.monotonic()
-    model = make_model(
+    result = fit_model(
         scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device
     )
     trained = time.monotonic()
-    land_cover = predict_array(model.bundle, scene.source, device=task.device)
+    land_cover = predict_array(result.model, scene.source, device=task.device)
     mapped = time.monotonic()
     predicted, confidence = land_cover["land_cover"].values, land_cover["confidence"].values
     unknown = usable & np.isin(scene.codes, run.protocol.leave_out)
@@ -104,8 +107,8 @@ def perform(task: Task) -> Outcome:
             "seed": run.seed,
             **_accuracies(scene, split, predicted, confidence, run.border_reach),
             "unknown_auroc": _auroc(confidence[split.test], confidence[unknown]) if unknown.any() else None,
-            **_sampling(model, split, run.recipe.patch_size),
-            **_training(model),
+            **_sampling(result, split, run.recipe.patch_size),
+            **_training(result),
             "whole_training_seconds": round(trained - began, 3),
             "mapping_seconds": round(mapped - trained, 3),
             "pixels_per_second": round(predicted.size / (mapped - trained), 1),
@@ -113,12 +116,12 @@ def perform(task: Task) -> Outcome:
             "split_file": str(task.split_file.relative_to(task.folder)),
             "configuration_sha256": run.configuration_sha256,
             "data_sha256": task.data_sha256,
-            "versions": model.bundle.versions,
+            "versions": result.model.versions,
             "cores": os.cpu_count(),
-            "threads": model.bundle.training["threads"],
+            "threads": result.model.training["threads"],
             "machine": platform.machine(),
-            "created": model.bundle.created,
-            "messages": [message for message in model.messages if message not in model.advice],
+            "created": result.model.created,
+            "messages": [message for message in result.messages if message not in result.advice],
         },
         {
             **_pixels("", split.test, scene.codes, predicted, confidence),
@@ -128,7 +131,7 @@ def perform(task: Task) -> Outcome:
 
 
 def _accuracies(
-    scene: LabelledSource,
+    scene: LabelledScene,
     split: SharedSplit,
     predicted: NDArray[Any],
     confidence: NDArray[np.float32],
@@ -145,7 +148,7 @@ def _accuracies(
     return {
         "overall_accuracy": float(right[test].mean()),
         "average_accuracy": float(metrics.average_accuracy(confusion, unclassified)),
-        "kappa": _number(metrics.kappa(confusion, unclassified)),
+        "kappa": none_for_nan(float(metrics.kappa(confusion, unclassified))),
         "worst_class": classes.names[worst],
         "worst_class_accuracy": float(of_classes[worst]),
         "border_accuracy": _mean(right[border]),
@@ -156,25 +159,25 @@ def _accuracies(
         "test_pixels": int(test.sum()),
         "border_pixels": int(border.sum()),
         "classes": [
-            {"code": entry.code, "class": entry.name, "accuracy": _number(accuracy), "test_pixels": int(count)}
+            {"code": entry.code, "class": entry.name, "accuracy": none_for_nan(accuracy), "test_pixels": int(count)}
             for entry, accuracy, count in zip(classes, of_classes, confusion.sum(axis=1) + unclassified, strict=True)
         ],
     }
 
 
-def _sampling(model: Model, split: SharedSplit, window: int) -> dict[str, Any]:
-    """How many pixels took part, and how much the test saw of them."""
-    fitted = np.isin(model.split.roles, (ROLES["training"], ROLES["validation"]))
+def _sampling(result: TrainingResult, split: SharedSplit, window: int) -> dict[str, Any]:
+    """Numbers of training and validation pixels, and the leakage."""
+    fitted = np.isin(result.split.roles, (ROLES["training"], ROLES["validation"]))
     return {
         "window": window,
         "leakage": leakage(fitted, split.test, window),
         "training_pixels": int(fitted.sum()),
-        "validation_pixels": int(model.split.mask("validation").sum()),
+        "validation_pixels": int(result.split.mask("validation").sum()),
     }
 
 
-def _training(model: Model) -> dict[str, Any]:
-    network, training = model.bundle.network, model.bundle.training
+def _training(result: TrainingResult) -> dict[str, Any]:
+    network, training = result.model.network, result.model.training
     return {
         "best_epoch": training.get("best_epoch"),
         "training_seconds": training.get("seconds"),
@@ -184,7 +187,7 @@ def _training(model: Model) -> dict[str, Any]:
 
 
 def _multiply_adds(network: Any) -> int:
-    """Multiply-adds of one pixel by its own patch, as torch counts them in products and convolutions."""
+    """Multiply-adds for one pixel and its patch, which torch counts in products and convolutions."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -211,17 +214,11 @@ def _pixels(
 
 def _auroc(known: NDArray[Any], unknown: NDArray[Any]) -> float:
     """Probability that a known pixel has a higher confidence than one of an unknown class; ties count half."""
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
-    values = np.nan_to_num(np.concatenate([known, unknown]).astype(np.float64))
-    ranks = rankdata(values)[: len(known)].sum()
-    return float((ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
+    is_known = np.repeat([True, False], [len(known), len(unknown)])
+    return float(roc_auc_score(is_known, np.nan_to_num(np.concatenate([known, unknown]))))
 
 
 def _mean(right: NDArray[np.bool_]) -> float | None:
     return float(right.mean()) if right.size else None
-
-
-def _number(value: Any) -> float | None:
-    """JSON knows no NaN."""
-    return None if np.isnan(value) else float(value)

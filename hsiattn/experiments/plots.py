@@ -1,4 +1,4 @@
-"""The pictures of the benchmark's report, as matplotlib figures."""
+"""Pictures of the report on experiments, as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hsiattn.experiments.learning_curves import LearningCurve
 from hsiattn.files.kinds import GENERATOR
 
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b4173", "#637939")
-"""Okabe and Ito's, which colour-blind readers tell apart, and some more."""
+"""Okabe and Ito's colours, which colour-blind readers can distinguish, and some more."""
 _MARKERS = "osD^vPX<>*"
 
 
 def accuracy_figure(results: Results) -> Figure:
-    """Overall accuracy by recipe on every scene under every protocol: seeds as points, the mean as a bar."""
+    """Draw overall accuracy by recipe on every scene under every protocol: seeds as points, the mean as a bar."""
     height = 0.24 * len(results.recipes) + 0.75
     figure, panels = _panels(len(results.cells), height)
     for axes, cell in zip(panels, results.cells, strict=False):
@@ -43,7 +43,7 @@ def accuracy_figure(results: Results) -> Figure:
 
 
 def gain_figure(comparisons: Sequence[Comparison], reference: str) -> Figure:
-    """What the reference gains over every other recipe, over all pairs, with the 95 % interval of the mean."""
+    """Draw the mean gain of the reference over every other recipe, over all pairs, with its 95 % interval."""
     figure = _figure(7.2, 0.24 * len(comparisons) + 0.9)
     axes = figure.subplots()
     axes.axvline(0, color="#5b6670", linewidth=1)
@@ -62,7 +62,7 @@ def gain_figure(comparisons: Sequence[Comparison], reference: str) -> Figure:
 
 
 def ranking_figure(ranking: Ranking) -> Figure:
-    """The critical-difference diagram (Demšar 2006): mean ranks, the best on the left; bars join the indistinct."""
+    """Draw the critical-difference diagram (Demšar 2006): mean ranks, the best on the left; bars join equals."""
     count = len(ranking.recipes)
     half, levels = math.ceil(count / 2), _bar_levels(ranking.groups)
     first_name = 0.45 + 0.25 * (max(levels, default=-1) + 1)  # inches below the axis, as all heights here
@@ -93,7 +93,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
 
 
 def time_figure(results: Results) -> Figure:
-    """Overall accuracy against training time, both as means over scenes and protocols."""
+    """Draw overall accuracy against training time, both as means over scenes and protocols."""
     figure = _figure(7.2, max(4.2, 0.21 * len(results.recipes) + 0.3))  # the legend has a line for every recipe
     axes = figure.subplots()
     for recipe in results.recipes:
@@ -109,7 +109,7 @@ def time_figure(results: Results) -> Figure:
 
 
 def learning_figure(results: Results, curve: LearningCurve) -> Figure:
-    """Overall accuracy against training pixels per class, mean and standard deviation over seeds, scene by scene."""
+    """Draw overall accuracy against training pixels per class, mean and standard deviation over seeds, by scene."""
     scenes = curve.scenes(results)
     figure, panels = _panels(len(scenes), 3.2, sharey=False)
     for axes, scene in zip(panels, scenes, strict=False):
@@ -140,7 +140,7 @@ def learning_figure(results: Results, curve: LearningCurve) -> Figure:
 
 
 def to_svg(figure: Figure) -> bytes:
-    """An SVG file; the same figure gives the same bytes."""
+    """Write a figure as SVG; the same figure gives the same bytes."""
     text = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "hsiattn", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": GENERATOR})
@@ -148,7 +148,7 @@ def to_svg(figure: Figure) -> bytes:
 
 
 def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
-    """A figure of that size in inches, which belongs to nobody's session."""
+    """A figure of that size in inches, outside of any pyplot session."""
     return Figure(figsize=(width, height), layout=layout)
 
 
@@ -164,7 +164,7 @@ def _bar_levels(groups: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _panels(count: int, height: float, *, sharey: bool = True) -> tuple[Figure, list[Axes]]:
-    """So many panels of that height, three beside each other; what is left over is empty."""
+    """Panels of that height, three beside each other; the rest of the last row is empty."""
     columns = min(3, count)
     rows = math.ceil(count / columns)
     figure = _figure(3.6 * columns + 1.2, height * rows)
@@ -179,13 +179,13 @@ def _panels(count: int, height: float, *, sharey: bool = True) -> tuple[Figure, 
 
 
 def _style(results: Results, recipe: str) -> dict[str, Any]:
-    """Colour and marker by which a recipe is known in all figures."""
+    """Colour and marker of a recipe in all figures."""
     place = results.recipes.index(recipe)
     return {"color": _COLORS[place % len(_COLORS)], "marker": _MARKERS[(place + place // 10) % len(_MARKERS)]}
 
 
 def _draw_critical_difference(axes: Axes, level: float, difference: float) -> None:
-    """A measure of that length, from the best rank on."""
+    """A bar of that length, from the best rank on."""
     axes.plot([1, 1 + difference], [level, level], color="black", linewidth=1.2)
     for end in (1, 1 + difference):
         axes.plot([end, end], [level - 0.05, level + 0.05], color="black", linewidth=1.2)
@@ -193,7 +193,7 @@ def _draw_critical_difference(axes: Axes, level: float, difference: float) -> No
 
 
 def _plain_logarithms(axes: Axes) -> None:
-    """A logarithmic axis with 1, 2, 5, 10, … on it; a linear one where all values are of one size."""
+    """A logarithmic axis with ticks at 1, 2, 5, 10, …; a linear one where all values are of one size."""
     low, high = axes.dataLim.intervalx
     if low <= 0 or high < 5 * low:
         return

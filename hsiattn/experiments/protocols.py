@@ -13,27 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, SplitError
-from hsiattn.experiments.plan import (
-    BlocksProtocol,
-    FileProtocol,
-    PolygonsProtocol,
-    RandomProtocol,
-    ShippedProtocol,
-    TilesProtocol,
-)
+from hsiattn.errors import PlanError, SplitError
+from hsiattn.experiments.plan import FileProtocol, PolygonsProtocol, ShippedProtocol, TilesProtocol
 from hsiattn.experiments.runs import Run
-from hsiattn.experiments.scenes import LabelledSource, resolved
+from hsiattn.experiments.scenes import LabelledScene, resolved
 from hsiattn.labels import open_labels
-from hsiattn.sampling import (
+from hsiattn.splits import (
     ROLES,
-    GroupedPixels,
     PixelSplitter,
-    RandomPixels,
-    SpatialBlocks,
     Split,
-    connected_fields,
+    SplitSettings,
     leave_classes_out,
+    make_splitter,
     read_split,
     roles_of_tiles,
     shipped_split,
@@ -41,7 +32,7 @@ from hsiattn.sampling import (
     split_of_roles,
     write_split,
 )
-from hsiattn.sampling.groups import digest_of
+from hsiattn.splits.groups import digest_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +42,7 @@ class SharedSplit:
     Attributes
     ----------
     roles
-        (H, W) uint8, values of `hsiattn.sampling.ROLES`. Validation pixels are there only where a file or tiles say
+        (H, W) uint8, values of `hsiattn.splits.ROLES`. Validation pixels are there only where a file or tiles say
         so; otherwise every recipe sets its own aside from the training pixels.
     codes
         (H, W) codes of the classes that the model gets to know, 0 elsewhere.
@@ -100,7 +91,7 @@ class _ThesePixels(PixelSplitter):
 
 
 def shared_split(
-    run: Run, scene: LabelledSource, usable: NDArray[np.bool_], *, data: Path, file: Path | None = None
+    run: Run, scene: LabelledScene, usable: NDArray[np.bool_], *, data: Path, file: Path | None = None
 ) -> SharedSplit:
     """The split of a run: from its file where that is there, else drawn and written.
 
@@ -115,7 +106,7 @@ def shared_split(
 
     Raises
     ------
-    SplitError, LabelError, GridError
+    PlanError, SplitError, LabelError, GridError
         Too few labels for the protocol, or files that do not fit the scene.
     """
     codes, classes = known_classes(scene, run)
@@ -129,12 +120,12 @@ def shared_split(
     return SharedSplit(roles, codes, classes)
 
 
-def known_classes(scene: LabelledSource, run: Run) -> tuple[NDArray[Any], ClassTable]:
+def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTable]:
     """Codes (H, W) without those of the classes that take no part, and the table of the others.
 
     Raises
     ------
-    LabelError
+    PlanError
         A class that is left out has no pixel, or fewer than two remain.
     """
     absent = [code for code in run.protocol.leave_out if not np.any(scene.codes == code)]
@@ -142,13 +133,13 @@ def known_classes(scene: LabelledSource, run: Run) -> tuple[NDArray[Any], ClassT
     remaining = set(scene.classes.codes) - away
     if absent or len(remaining) < 2:
         problem = f"no pixel has the code {absent[0]}" if absent else "fewer than two classes remain"
-        raise LabelError(f"protocol {run.protocol.name!r} leaves classes out, but {problem}", "correct leave_out")
+        raise PlanError(f"protocol {run.protocol.name!r} leaves classes out, but {problem}", "correct leave_out")
     if not away:
         return scene.codes, scene.classes
     return leave_classes_out(scene.codes, scene.classes, away), scene.classes.subset(remaining)
 
 
-def data_fingerprint(run: Run, scene: LabelledSource, data: Path) -> str:
+def data_fingerprint(run: Run, scene: LabelledScene, data: Path) -> str:
     """SHA-256 of what a run reads: the scene, its labels, and the files of its protocol.
 
     Raises
@@ -182,7 +173,7 @@ def _files_of(run: Run) -> list[str]:
 
 def _draw_roles(
     run: Run,
-    scene: LabelledSource,
+    scene: LabelledScene,
     codes: NDArray[Any],
     classes: ClassTable,
     usable: NDArray[np.bool_],
@@ -202,7 +193,7 @@ def _draw_roles(
     return roles
 
 
-def _given_roles(run: Run, scene: LabelledSource, data: Path) -> NDArray[np.uint8] | None:
+def _given_roles(run: Run, scene: LabelledScene, data: Path) -> NDArray[np.uint8] | None:
     """Roles from a file or from tiles; None where the protocol draws."""
     protocol = run.protocol
     if isinstance(protocol, FileProtocol):
@@ -219,36 +210,22 @@ def _given_roles(run: Run, scene: LabelledSource, data: Path) -> NDArray[np.uint
     return np.asarray(roles_of_tiles(scene.source.grid, tiles))
 
 
-def _splitter(run: Run, scene: LabelledSource, codes: NDArray[Any], data: Path) -> PixelSplitter:
+def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> PixelSplitter:
     protocol = run.protocol
-    if isinstance(protocol, RandomProtocol):
-        size = protocol.per_class or protocol.share
-        assert size is not None  # checked by the plan
-        return RandomPixels(train_size=size, random_state=run.seed)
-    if isinstance(protocol, BlocksProtocol):
-        return SpatialBlocks(
-            block_size=protocol.block_size,
-            buffer=protocol.buffer,
-            train_share=protocol.share,
-            train_size=protocol.per_class,
-            random_state=run.seed,
-        )
-    assert isinstance(protocol, PolygonsProtocol)
-    if protocol.groups is None:
-        groups = connected_fields(codes)
-    else:
+    assert isinstance(protocol, SplitSettings)  # others give roles
+    groups = None
+    if isinstance(protocol, PolygonsProtocol) and protocol.groups is not None:
         path = resolved(data, _filled(protocol.groups, run))
         groups = np.asarray(open_labels(path, like=scene.source).values)
-    return GroupedPixels(
-        groups=groups, train_share=protocol.share, train_size=protocol.per_class, random_state=run.seed
-    )
+    # all recipes share the split, so it does not depend on the patch of one
+    return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
 
 
 def _is_shipped(run: Run) -> bool:
     return isinstance(run.protocol, ShippedProtocol)
 
 
-def _shipped(run: Run, scene: LabelledSource) -> Split:
+def _shipped(run: Run, scene: LabelledScene) -> Split:
     """The split of the package, which must have been drawn from these labels."""
     assert isinstance(run.protocol, ShippedProtocol)
     split = shipped_split(run.scene.card or run.scene.name, run.protocol.protocol, run.seed)

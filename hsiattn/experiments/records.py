@@ -1,4 +1,4 @@
-"""What stays of the runs: a JSON and a NumPy file each, and one table of all."""
+"""Records of the runs: a JSON and a NumPy file each, and one table of all."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _TABLES = {
     "classes.csv": FileKind.CLASS_TABLE,
     "runs.parquet": FileKind.RUN_TABLE,
 }
-_REPORTS = {"report.html": FileKind.BENCHMARK_REPORT, "report.md": FileKind.BENCHMARK_REPORT}
+_REPORTS = {"report.html": FileKind.EXPERIMENT_REPORT, "report.md": FileKind.EXPERIMENT_REPORT}
 
 
 class RecordFolder:
-    """The folder of a benchmark, with the records of its finished runs under `runs/`."""
+    """The results folder of a plan, with the records of its finished runs under `runs/`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class RecordFolder:
         Raises
         ------
         OutputError
-            The file is not one that a benchmark wrote.
+            The file is not the record of a run.
         """
         path = self.record_path(run)
         if not path.exists():
@@ -82,7 +82,7 @@ class RecordFolder:
         return [r for run, r in found if r is not None and r["configuration_sha256"] == run.configuration_sha256]
 
     def read_pixels(self, record: Record) -> dict[str, NDArray[Any]]:
-        """The arrays that a run left, see `Outcome`.
+        """Read the arrays of a run, see `Outcome`.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class RecordFolder:
         return [task for task in tasks if id(task) in again]
 
     def write(self, run: Run, outcome: Outcome) -> None:
-        """Keep what a run has yielded; the JSON comes last, so that a run with a record has all its files.
+        """Keep the results of a run; the JSON comes last, so that a run with a record has all its files.
 
         Raises
         ------

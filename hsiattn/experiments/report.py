@@ -1,4 +1,4 @@
-"""The report of a benchmark, as Markdown and as a self-contained HTML page."""
+"""The report on experiments, as Markdown and as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import base64
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.assessment.html import fill_template
 from hsiattn.errors import OutputError
 from hsiattn.experiments.comparison import (
     Cell,
@@ -40,49 +41,50 @@ from hsiattn.experiments.tables import (
     p_text,
     points_text,
 )
-from hsiattn.files.kinds import BENCHMARK_TITLE, FileKind
+from hsiattn.files.kinds import EXPERIMENT_TITLE, FileKind
 from hsiattn.files.outputs import refuse_foreign, whole_file
-from hsiattn.sampling import ROLES, leakage, read_split
+from hsiattn.splits import ROLES, leakage, read_split
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD = (
-    "Every recipe trains on the same labels of a scene, protocol and seed, and knows no label of the test pixels; "
-    "these are compared in the map of the whole scene. Recipes with a teacher, noise components or a preparation "
-    "fitted on the scene have seen spectra of its unlabelled pixels, test pixels among them; the others have not. "
+    "Every recipe trains on the same labels of a scene, protocol and seed, and no recipe knows the labels of the test "
+    "pixels, which are compared in the map of the whole scene. Recipes with pseudo-labels, noise components or "
+    "preprocessing fitted on the scene have seen spectra of its unlabelled pixels, test pixels among them; the others "
+    "have not. "
     "OA: overall accuracy; AA: mean producer's accuracy of the classes; worst class: the lowest of these. Border: test "
     "pixels with another class within {reach} rows and columns. ECE: expected calibration error in 15 bins. Leakage: "
     "share of the test pixels with a training pixel in the recipe's window. Training: from the labelled scene to the "
-    "model, search and preparation included; mapping: the whole scene. Figures are means ± standard deviations "
+    "model, preprocessing included; mapping: the whole scene. Figures are means ± standard deviations "
     "over seeds; the best mean of a column is bold.",
-    "Differences are in percentage points, reference less other, on the same split; the interval is Student's t over "
+    "Differences are in percentage points, reference minus other, on the same split; the interval is Student's t over "
     "pairs. Wilcoxon: signed-rank test over pairs, two-sided, with Holm's correction for the number of recipes that "
     "the reference is compared with. McNemar: runs in which the test over test pixels finds the reference "
     "significantly better, and worse, at 5 %. Ranks: Friedman's test over scenes × protocols × seeds with Nemenyi's "
     "critical difference at 5 %. Splits of one scene overlap and neighbouring test pixels resemble each other, so "
-    "that all p-values are optimistic. The best rival of a scene and protocol is known from these very figures, which "
+    "that all p-values are optimistic. The best rival of a scene and protocol is chosen by these same figures, which "
     "favours the rivals.",
 )
 
 WINDOWS = (3, 5, 9, 13, 19, 27)
-"""Sides of the windows, in pixels, for which the report tells the leakage of the splits."""
+"""Sides of the windows, in pixels, for which the report gives the leakage of the splits."""
 
 _MOST_IN_DIAGRAM = 20
-"""Recipes, beyond which a critical-difference diagram cannot be read."""
+"""Largest number of recipes in a legible critical-difference diagram."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the report: its place among the files, and what it shows."""
+    """A figure of the report: name of its file, caption and content."""
 
     name: str
     caption: str
-    svg: bytes
+    svg: bytes = field(repr=False)
 
     @property
     def data_uri(self) -> str:
-        """For an HTML page that needs no other file."""
+        """The picture as an address for a self-contained HTML page."""
         return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
 
@@ -98,7 +100,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that the report tells.
+    """The content of the report, as text, tables and pictures.
 
     Attributes
     ----------
@@ -111,21 +113,21 @@ class Report:
     overall
         The same as a table.
     reference, comparisons
-        Name of the reference recipe, and how it stands to the others over all pairs.
+        Name of the reference recipe, and its comparisons with the others over all pairs.
     margins
-        The reference beside the best rival of every scene and protocol; None without rivals.
+        Comparisons with the best rival of every scene and protocol; None without rivals.
     ranking
-        None with fewer than two recipes or common runs.
+        Mean ranks of the recipes; None with fewer than two recipes or common runs.
     learning
         Titles and tables of the learning curves, scene by scene.
     leakage
-        Of the splits, by window; None where they are not there any more.
+        Leakage of the splits by window; None where their files are gone.
     sections
-        Scene by scene, protocol by protocol.
+        One section for each scene and protocol.
     pictures
-        In the order of the page.
+        Pictures in the order of the page.
     method
-        How the figures are to be read.
+        Explanation of the figures.
     """
 
     title: str
@@ -142,19 +144,22 @@ class Report:
     pictures: tuple[Picture, ...]
     method: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.title}, {len(self.means)} recipes, {len(self.sections)} sections>"
+
     @property
     def comparison(self) -> Table | None:
-        """The comparisons over all pairs as a table; None where there are none."""
+        """Comparisons over all pairs as a table; None where there are none."""
         return _comparison_table(self.comparisons, self.reference)
 
     @property
     def margin(self) -> Table | None:
-        """The reference beside the best rivals as a table; None without rivals."""
+        """Comparisons with the best rivals as a table; None without rivals."""
         return None if self.margins is None else margin_table(self.margins, self.reference)
 
     @property
     def margin_text(self) -> str:
-        """The lowest of the margins in a sentence."""
+        """The smallest margin as a sentence."""
         if self.margins is None:
             return ""
         lowest = self.margins.lowest
@@ -166,18 +171,18 @@ class Report:
 
     @property
     def ranking_text(self) -> str:
-        """Friedman's and Nemenyi's figures in a sentence."""
+        """Results of Friedman's and Nemenyi's tests as a sentence."""
         if self.ranking is None:
             return ""
         r = self.ranking
         return (
             f"Mean ranks by overall accuracy over {r.blocks} scenes × protocols × seeds; "
             f"Friedman χ² = {r.statistic:.1f}, p {_equals(p_text(r.p_value))}; "
-            f"two recipes are told apart from a difference of {r.critical_difference:.2f} on."
+            f"two recipes differ significantly from a difference of {r.critical_difference:.2f} on."
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures over all scenes and protocols, JSON-ready but for NaN; shares 0 … 1."""
+        """Give the figures over all scenes and protocols, ready for JSON but for NaN; shares 0 … 1."""
         return {
             "means": self.means,
             "reference": self.reference,
@@ -187,9 +192,9 @@ class Report:
         }
 
     def to_markdown(self) -> str:
-        """The report as Markdown; pictures are files in the folder `plots`."""
+        """Give Markdown; pictures are files in the folder `plots`."""
         parts = [
-            f"# {BENCHMARK_TITLE}{self.title}",
+            f"# {EXPERIMENT_TITLE}{self.title}",
             *self.facts,
             "## All scenes and protocols",
             self.overall.to_markdown(),
@@ -214,21 +219,12 @@ class Report:
         return "\n\n".join([*parts, "## How to read this", *self.method]) + "\n"
 
     def to_html(self) -> str:
-        """A self-contained HTML page."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("hsiattn.experiments", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        return environment.get_template("report.html.jinja").render(report=self)
+        """Give a self-contained HTML page."""
+        return fill_template("hsiattn.experiments", report=self)
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
-    """The report on the finished runs of a plan.
+    """Make the report on the finished runs of a plan.
 
     Raises
     ------
@@ -270,7 +266,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Write `report.html`, `report.md` and the pictures of the latter; replaces those of an earlier run.
+    """Write `report.html`, `report.md` and the pictures of the latter; those of an earlier report are replaced.
 
     Raises
     ------
@@ -285,7 +281,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         raise OutputError(f"the folder {plots} cannot be made ({error.strerror})", "choose another place") from error
     files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}
     for path in files:
-        refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.BENCHMARK_REPORT)
+        refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.EXPERIMENT_REPORT)
     for path, content in files.items():
         with whole_file(path) as temporary:
             temporary.write_bytes(content)
@@ -312,12 +308,12 @@ def _comparison_table(comparisons: Sequence[Comparison], reference: str) -> Tabl
 
 
 def _curves(plan: Plan, results: Results) -> list[LearningCurve]:
-    """The learning curves of which there are runs."""
+    """Learning curves that have runs."""
     return [curve for curve in learning_curves(plan) if curve.scenes(results)]
 
 
 def _leakage_by_window(results: Results, folder: RecordFolder) -> Table | None:
-    """Means over the splits of every scene and protocol, as far as their files are there."""
+    """Mean leakage of the splits of every scene and protocol whose files are there."""
     files: dict[Cell, set[Path]] = {}
     for (*names, _, _), record in results.records.items():
         path = folder.folder / record.get("split_file", "")
@@ -347,10 +343,10 @@ def _pictures(
         ("accuracy", "Overall accuracy by recipe; a point is a seed, a bar the mean.", plots.accuracy_figure(results))
     ]
     if comparisons:
-        caption = f"What {reference} gains over the others, with the 95 % interval over all pairs."
+        caption = f"Mean gain of {reference} over the others, with the 95 % interval over all pairs."
         found.append(("gains", caption, plots.gain_figure(comparisons, reference)))
     if ranking is not None and len(ranking.recipes) <= _MOST_IN_DIAGRAM:
-        caption = "Critical-difference diagram; bars join recipes that are not told apart."
+        caption = "Critical-difference diagram; bars join recipes that do not differ significantly."
         found.append(("ranks", caption, plots.ranking_figure(ranking)))
     found.append(("time", "Overall accuracy against training time.", plots.time_figure(results)))
     for number, curve in enumerate(curves, start=1):
@@ -392,10 +388,9 @@ def _made_with(record: Record) -> str:
 
 
 def _cell_facts(records: Sequence[Record]) -> str:
-    """How many pixels train and test, as ranges over the runs."""
-    ranges = {name: _range([record[name] for record in records]) for name in ("training_pixels", "test_pixels")}
-    border = _range([record["border_pixels"] for record in records])
-    training, test = ranges.values()
+    """Numbers of training, test and border pixels, as ranges over the runs."""
+    kinds = ("training", "test", "border")
+    training, test, border = (_range([record[f"{kind}_pixels"] for record in records]) for kind in kinds)
     return f"{training} training pixels, {test} test pixels, {border} of them at a border."
 
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hsiattn.experiments.plan import MAX_RUNS, Plan, PlanError, Protocol, RecipeEntry, SceneEntry, file_name
+from hsiattn.errors import PlanError
+from hsiattn.experiments.plan import MAX_RUNS, Plan, Protocol, RecipeEntry, SceneEntry, file_name
 from hsiattn.training.recipes import Recipe, load_recipe, recipe_names
 
 

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.benchmarks import open_benchmark
 from hsiattn.classes import ClassTable
+from hsiattn.datasets import open_dataset
 from hsiattn.experiments.plan import SceneEntry
+from hsiattn.files.paths import is_virtual
 from hsiattn.labels import open_labels
-from hsiattn.sampling import gather_spectra
 from hsiattn.scenes import SceneSource, as_source, open_source
+from hsiattn.scenes.pixels import gather_spectra
 
 _PIXELS_IN_FINGERPRINT = 256
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledSource:
+class LabelledScene:
     """A scene and its labels.
 
     Attributes
@@ -51,13 +52,13 @@ class LabelledSource:
 
 
 @lru_cache(maxsize=1)
-def open_entry(entry: SceneEntry, data: Path) -> LabelledSource:
+def open_entry(entry: SceneEntry, data: Path) -> LabelledScene:
     """The scene and labels of an entry; the last one stays open, since the next run mostly wants it again.
 
     Parameters
     ----------
     data
-        Folder that paths are relative to, and that holds the files of benchmark cards.
+        Folder that paths are relative to, and that holds the files of dataset cards.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def open_entry(entry: SceneEntry, data: Path) -> LabelledSource:
     """
     labels: Any
     if entry.card is not None:
-        scene, labels = open_benchmark(entry.card, data)
+        scene, labels = open_dataset(entry.card, data)
         source = as_source(scene)
     else:
         assert entry.cube is not None  # checked by the plan
@@ -76,9 +77,9 @@ def open_entry(entry: SceneEntry, data: Path) -> LabelledSource:
         labels = open_labels(resolved(data, entry.labels), like=source, key=entry.label_key, table=table)
     codes = np.asarray(labels.values, dtype=np.int32)
     classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes[codes != 0]).tolist())
-    return LabelledSource(source, codes, classes)
+    return LabelledScene(source, codes, classes)
 
 
 def resolved(data: Path, path: str) -> str:
     """A path of the plan, relative to the folder of the data; those that GDAL reads in its own way stay as they are."""
-    return path if path.startswith("/vsi") or "://" in path else str(data / path)
+    return path if is_virtual(path) else str(data / path)

@@ -1,4 +1,4 @@
-"""The tables of the benchmark's report, ready for Markdown and HTML alike."""
+"""Tables of the report on experiments, ready for Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Measure:
     Attributes
     ----------
     name
-        In the record.
+        Key in the record.
     head
-        In the table.
+        Head of the column.
     scale, digits
-        The value is multiplied by the one and shown with the other.
+        Factor for the value, and number of decimals.
     better
         1 where more is better, -1 where less is, 0 where neither.
     """
@@ -36,7 +36,7 @@ class Measure:
     better: int = 1
 
     def text(self, value: float) -> str:
-        """A value as shown; empty where not defined."""
+        """Format a value; empty where not defined."""
         return "" if math.isnan(value) else f"{self.scale * value:.{self.digits}f}"
 
 
@@ -66,7 +66,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """Heads, and rows that begin with a name."""
+    """Heads of the columns, and rows that begin with a name."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
@@ -79,7 +79,7 @@ class Table:
 
 
 def overall_table(results: Results, ranking: Ranking | None) -> Table:
-    """Every recipe's mean over scenes and protocols of the mean over seeds, with its mean rank."""
+    """Make the table of means: for every recipe over scenes and protocols of the mean over seeds, and its mean rank."""
     measures = _defined(results)
     ranks = dict(zip(ranking.recipes, ranking.mean_ranks, strict=True)) if ranking else {}
     columns = [_column([results.mean(recipe, m.name) for recipe in results.recipes], m) for m in measures]
@@ -91,7 +91,7 @@ def overall_table(results: Results, ranking: Ranking | None) -> Table:
 
 
 def cell_table(results: Results, cell: Cell) -> Table:
-    """Mean ± standard deviation over seeds of every recipe on one scene under one protocol."""
+    """Make the table of one scene and protocol: mean ± standard deviation over seeds of every recipe."""
     recipes = [recipe for recipe in results.recipes if results.of_cell(cell, recipe)]
     measures = _defined(results, cell)
     columns = [_spread_column([results.values(cell, recipe, m.name) for recipe in recipes], m) for m in measures]
@@ -101,7 +101,7 @@ def cell_table(results: Results, cell: Cell) -> Table:
 
 
 def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table:
-    """The reference against the others, differences in percentage points."""
+    """Make the table that compares the reference with the others; differences in percentage points."""
     heads = (
         f"{reference} against", "pairs", "ΔOA", "95 % interval", "won : lost", "Wilcoxon p", "p (Holm)",
         "McNemar better : worse", "ΔAA", "Δborder",
@@ -118,7 +118,7 @@ def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table
 
 
 def margin_table(margins: Margins, reference: str) -> Table:
-    """The reference beside the best rival of every scene and protocol, and over all of them; percentage points."""
+    """Make the table of the reference and the best rival of every scene and protocol; percentage points."""
     heads = (
         "scene", "protocol", "best rival", "pairs", f"{reference}, OA %", "rival, OA %", "ΔOA", "95 % interval",
         "won : lost", "Wilcoxon p", "McNemar better : worse",
@@ -140,7 +140,7 @@ def margin_table(margins: Margins, reference: str) -> Table:
 
 
 def learning_table(results: Results, curve: LearningCurve, scene: str) -> Table:
-    """Overall accuracy of every recipe by the number of training pixels per class, mean ± deviation over seeds."""
+    """Make the table of a learning curve: overall accuracy by training pixels per class, mean ± deviation."""
     cells = [(size, (scene, name)) for size, name in curve.protocols if (scene, name) in results.cells]
     recipes = [recipe for recipe in results.recipes if any(results.of_cell(cell, recipe) for _, cell in cells)]
     columns = [
@@ -151,7 +151,7 @@ def learning_table(results: Results, curve: LearningCurve, scene: str) -> Table:
 
 
 def leakage_table(leakage: Mapping[Cell, Mapping[int, float]]) -> Table:
-    """Leakage, 0 … 1, by scene and protocol and by the side of the window."""
+    """Make the table of leakage, 0 … 1, by scene, protocol and side of the window."""
     measure = Measure("leakage", "", 100, better=0)
     windows = sorted({window for of_windows in leakage.values() for window in of_windows})
     heads = ("scene", "protocol", *(f"{window} × {window}" for window in windows))
@@ -163,7 +163,7 @@ def leakage_table(leakage: Mapping[Cell, Mapping[int, float]]) -> Table:
 
 
 def p_text(value: float) -> str:
-    """A p-value with two significant digits.
+    """Format a p-value with two significant digits.
 
     >>> p_text(0.0312), p_text(0.5), p_text(0.00002)
     ('0.031', '0.50', '< 0.0001')
@@ -174,7 +174,7 @@ def p_text(value: float) -> str:
 
 
 def points_text(value: float) -> str:
-    """A difference of shares in percentage points, with its sign; empty where not defined."""
+    """Format a difference of shares in percentage points, with its sign; empty where not defined."""
     return "" if math.isnan(value) else f"{100 * value:+.2f}"
 
 
@@ -188,20 +188,20 @@ def _names(recipes: Sequence[str]) -> list[Entry]:
 
 
 def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:
-    """Measures that any run has, of one cell or of all."""
+    """Measures that some run has, of one cell or of all."""
     records = [record for key, record in results.records.items() if cell is None or key[:2] == cell]
     return [m for m in MEASURES if any(record[m.name] is not None for record in records)]
 
 
 def _spread_column(values: Sequence[NDArray[np.float64]], measure: Measure) -> list[Entry]:
-    """Means and deviations over seeds (S,) of all recipes, the best mean bold."""
+    """Means and standard deviations over seeds (S,) of all recipes, the best mean bold."""
     means = _column([float(v.mean()) if len(v) else math.nan for v in values], measure)
     spreads = [f" ± {measure.text(float(v.std(ddof=1)))}" if len(v) > 1 else "" for v in values]
     return [Entry(entry.text + spread, entry.best) for entry, spread in zip(means, spreads, strict=True)]
 
 
 def _column(values: Sequence[float], measure: Measure) -> list[Entry]:
-    """Figures of all recipes, the best bold, with all that look the same; none where all do."""
+    """Figures of all recipes; the best is bold, with all that look the same, unless all do."""
     texts = [measure.text(value) for value in values]
     known = [(measure.better * value, text) for value, text in zip(values, texts, strict=True) if text]
     best = max(known)[1] if known and measure.better and len({text for _, text in known}) > 1 else None

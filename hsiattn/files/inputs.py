@@ -8,8 +8,7 @@ import stat
 from io import BufferedReader
 
 from hsiattn.errors import HsiattnError
-
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath
 
 
 def refuse_special(path: StrPath, error: type[HsiattnError]) -> None:

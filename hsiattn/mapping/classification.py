@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision
 from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import check_kind
 from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.scene_check import check_scene, why_empty
+from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class MappingRecord:
 
 
 def classify_scene(
-    bundle: Bundle,
+    model: TrainedModel,
     source: SceneSource,
     outputs: Outputs,
     *,
@@ -111,7 +112,7 @@ def classify_scene(
         The scene's bands do not fit the model.
     ClusterError
         Workers cannot be started or reached.
-    DeviceError, TrainingError
+    DeviceError
         A window does not fit the GPU, or there is no such device.
     DomainError
         Most of a sample of the scene looks like nothing in the training scene, see `check_scene`, or no pixel gets a
@@ -132,9 +133,9 @@ def classify_scene(
     area = _area(source, part)
     watched = WatchedFiles(source, mask)
     classifier = WindowClassifier(
-        bundle,
+        model,
         source,
-        execution.plan(bundle, source, area, smoothing=outputs.smoothing),
+        execution.plan(model, source, area, smoothing=outputs.smoothing),
         mask=mask,
         confidence=check_kind(outputs.confidence_kind) if outputs.confidence is not None else None,
         probabilities=outputs.probabilities is not None,
@@ -144,8 +145,8 @@ def classify_scene(
         smoothing=outputs.smoothing,
     )
     wanted = classifier.allowed if mask is not None else None
-    check = check_scene(bundle, source, area=area, wanted=wanted).insist(force)
-    writer = outputs.writer(bundle, source, area, check.tags, resume=resume)
+    check = check_scene(model, source, area=area, wanted=wanted).insist(force)
+    writer = outputs.writer(model, source, area, _provenance(model, outputs.smoothing, check), resume=resume)
     messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
     record = MappingRecord(int(area.height) * int(area.width), messages=messages)
     with _journal(outputs, classifier, resume) as journal:
@@ -169,13 +170,13 @@ def classify_scene(
             record.messages.append(_without_score(journal.unscored))
         record.unscored = journal.unscored
     record.unclassified = int(writer.counts[0])
-    record.counts = dict(zip(bundle.classes.names, writer.counts[1:].tolist(), strict=True))
+    record.counts = dict(zip(model.classes.names, writer.counts[1:].tolist(), strict=True))
     record.seconds = time.monotonic() - began
     return record
 
 
 def predict_array(
-    bundle: Bundle,
+    model: TrainedModel,
     source: SceneSource,
     *,
     mask: NDArray[np.bool_] | None = None,
@@ -224,9 +225,9 @@ def predict_array(
 
     watched = WatchedFiles(source)
     grid, execution = source.grid, Execution(device=device, precision=precision)
-    plan = execution.plan(bundle, source, source.extent, smoothing=smoothing)
+    plan = execution.plan(model, source, source.extent, smoothing=smoothing)
     classifier = WindowClassifier(
-        bundle,
+        model,
         source,
         plan,
         mask=mask,
@@ -236,17 +237,17 @@ def predict_array(
         precision=precision,
         smoothing=smoothing,
     )
-    check = check_scene(bundle, source, wanted=classifier.allowed if mask is not None else None).insist(force)
+    check = check_scene(model, source, wanted=classifier.allowed if mask is not None else None).insist(force)
     for concern in check.concerns:
         warnings.warn(concern, stacklevel=3)
     codes = np.zeros((grid.height, grid.width), dtype=np.int32)
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)
-    of_classes = np.full((len(bundle.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
+    of_classes = np.full((len(model.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
     counter, unscored = _Counter(plan, (), progress), 0
     with classifier.ready():
         for result in execution.run(classifier, range(len(plan))):
             place = result.window.toslices()
-            codes[place] = bundle.classes.to_codes(result.values.astype(np.int64) - 1)
+            codes[place] = model.classes.to_codes(result.values.astype(np.int64) - 1)
             likeliest[place] = result.confidence
             if of_classes is not None:
                 of_classes[(slice(None), *place)] = result.probabilities
@@ -255,22 +256,19 @@ def predict_array(
     watched.check()
     if unscored:
         warnings.warn(_without_score(unscored), stacklevel=3)
-    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **bundle.classes.to_attrs()})
+    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **model.classes.to_attrs()})
     variables = {
         "land_cover": georeference(land_cover, grid),
         "confidence": georeference(xr.DataArray(likeliest, dims=("y", "x")), grid),
     }
     if of_classes is not None:
-        stack = xr.DataArray(of_classes, dims=("class", "y", "x"), coords={"class": list(bundle.classes.names)})
+        stack = xr.DataArray(of_classes, dims=("class", "y", "x"), coords={"class": list(model.classes.names)})
         variables["probabilities"] = georeference(stack, grid)
-    return xr.Dataset(
-        variables, attrs={"model_sha256": bundle.digest, "patch_size": bundle.patch_size, **_as_attributes(check.tags)}
-    )
+    return xr.Dataset(variables, attrs=_provenance(model, smoothing, check).to_attrs())
 
 
-def _as_attributes(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of a map under their short names: HSIATTN_BANDS becomes bands."""
-    return {name.removeprefix("HSIATTN_").lower(): text for name, text in tags.items()}
+def _provenance(model: TrainedModel, smoothing: int, check: SceneCheck) -> Provenance:
+    return Provenance.of_model(model, smoothing=smoothing, bands=check.bands, domain=check.domain)
 
 
 class _Counter:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from hsiattn import __version__
 from hsiattn.errors import ClusterError
 from hsiattn.mapping.local_workers import local_workers
 from hsiattn.mapping.results import WindowResult
+from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -276,11 +276,11 @@ def _plugin(payload: bytes) -> Any:
             import pickle
 
             try:
-                import hsiattn
                 from hsiattn.mapping.portable_errors import portable
+                from hsiattn.version import __version__ as installed
 
-                if hsiattn.__version__ != version:
-                    raise ImportError(f"hsiattn {hsiattn.__version__} instead of {version}")
+                if installed != version:
+                    raise ImportError(f"hsiattn {installed} instead of {version}")
                 return pickle.loads(self.payload)
             except ImportError as error:
                 raise ImportError(f"worker {self.address}: {error}") from None

@@ -17,9 +17,9 @@ from hsiattn.scenes import SceneSource
 
 def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
     """Everything that, if it changed, would change the pixels; JSON-ready."""
-    bundle, source, device = classifier.bundle, classifier.source, choose_device(classifier.device)
+    model, source, device = classifier.model, classifier.source, choose_device(classifier.device)
     return {
-        "model": bundle.digest,
+        "model": model.digest,
         "scene": source.name,
         "scene's files": source.state_of_files(),
         "scene's grid": [source.height, source.width, str(source.crs), list(source.transform)[:6]],

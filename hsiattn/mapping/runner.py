@@ -15,7 +15,7 @@ from torch import Tensor
 from hsiattn.devices import Precision
 from hsiattn.errors import DeviceError
 from hsiattn.mapping.allocator import keep_freed_memory
-from hsiattn.mapping.evaluation import evaluate_tile
+from hsiattn.mapping.inference import evaluate_tile
 from hsiattn.networks import SpectralSpatialNetwork
 
 _PIXELS_ON_CPU = 2**14

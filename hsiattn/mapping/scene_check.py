@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from hsiattn.bundle import Bundle
 from hsiattn.errors import DomainError, GridError, HsiattnError, SceneError
 from hsiattn.mapping.window_classifier import WindowClassifier
-from hsiattn.sampling import check_size, read_measured, sample_scene, tile_windows
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import BandMatch, SceneSource
+from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
+from hsiattn.scenes.tiles import check_size, read_measured, tile_windows
 
 MOSTLY = 2 / 3
 """Share of the sampled pixels outside of the model's domain from which on a scene is refused."""
@@ -23,6 +24,7 @@ _LEAST_CLEAR = 0.4
 _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
+_NOT_CHECKED = "not checked"
 
 ANYWAY = "to map it all the same, give force=True"
 
@@ -35,8 +37,10 @@ class SceneCheck:
     ----------
     messages
         What the user should know of the match of the bands and of the sample.
-    tags
-        The same in short, for the map.
+    bands
+        Rule by which the bands were matched, in short.
+    domain
+        What the sample says, in short.
     problem
         Why the scene should not be mapped; None where nothing speaks against it.
     concerns
@@ -44,7 +48,8 @@ class SceneCheck:
     """
 
     messages: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    bands: str = ""
+    domain: str = _NOT_CHECKED
     problem: HsiattnError | None = None
     concerns: tuple[str, ...] = ()
 
@@ -61,11 +66,11 @@ class SceneCheck:
         if not force:
             raise self.problem
         told = f"mapped all the same: {self.problem.problem}"
-        return SceneCheck((*self.messages, told), self.tags, concerns=(*self.concerns, told))
+        return replace(self, messages=(*self.messages, told), problem=None, concerns=(*self.concerns, told))
 
 
 def check_scene(
-    bundle: Bundle,
+    model: TrainedModel,
     source: SceneSource,
     *,
     area: Window | None = None,
@@ -85,22 +90,21 @@ def check_scene(
     SceneError
         The scene is smaller than the patch, or cannot be read.
     """
-    check_size(source, bundle.patch_size // 2)
-    match = bundle.find_match(source)
+    check_size(source, model.patch_size // 2)
+    match = model.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
-    messages, tags = [message_of(match, bundle, source)], {"HSIATTN_BANDS": match.describe()}
-    tags["HSIATTN_DOMAIN"] = "not checked"
+    messages, domain = [message_of(match, model, source)], _NOT_CHECKED
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
-    problem: HsiattnError | None = find_empty_bands(bundle, source, area or source.extent) if suspect else None
+    problem: HsiattnError | None = find_empty_bands(model, source, area or source.extent) if suspect else None
     if problem is None and len(complete := sample.complete) >= _LEAST_PIXELS:
-        message, tags["HSIATTN_DOMAIN"], problem = _compare(complete, bundle, source, match)
+        message, domain, problem = _compare(complete, model, source, match)
         messages += [message] if message else []
-        concerns += [message] if message and bundle.domain is not None else []
-    return SceneCheck(tuple(messages), tags, problem, tuple(concerns))
+        concerns += [message] if message and model.domain is not None else []
+    return SceneCheck(tuple(messages), match.describe(), domain, problem, tuple(concerns))
 
 
-def message_of(match: BandMatch, bundle: Bundle, source: SceneSource) -> str:
+def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> str:
     """By which rule the bands of a scene were matched, in a sentence."""
     of_model = "the model" if not match.shared else f"the model's {len(match.indices)}"
     text = f"{len(np.unique(match.indices))} of {len(source.bands)} bands matched to {of_model} by {match.describe()}"
@@ -109,7 +113,7 @@ def message_of(match: BandMatch, bundle: Bundle, source: SceneSource) -> str:
     if match.rule == "count":
         lacking = [
             name
-            for name, bands in (("the scene", source.bands), ("the model", bundle.bands))
+            for name, bands in (("the scene", source.bands), ("the model", model.bands))
             if not np.isfinite(bands.wavelength).any()
         ]
         if lacking:
@@ -119,24 +123,24 @@ def message_of(match: BandMatch, bundle: Bundle, source: SceneSource) -> str:
 
 
 def _compare(
-    stored: NDArray[np.generic], bundle: Bundle, source: SceneSource, match: BandMatch
+    stored: NDArray[np.generic], model: TrainedModel, source: SceneSource, match: BandMatch
 ) -> tuple[str | None, str, DomainError | None]:
     """A message, the text of the tag, and the problem, if there is any, from stored values (n, B) of the scene."""
-    domain = bundle.domain
+    domain = model.domain
     if domain is None:
         return (
             "the model keeps nothing of its training scene: whether this scene is like it cannot be checked",
-            "not checked",
+            _NOT_CHECKED,
             None,
         )
     radiometry = source.radiometry.subset(match.indices)
     reflectance = radiometry.reflectance(stored.astype(np.float64))
-    outside = domain.outside(reflectance, bundle.preparation)
+    outside = domain.outside(reflectance, model.preprocessing)
     if not np.ptp(reflectance, axis=0).any():
         outside[:] = True  # one value everywhere is no scene, wherever it lies
     share, clear = float(outside.mean()), ~(outside & domain.clouded(reflectance))
     tag = f"{share:.1%} of {len(reflectance)} sampled pixels outside"
-    power = domain.power_of_ten(reflectance, bundle.preparation)
+    power = domain.power_of_ten(reflectance, model.preprocessing)
     if power:
         return None, f"{tag}; values 10^{power} times those of the training scene", _wrong_scale(source, power)
     told = f"{share:.0%} of the sampled pixels of {source.name} look like nothing in the model's training scene"
@@ -168,7 +172,7 @@ def why_empty(classifier: WindowClassifier, missing: int, unscored: int) -> Hsia
     missing, unscored
         Pixels that were wanted and hold no data, and those that got no finite score.
     """
-    bundle, source, mask, area = classifier.bundle, classifier.source, classifier.mask, classifier.plan.area
+    model, source, mask, area = classifier.model, classifier.source, classifier.mask, classifier.plan.area
     if unscored:
         return DomainError(
             f"no pixel of {source.name} got a finite score from the network",
@@ -180,19 +184,19 @@ def why_empty(classifier: WindowClassifier, missing: int, unscored: int) -> Hsia
             f"{which} leaves no pixel of {source.name}",
             "give a mask that is neither 0 nor nodata where a class is wanted",
         )
-    problem = find_empty_bands(bundle, source, area)
-    if problem is None and mask is not None and _holds_data(bundle, source, area):
+    problem = find_empty_bands(model, source, area)
+    if problem is None and mask is not None and _holds_data(model, source, area):
         return SceneError(f"no pixel of {source.name} that the mask leaves holds data", "check the mask")
     return problem
 
 
-def find_empty_bands(bundle: Bundle, source: SceneSource, area: Window) -> SceneError | None:
+def find_empty_bands(model: TrainedModel, source: SceneSource, area: Window) -> SceneError | None:
     """The problem that no pixel of an area holds data in all bands that the model reads; None where one does, or where
     no band holds any data at all: the map of an empty scene is empty.
 
     Reads until a pixel is found, all of the area where there is none.
     """
-    indices = np.unique(bundle.match(source))
+    indices = np.unique(model.match(source))
     with_data = np.zeros(len(indices), dtype=bool)
     for there in _data_in_windows(source, indices, area):
         if there.all(axis=0).any():
@@ -215,9 +219,9 @@ def find_empty_bands(bundle: Bundle, source: SceneSource, area: Window) -> Scene
     )
 
 
-def _holds_data(bundle: Bundle, source: SceneSource, area: Window) -> bool:
+def _holds_data(model: TrainedModel, source: SceneSource, area: Window) -> bool:
     """Whether any pixel of an area holds data in all bands that the model reads."""
-    return any(there.all(axis=0).any() for there in _data_in_windows(source, bundle.match(source), area))
+    return any(there.all(axis=0).any() for there in _data_in_windows(source, model.match(source), area))
 
 
 def _data_in_windows(source: SceneSource, bands: NDArray[np.int64], area: Window) -> Iterator[NDArray[np.bool_]]:

@@ -10,18 +10,19 @@ from typing import Any
 import torch
 from rasterio.windows import Window
 
-from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.files.outputs import Inputs
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
 
 RAM = 10**9
@@ -60,10 +61,10 @@ class Outputs:
 
     def writer(
         self,
-        bundle: Bundle,
+        model: TrainedModel,
         source: SceneSource,
         area: Window,
-        tags: Mapping[str, str] | None = None,
+        provenance: Provenance,
         *,
         resume: bool = False,
     ) -> LandCoverWriter:
@@ -71,8 +72,8 @@ class Outputs:
 
         Parameters
         ----------
-        tags
-            More metadata of the map, as what `check_scene` found.
+        provenance
+            How the map is made, for its tags.
         resume
             Whether an interrupted map is gone on with, which may replace what it was begun to replace.
 
@@ -89,13 +90,13 @@ class Outputs:
             crs=grid.crs,
             transform=grid.transform,
             control=grid.control,
-            classes=bundle.classes,
+            classes=model.classes,
             overwrite=self.overwrite or (resume and Journal.begun_to_overwrite(journal_path(self.map))),
             driver=self.driver,
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
-            tags=_tags(bundle, self.smoothing) | dict(tags or {}),
+            tags=provenance.to_tags(),
             inputs={"scene": source.name, **self.inputs},
         )
         writer.rehearse()
@@ -140,7 +141,7 @@ class Execution:
         """Windows that a process computes at the same time."""
         return (self.threads or torch.get_num_threads()) if self.here else 1
 
-    def plan(self, bundle: Bundle, source: SceneSource, area: Window, *, smoothing: int = 0) -> WindowPlan:
+    def plan(self, model: TrainedModel, source: SceneSource, area: Window, *, smoothing: int = 0) -> WindowPlan:
         """The windows of an area, where class probabilities are smoothed by so many steps.
 
         Raises
@@ -150,21 +151,21 @@ class Execution:
         RecipeError
             The model offers no guide to smooth by.
         """
-        smooth = Smoothing.of(bundle, smoothing)
+        smooth = Smoothing.of(model, smoothing)
         memory = Memory.within(self.ram)
         if self.window_size is not None:
             return WindowPlan(area, self.window_size, self.window_size)
         return plan_windows(
             source,
             area,
-            bands=len(bundle.preparation.bands),
-            halo=bundle.patch_size // 2 + smoothing,
+            bands=len(model.preprocessing.bands),
+            halo=model.patch_size // 2 + smoothing,
             memory=memory.windows,
             at_once=windows_in_flight(self.windows_at_once),
             threads=self.windows_at_once,
-            dense=bundle.network.dense_capable,
+            dense=model.network.dense_capable,
             on_gpu=choose_device(self.device).type == "cuda",
-            kept=smooth.bytes_per_pixel(len(bundle.classes)) if smooth else 0,
+            kept=smooth.bytes_per_pixel(len(model.classes)) if smooth else 0,
         )
 
     def run(self, classifier: WindowClassifier, numbers: Iterable[int]) -> Generator[WindowResult, None, None]:
@@ -172,15 +173,3 @@ class Execution:
         if self.here:
             return run_here(classifier, numbers, threads=self.windows_at_once)
         return run_on_cluster(classifier, numbers, workers=self.workers, address=self.dask)
-
-
-def _tags(bundle: Bundle, smoothing: int) -> dict[str, str]:
-    versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in bundle.versions.items()}
-    tags = {"HSIATTN_MODEL_SHA256": bundle.digest, "HSIATTN_PATCH_SIZE": str(bundle.patch_size), **versions}
-    if bundle.training.get("sees_unlabelled"):
-        tags["HSIATTN_SEES_UNLABELLED"] = "yes"  # for the report: the leakage figure knows nothing of it
-    if bundle.domain is not None:
-        tags["HSIATTN_CONFIDENCE"] = "divided by the distance from the training scene where that exceeds 1"
-    if smoothing:
-        tags["HSIATTN_SMOOTHING"] = str(smoothing)
-    return tags

@@ -9,8 +9,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from hsiattn.bundle import Bundle
 from hsiattn.errors import OutputError, RecipeError
+from hsiattn.models.model_file import TrainedModel
 
 MOST_STEPS = 32
 """More would change little: what the network says of a pixel itself always counts."""
@@ -48,7 +48,7 @@ class Smoothing:
     guide: range
 
     @classmethod
-    def of(cls, bundle: Bundle, steps: int) -> Self | None:
+    def of(cls, model: TrainedModel, steps: int) -> Self | None:
         """The smoothing of a model's maps; None for 0 steps.
 
         Raises
@@ -58,11 +58,11 @@ class Smoothing:
         RecipeError
             The model has no noise components.
         """
-        settings = bundle.recipe.get("preparation", {})
+        settings = model.recipe.get("preprocessing", {})
         check_smoothing(steps, settings)
         if not steps:
             return None
-        bands = len(bundle.preparation.offset)
+        bands = len(model.preprocessing.offset)
         first = bands * bool(settings.get("bands_as_components")) + settings.get("principal_components", 0)
         return cls(steps, range(first, first + min(settings["noise_components"], bands)))
 
@@ -106,12 +106,12 @@ class Smoothing:
         return smoothed
 
 
-def check_smoothing(steps: int, preparation: Mapping[str, Any]) -> None:
-    """Refuse a number of steps that is out of range, and any with a preparation that has no noise components.
+def check_smoothing(steps: int, preprocessing: Mapping[str, Any]) -> None:
+    """Refuse a number of steps that is out of range, and any with a preprocessing that has no noise components.
 
     Parameters
     ----------
-    preparation
+    preprocessing
         That section of the recipe.
 
     Raises
@@ -121,10 +121,10 @@ def check_smoothing(steps: int, preparation: Mapping[str, Any]) -> None:
     """
     if not 0 <= steps <= MOST_STEPS:
         raise OutputError(f"{steps} is no number of smoothing steps", f"give 0 for none, up to {MOST_STEPS}")
-    if steps and not preparation.get("noise_components"):
+    if steps and not preprocessing.get("noise_components"):
         raise RecipeError(
             "a model without noise components cannot tell where smoothing must stop",
-            "leave smoothing out, or train by a recipe with preparation.noise_components, as the default one",
+            "leave smoothing out, or train by a recipe with preprocessing.noise_components, as the default one",
         )
 
 

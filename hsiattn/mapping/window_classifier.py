@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 from torch import Tensor
 
-from hsiattn.bundle import Bundle
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
@@ -23,9 +22,10 @@ from hsiattn.mapping.results import Seconds, WindowResult
 from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.mapping.smoothing import Plane, Smoothing
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
-from hsiattn.sampling import Tile, read_tile
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.block_cache import block_cache
+from hsiattn.scenes.tiles import Tile, read_tile
 
 _LEAST_SHARE = 1e-30
 """Of a class, so that its logarithm is finite in float32."""
@@ -69,7 +69,7 @@ class WindowClassifier:
 
     Parameters
     ----------
-    bundle
+    model
         The model.
     source
         The scene.
@@ -97,13 +97,13 @@ class WindowClassifier:
         The mask has another size than the scene.
     OutputError, RecipeError
         There is no such smoothing, or the model offers no guide for any.
-    TrainingError
+    DeviceError
         There is no such device.
     """
 
     def __init__(
         self,
-        bundle: Bundle,
+        model: TrainedModel,
         source: SceneSource,
         plan: WindowPlan,
         *,
@@ -115,7 +115,7 @@ class WindowClassifier:
         cache: int = LEAST_CACHE,
         smoothing: int = 0,
     ) -> None:
-        self.bundle = bundle
+        self.model = model
         self.source = source
         self.plan = plan
         self.mask = mask
@@ -123,9 +123,9 @@ class WindowClassifier:
         self.probabilities = probabilities
         self.device = device
         self.cache = cache
-        self.precision: Precision = precision or bundle.training.get("precision", "32")
-        self.smoothing = Smoothing.of(bundle, smoothing)
-        self.bands = bundle.match(source)
+        self.precision: Precision = precision or model.training.get("precision", "32")
+        self.smoothing = Smoothing.of(model, smoothing)
+        self.bands = model.match(source)
         self.radiometry = source.radiometry.subset(self.bands)
         choose_device(device)
         _check_mask(mask, source)
@@ -144,7 +144,7 @@ class WindowClassifier:
             The scene is smaller than the patch, or cannot be read.
         """
         began = time.perf_counter()
-        window, network = self.plan[number], self.bundle.network
+        window, network = self.plan[number], self.model.network
         allowed = self.allowed(window)
         seen, place = _grown(window, self.smoothing.steps if self.smoothing else 0, self.source)
         if not allowed.any():
@@ -164,7 +164,7 @@ class WindowClassifier:
         DeviceError
             The window does not fit the memory of the GPU.
         """
-        canvas = _Canvas.of(read.wanted, len(self.bundle.classes), self.confidence, self.probabilities)
+        canvas = _Canvas.of(read.wanted, len(self.model.classes), self.confidence, self.probabilities)
         timer = _Timer(read.seconds)
         if read.tile is not None:
             paint = self._paint if self.smoothing is None else self._paint_smoothed
@@ -185,7 +185,7 @@ class WindowClassifier:
                 distance = self._distance(parts[0])
             with timer.computing():
                 logits = runner.logits(*parts, wanted)
-                canvas.fill(rows, logits, self.bundle.temperature, _scored(logits), distance)
+                canvas.fill(rows, logits, self.model.temperature, _scored(logits), distance)
 
         height, width = read.wanted.shape
         runner.in_strips(height, width, fill)
@@ -195,12 +195,12 @@ class WindowClassifier:
 
         Wanted pixels depend on the others, so a mask must change no pixel inside it.
         """
-        smoothing, runner, halo = self.smoothing, self._runner(), self.bundle.patch_size // 2
+        smoothing, runner, halo = self.smoothing, self._runner(), self.model.patch_size // 2
         assert smoothing is not None
         valid = tile.valid[_core(halo, tile.valid.shape)]
         with runner.on_own_stream():
             present = torch.from_numpy(np.ascontiguousarray(valid)).to(runner.device)
-            shares = torch.zeros((len(self.bundle.classes), *valid.shape), device=runner.device)
+            shares = torch.zeros((len(self.model.classes), *valid.shape), device=runner.device)
             guide = torch.zeros((len(smoothing.guide), *valid.shape), device=runner.device)
         distance = np.zeros(valid.shape, dtype=np.float32) if self._measures_distance else None
 
@@ -212,7 +212,7 @@ class WindowClassifier:
             with timer.computing():
                 logits = runner.logits(spectra, components, there, valid[rows])
                 present[rows] &= torch.isfinite(logits.sum(dim=0))
-                shares[:, rows] = torch.softmax(logits / self.bundle.temperature, dim=0)
+                shares[:, rows] = torch.softmax(logits / self.model.temperature, dim=0)
                 of_core = smoothing.guide_of(components)[:, *_core(halo, there.shape)]
                 guide[:, rows] = torch.from_numpy(of_core).to(runner.device)
 
@@ -241,26 +241,25 @@ class WindowClassifier:
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
         if isinstance(self.mask, SceneSource):
-            marks, masked = self.mask.read(window)[0], self.mask.masked(window)
-            allowed = (marks != 0) & ~self.mask.missing(marks)
-            return np.asarray(allowed if masked is None else allowed & ~masked)
+            marks = self.mask.read(window)[0]
+            return np.asarray((marks != 0) & self.mask.measured(marks, self.mask.masked(window)))
         return np.asarray(self.mask[window.toslices()], dtype=bool)
 
     def _prepare(self, tile: Tile, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         """Spectra of rows of the core, components and validity of these and the halo around them."""
-        halo = self.bundle.patch_size // 2
+        halo = self.model.patch_size // 2
         with_halo = slice(rows.start, rows.stop + 2 * halo)
         valid = tile.valid[with_halo]
-        spectra, components = self.bundle.preparation.transform(tile.values[:, with_halo], valid, self.radiometry)
+        spectra, components = self.model.preprocessing.transform(tile.values[:, with_halo], valid, self.radiometry)
         return spectra[:, *_core(halo, valid.shape)], components, valid
 
     @property
     def _measures_distance(self) -> bool:
-        return self.confidence is not None and self.bundle.domain is not None
+        return self.confidence is not None and self.model.domain is not None
 
     def _distance(self, spectra: NDArray[np.float32]) -> NDArray[np.float32] | None:
         """Distance (h, w) of prepared spectra from the training scene, see `TrainingDomain`; None where not needed."""
-        domain = self.bundle.domain
+        domain = self.model.domain
         if domain is None or not self._measures_distance:
             return None
         return domain.distance(spectra.reshape(len(spectra), -1)).reshape(spectra.shape[1:])
@@ -269,7 +268,7 @@ class WindowClassifier:
         """The network on its device, put there once per process."""
         with self._lock:
             if self._running is None:
-                self._running = NetworkRunner(self.bundle.network, choose_device(self.device), self.precision)
+                self._running = NetworkRunner(self.model.network, choose_device(self.device), self.precision)
             return self._running
 
     _running: NetworkRunner | None

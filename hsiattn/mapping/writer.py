@@ -23,16 +23,18 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-from hsiattn import __version__
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.files.kinds import CLASSES_TAG, FileKind, kind_of
-from hsiattn.files.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
+from hsiattn.files.kinds import CLASSES_TAG, SOFTWARE, SOFTWARE_TAG, FileKind, kind_of
+from hsiattn.files.outputs import Inputs, Output, check_outputs, refuse_inputs
+from hsiattn.files.paths import StrPath
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
+from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,7 +110,7 @@ class LandCoverWriter:
         self.height = height
         self.width = width
         self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
-        self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
+        self._tags = {SOFTWARE_TAG: f"{SOFTWARE}{__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform, control)
 
         def raster(target: StrPath, kind: FileKind, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
@@ -313,7 +315,7 @@ def write_map(
         such a variable `land_cover`, and `confidence` (y, x) and `probabilities` (class, y, x) where those are to be
         written.
     path, overwrite, driver, creation_options, confidence, probabilities, tags
-        As for `LandCoverWriter`.
+        As for `LandCoverWriter`; the tags add to those of the provenance that `predict` has noted in the attributes.
 
     Raises
     ------
@@ -369,7 +371,7 @@ def write_map(
         creation_options=creation_options,
         confidence=confidence,
         probabilities=probabilities,
-        tags=tags,
+        tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
     ) as writer:
         for note in writer.notes:
             warnings.warn(note, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Scenes in MAT files, as the public benchmark scenes are distributed: versions 4 to 7, and 7.3, which is HDF5."""
+"""Scenes in MAT files, as the public scenes are distributed: versions 4 to 7, and 7.3, which is HDF5."""
 
 from __future__ import annotations
 

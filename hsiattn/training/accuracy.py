@@ -8,10 +8,10 @@ from scipy.special import softmax
 
 from hsiattn.assessment import AccuracyReport, Calibration, confusion_matrix
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.preparation import Preparation
-from hsiattn.sampling import Split
+from hsiattn.preprocessing import Preprocessing
+from hsiattn.splits import Split
 from hsiattn.training.held_out import logits_of
-from hsiattn.training.labelled_scene import LabelledScene
+from hsiattn.training.training_scene import TrainingScene
 
 _PIXELS_AT_ONCE = 8192
 _BYTES_AT_ONCE = 2**26
@@ -19,10 +19,10 @@ _BYTES_AT_ONCE = 2**26
 
 
 def accuracy_on_test_pixels(
-    scene: LabelledScene,
+    scene: TrainingScene,
     split: Split,
     network: SpectralSpatialNetwork,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     *,
     temperature: float,
     precision: str,
@@ -51,10 +51,10 @@ def accuracy_on_test_pixels(
     confusion = np.zeros((count, count), dtype=np.int64)
     confidence, right = np.empty(len(positions), np.float32), np.empty(len(positions), bool)
     network.eval().to(device)
-    at_once = _pixels_at_once(preparation.channels, scene.recipe.patch_size)
+    at_once = _pixels_at_once(preprocessing.channels, scene.recipe.patch_size)
     for start in range(0, len(positions), at_once):
         part = slice(start, start + at_once)
-        logits = logits_of(network, scene.gather(positions[part], targets[part], preparation), device, precision)
+        logits = logits_of(network, scene.gather(positions[part], targets[part], preprocessing), device, precision)
         found = logits.argmax(axis=1)
         confusion += confusion_matrix(targets[part], found, count)
         confidence[part] = softmax(logits / temperature, axis=1).max(axis=1)

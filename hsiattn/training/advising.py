@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment.guidance import advice
 from hsiattn.assessment.separability import bhattacharyya_distances, jeffries_matusita
-from hsiattn.sampling import Split, gather_spectra
+from hsiattn.scenes.pixels import gather_spectra
+from hsiattn.splits import Split
 from hsiattn.training.held_out import HeldOut
-from hsiattn.training.labelled_scene import LabelledScene
+from hsiattn.training.training_scene import TrainingScene
 
 _MOST_PIXELS = 100
 """Of a class, by which its spectra are judged: a tenth of a second for sixteen classes in two hundred bands."""
 
 
 def advise(
-    scene: LabelledScene,
+    scene: TrainingScene,
     split: Split,
     *,
     held_out: HeldOut | None,
@@ -59,7 +60,7 @@ def advise(
     )
 
 
-def _separability(scene: LabelledScene, split: Split, confusion: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _separability(scene: TrainingScene, split: Split, confusion: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Jeffries-Matusita distances (K, K) of the classes in the training pixels; None where nothing asks for them."""
     if np.trace(confusion) == confusion.sum():
         return None

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hsiattn.preparation import Preparation
+from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.recipes import AugmentationSettings
 
 _OFFSET = 0.1
@@ -24,9 +24,9 @@ _LONGEST_RUN = 1 / 8
 class Lighting(nn.Module):
     """What a change of illumination does to prepared values; reflectance r becomes gain · r + offset.
 
-    Preparation is affine, so the gain stretches the difference from a black pixel's prepared values s₀, and the offset
-    adds a multiple of a fixed vector: s' = s₀ + gain · (s - s₀) + offset · slope. This is exact for scaled spectra and
-    for components alike, and needs none of the neighbours' spectra.
+    Preprocessing is affine, so the gain stretches the difference from a black pixel's prepared values s₀, and the
+    offset adds a multiple of a fixed vector: s' = s₀ + gain · (s - s₀) + offset · slope. This is exact for scaled
+    spectra and for components alike, and needs none of the neighbours' spectra.
 
     Attributes
     ----------
@@ -43,15 +43,15 @@ class Lighting(nn.Module):
     spectral_slope: Tensor
     component_slope: Tensor
 
-    def __init__(self, preparation: Preparation, spectra: NDArray[np.float32]) -> None:
+    def __init__(self, preprocessing: Preprocessing, spectra: NDArray[np.float32]) -> None:
         """For pixels prepared like the training pixels' `spectra` (N, B)."""
         super().__init__()
-        gain, offset = (np.asarray(part, dtype=np.float64) for part in (preparation.gain, preparation.offset))
-        projection = preparation.projection.astype(np.float64)
+        gain, offset = (np.asarray(part, dtype=np.float64) for part in (preprocessing.gain, preprocessing.offset))
+        projection = preprocessing.projection.astype(np.float64)
         black = -offset * gain
         vectors = {
             "black_spectrum": black,
-            "black_components": projection @ black + preparation.shift,
+            "black_components": projection @ black + preprocessing.shift,
             "spectral_slope": gain,
             "component_slope": projection @ gain,
         }
@@ -90,7 +90,7 @@ def vary(
         spectra, patches, targets = mix(spectra, patches, valid, targets, partners, shares)
     if settings.illumination:
         if lighting is None:
-            raise ValueError("illumination varies reflectance, so the preparation must be known")
+            raise ValueError("illumination varies reflectance, so the preprocessing must be known")
         gains = (settings.illumination * torch.randn(count, device=device)).exp()
         offsets = _OFFSET * settings.illumination * lighting.level * torch.randn(count, device=device)
         spectra, patches = lighting(spectra, patches, valid, gains, offsets)

@@ -20,14 +20,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from hsiattn.devices import choose_device, choose_precision
 from hsiattn.errors import TrainingError
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.preparation import Preparation
-from hsiattn.sampling import LabelledPatches
+from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, Listener, ReportEpochs, start_log
 from hsiattn.training.checkpoints import Checkpoints, KeepState
+from hsiattn.training.environment import training_environment
 from hsiattn.training.module import Batch, PixelClassification, as_tensors, classes_of
+from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import TrainingSettings
-from hsiattn.training.surroundings import training_surroundings
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def train_network(
     log: Path | None = None,
     checkpoints: Checkpoints | None = None,
     epochs: int | None = None,
-    preparation: Preparation | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> TrainingRecord:
     """Train a network in place; it ends with the weights of the best validation loss.
 
@@ -75,7 +75,7 @@ def train_network(
         CSV file for the same.
     epochs
         Stop after so many, whatever the recipe says; 0 leaves the network at its warm start.
-    preparation
+    preprocessing
         Of the pixels; needed where the recipe varies the illumination.
 
     Raises
@@ -98,7 +98,7 @@ def train_network(
     network.train()
     _warm_start(network, training)
     weights = _class_weights(training, network.classes, settings)
-    lighting = Lighting(preparation, training.spectra) if preparation else None
+    lighting = Lighting(preprocessing, training.spectra) if preprocessing else None
     module = PixelClassification(network, settings, weights, seed, lighting)
     best = KeepBest(last=not len(validation), proven_by=settings.proven_by)
     callbacks: list[Callback] = [best, ReportEpochs(best, listener, log, settings.max_epochs)]
@@ -114,7 +114,7 @@ def train_network(
         start_log(log, keep=checkpoint is not None)
 
     began = time.monotonic()
-    with training_surroundings(network, chosen):
+    with training_environment(network, chosen):
         loaders = [_loader(training, settings.batch_size, seed)]
         if epochs is None:
             epochs = _epochs(settings, len(loaders[0]))

@@ -13,12 +13,12 @@ from scipy.special import log_softmax, logsumexp
 
 from hsiattn.assessment import robust_temperature
 from hsiattn.devices import mixed_precision
+from hsiattn.folds import folds_of_classes
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.sampling import LabelledPatches
 from hsiattn.training.module import as_tensors
+from hsiattn.training.patches import LabelledPatches
 
 _BATCH = 256
-_FOLDS = 5
 _ENOUGH = 500
 """Left-out pixels after which no further fold is fitted: they tell a temperature to within a tenth."""
 _FEWEST = 20
@@ -100,15 +100,9 @@ def cross_validated(fit: Fit, targets: NDArray[np.int64]) -> HeldOut | None:
     HeldOut or None
         None where no class has two pixels.
     """
-    fold = np.full(len(targets), -1)
-    for k in np.unique(targets):
-        members = np.flatnonzero(targets == k)
-        if len(members) > 1:
-            fold[members] = np.arange(len(members)) * _FOLDS // len(members)
     logits, left_out = [], np.empty(0, np.int64)
-    for number in np.unique(fold[fold >= 0]):
-        members = np.flatnonzero(fold == number)
-        logits.append(fit(np.flatnonzero(fold != number))(members))
+    for kept, members in folds_of_classes(targets):
+        logits.append(fit(kept)(members))
         left_out = np.concatenate([left_out, members])
         if len(left_out) >= _ENOUGH:
             break

@@ -1,4 +1,4 @@
-"""From a scene and its labels to a model: split, preparation, training, and the test on held-out pixels."""
+"""From a scene and its labels to a model: split, preprocessing, training, and the test on held-out pixels."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ import torch
 from numpy.typing import NDArray
 
 from hsiattn.assessment import AccuracyReport
-from hsiattn.bundle import Bundle, package_versions, timestamp
 from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output
 from hsiattn.files.training_state import check_state_folder
+from hsiattn.models.model_file import TrainedModel, package_versions, timestamp
 from hsiattn.networks import SpectralSpatialNetwork, check_arguments, check_size, create_network
-from hsiattn.preparation import Preparation
-from hsiattn.sampling import LabelledPatches, PixelSplitter, Split, split_labels, split_of_roles
+from hsiattn.preprocessing import Preprocessing
+from hsiattn.pseudo_labels import PseudoLabelSettings, pseudo_label
 from hsiattn.scenes import SceneSource
-from hsiattn.teaching import TeacherSettings, teach
+from hsiattn.splits import PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise
 from hsiattn.training.callbacks import Listener
 from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.fit import TrainingRecord, train_network
 from hsiattn.training.held_out import HeldOut, cross_validated, logits_of
-from hsiattn.training.labelled_scene import LabelledScene
+from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.search import candidates_of, search_arguments
+from hsiattn.training.training_scene import TrainingScene
 
 _SEEDS_APART = 1_000_003
 """Between the seeds of the members of an ensemble, so that no two runs with seeds near each other share one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class TrainingResult:
     """What making a model yields.
 
     Attributes
     ----------
-    bundle
+    model
         Ready for use and for writing.
     split
         Roles of the labelled pixels, with the record.
@@ -58,14 +59,14 @@ class Model:
         What stands between these figures and better ones, the most important first; in the report too.
     """
 
-    bundle: Bundle
+    model: TrainedModel
     split: Split
     report: AccuracyReport | None
     messages: tuple[str, ...]
     advice: tuple[str, ...] = ()
 
 
-def make_model(
+def fit_model(
     source: SceneSource,
     codes: NDArray[Any],
     classes: ClassTable,
@@ -78,7 +79,7 @@ def make_model(
     log: Path | None = None,
     checkpoints: Path | None = None,
     resume: bool = False,
-) -> Model:
+) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
     Parameters
@@ -112,7 +113,7 @@ def make_model(
         arguments = {**recipe.network.arguments, **candidate}
         check_arguments(recipe.network.name, arguments)
         check_size(recipe.network.name, **_largest_sizes(recipe, len(source.bands), len(classes)), **arguments)
-    scene = LabelledScene.of(source, codes, classes, recipe)
+    scene = TrainingScene.of(source, codes, classes, recipe)
     split = _split(scene, splitter, seed)
     chosen = search_arguments(scene, *scene.positions(split, "training", "validation"), seed=seed)
     checkpoint = _checkpoint(scene, split, seed, checkpoints, resume) if checkpoints else None
@@ -121,7 +122,7 @@ def make_model(
         scene,
         split,
         trained.network,
-        trained.preparation,
+        trained.preprocessing,
         temperature=trained.temperature,
         precision=trained.record.precision,
         device=choose_device(device),
@@ -135,19 +136,19 @@ def make_model(
     )
     report = None if report is None else replace(report, advice=tuple(advice))
     record = {**trained.to_dict(), "chosen_arguments": chosen, "seed": seed}
-    bundle = _bundle(scene, split, trained, record, report)
-    return Model(bundle, split, report, (*scene.messages, *advice), tuple(advice))
+    model = _model(scene, split, trained, record, report)
+    return TrainingResult(model, split, report, (*scene.messages, *advice), tuple(advice))
 
 
 @dataclass(frozen=True, eq=False)
 class _Trained:
-    """A network, what it was created with, its preparation, how training went, what its teacher recorded, and what it
+    """A network, what it was created with, its preprocessing, how training went, what its teacher recorded, and what it
     says of labelled pixels that it was not fitted on.
     """
 
     network: SpectralSpatialNetwork
     arguments: dict[str, Any]
-    preparation: Preparation
+    preprocessing: Preprocessing
     record: TrainingRecord
     lesson: dict[str, Any] | None = None
     held_out: HeldOut | None = None
@@ -166,14 +167,14 @@ class _Trained:
         }
 
 
-def _bundle(
-    scene: LabelledScene, split: Split, trained: _Trained, record: dict[str, Any], report: AccuracyReport | None
-) -> Bundle:
+def _model(
+    scene: TrainingScene, split: Split, trained: _Trained, record: dict[str, Any], report: AccuracyReport | None
+) -> TrainedModel:
     """The model file's content."""
-    return Bundle(
+    return TrainedModel(
         network=trained.network,
         arguments=trained.arguments,
-        preparation=trained.preparation,
+        preprocessing=trained.preprocessing,
         bands=scene.source.bands,
         classes=scene.classes,
         recipe=scene.recipe.model_dump(mode="json"),
@@ -189,11 +190,11 @@ def _bundle(
         versions=package_versions(),
         created=timestamp(),
         temperature=trained.temperature,
-        domain=scene.domain(trained.preparation),
+        domain=scene.domain(trained.preprocessing),
     )
 
 
-def _split(scene: LabelledScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:
+def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:
     window, settings = scene.recipe.patch_size, scene.recipe.training
     if not isinstance(splitter, PixelSplitter):
         return split_of_roles(splitter, scene.codes, scene.classes, window=window, usable=scene.usable)
@@ -210,7 +211,7 @@ def _split(scene: LabelledScene, splitter: PixelSplitter | NDArray[Any], seed: i
 
 
 def _train(
-    scene: LabelledScene,
+    scene: TrainingScene,
     split: Split,
     chosen: dict[str, Any],
     *,
@@ -231,7 +232,7 @@ def _train(
 
 
 def _together(members: list[_Trained]) -> _Trained:
-    """Trained networks as one; they share sizes, arguments and preparation."""
+    """Trained networks as one; they share sizes, arguments and preprocessing."""
     first = members[0]
     arguments = _around("ensemble", first.arguments, members=len(members))
     network = create_network(**arguments)
@@ -255,7 +256,7 @@ def _together(members: list[_Trained]) -> _Trained:
 
 
 def _train_one(
-    scene: LabelledScene,
+    scene: TrainingScene,
     split: Split,
     chosen: dict[str, Any],
     *,
@@ -278,10 +279,10 @@ def _train_one(
         start = _fitted_on(_all_pixels(scene, split), scene, chosen, 0, seed=seed, device=device, log=log)
         return replace(start, held_out=_left_out(scene, split, chosen, seed))
     fitted, aside = scene.positions(split, "training"), scene.positions(split, "validation")
-    preparation = scene.fit_preparation(*fitted)
-    training = scene.gather(*fitted, preparation)
+    preprocessing = scene.fit_preprocessing(*fitted)
+    training = scene.gather(*fitted, preprocessing)
     nothing = training.take(np.empty(0, np.int64))
-    validation = scene.gather(*aside, preparation) if len(aside[0]) else nothing
+    validation = scene.gather(*aside, preprocessing) if len(aside[0]) else nothing
     arguments = _network_arguments(scene, training, chosen)
     network = _network(arguments, seed)
     record = train_network(
@@ -294,14 +295,14 @@ def _train_one(
         listener=listener,
         log=log,
         checkpoints=checkpoints,
-        preparation=preparation,
+        preprocessing=preprocessing,
     )
     if not len(validation):
-        return _Trained(network, arguments, preparation, record)
+        return _Trained(network, arguments, preprocessing, record)
     logits = _on_device(network, validation, choose_device(device), record)
     held_out = HeldOut("validation", logits, aside[1])
     if not settings.refit:
-        return _Trained(network, arguments, preparation, record, held_out=held_out)
+        return _Trained(network, arguments, preprocessing, record, held_out=held_out)
     again = _fitted_on(_all_pixels(scene, split), scene, chosen, record.best_epoch, seed=seed, device=device)
     seconds = round(record.seconds + again.record.seconds, 2)
     return replace(again, record=replace(record, seconds=seconds), held_out=held_out)
@@ -309,61 +310,61 @@ def _train_one(
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """What a network is fitted on, with nothing held out, the preparation, and what a teacher said of them."""
+    """What a network is fitted on, with nothing held out, the preprocessing, and what a teacher said of them."""
 
     training: LabelledPatches
-    preparation: Preparation
+    preprocessing: Preprocessing
     lesson: dict[str, Any] | None = None
 
 
-def _all_pixels(scene: LabelledScene, split: Split) -> _Pixels:
+def _all_pixels(scene: TrainingScene, split: Split) -> _Pixels:
     """Training and validation pixels together."""
     together = scene.positions(split, "training", "validation")
-    preparation = scene.fit_preparation(*together)
-    return _Pixels(scene.gather(*together, preparation), preparation)
+    preprocessing = scene.fit_preprocessing(*together)
+    return _Pixels(scene.gather(*together, preprocessing), preprocessing)
 
 
-def _taught_pixels(scene: LabelledScene, split: Split, settings: TeacherSettings, seed: int) -> _Pixels:
+def _taught_pixels(scene: TrainingScene, split: Split, settings: PseudoLabelSettings, seed: int) -> _Pixels:
     """Training and validation pixels with their classes, and unlabelled ones with what a teacher says of them."""
     positions, targets = scene.positions(split, "training", "validation")
     area = scene.area(positions, targets)
     inside = area.indices_of(positions)
     labelled, seen = inside[inside >= 0], targets[inside >= 0]
-    lesson = teach(area, labelled, seen, settings, seed=seed)
+    lesson = pseudo_label(area, labelled, seen, settings, seed=seed)
     others = np.setdiff1d(np.arange(len(area)), labelled)
     drawn = np.random.default_rng((seed, 3)).permutation(others)[: settings.pixels]
     certain = np.eye(len(scene.classes), dtype=np.float32)[targets]
     weight = settings.label_weight
     shares = np.concatenate([lesson.probabilities[drawn], *[certain] * weight])
-    preparation = scene.fit_preparation(positions, targets)
-    patches = scene.gather(np.concatenate([area.positions[drawn], *[positions] * weight]), shares, preparation)
-    return _Pixels(patches, preparation, {**lesson.record, "pixels_taught": len(drawn)})
+    preprocessing = scene.fit_preprocessing(positions, targets)
+    patches = scene.gather(np.concatenate([area.positions[drawn], *[positions] * weight]), shares, preprocessing)
+    return _Pixels(patches, preprocessing, {**lesson.record, "pixels_taught": len(drawn)})
 
 
 def _fitted_on(
-    pixels: _Pixels, scene: LabelledScene, chosen: dict[str, Any], epochs: int | None, *, seed: int, **options: Any
+    pixels: _Pixels, scene: TrainingScene, chosen: dict[str, Any], epochs: int | None, *, seed: int, **options: Any
 ) -> _Trained:
     """A network after so many epochs, or the recipe's, on those pixels; `options` as in `train_network`."""
     nothing = pixels.training.take(np.empty(0, np.int64))
     arguments = _network_arguments(scene, pixels.training, chosen)
     network, settings = _network(arguments, seed), scene.recipe.training
-    options |= {"epochs": epochs, "preparation": pixels.preparation}
+    options |= {"epochs": epochs, "preprocessing": pixels.preprocessing}
     record = train_network(network, pixels.training, nothing, settings, seed=seed, **options)
-    return _Trained(network, arguments, pixels.preparation, record, pixels.lesson)
+    return _Trained(network, arguments, pixels.preprocessing, record, pixels.lesson)
 
 
-def _left_out(scene: LabelledScene, split: Split, chosen: dict[str, Any], seed: int) -> HeldOut | None:
+def _left_out(scene: TrainingScene, split: Split, chosen: dict[str, Any], seed: int) -> HeldOut | None:
     """What the warm start says of training pixels by which it was not fitted; None where too few pixels are left."""
     positions, targets = scene.positions(split, "training", "validation")
     silent = replace(scene, messages=[])  # what the folds leave out is nobody's concern
 
     def fit(kept: NDArray[Any]) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
-        preparation = silent.fit_preparation(positions[kept], targets[kept])
-        pixels = _Pixels(silent.gather(positions[kept], targets[kept], preparation), preparation)
+        preprocessing = silent.fit_preprocessing(positions[kept], targets[kept])
+        pixels = _Pixels(silent.gather(positions[kept], targets[kept], preprocessing), preprocessing)
         fitted = _fitted_on(pixels, silent, chosen, 0, seed=seed, device="cpu")
 
         def judge(others: NDArray[Any]) -> NDArray[np.float32]:
-            patches = silent.gather(positions[others], targets[others], preparation)
+            patches = silent.gather(positions[others], targets[others], preprocessing)
             return _on_device(fitted.network, patches, torch.device("cpu"), fitted.record)
 
         return judge
@@ -385,13 +386,13 @@ def _on_device(
 
 def _largest_sizes(recipe: Recipe, bands: int, classes: int) -> dict[str, int]:
     """Sizes of the network where every band is of use and every class has pixels."""
-    settings = recipe.preparation
+    settings = recipe.preprocessing
     channels = bands * settings.bands_as_components + min(settings.principal_components, bands)
     channels += min(settings.noise_components, bands) + (classes - 1) * settings.discriminant
     return {"bands": bands, "channels": channels, "classes": classes, "patch_size": recipe.patch_size}
 
 
-def _network_arguments(scene: LabelledScene, pixels: LabelledPatches, chosen: dict[str, Any]) -> dict[str, Any]:
+def _network_arguments(scene: TrainingScene, pixels: LabelledPatches, chosen: dict[str, Any]) -> dict[str, Any]:
     """Those of the recipe's network for these pixels, or of one that shows it every patch from all sides."""
     arguments, orientations = scene.network_arguments(pixels, chosen), scene.recipe.network.orientations
     if orientations == 1:
@@ -411,7 +412,7 @@ def _network(arguments: dict[str, Any], seed: int) -> SpectralSpatialNetwork:
     return create_network(**arguments)
 
 
-def _checkpoint(scene: LabelledScene, split: Split, seed: int, folder: Path, resume: bool) -> Checkpoints:
+def _checkpoint(scene: TrainingScene, split: Split, seed: int, folder: Path, resume: bool) -> Checkpoints:
     recipe = scene.recipe.model_dump(mode="json")
     identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split)}
     return Checkpoints(folder, json.loads(json.dumps(identity)), resume)

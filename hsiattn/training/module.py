@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
-from hsiattn.sampling import LabelledPatches
 from hsiattn.training.augmentation import Lighting, vary
+from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import TrainingSettings
 
 _WARMING_UP = 0.1

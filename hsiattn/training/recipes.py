@@ -8,16 +8,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from hsiattn.complaints import complaint_of, is_unknown_key, keys_instead, place_of, settings_at
 from hsiattn.errors import RecipeError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
-from hsiattn.model_header import MAX_PATCH
-from hsiattn.preparation import PreparationSettings
+from hsiattn.models.header import MAX_PATCH
+from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.resources import resource_folder, resource_names
-from hsiattn.teaching import TeacherSettings
+from hsiattn.settings import Settings, first_mistake
 
 _MAX_CANDIDATES = 1000
 """Most combinations of arguments that one search tries."""
@@ -27,11 +27,7 @@ _MAX_INTEGER = 2**53
 """Beyond it JSON, in which the model file keeps the recipe, has no whole numbers."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class NetworkSettings(_Settings):
+class NetworkSettings(Settings):
     """Which network, and the arguments of its constructor beyond the sizes."""
 
     name: str = Field(max_length=100)
@@ -58,7 +54,7 @@ class NetworkSettings(_Settings):
         return values
 
 
-class AugmentationSettings(_Settings):
+class AugmentationSettings(Settings):
     """How training pixels are varied, anew in every epoch."""
 
     flips_and_rotations: bool = True
@@ -81,7 +77,7 @@ class AugmentationSettings(_Settings):
     the patch are not taken."""
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(Settings):
     """How the weights are found."""
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -112,12 +108,12 @@ class TrainingSettings(_Settings):
     augmentation: AugmentationSettings = AugmentationSettings()
     ensemble: int = Field(default=1, ge=1, le=100)
     """Networks with a teacher and initial weights of their own, whose probabilities are averaged."""
-    teacher: TeacherSettings | None = None
+    teacher: PseudoLabelSettings | None = None
     """Let a teacher label pixels of the scene, and train on them, to the last epoch or step and without validation.
     Unlabelled pixels of the scene take part, those of the test among them, but none of their labels."""
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """One way to make a model."""
 
     name: str = Field(max_length=200)
@@ -125,14 +121,14 @@ class Recipe(_Settings):
     network: NetworkSettings
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     """Side of the window around a pixel, odd."""
-    preparation: PreparationSettings = PreparationSettings()
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: TrainingSettings = TrainingSettings()
 
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
-        preparation = self.preparation
-        return bool(self.training.teacher or preparation.noise_components or preparation.fit_on == "scene")
+        preprocessing = self.preprocessing
+        return bool(self.training.teacher or preprocessing.noise_components or preprocessing.fit_on == "scene")
 
     @field_validator("patch_size")
     @classmethod
@@ -165,14 +161,8 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"recipe {name_or_path}: {complaint_of(error)}", _remedy(error)) from error
-
-
-def _remedy(error: ValidationError) -> str:
-    if not is_unknown_key(error):
-        return "change the recipe, or the setting that names this key"
-    place = place_of(error)
-    return keys_instead(settings_at(Recipe, place[:-1]), place, within=Recipe)
+        problem, remedy = first_mistake(error, Recipe, "change the recipe, or the setting that names this key")
+        raise RecipeError(f"recipe {name_or_path}: {problem}", remedy) from error
 
 
 def _check_plain(value: Any, key: object) -> None:

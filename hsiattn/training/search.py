@@ -12,28 +12,28 @@ from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from torch.nn import functional
 
 from hsiattn.networks import create_network
-from hsiattn.sampling import LabelledPatches
-from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.module import as_tensors
+from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import Recipe
+from hsiattn.training.training_scene import TrainingScene
 
 _FOLDS = 5
 
 
 @torch.no_grad()
 def search_arguments(
-    scene: LabelledScene, positions: NDArray[np.int64], targets: NDArray[np.int64], *, seed: int
+    scene: TrainingScene, positions: NDArray[np.int64], targets: NDArray[np.int64], *, seed: int
 ) -> dict[str, Any]:
     """The arguments among `network.search` of the recipe whose warm start errs least on left-out training pixels.
 
-    For every fold the preparation is fitted on the other folds, so nothing of the left-out pixels is known. The share
+    For every fold the preprocessing is fitted on the other folds, so nothing of the left-out pixels is known. The share
     of right classes decides, then the cross-entropy, then the order in the recipe. A warm start is a closed form: a
     search takes a second, where training every candidate would take minutes.
 
     Parameters
     ----------
     positions, targets
-        Row and column (N, 2), and class index (N,), of the training pixels; `make_model` hands in those set aside for
+        Row and column (N, 2), and class index (N,), of the training pixels; `fit_model` hands in those set aside for
         validation too, so the validation loss that stops training is no estimate of accuracy.
 
     Returns
@@ -48,8 +48,8 @@ def search_arguments(
     scene = replace(scene, messages=[])  # what the folds leave out is nobody's concern
     right, entropy = np.zeros(len(candidates)), np.zeros(len(candidates))
     for kept, left_out in StratifiedKFold(folds, shuffle=True, random_state=seed).split(positions, targets):
-        preparation = scene.fit_preparation(positions[kept], targets[kept])
-        pixels = scene.gather(positions, targets, preparation)
+        preprocessing = scene.fit_preprocessing(positions[kept], targets[kept])
+        pixels = scene.gather(positions, targets, preprocessing)
         for number, candidate in enumerate(candidates):
             logits = _warm_started_logits(scene, pixels.take(kept), pixels.take(left_out), candidate, seed)
             truth = torch.from_numpy(targets[left_out])
@@ -65,7 +65,7 @@ def candidates_of(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def _warm_started_logits(
-    scene: LabelledScene, kept: LabelledPatches, left_out: LabelledPatches, candidate: dict[str, Any], seed: int
+    scene: TrainingScene, kept: LabelledPatches, left_out: LabelledPatches, candidate: dict[str, Any], seed: int
 ) -> torch.Tensor:
     torch.manual_seed(seed)
     network = create_network(**scene.network_arguments(kept, candidate)).eval()

@@ -93,14 +93,14 @@ def test_a_record_sums_up_its_bins_and_comes_back_from_json() -> None:
     assert record.accuracy == pytest.approx(right.mean())
     assert record.expected_calibration_error == expected_calibration_error(confidence, right)
     assert Calibration.from_dict(record.to_dict()).to_dict() == record.to_dict()
-    assert record.in_words.endswith("at temperature 1.50")
+    assert repr(record).endswith("right, at temperature 1.50; 500 pixels, 15 bins>")
 
 
 def test_no_pixels_have_no_calibration() -> None:
     record = Calibration.measured([], [])
     assert record.pixels == 0
     assert record.to_dict()["expected_calibration_error"] is None
-    assert record.in_words == "not known (no pixels)"
+    assert repr(record) == "<Calibration: not known (no pixels); 0 pixels, 15 bins>"
 
 
 @pytest.mark.parametrize("find", [fit_temperature, robust_temperature])

@@ -59,7 +59,7 @@ def test_with_a_split_only_its_test_pixels_count() -> None:
     assert report.confusion.tolist() == [[0, 0], [1, 1]]
     assert report.unclassified_pixels == 0
     assert (report.leakage, report.window) == (0.5, 9)
-    assert report.advice[0].startswith("accuracy flatters, as 50.0 % of the test pixels")
+    assert report.advice[0].startswith("accuracy is optimistic: 50.0 % of the test pixels")
 
 
 def test_a_dataset_of_predictions_is_taken_by_its_land_cover() -> None:

@@ -173,7 +173,7 @@ def test_advice_comes_in_order_of_importance_and_five_at_most() -> None:
         "separability": APART,
     }  # fmt: skip
     sentences = advice(**everything)  # type: ignore[arg-type]
-    starts = ("accuracy flatters", "too few", "training pixels are unbalanced", "roof and grass", "roof and water")
+    starts = ("accuracy is optimistic", "too few", "training pixels are unbalanced", "roof and grass", "roof and water")
     assert len(sentences) == 5
     assert all(sentence.startswith(start) for sentence, start in zip(sentences, starts, strict=True))
     assert all("; " in sentence and "\n" not in sentence for sentence in sentences)

@@ -13,7 +13,7 @@ from affine import Affine
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from hsiattn.cli.assess import choose_format
-from hsiattn.sampling import ROLES, write_split
+from hsiattn.splits import ROLES, write_split
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_with_a_split_only_test_pixels_count_and_leakage_is_stated(faulty_map, s
 def test_leakage_comes_with_advice(faulty_map, split, hsiattn, window, advised):
     result = hsiattn("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", window)
     assert result.exit_code == 0, result.stderr
-    assert ("- accuracy flatters, as" in result.stdout) == advised
+    assert ("- accuracy is optimistic:" in result.stdout) == advised
     assert ("--buffer 6 or more" in result.stdout) == advised
 
 

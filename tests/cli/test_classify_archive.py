@@ -75,8 +75,8 @@ def test_an_unexpected_failure_does_not_stop_the_others_either(classify, monkeyp
 
     work = hsiattn.mapping.classify_scene
 
-    def fail_at_first(bundle, source, *arguments, **options):
-        return 1 // (source.name != "archive/a.tif") and work(bundle, source, *arguments, **options)
+    def fail_at_first(model, source, *arguments, **options):
+        return 1 // (source.name != "archive/a.tif") and work(model, source, *arguments, **options)
 
     monkeypatch.setattr(hsiattn.mapping, "classify_scene", fail_at_first)
     status, document, stderr = classify("archive/*.tif")
@@ -194,4 +194,4 @@ def test_smoothed_maps_are_left_alone_where_the_same_smoothing_is_asked_for(clas
     assert (status, document["left_alone"]) == (0, 3)
     status, document, stderr = classify("archive/*.tif", "--smooth", 2, "--resume")
     assert (status, document["failed"]) == (1, 3)
-    assert stderr.count("was made with another --smooth") == 3
+    assert stderr.count("was made with another smoothing; give --smooth 1 as there, or add --overwrite") == 3

@@ -1,4 +1,4 @@
-"""`hsiattn datasets` lists the benchmark scenes, checks their files and writes the example."""
+"""`hsiattn datasets` lists the public scenes, checks their files and writes the example."""
 
 from __future__ import annotations
 

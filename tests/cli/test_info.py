@@ -14,10 +14,10 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning
 
-from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
 from hsiattn.cli.main import main
-from hsiattn.spectral_transforms import SpectralTransform
+from hsiattn.models.model_file import read_model, write_model
+from hsiattn.preprocessing.spectral_transforms import SpectralTransform
 
 
 def describe(*arguments):
@@ -114,11 +114,11 @@ def test_a_model_is_described_by_what_its_header_holds(model):
 
 def test_the_transform_of_spectra_is_shown(model, tmp_path):
     assert describe(model)["spectral_transform"] == "none"
-    bundle = read_bundle(model)
-    bands = bundle.preparation.bands
-    transform = SpectralTransform("continuum-removal", bundle.bands.wavelength[bands])
+    model = read_model(model)
+    bands = model.preprocessing.bands
+    transform = SpectralTransform("continuum-removal", model.bands.wavelength[bands])
     path = tmp_path / "m.hsiattn"
-    write_bundle(replace(bundle, preparation=replace(bundle.preparation, spectral_transform=transform)), path)
+    write_model(replace(model, preprocessing=replace(model.preprocessing, spectral_transform=transform)), path)
     assert describe(path)["spectral_transform"] == "continuum-removal"
     lines = CliRunner().invoke(main, ["info", str(path)]).output.splitlines()
     assert [line.split() for line in lines if line.startswith("spectral transform")] == [
@@ -128,11 +128,11 @@ def test_the_transform_of_spectra_is_shown(model, tmp_path):
 
 def test_attributes_of_classes_are_shown_where_a_model_has_them(model, tmp_path):
     assert not any("attributes" in record for record in describe(model)["classes"])
-    bundle = read_bundle(model)
-    records = bundle.classes.to_records()
+    model = read_model(model)
+    records = model.classes.to_records()
     records[1]["attributes"] = ["crop", "vegetation"]
     path = tmp_path / "m.hsiattn"
-    write_bundle(replace(bundle, classes=ClassTable.from_records(records)), path)
+    write_model(replace(model, classes=ClassTable.from_records(records)), path)
     assert describe(path)["classes"] == records
     lines = CliRunner().invoke(main, ["info", str(path)]).output.splitlines()
     assert sum(line.endswith("crop, vegetation") for line in lines) == 1

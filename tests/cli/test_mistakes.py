@@ -116,7 +116,7 @@ INPUTS = {
     f"{ASSESS} -o new.pdf": "the suffix of new.pdf stands for no form of report; name one with --format",
     "datasets example scene.tif": "scene.tif cannot be made",
     "datasets example .": "scene.tif exists already; choose another name; --overwrite replaces only the example's",
-    # -- assessment, benchmark scenes, benchmarks
+    # -- assessment, public scenes, benchmarks
     "assess nowhere.tif --reference labels.tif": "nowhere.tif does not exist",
     "assess map.tif --reference nowhere.tif": "nowhere.tif does not exist",
     "assess map.tif --reference short.tif": "short.tif (39 × 48 pixels",
@@ -126,7 +126,7 @@ INPUTS = {
     "assess labels.tif --reference labels.tif --split split.tif": "labels.tif does not say which patch size it was "
     "made with; name it with --window",
     f"{ASSESS} --classes legend.csv": "labels.tif holds the codes 7, which the class table legend.csv does not list",
-    "datasets show salinas-b": "there is no benchmark scene 'salinas-b'; did you mean salinas-a?",
+    "datasets show salinas-b": "there is no public scene 'salinas-b'; did you mean salinas-a?",
     "datasets --check nowhere": "there is no folder nowhere; give the folder that the scenes lie in",
     "benchmark nowhere.yaml -o results": "there is no plan 'nowhere.yaml'; give a YAML file, or one of",
     "benchmark broken.yaml -o results": "expected node content (line 2); correct it, or start",

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from hsiattn.cli import fitting
-from hsiattn.sampling import ROLES, connected_fields, write_split
+from hsiattn.splits import ROLES, connected_fields, write_split
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ def test_advice_follows_the_other_messages(train):
     """Random pixels leak; without a test, cross-validation is all that is known."""
     result = train("--split", "random", "--per-class", 30)
     assert result.exit_code == 0, result.stderr
-    assert "accuracy flatters, as" in result.stderr
-    assert "accuracy flatters" not in result.stdout
+    assert "accuracy is optimistic:" in result.stderr
+    assert "accuracy is optimistic" not in result.stdout
     result = train("--split", "none", "--overwrite", "--json")
     messages = json.loads(result.stdout)["messages"]
     assert messages[-1].startswith("accuracy is not known without test pixels")
     assert messages[-1] in result.stderr
-    assert not any("flatters, as" in message for message in messages)
+    assert not any("is optimistic:" in message for message in messages)
     silent = train("--per-class", 30, "--overwrite", "--quiet")
     assert silent.exit_code == 0
     assert silent.stderr == ""
@@ -124,10 +124,10 @@ def test_a_class_in_a_single_polygon_is_named(desk, tiny, refused, quick, write_
 def test_the_same_seed_gives_the_same_model_and_another_seed_another_split(train, desk):
     def digest(seed: int) -> tuple[str, dict]:
         assert train("--seed", seed, "--overwrite", "--threads", 1).exit_code == 0
-        from hsiattn.bundle import read_bundle
+        from hsiattn.models.model_file import read_model
 
-        bundle = read_bundle("m.hsiattn")
-        return {name: tensor.tolist() for name, tensor in bundle.network.state_dict().items()}, bundle.split
+        model = read_model("m.hsiattn")
+        return {name: tensor.tolist() for name, tensor in model.network.state_dict().items()}, model.split
 
     (first, split), (second, _), (_, other) = digest(3), digest(3), digest(4)
     assert first == second
@@ -226,5 +226,5 @@ def test_resume_replaces_what_the_interrupted_training_has_written(lda, desk):
 
 def test_a_training_that_fails_leaves_nothing(lda, desk):
     before = sorted(desk.iterdir())
-    assert lda("--set", "preparation.components=100000").exit_code == 1
+    assert lda("--set", "preprocessing.components=100000").exit_code == 1
     assert sorted(desk.iterdir()) == before

@@ -59,7 +59,7 @@ def test_no_remedy_of_the_library_names_an_option():
 
 
 def test_every_setting_in_a_remedy_of_the_library_has_its_option():
-    recipe = ("training", "network", "preparation", "patch_size")
+    recipe = ("training", "network", "preprocessing", "patch_size")
     for place, text in remedies():
         for name in re.findall(r"(?<![\w./-])([a-z_]+(?:\.[a-z_]+)*)=(?!=)", text):
             known = name in OPTIONS or name.split(".")[0] in recipe

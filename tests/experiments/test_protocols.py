@@ -9,12 +9,12 @@ import pytest
 import rasterio
 from affine import Affine
 
-from hsiattn.errors import LabelError, SplitError
+from hsiattn.errors import PlanError, SplitError
 from hsiattn.experiments.plan import SceneEntry
 from hsiattn.experiments.protocols import data_fingerprint, shared_split
 from hsiattn.experiments.runs import Run, runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.sampling import ROLES, RandomPixels, connected_fields, split_labels, write_split
+from hsiattn.splits import ROLES, RandomPixels, connected_fields, split_labels, write_split
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_class_that_is_left_out_has_no_role(split_of, scene):
 
 @pytest.mark.parametrize(("left_out", "why"), [([9], "no pixel has the code 9"), ([1, 4], "fewer than two classes")])
 def test_classes_that_cannot_be_left_out_are_told(split_of, left_out, why):
-    with pytest.raises(LabelError, match=why):
+    with pytest.raises(PlanError, match=why):
         split_of(split="random", per_class=10, leave_out=left_out)
 
 
@@ -163,7 +163,7 @@ def test_a_fingerprint_tells_other_labels_other_spectra_and_other_split_files(ma
 
 @pytest.mark.real_scene
 def test_enmaps_own_lists_of_tiles_make_a_split(make_run, real_data, tmp_path):
-    from hsiattn.sampling import roles_of_tiles
+    from hsiattn.splits import roles_of_tiles
 
     folder = real_data / "enmap-potsdam"
     run = make_run(split="tiles", training="train_files.csv", validation="validation_files.csv", test="test_files.csv")

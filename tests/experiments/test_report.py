@@ -26,7 +26,7 @@ from hsiattn.experiments.tables import (
     overall_table,
     p_text,
 )
-from hsiattn.sampling import leakage, write_split
+from hsiattn.splits import leakage, write_split
 
 ACCURACIES = {"default": 0.9, "a < b": 0.85, "svm": 0.7}
 CURVE = [{"name": f"random {size}", "split": "random", "per_class": size} for size in (5, 10)]

@@ -6,9 +6,8 @@ import re
 
 import pytest
 
-from hsiattn.errors import RecipeError
+from hsiattn.errors import PlanError, RecipeError
 from hsiattn.experiments import runs
-from hsiattn.experiments.plan import PlanError
 from hsiattn.experiments.runs import only, runs_of, without
 from hsiattn.resources import resource_folder
 from hsiattn.training import load_recipe

@@ -18,8 +18,8 @@ from hsiattn.classes import ClassTable
 from hsiattn.files.kinds import KIND_TAG, LOG_COLUMNS, FileKind, kind_of
 from hsiattn.labels.sidecars import write_sidecars
 from hsiattn.mapping.writer import LandCoverWriter
-from hsiattn.sampling import write_split
 from hsiattn.simulation import write_example
+from hsiattn.splits import write_split
 from hsiattn.training.callbacks import EpochFigures
 
 CLASSES = ClassTable.from_codes([1, 4])

@@ -69,6 +69,6 @@ def test_a_scene_that_changes_while_it_is_mapped_gives_no_map(envi, fitted, chan
     execution = Execution(window_size=16, threads=1, device="cpu")
     before = {file.name for file in envi.parent.iterdir()}
     with pytest.raises(SceneError, match=r"flight\.img"):
-        classify_scene(fitted.bundle_, source, outputs, execution=execution, progress=progress)
+        classify_scene(fitted.model_, source, outputs, execution=execution, progress=progress)
     assert {file.name for file in envi.parent.iterdir()} - before <= {".map.tif.journal"}
     assert not envi.with_name("map.tif").exists()

@@ -93,8 +93,8 @@ def test_what_stands_at_missing_pixels_has_no_influence():
 
 
 @pytest.fixture(scope="module")
-def bundle(fitted):
-    return fitted.bundle_
+def model(fitted):
+    return fitted.model_
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +114,12 @@ def source(make_scene, cube, tiny):
 
 
 @pytest.fixture(scope="module")
-def expected(bundle, cube, source):
+def expected(model, cube, source):
     """Probabilities (K, H, W) of the map without smoothing, smoothed by loops; NaN without data."""
-    shares = predict_array(bundle, source, probabilities=True, device="cpu")["probabilities"].values
+    shares = predict_array(model, source, probabilities=True, device="cpu")["probabilities"].values
     present = np.isfinite(shares[0])
-    used = cube[bundle.preparation.bands]
-    _, components = bundle.preparation.transform(used, present)
+    used = cube[model.preprocessing.bands]
+    _, components = model.preprocessing.transform(used, present)
     assert len(components) == 20
     return np.where(present, _by_loops(np.nan_to_num(shares).astype(float), components, present, 2), np.nan)
 
@@ -129,60 +129,58 @@ def _read(path, band=1):
         return dataset.read(band)
 
 
-def _classify(bundle, source, path, *, mask=None, part=None, resume=False, progress=None, smoothing=2, **execution):
+def _classify(model, source, path, *, mask=None, part=None, resume=False, progress=None, smoothing=2, **execution):
     outputs = Outputs(path, probabilities=path.with_name(f"{path.stem}_p.tif"), smoothing=smoothing)
     how = Execution(device="cpu", **execution)
-    return classify_scene(
-        bundle, source, outputs, mask=mask, part=part, resume=resume, execution=how, progress=progress
-    )
+    return classify_scene(model, source, outputs, mask=mask, part=part, resume=resume, execution=how, progress=progress)
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, None])
 @pytest.mark.parametrize("patchwise", [False, True])
 def test_a_map_is_the_smoothed_scene_whatever_the_windows(
-    bundle, source, expected, tmp_path, monkeypatch, size, patchwise
+    model, source, expected, tmp_path, monkeypatch, size, patchwise
 ):
-    monkeypatch.setattr(bundle.network, "dense_capable", not patchwise)
-    _classify(bundle, source, tmp_path / "m.tif", window_size=size, threads=2)
+    monkeypatch.setattr(model.network, "dense_capable", not patchwise)
+    _classify(model, source, tmp_path / "m.tif", window_size=size, threads=2)
     np.testing.assert_allclose(_read(tmp_path / "m_p.tif", [1, 2, 3]), expected, atol=1e-5)
-    codes = bundle.classes.to_codes(np.nan_to_num(expected).argmax(axis=0))
+    codes = model.classes.to_codes(np.nan_to_num(expected).argmax(axis=0))
     classes = np.where(np.isnan(expected[0]), 0, codes)
     np.testing.assert_array_equal(_read(tmp_path / "m.tif"), classes)
 
 
-def test_strips_of_a_window_do_not_show_in_the_map(bundle, source, expected, tmp_path, monkeypatch):
+def test_strips_of_a_window_do_not_show_in_the_map(model, source, expected, tmp_path, monkeypatch):
     monkeypatch.setattr("hsiattn.mapping.runner._PIXELS_ON_CPU", 40)  # two rows
-    _classify(bundle, source, tmp_path / "m.tif", window_size=64)
+    _classify(model, source, tmp_path / "m.tif", window_size=64)
     np.testing.assert_allclose(_read(tmp_path / "m_p.tif", [1, 2, 3]), expected, atol=1e-5)
 
 
-def test_a_part_and_a_mask_have_the_pixels_of_the_whole(bundle, source, expected, tmp_path):
+def test_a_part_and_a_mask_have_the_pixels_of_the_whole(model, source, expected, tmp_path):
     part = Window(3, 2, 11, 9)
-    _classify(bundle, source, tmp_path / "part.tif", part=part, window_size=4)
+    _classify(model, source, tmp_path / "part.tif", part=part, window_size=4)
     np.testing.assert_allclose(_read(tmp_path / "part_p.tif", [1, 2, 3]), expected[:, 2:11, 3:14], atol=1e-5)
     mask = np.random.default_rng(0).random(expected[0].shape) < 0.3
-    _classify(bundle, source, tmp_path / "masked.tif", mask=mask, window_size=5)
+    _classify(model, source, tmp_path / "masked.tif", mask=mask, window_size=5)
     wanted = np.where(mask, expected, np.nan)
     np.testing.assert_allclose(_read(tmp_path / "masked_p.tif", [1, 2, 3]), wanted, atol=1e-5)
 
 
-def test_in_memory_classes_and_confidence_are_those_of_the_smoothed_probabilities(bundle, source, expected):
-    predicted = predict_array(bundle, source, probabilities=True, smoothing=2, device="cpu")
+def test_in_memory_classes_and_confidence_are_those_of_the_smoothed_probabilities(model, source, expected):
+    predicted = predict_array(model, source, probabilities=True, smoothing=2, device="cpu")
     np.testing.assert_allclose(predicted["probabilities"], expected, atol=1e-5)
     np.testing.assert_allclose(predicted["confidence"], expected.max(axis=0), atol=1e-5)
-    plain = predict_array(bundle, source, probabilities=True, device="cpu")
+    plain = predict_array(model, source, probabilities=True, device="cpu")
     assert not np.allclose(np.nan_to_num(plain["probabilities"]), np.nan_to_num(expected), atol=1e-2)
 
 
-def test_processes_of_their_own_make_the_same_map(bundle, source, write_scene, cube, tiny, expected, tmp_path):
+def test_processes_of_their_own_make_the_same_map(model, source, write_scene, cube, tiny, expected, tmp_path):
     path = write_scene(tmp_path / "s.tif", cube, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
-    _classify(bundle, open_source(path), tmp_path / "m.tif", window_size=8, workers=1)
+    _classify(model, open_source(path), tmp_path / "m.tif", window_size=8, workers=1)
     np.testing.assert_allclose(_read(tmp_path / "m_p.tif", [1, 2, 3]), expected, atol=1e-5)
 
 
-def test_a_map_says_how_it_was_smoothed(bundle, source, tmp_path):
+def test_a_map_says_how_it_was_smoothed(model, source, tmp_path):
     for smoothing, told in ((2, "2"), (0, None)):
-        _classify(bundle, source, tmp_path / f"{smoothing}.tif", smoothing=smoothing)
+        _classify(model, source, tmp_path / f"{smoothing}.tif", smoothing=smoothing)
         with rasterio.open(tmp_path / f"{smoothing}.tif") as dataset:
             assert dataset.tags().get("HSIATTN_SMOOTHING") == told
 
@@ -192,40 +190,40 @@ def _stop(done, total):
         raise KeyboardInterrupt
 
 
-def test_an_interrupted_map_goes_on_with_the_same_smoothing_alone(bundle, source, expected, tmp_path):
+def test_an_interrupted_map_goes_on_with_the_same_smoothing_alone(model, source, expected, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        _classify(bundle, source, tmp_path / "m.tif", window_size=5, progress=_stop)
+        _classify(model, source, tmp_path / "m.tif", window_size=5, progress=_stop)
     for smoothing, told in ((0, "smoothing 2 → none"), (3, "smoothing 2 → 3")):
         with pytest.raises(OutputError, match=told):
-            _classify(bundle, source, tmp_path / "m.tif", window_size=5, resume=True, smoothing=smoothing)
-    assert _classify(bundle, source, tmp_path / "m.tif", resume=True).resumed > 0
+            _classify(model, source, tmp_path / "m.tif", window_size=5, resume=True, smoothing=smoothing)
+    assert _classify(model, source, tmp_path / "m.tif", resume=True).resumed > 0
     np.testing.assert_allclose(_read(tmp_path / "m_p.tif", [1, 2, 3]), expected, atol=1e-5)
 
 
-def test_memory_is_planned_for_what_smoothing_keeps(bundle, make_scene):
+def test_memory_is_planned_for_what_smoothing_keeps(model, make_scene):
     large = as_source(make_scene(np.zeros((24, 1200, 1200), np.int16)))
     execution = Execution(ram=401 * 10**6, threads=64, device="cpu")
-    plans = [execution.plan(bundle, large, large.extent, smoothing=steps) for steps in (0, 2)]
+    plans = [execution.plan(model, large, large.extent, smoothing=steps) for steps in (0, 2)]
     assert plans[0].rows * plans[0].columns > plans[1].rows * plans[1].columns
-    assert Smoothing.of(bundle, 2).bytes_per_pixel(3) == 4 * (3 + 20)
+    assert Smoothing.of(model, 2).bytes_per_pixel(3) == 4 * (3 + 20)
 
 
 @pytest.mark.parametrize("steps", [-1, 33])
-def test_other_numbers_of_steps_are_refused(bundle, source, tmp_path, steps):
+def test_other_numbers_of_steps_are_refused(model, source, tmp_path, steps):
     with pytest.raises(OutputError, match=f"{steps} is no number of smoothing steps"):
-        _classify(bundle, source, tmp_path / "m.tif", smoothing=steps)
+        _classify(model, source, tmp_path / "m.tif", smoothing=steps)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_without_noise_components_is_refused(bundle, source, tmp_path, monkeypatch):
-    monkeypatch.setitem(bundle.recipe, "preparation", {"noise_components": 0})
+def test_a_model_without_noise_components_is_refused(model, source, tmp_path, monkeypatch):
+    monkeypatch.setitem(model.recipe, "preprocessing", {"noise_components": 0})
     with pytest.raises(RecipeError, match="without noise components"):
-        _classify(bundle, source, tmp_path / "m.tif")
+        _classify(model, source, tmp_path / "m.tif")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_noise_components_are_found_behind_others(bundle, monkeypatch):
+def test_noise_components_are_found_behind_others(model, monkeypatch):
     monkeypatch.setitem(
-        bundle.recipe, "preparation", {"bands_as_components": True, "principal_components": 3, "noise_components": 99}
+        model.recipe, "preprocessing", {"bands_as_components": True, "principal_components": 3, "noise_components": 99}
     )
-    assert Smoothing.of(bundle, 1).guide == range(27, 51)
+    assert Smoothing.of(model, 1).guide == range(27, 51)

@@ -4,7 +4,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from hsiattn.networks import GroupedSSAN
 from hsiattn.networks.branches import group_bands
-from hsiattn.preparation import PreparationSettings, fit_preparation
+from hsiattn.preprocessing import PreprocessingSettings, fit_preprocessing
 
 
 def test_bands_are_grouped_in_order_and_the_last_group_is_filled_with_zeros():
@@ -18,9 +18,9 @@ def test_its_warm_start_on_uniform_patches_is_linear_discriminant_analysis():
     targets = np.repeat(np.arange(3), 15)
     mixing = rng.normal(size=(12, 12))
     spectra = (rng.normal(size=(3, 12))[targets] + 0.8 * rng.normal(size=(45, 12))) @ mixing
-    preparation, _ = fit_preparation(PreparationSettings(discriminant=True), np.arange(12), spectra, targets)
+    preprocessing, _ = fit_preprocessing(PreprocessingSettings(discriminant=True), np.arange(12), spectra, targets)
     valid = np.ones((1, 45), dtype=bool)
-    scaled, scores = preparation.transform(spectra.T[:, None, :], valid)
+    scaled, scores = preprocessing.transform(spectra.T[:, None, :], valid)
     patches = torch.from_numpy(scores[:, 0].T.copy())[:, :, None, None].expand(-1, -1, 5, 5)
     inputs = torch.from_numpy(scaled[:, 0].T.copy()), patches, torch.ones(45, 5, 5, dtype=torch.bool)
     network = GroupedSSAN(12, 2, 3, 5).eval()

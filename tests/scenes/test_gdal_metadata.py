@@ -17,8 +17,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.sampling import gather_spectra, read_tile
 from hsiattn.scenes import Radiometry, as_source, open_scene, open_source
+from hsiattn.scenes.pixels import gather_spectra
+from hsiattn.scenes.tiles import read_tile
 
 WINDOW = Window(3, 2, 5, 4)
 HOLE = (slice(1, 4), slice(2, 7))

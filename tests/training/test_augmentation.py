@@ -10,7 +10,7 @@ from scipy import stats
 from torch.nn import functional
 
 from hsiattn.networks import create_network
-from hsiattn.preparation import Preparation
+from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting, drop_bands, mix, orient, partners_of, shift, vary
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
@@ -21,7 +21,7 @@ EVERYTHING = AugmentationSettings(
     spectral_noise=0.02, component_noise=0.1, band_drop=0.3, illumination=0.05, mixup=0.4, patch_shift=1
 )
 RNG = np.random.default_rng(0)
-PREPARATION = Preparation(
+PREPARATION = Preprocessing(
     bands=np.arange(BANDS),
     offset=RNG.uniform(0.1, 0.5, BANDS).astype(np.float32),
     gain=RNG.uniform(5, 30, BANDS).astype(np.float32),

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from hsiattn.errors import OutputError, TrainingError
 from hsiattn.networks import create_network
-from hsiattn.sampling import LabelledPatches
 from hsiattn.training import checkpoints as checkpointing
 from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.fit import _class_weights, train_network
+from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 NOISE = AugmentationSettings(spectral_noise=0.05, component_noise=0.1)

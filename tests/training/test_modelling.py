@@ -1,4 +1,4 @@
-"""From scene and labels to a model: what is left out, what is tested, what is refused."""
+"""From scene and labels to a result: what is left out, what is tested, what is refused."""
 
 import json
 
@@ -8,16 +8,16 @@ import torch
 
 from hsiattn import open_labels
 from hsiattn.assessment import robust_temperature
-from hsiattn.bundle import read_bundle, write_bundle
 from hsiattn.classes import ClassTable
-from hsiattn.errors import HsiattnError, LabelError, RecipeError, SceneError, SplitError, TrainingError
+from hsiattn.errors import BandError, HsiattnError, LabelError, RecipeError, SceneError, SplitError, TrainingError
 from hsiattn.mapping import predict_array
-from hsiattn.sampling import ROLES, AllPixels, RandomPixels, leakage
+from hsiattn.models.model_file import read_model, write_model
+from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.scenes import SpectralBands, as_source, open_source
-from hsiattn.teaching import TeacherSettings
+from hsiattn.splits import ROLES, AllPixels, RandomPixels, leakage
 from hsiattn.training import accuracy, modelling
-from hsiattn.training.labelled_scene import ranges
-from hsiattn.training.modelling import make_model
+from hsiattn.training.modelling import fit_model
+from hsiattn.training.training_scene import ranges
 
 SPLIT = RandomPixels(train_size=12)
 
@@ -44,39 +44,39 @@ def classes(tiny):
 
 @pytest.fixture(scope="module")
 def model(scene, tiny, classes, recipe):
-    return make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    return fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
 
 
-def test_the_report_is_that_of_the_network_on_the_test_pixels(model, scene, tiny, classes):
+def test_the_report_is_that_of_the_network_on_the_test_pixels(result, scene, tiny, classes):
     """Pixel by pixel with numpy's padding, instead of tiles."""
-    bundle = model.bundle
-    values = np.where(np.isfinite(tiny.spectra), tiny.spectra, 0)[bundle.preparation.bands]
-    valid = (tiny.spectra[bundle.preparation.bands] != tiny.nodata).all(axis=0)
-    spectra, components = bundle.preparation.transform(values, valid)
+    model = result.model
+    values = np.where(np.isfinite(tiny.spectra), tiny.spectra, 0)[model.preprocessing.bands]
+    valid = (tiny.spectra[model.preprocessing.bands] != tiny.nodata).all(axis=0)
+    spectra, components = model.preprocessing.transform(values, valid)
     padded, mask = np.pad(components, ((0, 0), (2, 2), (2, 2)), mode="reflect"), np.pad(valid, 2, mode="reflect")
     confusion = np.zeros((3, 3), dtype=int)
     with torch.no_grad():
-        for row, column in np.argwhere(model.split.roles == ROLES["test"]):
+        for row, column in np.argwhere(result.split.roles == ROLES["test"]):
             place = slice(row, row + 5), slice(column, column + 5)
             inputs = spectra[:, row, column], padded[:, *place], mask[place]
-            logits = bundle.network(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in inputs))
+            logits = model.network(*(torch.from_numpy(np.ascontiguousarray(a))[None] for a in inputs))
             confusion[classes.codes.index(tiny.codes[row, column]), int(logits.argmax())] += 1
-    np.testing.assert_array_equal(model.report.confusion, confusion)
-    assert model.report.window == 5
-    fitted = np.isin(model.split.roles, (ROLES["training"], ROLES["validation"]))
-    assert model.report.leakage == leakage(fitted, model.split.roles == ROLES["test"], 5)
+    np.testing.assert_array_equal(result.report.confusion, confusion)
+    assert result.report.window == 5
+    fitted = np.isin(result.split.roles, (ROLES["training"], ROLES["validation"]))
+    assert result.report.leakage == leakage(fitted, result.split.roles == ROLES["test"], 5)
 
 
-def test_one_seed_gives_one_model_and_another_another(model, scene, tiny, classes, recipe):
+def test_one_seed_gives_one_model_and_another_another(result, scene, tiny, classes, recipe):
     again, other = (
-        make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu", seed=seed) for seed in (0, 1)
+        fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu", seed=seed) for seed in (0, 1)
     )
 
     def same(a, b):
         return all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
 
-    assert same(again.bundle.network, model.bundle.network)
-    assert not same(other.bundle.network, model.bundle.network)
+    assert same(again.model.network, result.model.network)
+    assert not same(other.model.network, result.model.network)
 
 
 def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs(
@@ -91,14 +91,14 @@ def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs
 
     monkeypatch.setattr(modelling, "train_network", record)
     recipe = _changed(recipe, refit=True, max_epochs=4)
-    model = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     (trained, validated, limit, first), (together, nothing, epochs, _) = calls
     assert limit is None
     assert (together, nothing) == (trained + validated, 0)
     assert together == 3 * 12
-    assert epochs == first.best_epoch == model.bundle.training["best_epoch"]
+    assert epochs == first.best_epoch == result.model.training["best_epoch"]
     calls.clear()
-    make_model(as_source(scene), tiny.codes, classes, _changed(recipe, refit=False), SPLIT, device="cpu")
+    fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, refit=False), SPLIT, device="cpu")
     assert len(calls) == 1
 
 
@@ -112,28 +112,28 @@ def test_without_epochs_the_start_is_fitted_on_all_but_the_test_pixels_and_for_c
         return original(network, training, validation, settings, **options)
 
     monkeypatch.setattr(modelling, "train_network", record)
-    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
+    result = fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
     assert calls[0] == (3 * 12, 0)
     assert [without for without, _ in calls[1:]] == [3 * 12 - 3 * left_out for left_out in (3, 2, 3, 2, 2)]
-    held_out = model.bundle.training["held_out"]
+    held_out = result.model.training["held_out"]
     assert (held_out["by"], held_out["pixels"]) == ("cross-validation", 3 * 12)
     assert held_out["accuracy"] > 0.9
-    assert model.bundle.temperature != 1
-    assert model.bundle.training["epochs"] == 0
-    assert model.split.record["pixels"]["validation"] > 0
+    assert result.model.temperature != 1
+    assert result.model.training["epochs"] == 0
+    assert result.split.record["pixels"]["validation"] > 0
 
 
-def test_test_pixels_are_gathered_in_parts_that_fit_memory(model, scene, tiny, classes, recipe, monkeypatch):
-    sizes, original = [], modelling.LabelledScene.gather
+def test_test_pixels_are_gathered_in_parts_that_fit_memory(result, scene, tiny, classes, recipe, monkeypatch):
+    sizes, original = [], modelling.TrainingScene.gather
 
     def record(self, positions, *rest):
         sizes.append(len(positions))
         return original(self, positions, *rest)
 
-    monkeypatch.setattr(modelling.LabelledScene, "gather", record)
+    monkeypatch.setattr(modelling.TrainingScene, "gather", record)
     monkeypatch.setattr(accuracy, "_BYTES_AT_ONCE", 1)
-    again = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
-    np.testing.assert_array_equal(again.report.confusion, model.report.confusion)
+    again = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    np.testing.assert_array_equal(again.report.confusion, result.report.confusion)
     assert sizes[-2] == 256 > sizes[-1] > 0
 
 
@@ -143,27 +143,27 @@ def test_a_patch_of_many_bytes_means_fewer_pixels_at_once(channels, patch_size, 
 
 
 def test_without_a_test_part_there_is_no_report(scene, tiny, classes, recipe):
-    model = make_model(as_source(scene), tiny.codes, classes, recipe, AllPixels(), device="cpu")
-    assert model.report is None
-    assert not any("confused" in sentence or "flatters, as" in sentence for sentence in model.advice)
-    assert model.bundle.accuracy is None
-    assert model.bundle.split["leakage"] is None
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, AllPixels(), device="cpu")
+    assert result.report is None
+    assert not any("confused" in sentence or "is optimistic:" in sentence for sentence in result.advice)
+    assert result.model.accuracy is None
+    assert result.model.split["leakage"] is None
 
 
 def test_the_most_pixels_per_class_are_a_limit(scene, tiny, classes, recipe):
-    model = make_model(
+    result = fit_model(
         as_source(scene), tiny.codes, classes, _changed(recipe, max_per_class=7), AllPixels(), device="cpu"
     )
-    for counts in model.split.record["per_class"].values():
+    for counts in result.split.record["per_class"].values():
         assert counts["training"] + counts["validation"] == 7
 
 
-def test_advice_is_in_the_report_and_ends_the_messages(model):
-    assert model.report.advice == model.advice
-    assert model.messages[-len(model.advice) :] == model.advice
-    starts = ("accuracy flatters", "the validation score is likely noise")
-    assert tuple(sentence[: len(start)] for sentence, start in zip(model.advice, starts, strict=True)) == starts
-    assert model.bundle.accuracy["advice"] == list(model.advice)
+def test_advice_is_in_the_report_and_ends_the_messages(result):
+    assert result.report.advice == result.advice
+    assert result.messages[-len(result.advice) :] == result.advice
+    starts = ("accuracy is optimistic", "the validation score is likely noise")
+    assert tuple(sentence[: len(start)] for sentence, start in zip(result.advice, starts, strict=True)) == starts
+    assert result.model.accuracy["advice"] == list(result.advice)
 
 
 def test_enough_labels_held_out_with_a_buffer_need_no_advice(scene, tiny, classes, recipe):
@@ -173,22 +173,22 @@ def test_enough_labels_held_out_with_a_buffer_need_no_advice(scene, tiny, classe
         ROLES["dropped"],
     )
     roles[(roles == ROLES["training"]) & (np.indices(tiny.codes.shape)[1] % 3 == 0)] = ROLES["validation"]
-    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=6), roles, device="cpu")
-    assert model.bundle.training["held_out"]["accuracy"] > 0.95
-    assert model.advice == model.report.advice == ()
+    result = fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=6), roles, device="cpu")
+    assert result.model.training["held_out"]["accuracy"] > 0.95
+    assert result.advice == result.report.advice == ()
 
 
 def test_confidence_in_the_report_is_the_softmax_of_the_logits_by_the_temperature(scene, tiny, classes, recipe):
-    model = make_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
-    calibration, test = model.report.calibration, model.split.roles == ROLES["test"]
-    assert calibration.temperature == model.bundle.temperature != 1
-    mapped = predict_array(model.bundle, as_source(scene), device="cpu")
+    result = fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
+    calibration, test = result.report.calibration, result.split.roles == ROLES["test"]
+    assert calibration.temperature == result.model.temperature != 1
+    mapped = predict_array(result.model, as_source(scene), device="cpu")
     confidence = mapped["confidence"].to_numpy()[test]
     right = mapped["land_cover"].to_numpy()[test] == tiny.codes[test]
     assert calibration.pixels == test.sum()
     assert calibration.mean_confidence == pytest.approx(confidence.mean(), abs=1e-5)
     assert calibration.accuracy == pytest.approx(right.mean(), abs=1e-9)
-    assert "expected calibration error" in model.report.to_text()
+    assert "expected calibration error" in result.report.to_text()
 
 
 def test_the_temperature_is_that_of_the_network_on_the_validation_pixels_before_the_refit(
@@ -203,30 +203,30 @@ def test_the_temperature_is_that_of_the_network_on_the_validation_pixels_before_
     monkeypatch.setattr(modelling, "HeldOut", record)
     recipe = _changed(recipe, validation_share=0.5)
     split = RandomPixels(train_size=40)
-    model = make_model(as_source(scene), tiny.codes, classes, recipe, split, device="cpu")
-    validation = model.split.mask("validation")
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, split, device="cpu")
+    validation = result.split.mask("validation")
     (seen,) = held_out
     np.testing.assert_array_equal(seen.targets, classes.to_indices(tiny.codes[validation]))
-    assert model.bundle.temperature == pytest.approx(robust_temperature(seen.logits, seen.targets), abs=1e-4)
-    assert model.bundle.training["held_out"] == seen.to_dict()
+    assert result.model.temperature == pytest.approx(robust_temperature(seen.logits, seen.targets), abs=1e-4)
+    assert result.model.training["held_out"] == seen.to_dict()
     assert seen.by == "validation"
 
 
 def test_spectra_in_which_classes_cannot_be_told_apart_do_not_stop_a_training(make_scene, tiny, classes, recipe):
     values = np.broadcast_to(np.random.default_rng(0).normal(500, 30, (1, 40, 48)), (24, 40, 48)).astype(np.float32)
     recipe = _changed(recipe, max_epochs=0)
-    model = make_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
-    assert model.report.overall_accuracy.value < 0.6
-    assert model.bundle.temperature > 0
-    monotone = [sentence for sentence in model.advice if "are confused in" in sentence]
+    result = fit_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert result.report.overall_accuracy.value < 0.6
+    assert result.model.temperature > 0
+    monotone = [sentence for sentence in result.advice if "are confused in" in sentence]
     assert all("look alike" in sentence for sentence in monotone)
 
 
-def test_pixels_without_data_are_dropped_and_told(model, tiny):
+def test_pixels_without_data_are_dropped_and_told(result, tiny):
     lost = (tiny.codes > 0) & (tiny.spectra == tiny.nodata).any(axis=0)
     assert lost.any()
-    np.testing.assert_array_equal(model.split.roles == ROLES["dropped"], lost)
-    assert f"{lost.sum()} labelled pixels hold no data and are left out" in model.messages
+    np.testing.assert_array_equal(result.split.roles == ROLES["dropped"], lost)
+    assert f"{lost.sum()} labelled pixels hold no data and are left out" in result.messages
 
 
 def test_bad_empty_and_constant_bands_are_left_out_and_told(tiny, make_scene, classes, recipe):
@@ -236,40 +236,40 @@ def test_bad_empty_and_constant_bands_are_left_out_and_told(tiny, make_scene, cl
     good = np.ones(24, dtype=bool)
     good[[10, 11]] = False
     source = source.with_bands(SpectralBands.build(24, wavelength=source.bands.wavelength, good=good))
-    model = make_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
-    np.testing.assert_array_equal(model.bundle.preparation.bands, np.setdiff1d(np.arange(24), [3, 7, 10, 11]))
-    assert "2 of 24 bands are marked bad and are left out: 11-12" in model.messages
-    assert "1 of 24 bands hold no data at the labelled pixels and are left out: 4" in model.messages
-    assert "1 bands do not vary over the training pixels and are left out: 8" in model.messages
-    assert len(set(model.messages)) == len(model.messages)
+    result = fit_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
+    np.testing.assert_array_equal(result.model.preprocessing.bands, np.setdiff1d(np.arange(24), [3, 7, 10, 11]))
+    assert "2 of 24 bands are marked bad and are left out: 11-12" in result.messages
+    assert "1 of 24 bands hold no data at the labelled pixels and are left out: 4" in result.messages
+    assert "1 bands do not vary over the training pixels and are left out: 8" in result.messages
+    assert len(set(result.messages)) == len(result.messages)
 
 
 def test_classes_without_a_pixel_are_left_out_and_told(scene, tiny, recipe):
     table = ClassTable.from_records([{"code": c, "name": n} for c, n in ((1, "a"), (4, "b"), (7, "c"), (9, "d"))])
-    model = make_model(as_source(scene), tiny.codes, table, recipe, SPLIT, device="cpu")
-    assert model.bundle.classes.names == ("a", "b", "c")
-    assert "no pixel is labelled d: the model will not know it" in model.messages
+    result = fit_model(as_source(scene), tiny.codes, table, recipe, SPLIT, device="cpu")
+    assert result.model.classes.names == ("a", "b", "c")
+    assert "no pixel is labelled d: the result will not know it" in result.messages
 
 
 def test_a_preparation_fitted_on_the_scene_sees_all_of_its_valid_pixels(scene, tiny, classes, quick_recipe):
-    preparation = quick_recipe.preparation.model_copy(
+    preprocessing = quick_recipe.preprocessing.model_copy(
         update={"fit_on": "scene", "scaling": "minmax", "principal_components": 2}
     )
-    recipe = _changed(quick_recipe, max_epochs=1).model_copy(update={"preparation": preparation})
-    model = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    recipe = _changed(quick_recipe, max_epochs=1).model_copy(update={"preprocessing": preprocessing})
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     measured = tiny.spectra[:, (tiny.spectra != tiny.nodata).all(axis=0)]
-    np.testing.assert_allclose(model.bundle.preparation.offset, measured.min(axis=1))
-    np.testing.assert_allclose(model.bundle.preparation.gain, 1 / np.ptp(measured, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(result.model.preprocessing.offset, measured.min(axis=1))
+    np.testing.assert_allclose(result.model.preprocessing.gain, 1 / np.ptp(measured, axis=1), rtol=1e-5)
 
 
-def test_the_fingerprint_tells_data_apart(model, scene, tiny, classes, recipe, make_scene):
+def test_the_fingerprint_tells_data_apart(result, scene, tiny, classes, recipe, make_scene):
     values = tiny.spectra.copy()
-    row, column = np.argwhere(model.split.roles == ROLES["training"])[0]
+    row, column = np.argwhere(result.split.roles == ROLES["training"])[0]
     values[0, row, column] += 1
-    other = make_model(
+    other = fit_model(
         as_source(make_scene(values, nodata=tiny.nodata)), tiny.codes, classes, recipe, SPLIT, device="cpu"
     )
-    mine, its = model.bundle.data, other.bundle.data
+    mine, its = result.model.data, other.model.data
     assert mine["training_labels_sha256"] == its["training_labels_sha256"]
     assert mine["training_spectra_sha256"] != its["training_spectra_sha256"]
 
@@ -286,10 +286,10 @@ def _interrupt_at(epoch):
 def test_an_interrupted_model_that_is_resumed_is_the_uninterrupted_one(tmp_path, scene, tiny, classes, recipe, refit):
     arguments = (as_source(scene), tiny.codes, classes, _changed(recipe, refit=refit, max_epochs=4), SPLIT)
     with pytest.raises(KeyboardInterrupt):
-        make_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", listener=_interrupt_at(3))
-    resumed = make_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", resume=True)
-    whole = make_model(*arguments, device="cpu")
-    for mine, other in zip(resumed.bundle.network.parameters(), whole.bundle.network.parameters(), strict=True):
+        fit_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", listener=_interrupt_at(3))
+    resumed = fit_model(*arguments, device="cpu", checkpoints=tmp_path / "kept", resume=True)
+    whole = fit_model(*arguments, device="cpu")
+    for mine, other in zip(resumed.model.network.parameters(), whole.model.network.parameters(), strict=True):
         assert torch.equal(mine, other)
     np.testing.assert_array_equal(resumed.report.confusion, whole.report.confusion)
 
@@ -303,7 +303,7 @@ def test_another_recipe_seed_split_or_scene_is_not_resumed(tmp_path, scene, tiny
         "splitter": SPLIT,
     }
     with pytest.raises(KeyboardInterrupt):
-        make_model(**arguments, device="cpu", checkpoints=tmp_path / "kept", listener=_interrupt_at(1))
+        fit_model(**arguments, device="cpu", checkpoints=tmp_path / "kept", listener=_interrupt_at(1))
     for change in (
         {"recipe": _changed(recipe, learning_rate=0.5)},
         {"seed": 3},
@@ -311,7 +311,7 @@ def test_another_recipe_seed_split_or_scene_is_not_resumed(tmp_path, scene, tiny
         {"source": as_source(make_scene(tiny.spectra + 1, nodata=tiny.nodata + 1))},
     ):
         with pytest.raises(TrainingError, match="another scene, labels, split, recipe or seed"):
-            make_model(**(arguments | change), device="cpu", checkpoints=tmp_path / "kept", resume=True)
+            fit_model(**(arguments | change), device="cpu", checkpoints=tmp_path / "kept", resume=True)
 
 
 def _spoilt_labels(tiny, change):
@@ -336,46 +336,46 @@ def _one_pixel_of_4(codes):
 )
 def test_labels_that_do_not_suffice_are_refused(scene, tiny, classes, recipe, change, error, match):
     with pytest.raises(error, match=match):
-        make_model(as_source(scene), _spoilt_labels(tiny, change), classes, recipe, SPLIT, device="cpu")
+        fit_model(as_source(scene), _spoilt_labels(tiny, change), classes, recipe, SPLIT, device="cpu")
 
 
 def test_a_class_of_one_pixel_trains_where_all_pixels_train(scene, tiny, classes, recipe):
-    model = make_model(
+    result = fit_model(
         as_source(scene), _spoilt_labels(tiny, _one_pixel_of_4), classes, recipe, AllPixels(), device="cpu"
     )
-    assert model.split.record["per_class"]["class 4"] == {"training": 1, "validation": 0, "test": 0, "dropped": 0}
+    assert result.split.record["per_class"]["class 4"] == {"training": 1, "validation": 0, "test": 0, "dropped": 0}
 
 
 @pytest.mark.parametrize(
-    ("values", "match"),
+    ("values", "kind", "match"),
     [
-        (np.full((24, 40, 48), np.nan, np.float32), "no labelled pixel holds data"),
-        (np.ones((24, 40, 48), np.float32), "constant"),
+        (np.full((24, 40, 48), np.nan, np.float32), LabelError, "no labelled pixel holds data"),
+        (np.ones((24, 40, 48), np.float32), TrainingError, "constant"),
     ],
 )
-def test_scenes_without_information_are_refused(make_scene, tiny, classes, recipe, values, match):
-    with pytest.raises(TrainingError, match=match):
-        make_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
+def test_scenes_without_information_are_refused(make_scene, tiny, classes, recipe, values, kind, match):
+    with pytest.raises(kind, match=match):
+        fit_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
 
 
 def test_a_scene_whose_bands_are_all_bad_is_refused(tiny, classes, recipe):
     source = open_source(tiny.scene)
     source = source.with_bands(SpectralBands.build(24, good=[False] * 24))
-    with pytest.raises(TrainingError, match="marked bad"):
-        make_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
+    with pytest.raises(BandError, match="marked bad"):
+        fit_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
 
 
 def test_a_scene_smaller_than_the_patch_is_refused_at_once(make_scene, recipe):
     codes = np.array([[1, 2, 1, 2]] * 4)
     source = as_source(make_scene(np.random.default_rng(0).normal(size=(24, 4, 4))))
     with pytest.raises(SceneError, match="4 × 4 pixels, fewer than the patch of 5 × 5"):
-        make_model(source, codes, ClassTable.from_codes([1, 2]), recipe, SPLIT, device="cpu")
+        fit_model(source, codes, ClassTable.from_codes([1, 2]), recipe, SPLIT, device="cpu")
 
 
 @pytest.mark.parametrize("splitter", ["blocks", None, 3, [1, 2]])
 def test_what_is_no_splitter_is_refused(scene, tiny, classes, recipe, splitter):
     with pytest.raises(HsiattnError):
-        make_model(as_source(scene), tiny.codes, classes, recipe, splitter, device="cpu")
+        fit_model(as_source(scene), tiny.codes, classes, recipe, splitter, device="cpu")
 
 
 @pytest.mark.parametrize(("numbers", "text"), [([5], "5"), ([1, 2], "1-2"), ([1, 3, 4, 5, 9], "1, 3-5, 9")])
@@ -395,18 +395,18 @@ def test_attributes_come_from_the_class_table_and_travel_with_the_model(scene, t
     for record, attributes in zip(records, ("vegetation;crop", "vegetation", "soil"), strict=True):
         record["attributes"] = attributes
     table = ClassTable.from_records(records)
-    model = make_model(as_source(scene), tiny.codes, table, _with_attributes(recipe), SPLIT, device="cpu")
-    assert model.bundle.arguments["attributes"] == [[True, False, True], [False, False, True], [False, True, False]]
-    write_bundle(model.bundle, tmp_path / "m.hsiattn")
-    bundle = read_bundle(tmp_path / "m.hsiattn")
-    assert bundle.classes.attribute_names == ("crop", "soil", "vegetation")
-    pixels = torch.randn(5, len(bundle.preparation.bands)), torch.randn(5, bundle.preparation.channels, 5, 5)
-    assert torch.equal(bundle.network.eval()(*pixels), model.bundle.network.eval()(*pixels))
+    result = fit_model(as_source(scene), tiny.codes, table, _with_attributes(recipe), SPLIT, device="cpu")
+    assert result.model.arguments["attributes"] == [[True, False, True], [False, False, True], [False, True, False]]
+    write_model(result.model, tmp_path / "m.hsiattn")
+    model = read_model(tmp_path / "m.hsiattn")
+    assert model.classes.attribute_names == ("crop", "soil", "vegetation")
+    pixels = torch.randn(5, len(model.preprocessing.bands)), torch.randn(5, model.preprocessing.channels, 5, 5)
+    assert torch.equal(model.network.eval()(*pixels), result.model.network.eval()(*pixels))
 
 
 def test_a_recipe_that_weighs_attributes_says_so_where_the_classes_have_none(scene, tiny, classes, recipe):
-    with pytest.raises(TrainingError, match="the classes have none") as caught:
-        make_model(as_source(scene), tiny.codes, classes, _with_attributes(recipe), SPLIT, device="cpu")
+    with pytest.raises(RecipeError, match="the classes have none") as caught:
+        fit_model(as_source(scene), tiny.codes, classes, _with_attributes(recipe), SPLIT, device="cpu")
     assert "column attributes" in caught.value.remedy
 
 
@@ -417,16 +417,16 @@ TAUGHT = 150
 
 @pytest.fixture(scope="module")
 def taught_recipe(quick_recipe):
-    return _changed(quick_recipe, max_epochs=3, teacher=TeacherSettings(pixels=TAUGHT))
+    return _changed(quick_recipe, max_epochs=3, teacher=PseudoLabelSettings(pixels=TAUGHT))
 
 
 @pytest.fixture(scope="module")
 def taught(scene, tiny, classes, taught_recipe):
-    return make_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu")
+    return fit_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu")
 
 
-def _weights(model):
-    return model.bundle.network.state_dict()
+def _weights(result):
+    return result.model.network.state_dict()
 
 
 def _same_weights(one, other):
@@ -435,69 +435,69 @@ def _same_weights(one, other):
 
 def test_a_taught_model_knows_the_scene_and_records_its_teacher(taught, tiny):
     assert taught.report.overall["overall_accuracy"].value > 0.9
-    assert taught.bundle.classes.codes == (1, 4, 7)
-    record = taught.bundle.training["teacher"]
+    assert taught.model.classes.codes == (1, 4, 7)
+    record = taught.model.training["teacher"]
     assert record["pixels_taught"] == TAUGHT
     assert record["pixels"] == (tiny.spectra[0] != tiny.nodata).sum()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
-    assert taught.bundle.training["epochs"] == 3
-    assert taught.bundle.temperature == taught.report.calibration.temperature == 1
-    assert "held_out" not in taught.bundle.training
+    assert taught.model.training["epochs"] == 3
+    assert taught.model.temperature == taught.report.calibration.temperature == 1
+    assert "held_out" not in taught.model.training
 
 
-def test_the_report_says_whether_unlabelled_pixels_took_part(taught, model, scene, tiny, classes, recipe):
+def test_the_report_says_whether_unlabelled_pixels_took_part(taught, result, scene, tiny, classes, recipe):
     """With a teacher, and without one where noise components were measured on them; not where labels alone served."""
-    settings = recipe.preparation.model_copy(update={"noise_components": 0, "principal_components": 3})
-    alone = _changed(recipe, max_epochs=1).model_copy(update={"preparation": settings})
-    labels_alone = make_model(as_source(scene), tiny.codes, classes, alone, SPLIT, device="cpu")
-    for seeing in (taught, model):
+    settings = recipe.preprocessing.model_copy(update={"noise_components": 0, "principal_components": 3})
+    alone = _changed(recipe, max_epochs=1).model_copy(update={"preprocessing": settings})
+    labels_alone = fit_model(as_source(scene), tiny.codes, classes, alone, SPLIT, device="cpu")
+    for seeing in (taught, result):
         [note] = seeing.report.notes
         assert "their labels were not seen in training, their spectra" in note
         assert "unlabelled pixels, may have been" in note
-        assert seeing.bundle.training["sees_unlabelled"] is True
+        assert seeing.model.training["sees_unlabelled"] is True
     [note] = labels_alone.report.notes
     assert "none of them was seen in training" in note
-    assert labels_alone.bundle.training["sees_unlabelled"] is False
-    assert "teacher" not in model.bundle.training
+    assert labels_alone.model.training["sees_unlabelled"] is False
+    assert "teacher" not in result.model.training
 
 
 def test_one_seed_gives_one_taught_model_and_another_another(taught, scene, tiny, classes, taught_recipe):
     again, other = (
-        make_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu", seed=seed)
+        fit_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu", seed=seed)
         for seed in (0, 1)
     )
     assert _same_weights(taught, again)
     assert not _same_weights(taught, other)
-    assert again.bundle.training["teacher"] == taught.bundle.training["teacher"]
+    assert again.model.training["teacher"] == taught.model.training["teacher"]
 
 
 def test_a_taught_model_maps_after_a_stay_in_a_file(taught, tmp_path):
-    write_bundle(taught.bundle, tmp_path / "m.hsiattn")
-    bundle = read_bundle(tmp_path / "m.hsiattn")
-    assert bundle.training["teacher"] == taught.bundle.training["teacher"]
-    pixels = torch.randn(5, len(bundle.preparation.bands)), torch.randn(5, bundle.preparation.channels, 5, 5)
-    assert torch.equal(bundle.network.eval()(*pixels), taught.bundle.network.eval()(*pixels))
+    write_model(taught.model, tmp_path / "m.hsiattn")
+    model = read_model(tmp_path / "m.hsiattn")
+    assert model.training["teacher"] == taught.model.training["teacher"]
+    pixels = torch.randn(5, len(model.preprocessing.bands)), torch.randn(5, model.preprocessing.channels, 5, 5)
+    assert torch.equal(model.network.eval()(*pixels), taught.model.network.eval()(*pixels))
 
 
 def _what_trains(monkeypatch, *arguments, **options):
-    """The positions and targets that patches were gathered of for training, and the model."""
-    gathered, original = [], modelling.LabelledScene.gather
+    """The positions and targets that patches were gathered of for training, and the result."""
+    gathered, original = [], modelling.TrainingScene.gather
 
-    def record(self, positions, targets, preparation):
+    def record(self, positions, targets, preprocessing):
         gathered.append((positions, targets))
-        return original(self, positions, targets, preparation)
+        return original(self, positions, targets, preprocessing)
 
-    monkeypatch.setattr(modelling.LabelledScene, "gather", record)
-    model = make_model(*arguments, device="cpu", **options)
-    return *gathered[0], model
+    monkeypatch.setattr(modelling.TrainingScene, "gather", record)
+    result = fit_model(*arguments, device="cpu", **options)
+    return *gathered[0], result
 
 
 def test_unlabelled_pixels_train_with_probabilities_and_labelled_ones_with_their_class(
     monkeypatch, scene, tiny, classes, taught_recipe
 ):
-    recipe = _changed(taught_recipe, max_epochs=1, teacher=TeacherSettings(pixels=TAUGHT, label_weight=3))
-    positions, targets, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
-    roles = model.split.roles
+    recipe = _changed(taught_recipe, max_epochs=1, teacher=PseudoLabelSettings(pixels=TAUGHT, label_weight=3))
+    positions, targets, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
+    roles = result.split.roles
     fitted = np.argwhere(np.isin(roles, (ROLES["training"], ROLES["validation"])))
     assert len(fitted) == 3 * 12
     drawn, repeated = positions[:TAUGHT].tolist(), positions[TAUGHT:].tolist()
@@ -519,7 +519,7 @@ def test_labels_of_test_pixels_have_no_influence(taught, scene, tiny, classes, t
     shuffled = tiny.codes.copy()
     shuffled[test] = np.random.default_rng(0).permutation(shuffled[test])
     models = [
-        make_model(as_source(scene), codes, classes, taught_recipe, taught.split.roles, device="cpu")
+        fit_model(as_source(scene), codes, classes, taught_recipe, taught.split.roles, device="cpu")
         for codes in (tiny.codes, shuffled)
     ]
     assert _same_weights(*models)
@@ -528,8 +528,8 @@ def test_labels_of_test_pixels_have_no_influence(taught, scene, tiny, classes, t
 
 def test_the_most_pixels_per_class_limit_what_a_teacher_knows(monkeypatch, scene, tiny, classes, taught_recipe):
     recipe = _changed(taught_recipe, max_epochs=1, max_per_class=7)
-    positions, _, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, AllPixels())
-    for counts in model.split.record["per_class"].values():
+    positions, _, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, AllPixels())
+    for counts in result.split.record["per_class"].values():
         assert counts["training"] + counts["validation"] == 7
     assert len(positions) == TAUGHT + 2 * 3 * 7
 
@@ -537,10 +537,10 @@ def test_the_most_pixels_per_class_limit_what_a_teacher_knows(monkeypatch, scene
 def test_labelled_pixels_outside_the_tiles_that_the_teacher_sees_train_too(
     monkeypatch, scene, tiny, classes, taught_recipe
 ):
-    recipe = _changed(taught_recipe, max_epochs=1, teacher=TeacherSettings(area=1024, pixels=TAUGHT))
-    positions, _, model = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
-    assert model.bundle.training["teacher"]["pixels"] == 1024 - 5  # of a tile of 32 × 32, without those without data
-    fitted = np.argwhere(np.isin(model.split.roles, (ROLES["training"], ROLES["validation"])))
+    recipe = _changed(taught_recipe, max_epochs=1, teacher=PseudoLabelSettings(area=1024, pixels=TAUGHT))
+    positions, _, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
+    assert result.model.training["teacher"]["pixels"] == 1024 - 5  # of a tile of 32 × 32, without those without data
+    fitted = np.argwhere(np.isin(result.split.roles, (ROLES["training"], ROLES["validation"])))
     assert (fitted.max(axis=0) >= 32).any()
     assert positions[TAUGHT:].tolist() == fitted.tolist() * 2
 
@@ -548,9 +548,9 @@ def test_labelled_pixels_outside_the_tiles_that_the_teacher_sees_train_too(
 def test_where_every_pixel_is_labelled_the_teacher_has_nobody_to_label(scene, tiny, classes, taught_recipe):
     codes = np.where(tiny.codes == 0, 1, tiny.codes)
     recipe = _changed(taught_recipe, max_epochs=1, max_per_class=None)
-    model = make_model(as_source(scene), codes, classes, recipe, AllPixels(), device="cpu")
-    assert model.bundle.training["teacher"]["pixels_taught"] == 0
-    assert model.report is None
+    result = fit_model(as_source(scene), codes, classes, recipe, AllPixels(), device="cpu")
+    assert result.model.training["teacher"]["pixels_taught"] == 0
+    assert result.report is None
 
 
 @pytest.mark.parametrize("interrupted_at", [1, 2])
@@ -559,9 +559,9 @@ def test_an_interrupted_taught_model_that_is_resumed_is_the_uninterrupted_one(
 ):
     arguments = (as_source(scene), tiny.codes, classes, taught_recipe, SPLIT)
     with pytest.raises(KeyboardInterrupt):
-        make_model(*arguments, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(interrupted_at))
+        fit_model(*arguments, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(interrupted_at))
     heard = []
-    resumed = make_model(*arguments, device="cpu", checkpoints=tmp_path, resume=True, listener=heard.append)
+    resumed = fit_model(*arguments, device="cpu", checkpoints=tmp_path, resume=True, listener=heard.append)
     assert heard[0].epoch == interrupted_at
     assert _same_weights(resumed, taught)
     np.testing.assert_array_equal(resumed.report.confusion, taught.report.confusion)
@@ -570,28 +570,28 @@ def test_an_interrupted_taught_model_that_is_resumed_is_the_uninterrupted_one(
 def test_a_taught_model_is_not_resumed_with_another_teacher(tmp_path, scene, tiny, classes, taught_recipe):
     arguments = (as_source(scene), tiny.codes, classes)
     with pytest.raises(KeyboardInterrupt):
-        make_model(*arguments, taught_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
-    other = _changed(taught_recipe, teacher=TeacherSettings(pixels=TAUGHT, linear_views=1))
+        fit_model(*arguments, taught_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
+    other = _changed(taught_recipe, teacher=PseudoLabelSettings(pixels=TAUGHT, linear_views=1))
     with pytest.raises(TrainingError, match="recipe"):
-        make_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
+        fit_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
 
 
 def test_the_classes_of_a_taught_model_without_epochs_are_those_of_its_start(scene, tiny, classes, taught_recipe):
-    model = make_model(
+    result = fit_model(
         as_source(scene), tiny.codes, classes, _changed(taught_recipe, max_epochs=0), SPLIT, device="cpu"
     )
-    assert model.bundle.training["epochs"] == 0
-    assert model.bundle.training["teacher"]["pixels_taught"] == TAUGHT
+    assert result.model.training["epochs"] == 0
+    assert result.model.training["teacher"]["pixels_taught"] == TAUGHT
 
 
 @pytest.mark.parametrize("bands", [1, 2, 3])
 def test_scenes_of_few_bands_are_taught_with_as_many_noise_components(make_scene, tiny, classes, taught_recipe, bands):
     source = as_source(make_scene(tiny.spectra[:bands], nodata=tiny.nodata))
     recipe = _changed(taught_recipe, max_epochs=1)
-    assert recipe.preparation.noise_components > bands
-    model = make_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
-    assert model.bundle.preparation.channels == bands
-    assert all(tensor.isfinite().all() for tensor in _weights(model).values())
+    assert recipe.preprocessing.noise_components > bands
+    result = fit_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert result.model.preprocessing.channels == bands
+    assert all(tensor.isfinite().all() for tensor in _weights(result).values())
 
 
 @pytest.mark.parametrize("spoil", ["constant band", "holes", "every third pixel", "without noise"])
@@ -607,48 +607,46 @@ def test_scenes_that_are_hard_to_measure_noise_in_are_taught(make_scene, tiny, c
         for code in (1, 4, 7):
             values[:, tiny.codes == code] = values[:, tiny.codes == code][:, -1:]
     recipe = _changed(taught_recipe, max_epochs=1)
-    model = make_model(
+    result = fit_model(
         as_source(make_scene(values, nodata=tiny.nodata)), tiny.codes, classes, recipe, SPLIT, device="cpu"
     )
-    assert all(tensor.isfinite().all() for tensor in _weights(model).values())
-    assert model.report.overall["overall_accuracy"].value > 0.8
+    assert all(tensor.isfinite().all() for tensor in _weights(result).values())
+    assert result.report.overall["overall_accuracy"].value > 0.8
 
 
 def test_one_pixel_of_every_class_is_enough_for_a_taught_model(scene, tiny, classes, taught_recipe):
-    model = make_model(
+    result = fit_model(
         as_source(scene), tiny.codes, classes, taught_recipe, AllPixels(train_size=1, random_state=3), device="cpu"
     )
-    assert model.bundle.training["teacher"]["cross_validated_accuracy"] is None
-    assert model.split.record["pixels"]["training"] == 3
+    assert result.model.training["teacher"]["cross_validated_accuracy"] is None
+    assert result.split.record["pixels"]["training"] == 3
 
 
 def test_most_steps_are_a_limit_with_a_teacher_too(scene, tiny, classes, taught_recipe):
     recipe = _changed(taught_recipe, max_steps=1)
-    model = make_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
-    assert model.bundle.training["epochs"] == 1
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    assert result.model.training["epochs"] == 1
 
 
-@pytest.mark.parametrize("changes", [{}, {"ensemble": 2}, {"teacher": TeacherSettings(pixels=50)}])
+@pytest.mark.parametrize("changes", [{}, {"ensemble": 2}, {"teacher": PseudoLabelSettings(pixels=50)}])
 def test_a_recipe_may_show_patches_from_all_sides(changes, scene, tiny, classes, recipe, tmp_path):
     network = recipe.network.model_copy(update={"orientations": 8})
     turned = _changed(recipe, **changes).model_copy(update={"network": network})
-    bundle = make_model(as_source(scene), tiny.codes, classes, turned, SPLIT, device="cpu").bundle
-    innermost = bundle.arguments["member_arguments"] if changes.get("ensemble") else bundle.arguments
+    model = fit_model(as_source(scene), tiny.codes, classes, turned, SPLIT, device="cpu").model
+    innermost = model.arguments["member_arguments"] if changes.get("ensemble") else model.arguments
     assert (innermost["member"], innermost["orientations"]) == (recipe.network.name, 8)
-    write_bundle(bundle, tmp_path / "turned.hsiattn")
-    kept = read_bundle(tmp_path / "turned.hsiattn")
+    write_model(model, tmp_path / "turned.hsiattn")
+    kept = read_model(tmp_path / "turned.hsiattn")
     source = as_source(scene)
-    np.testing.assert_array_equal(
-        predict_array(bundle, source)["land_cover"], predict_array(kept, source)["land_cover"]
-    )
+    np.testing.assert_array_equal(predict_array(model, source)["land_cover"], predict_array(kept, source)["land_cover"])
 
 
 def test_a_network_of_more_weights_than_any_is_refused_before_anything_is_read(
     scene, tiny, classes, recipe, monkeypatch
 ):
     large = recipe.network.model_copy(update={"arguments": {**recipe.network.arguments, "hidden": 10_000}})
-    monkeypatch.setattr(modelling, "LabelledScene", None)
+    monkeypatch.setattr(modelling, "TrainingScene", None)
     state = torch.get_rng_state()
     with pytest.raises(RecipeError, match="it would have more than 134217728 weights; change them in the recipe"):
-        make_model(as_source(scene), tiny.codes, classes, recipe.model_copy(update={"network": large}), SPLIT)
+        fit_model(as_source(scene), tiny.codes, classes, recipe.model_copy(update={"network": large}), SPLIT)
     assert torch.equal(torch.get_rng_state(), state)

@@ -75,7 +75,7 @@ def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(m
 def test_illumination_without_the_preparation_is_refused():
     module = _module()
     module.settings = TrainingSettings(augmentation=AugmentationSettings(illumination=0.1))
-    with pytest.raises(ValueError, match="preparation"):
+    with pytest.raises(ValueError, match="preprocessing"):
         module.training_step(_batch(), 0)
 
 

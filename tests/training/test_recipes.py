@@ -8,9 +8,9 @@ import yaml
 
 from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network
-from hsiattn.preparation import PreparationSettings
+from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.resources import resource_folder
-from hsiattn.teaching import TeacherSettings
 from hsiattn.training import Recipe, load_recipe, recipe_names
 from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
@@ -27,7 +27,7 @@ def test_a_recipe_of_the_package_loads_says_its_name_and_builds_its_network(name
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.description
-    settings = recipe.preparation
+    settings = recipe.preprocessing
     channels = 9 * settings.bands_as_components + settings.principal_components + settings.noise_components
     channels += 2 * settings.discriminant
     sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
@@ -73,7 +73,7 @@ def test_changes_are_applied_in_their_order_and_to_that_key_alone():
         ("training.augmentation.spectral_noise=-1", "training.augmentation.spectral_noise"),
         ("patch_size=4", "patch_size"),
         ("patch_size=0", "patch_size"),
-        ("preparation.scaling=log", "preparation.scaling"),
+        ("preprocessing.scaling=log", "preprocessing.scaling"),
         ("network.nam=ssan", "network.nam"),
         ("network.orientations=3", "network.orientations"),
         ("colour=red", "colour"),
@@ -132,7 +132,7 @@ def test_a_file_that_extends_a_recipe_takes_the_sections_it_does_not_hold(tmp_pa
     recipe = load_recipe(tmp_path / "r.yaml", ["training.max_epochs=3"])
     assert (recipe.name, recipe.network.name, recipe.network.arguments) == ("mine", "smlp", {"width": 8})
     assert recipe.network.search == {}
-    assert recipe.preparation == default.preparation
+    assert recipe.preprocessing == default.preprocessing
     assert recipe.training == default.training.model_copy(update={"max_epochs": 3})
 
 
@@ -146,10 +146,10 @@ def test_a_recipe_extends_one_that_is_whole(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "seen"),
     [
-        (["training.teacher=null", "preparation.noise_components=0"], False),
-        (["preparation.noise_components=0"], True),
+        (["training.teacher=null", "preprocessing.noise_components=0"], False),
+        (["preprocessing.noise_components=0"], True),
         (["training.teacher=null"], True),
-        (["training.teacher=null", "preparation.noise_components=0", "preparation.fit_on=scene"], True),
+        (["training.teacher=null", "preprocessing.noise_components=0", "preprocessing.fit_on=scene"], True),
     ],
 )
 def test_a_recipe_knows_whether_unlabelled_pixels_take_part(changes, seen):
@@ -158,12 +158,12 @@ def test_a_recipe_knows_whether_unlabelled_pixels_take_part(changes, seen):
 
 # -- hostile values ----------------------------------------------------------------------------------------------------
 
-SETTINGS = ["patch_size", "name", "network", "preparation", "training"]
+SETTINGS = ["patch_size", "name", "network", "preprocessing", "training"]
 SETTINGS += [f"network.{key}" for key in ("name", "arguments", "search", "orientations")]
-SETTINGS += [f"preparation.{key}" for key in PreparationSettings.model_fields]
+SETTINGS += [f"preprocessing.{key}" for key in PreprocessingSettings.model_fields]
 SETTINGS += [f"training.{key}" for key in TrainingSettings.model_fields]
 SETTINGS += [f"training.augmentation.{key}" for key in AugmentationSettings.model_fields]
-SETTINGS += [f"training.teacher.{key}" for key in TeacherSettings.model_fields]
+SETTINGS += [f"training.teacher.{key}" for key in PseudoLabelSettings.model_fields]
 VALUES = [
     *("1000000000000", "-1", "0", "1.5", ".nan", ".inf", "-.inf", "1e400", "null", "true", "word", "''", "[]", "[1]"),
     *("{}", "{a: 1}", "{a: {b: [1]}}", "2001-02-03", "2001-99-99", "!!binary aGk=", "!!set {a, b}", "[[[[[[1]]]]]]"),
@@ -190,8 +190,8 @@ def test_any_value_of_any_key_is_taken_or_refused_by_the_name_of_the_key(key):
         "patch_size=1000001",
         "training.ensemble=100000",
         "training.max_epochs=1000000000000",
-        "preparation.principal_components=1000000000",
-        "preparation.noise_components=1000000000",
+        "preprocessing.principal_components=1000000000",
+        "preprocessing.noise_components=1000000000",
         "training.teacher.area=1000000000000",
         "training.learning_rate=.inf",
         "network.arguments.dropout=.nan",
@@ -214,7 +214,7 @@ def test_numbers_beyond_use_are_refused_when_the_recipe_is_read(change):
         ("teacher.pixels=3", "training.teacher"),
         ("augmentation={}", "training.augmentation"),
         ("Patch_Size=5", "patch_size"),
-        ("preparation.max_epochs=3", "training.max_epochs"),
+        ("preprocessing.max_epochs=3", "training.max_epochs"),
     ],
 )
 def test_an_unknown_key_is_answered_with_the_one_that_is_meant(change, suggestion):

@@ -7,8 +7,8 @@ import pytest
 
 from hsiattn.classes import ClassTable
 from hsiattn.scenes import as_source
-from hsiattn.training.labelled_scene import LabelledScene
 from hsiattn.training.search import search_arguments
+from hsiattn.training.training_scene import TrainingScene
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def _scene(make_scene, recipe, codes, noise):
     signatures = rng.uniform(0.2, 0.5, (3, 12))
     values = signatures[codes - 1].transpose(2, 0, 1) + noise * rng.normal(size=(12, *codes.shape))
     source = as_source(make_scene(values.astype(np.float32)))
-    return LabelledScene.of(source, codes, ClassTable.from_codes([1, 2, 3]), recipe)
+    return TrainingScene.of(source, codes, ClassTable.from_codes([1, 2, 3]), recipe)
 
 
 def _pixels(codes, count=25):
@@ -62,13 +62,13 @@ def test_the_first_of_equals_is_taken(make_scene, recipe):
 
 
 def test_left_out_pixels_are_unknown_to_the_preparation(monkeypatch, make_scene, recipe):
-    fitted, original = [], LabelledScene.fit_preparation
+    fitted, original = [], TrainingScene.fit_preprocessing
 
     def record(self, positions, targets):
         fitted.append({tuple(position) for position in positions.tolist()})
         return original(self, positions, targets)
 
-    monkeypatch.setattr(LabelledScene, "fit_preparation", record)
+    monkeypatch.setattr(TrainingScene, "fit_preprocessing", record)
     positions, targets = _pixels(FIELDS)
     search_arguments(_scene(make_scene, recipe(range_scale=[0.1, 1.0]), FIELDS, 0.3), positions, targets, seed=0)
     everything = {tuple(position) for position in positions.tolist()}
@@ -79,7 +79,7 @@ def test_left_out_pixels_are_unknown_to_the_preparation(monkeypatch, make_scene,
 
 @pytest.mark.parametrize(("search", "expected"), [({}, {}), ({"range_scale": [0.3]}, {"range_scale": 0.3})])
 def test_without_a_choice_there_is_nothing_to_compute(monkeypatch, make_scene, recipe, search, expected):
-    monkeypatch.setattr(LabelledScene, "gather", lambda *arguments: pytest.fail("it read the scene"))
+    monkeypatch.setattr(TrainingScene, "gather", lambda *arguments: pytest.fail("it read the scene"))
     scene = _scene(make_scene, recipe(**search), FIELDS, 0.3)
     assert search_arguments(scene, *_pixels(FIELDS), seed=0) == expected
 

@@ -31,7 +31,7 @@ class FittedNetwork(SpectralSpatialNetwork):
         See `SpectralSpatialNetwork`.
     features
         What is seen of a pixel, see `FeatureKind`. All but `spectrum` need components: for means of the bands,
-        `preparation.bands_as_components`.
+        `preprocessing.bands_as_components`.
     radii
         Of the discs of morphological profiles, in pixels, increasing; the largest at most (patch_size - 1) / 4.
     """
@@ -53,7 +53,9 @@ class FittedNetwork(SpectralSpatialNetwork):
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
         if features != "spectrum" and not channels:
-            raise ValueError(f"{features} need components; set preparation.bands_as_components or principal_components")
+            raise ValueError(
+                f"{features} need components; set preprocessing.bands_as_components or principal_components"
+            )
         if features == "profiles":
             _check_radii(radii, patch_size)
         self.features: FeatureKind = features

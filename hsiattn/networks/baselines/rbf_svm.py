@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hsiattn.folds import stratified_folds
 from hsiattn.networks.baselines.fitted import FittedNetwork, seed_from_torch
 
-_FOLDS = 5
 _KERNEL_VALUES = 2**22
 """Most values of the kernel that exist at a time: 16 MiB."""
 _MOST_CLASSES = 300
@@ -137,20 +137,3 @@ class RBFSVM(FittedNetwork):
         kernel = torch.addmm(self.vectors.square().sum(dim=1), features, self.vectors.T, alpha=-2.0)
         kernel += features.square().sum(dim=1, keepdim=True)
         return kernel.clamp_(min=0.0).mul_(-self.gamma).exp_()
-
-
-def stratified_folds(targets: NDArray[np.int64], seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs (training, left out) of indices for cross-validation; none where no class has two pixels.
-
-    Every class of two pixels or more has some in each part; the only pixel of a class is never left out.
-    """
-    from sklearn.model_selection import StratifiedKFold
-
-    counts = np.bincount(targets)
-    single = counts[targets] == 1
-    several, alone = np.flatnonzero(~single), np.flatnonzero(single)
-    if not len(several):
-        return []
-    draw = StratifiedKFold(min(_FOLDS, int(counts[counts > 1].min())), shuffle=True, random_state=seed)
-    folds = draw.split(several, targets[several])
-    return [(np.concatenate([several[kept], alone]), several[left_out]) for kept, left_out in folds]

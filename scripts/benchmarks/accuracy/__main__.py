@@ -14,7 +14,7 @@ ground-truth and roberts2017-urban. Figures, all by default:
     tiles      the same recipes as in the table, trained and tested on other tiles of one scene
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
-Each is a plan of `hsiattn benchmark` in configs/benchmarks; its results are in a folder of OUT that is named like the
+Each is a plan of `hsiattn benchmark` in configs/experiments; its results are in a folder of OUT that is named like the
 plan, and its report is printed as Markdown. An interrupted benchmark goes on where it stopped. Options after -- say
 which runs are done and how: --seeds N, --only KIND=NAME, --jobs N, --overwrite, --report-only. `ssan-paper` takes
 longer than all others together and is left out unless --with-paper is given.

@@ -21,9 +21,9 @@ from rasterio.transform import Affine
 from scipy import ndimage
 from scipy.io import loadmat
 
-from hsiattn.sampling import connected_fields
 from hsiattn.simulation.landscape import smooth_noise
 from hsiattn.simulation.sensor import in_water_vapour, noise_of_bands
+from hsiattn.splits import connected_fields
 from scripts.benchmarks.accuracy.plan_runner import need_folders
 
 LABEL_MAPS = {

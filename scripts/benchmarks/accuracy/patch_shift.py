@@ -58,26 +58,26 @@ def shift_change(task: Task) -> float:
     """Mean total variation, 0 … 1, over test pixels of a run."""
     import torch
 
-    from hsiattn.sampling import gather_patches
-    from hsiattn.training.labelled_scene import LabelledScene
-    from hsiattn.training.modelling import make_model
+    from hsiattn.training.modelling import fit_model
     from hsiattn.training.module import as_tensors
+    from hsiattn.training.patches import gather_patches
+    from hsiattn.training.training_scene import TrainingScene
 
     run, scene = task.run, open_entry(task.run.scene, task.data)
-    usable = LabelledScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
+    usable = TrainingScene.of(scene.source, scene.codes, scene.classes, run.recipe).usable
     split = shared_split(run, scene, usable, data=task.data, file=task.split_file)
-    model = make_model(
+    result = fit_model(
         scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device="cpu"
     )
     positions = np.argwhere(split.test)
     positions = positions[positions[:, 1] + 1 < scene.source.width]
     chosen = np.random.default_rng(run.seed).permutation(len(positions))[:_PIXELS]
-    network = model.bundle.network.eval()
+    network = result.model.network.eval()
     here, beside = (
         as_tensors(
             gather_patches(
-                scene.source, positions[chosen] + step, np.zeros(len(chosen), np.int64), model.bundle.preparation,
-                patch_size=model.bundle.patch_size, edge=network.edge,
+                scene.source, positions[chosen] + step, np.zeros(len(chosen), np.int64), result.model.preprocessing,
+                patch_size=result.model.patch_size, edge=network.edge,
             )
         )
         for step in ((0, 0), (0, 1))

@@ -21,7 +21,7 @@ from scripts.benchmarks.mapping.table import Result, Row, against, by_turns, spr
 def patchwise(settings: Settings) -> Result:
     """The dense network stage against `forward` in batches of patches."""
     window = prepared(settings)
-    network = window.bundle.network
+    network = window.model.network
     plain = stage.with_plain_gru(network)
     places = stage.some_places(window, settings.pixels)
     work = {"dense": lambda: stage.network_stage(window, settings.threads)}
@@ -53,7 +53,7 @@ def patchwise(settings: Settings) -> Result:
 def peak(settings: Settings) -> Result:
     """FLOP/s of the network stage against the best matrix products, measured by turns."""
     window = prepared(settings)
-    costs = stage.cost_by_branch(window.bundle.network)
+    costs = stage.cost_by_branch(window.model.network)
     products, others = sum(c.products for c in costs.values()), sum(c.others for c in costs.values())
     measured = by_turns(
         settings.repeats,
@@ -83,7 +83,7 @@ def published(settings: Settings) -> Result:
     prepare_published(settings.files)
     side = max(8, round(settings.pixels**0.5) // 2)  # an eighth of the others' pixels: it is a hundred times slower
     window = prepared(settings, "ssan-paper", Window(32, 32, side, max(8, side // 2)))
-    plain = stage.with_plain_gru(window.bundle.network)
+    plain = stage.with_plain_gru(window.model.network)
     places = np.unravel_index(np.arange(window.pixels), window.spectra.shape[1:])
     work = {
         "product": lambda: stage.network_stage(window, settings.threads),
@@ -93,7 +93,7 @@ def published(settings: Settings) -> Result:
     }
     naive = softmax(work["naive"]().numpy().T, axis=0)
     speeds = stage.speeds_by_turns(settings.repeats, work, dict.fromkeys(work, window.pixels))
-    flops = stage.cost_of_recurrence(window.bundle.network)
+    flops = stage.cost_of_recurrence(window.model.network)
     rows = [
         Row(f"{n}, px/s", f"{np.median(v):.1f} ({np.median(v) * flops / 1e9:.0f} GFLOP/s in the GRU's products)")
         for n, v in speeds.items()
@@ -118,7 +118,7 @@ def gpu(settings: Settings) -> Result:
     on_device = classify(settings, None, "--device", device, ending=on_gpu)
     runs = [recorded(on_device) for _ in range(settings.repeats)]
     window = prepared(settings)
-    products = sum(cost.products for cost in stage.cost_by_branch(window.bundle.network).values())
+    products = sum(cost.products for cost in stage.cost_by_branch(window.model.network).values())
     bandwidth, times = stage.bytes_per_second_to(device), stage.on_device(window, device)
     with rasterio.open(on_cpu) as first, rasterio.open(on_gpu) as second, rasterio.open(shares) as all_shares:
         top = np.sort(all_shares.read(), axis=0)[-2:]
@@ -142,7 +142,7 @@ def profile(settings: Settings) -> Result:
         "python": python("-c", "pass"),
         "command line": hsiattn_command("classify", "--help"),
         "torch": python("-c", "import torch"),
-        "mapping": python("-c", "import hsiattn.cli.main, hsiattn.bundle, hsiattn.mapping, hsiattn.scenes"),
+        "mapping": python("-c", "import hsiattn.cli.main, hsiattn.models.model_file, hsiattn.mapping, hsiattn.scenes"),
     }
     imports = seconds_by_turns(settings, starts)
     records = [recorded(classify(settings)) for _ in range(settings.repeats)]

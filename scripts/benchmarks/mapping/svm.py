@@ -51,7 +51,7 @@ def fit(scene: Path, labels: Path, split: Path, model: Path) -> None:
     """Search C and gamma by cross-validation on the training and validation pixels, and keep the best machine."""
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-    from hsiattn.sampling import ROLES, read_split
+    from hsiattn.splits import ROLES, read_split
 
     roles = read_split(split)
     with rasterio.open(labels) as raster:

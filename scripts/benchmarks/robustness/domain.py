@@ -4,7 +4,7 @@
 
 A model per training scene and recipe; its domain is then asked of other parts and scenes of the same sensor, as they
 are and under other light, haze, noise, clouds and mixes of covers (no alarm is wanted), and of scenes with another
-scale, unit, order of bands or sensor (an alarm is wanted). Only the preparation is fitted, since nothing else decides.
+scale, unit, order of bands or sensor (an alarm is wanted). Only the preprocessing is fitted: nothing else decides.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.io import loadmat
 
-from hsiattn.bundle import Bundle
 from hsiattn.classes import ClassTable
 from hsiattn.mapping.scene_check import check_scene
-from hsiattn.sampling import RandomPixels
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import as_source
 from hsiattn.simulation import simulate_scene
-from hsiattn.training.labelled_scene import LabelledScene
-from hsiattn.training.modelling import make_model
+from hsiattn.splits import RandomPixels
+from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import load_recipe
+from hsiattn.training.training_scene import TrainingScene
 from scripts.benchmarks.accuracy.composed_scenes import compose, label_maps, read_library
 from scripts.benchmarks.accuracy.real_scenes import mosaic_potsdam
 
@@ -201,19 +201,19 @@ def harmful(cube: Floats, centres: Floats) -> Iterator[tuple[str, Floats]]:
 # ----------------------------------------------------------------------------------------------------------- figures
 
 
-def model_of(case: Case, recipe_name: str) -> Bundle:
-    """The model in all that the check looks at: only the preparation is the recipe's, the network is the quickest."""
+def model_of(case: Case, recipe_name: str) -> TrainedModel:
+    """The model in all that the check looks at: only the preprocessing is the recipe's, the network is the quickest."""
     source = as_source(scene_of(case.train, case.centres))
     codes, counts = np.unique(case.labels[case.labels > 0], return_counts=True)
     labels = np.where(np.isin(case.labels, codes[counts >= _LEAST_LABELS]), case.labels, 0)
     classes = ClassTable.from_codes(codes[counts >= _LEAST_LABELS].tolist())
     quick, recipe = load_recipe("lda"), load_recipe(recipe_name)
     splitter = RandomPixels(train_size=10, random_state=0)
-    model = make_model(source, labels, classes, quick, splitter)
-    scene = LabelledScene.of(source, labels, classes, recipe.model_copy(update={"patch_size": 1}))
-    positions, targets = scene.positions(model.split, "training", "validation")
-    preparation = scene.fit_preparation(positions, targets)
-    return replace(model.bundle, preparation=preparation, domain=scene.domain(preparation))
+    result = fit_model(source, labels, classes, quick, splitter)
+    scene = TrainingScene.of(source, labels, classes, recipe.model_copy(update={"patch_size": 1}))
+    positions, targets = scene.positions(result.split, "training", "validation")
+    preprocessing = scene.fit_preprocessing(positions, targets)
+    return replace(result.model, preprocessing=preprocessing, domain=scene.domain(preprocessing))
 
 
 def scene_of(cube: Floats, centres: Floats, told: bool = True) -> xr.DataArray:
@@ -226,17 +226,17 @@ def measure(cases: list[Case], recipe: str, full: bool) -> tuple[int, int, int, 
     """Print shares; false alarms of how many, alarms of how many."""
     false, quiet, right, loud = 0, 0, 0, 0
     for case in cases:
-        bundle = model_of(case, recipe)
+        model = model_of(case, recipe)
         for wanted, conditions in ((False, harmless), (True, harmful)):
             for name, cube in {"itself": case.train, **case.others}.items():
                 for condition, changed in conditions(cube, case.centres):
-                    check = check_scene(bundle, as_source(scene_of(changed, case.centres, told=not wanted)))
+                    check = check_scene(model, as_source(scene_of(changed, case.centres, told=not wanted)))
                     alarm = check.problem is not None
                     false, quiet = false + (alarm and not wanted), quiet + (not wanted)
                     right, loud = right + (alarm and wanted), loud + wanted
                     if full or alarm != wanted:
                         mark = "" if alarm == wanted else "  <<<"
-                        tag = check.tags.get("HSIATTN_DOMAIN", "not checked")
+                        tag = check.domain
                         print(f"{recipe:8} {case.name:28} {name:26} {condition:28} {tag}{mark}")
     return false, quiet, right, loud
 

@@ -23,7 +23,7 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(params=sorted(VARIANTS))
+@pytest.fixture(scope="module", params=sorted(VARIANTS))
 def variant(request):
     return VARIANTS[request.param]
 
@@ -39,9 +39,10 @@ def pixels(variant, make_pixels):
     return make_pixels(40, variant[1], seed=1)
 
 
-@pytest.fixture
-def network(empty, variant, make_pixels):
-    return _fitted(empty, make_pixels(60, variant[1]))
+@pytest.fixture(scope="module")
+def network(variant, make_pixels):
+    """Fitted once; no test changes it."""
+    return _fitted(_create(variant), make_pixels(60, variant[1]))
 
 
 def _create(variant):
@@ -166,6 +167,7 @@ def test_a_copy_can_be_made_and_stands_alone(network, pixels):
     assert torch.equal(network(*pixels[:3]), before)
 
 
+@pytest.mark.parametrize("variant", ["rbf-svm", "random-forest"], indirect=True)
 def test_the_torch_exporter_captures_it(network, pixels):
     inputs = pixels[:3]
     program = torch.export.export(network, inputs, strict=False)

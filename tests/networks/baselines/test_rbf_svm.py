@@ -7,9 +7,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
 from hsiattn.errors import RecipeError
+from hsiattn.folds import stratified_folds
 from hsiattn.networks import RBFSVM, create_network
 from hsiattn.networks.baselines import rbf_svm
-from hsiattn.networks.baselines.rbf_svm import stratified_folds
 
 
 def _network(classes=4, **arguments):
@@ -59,22 +59,6 @@ def test_c_and_gamma_are_the_best_of_cross_validation_inside_the_training_pixels
     }
     assert len(set(scores.values())) > 1
     assert (estimators[0].C, estimators[0].gamma) == max(scores, key=scores.get)
-
-
-def test_the_smallest_class_of_two_or_more_limits_the_folds_and_single_pixels_always_train():
-    targets = np.array([0] * 9 + [1] * 3 + [2] + [3] * 7)
-    folds = stratified_folds(targets, 0)
-    assert len(folds) == 3
-    assert sorted(np.concatenate([left_out for _, left_out in folds])) == [i for i in range(20) if i != 12]
-    for kept, left_out in folds:
-        assert 12 in kept
-        assert set(kept) | set(left_out) == set(range(20))
-        assert not set(kept) & set(left_out)
-        assert set(targets[left_out]) == {0, 1, 3}
-
-
-def test_there_are_at_most_five_folds():
-    assert len(stratified_folds(np.arange(60) % 2, 0)) == 5
 
 
 def test_single_pixels_alone_leave_the_first_of_the_grid(make_pixels, estimators):

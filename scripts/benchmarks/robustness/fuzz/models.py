@@ -27,13 +27,13 @@ def models() -> Reader:
     samples = tuple(fitted)
 
     def read(path: Path) -> object:
-        from hsiattn.bundle import read_bundle
         from hsiattn.cli.info import describe_model, lines_of
+        from hsiattn.models.model_file import read_model
 
         lines_of(describe_model(str(path)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return predict_array(read_bundle(path), scene, device="cpu")
+            return predict_array(read_model(path), scene, device="cpu")
 
     return Reader(samples, in_file(0, _damaged_model), read)
 
@@ -44,10 +44,10 @@ def _tiny_models() -> tuple[Any, list[Files]]:
     import xarray as xr
 
     from hsiattn import SpectralSpatialClassifier
-    from hsiattn.bundle import write_bundle
+    from hsiattn.models.model_file import write_model
     from hsiattn.networks import create_network
-    from hsiattn.sampling import AllPixels
     from hsiattn.scenes import Grid, as_source, georeference
+    from hsiattn.splits import AllPixels
     from hsiattn.training import load_recipe
 
     rng = np.random.default_rng(3)
@@ -68,9 +68,9 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         warnings.simplefilter("ignore")
         for name, changes in recipes.items():
             classifier = SpectralSpatialClassifier(load_recipe(name, changes), split=AllPixels(), device="cpu")
-            bundles.append(classifier.fit(scene, labels).bundle_)
+            bundles.append(classifier.fit(scene, labels).model_)
     frame = bundles[1]
-    sizes = {"bands": 8, "channels": frame.preparation.channels, "classes": 3, "patch_size": 5}
+    sizes = {"bands": 8, "channels": frame.preprocessing.channels, "classes": 3, "patch_size": 5}
     small = {"group": 4, "embedding": 4, "hidden": 4, "width": 4}
     for arguments in (
         {"name": "grouped-ssan", **small},
@@ -85,7 +85,7 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         torch.manual_seed(0)
         complete = {**arguments, **sizes}
         bundles.append(replace(frame, network=create_network(**complete).eval(), arguments=complete))
-    files = [saved_files("fields.hsiattn", partial(write_bundle, bundle)) for bundle in bundles]
+    files = [saved_files("fields.hsiattn", partial(write_model, model)) for model in bundles]
     return as_source(scene), files
 
 
@@ -139,14 +139,14 @@ def _damaged_list(rng: random.Random, listed: dict[str, Any]) -> dict[str, Any]:
             entry["dtype"] = rng.choice(sorted(size))
             entry["shape"] = [bytes_ // size[entry["dtype"]]]
         case "rename":
-            listed[rng.choice((name + "x", "network.x", "preparation.centres", "x"))] = listed.pop(name)
+            listed[rng.choice((name + "x", "network.x", "preprocessing.centres", "x"))] = listed.pop(name)
         case "any":
             listed = damaged_tree(rng, listed)
     return listed
 
 
 def _digest(header: str, listed: dict[str, Any], body: bytes) -> str:
-    """The checksum that `hsiattn.bundle` computes of a file, as far as the file is sound enough to have one."""
+    """The checksum that `hsiattn.models` computes of a file, as far as the file is sound enough to have one."""
     sizes = (("float", 16), ("float", 32), ("float", 64), ("int", 32), ("int", 64), ("uint", 8))
     kinds = {"BOOL": "bool"} | {f"{kind[0].upper()}{size}": f"{kind}{size}" for kind, size in sizes}
     total = hashlib.sha256(header.encode(errors="surrogatepass"))

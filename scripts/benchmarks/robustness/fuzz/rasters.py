@@ -122,12 +122,12 @@ def auxiliary_files() -> inputs.Reader:
 
 
 def _read_map(path: Path) -> object:
-    from hsiattn.cli.info import describe_map
+    from hsiattn.mapping.description import describe_map
 
     return describe_map(str(path)), inputs.read_labels(path)
 
 
 def _read_split(path: Path) -> object:
-    from hsiattn.sampling import read_split
+    from hsiattn.splits import read_split
 
     return read_split(path)

@@ -83,9 +83,9 @@ def recipes() -> Reader:
 
         changes = (path.parent / "set").read_bytes().decode(errors="surrogateescape").split("\n")
         recipe = load_recipe(path, [change for change in changes if change])
-        preparation = recipe.preparation
-        channels = min(9, preparation.principal_components) + min(9, preparation.noise_components)
-        channels += 9 * preparation.bands_as_components + 2 * preparation.discriminant
+        preprocessing = recipe.preprocessing
+        channels = min(9, preprocessing.principal_components) + min(9, preprocessing.noise_components)
+        channels += 9 * preprocessing.bands_as_components + 2 * preprocessing.discriminant
         sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
         check_arguments(recipe.network.name, recipe.network.arguments)
         return recipe.model_dump_json(), create_network(recipe.network.name, **sizes, **recipe.network.arguments)
@@ -104,7 +104,7 @@ def plans() -> Reader:
     from hsiattn.resources import resource_folder
 
     samples = tuple(
-        {"plan.yaml": path.read_bytes()} for path in sorted(resource_folder("configs/benchmarks").glob("*.yaml"))
+        {"plan.yaml": path.read_bytes()} for path in sorted(resource_folder("configs/experiments").glob("*.yaml"))
     )
 
     def read(path: Path) -> object:
@@ -117,16 +117,16 @@ def plans() -> Reader:
 
 
 def cards() -> Reader:
-    """Cards of benchmark scenes."""
+    """Cards of public scenes."""
     from hsiattn.resources import resource_folder
 
     texts = [path.read_bytes() for path in sorted(resource_folder("datasets").glob("*.yaml"))]
 
     def read(path: Path) -> object:
-        import hsiattn.benchmarks
+        import hsiattn.datasets
 
-        with mock.patch.object(hsiattn.benchmarks, "resource_folder", return_value=path.parent):
-            card = hsiattn.benchmarks.benchmark_card("salinas")
+        with mock.patch.object(hsiattn.datasets, "resource_folder", return_value=path.parent):
+            card = hsiattn.datasets.dataset_card("salinas")
         return card.class_table, card.spectral_bands(card.bands)
 
     return Reader(tuple({"salinas.yaml": text} for text in texts), in_file(0, _yaml_tree), read)

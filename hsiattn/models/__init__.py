@@ -1,0 +1,1 @@
+"""Trained models: the model file, and the registry of those that are installed."""

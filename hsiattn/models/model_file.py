@@ -1,0 +1,321 @@
+"""The model file: a trained network with everything needed to use it on the next scene.
+
+One safetensors file. Its tensors are the network's weights and the preprocessing's arrays; its metadata hold a JSON
+header and a SHA-256 over header and tensors, so that a damaged or altered file is recognised. Loading runs no code from
+the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import ModelFileError
+from hsiattn.files.kinds import MODEL_FORMAT, FileKind
+from hsiattn.files.outputs import check_output, whole_file
+from hsiattn.files.paths import StrPath
+from hsiattn.models.container import (
+    DOMAIN,
+    FAILURES,
+    FORMAT_VERSION,
+    PREPROCESSING,
+    WEIGHTS,
+    Container,
+    no_model,
+    open_container,
+)
+from hsiattn.networks import SpectralSpatialNetwork, load_network
+from hsiattn.preprocessing import Preprocessing, TrainingDomain
+from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
+from hsiattn.scenes.description import known_wavelengths
+from hsiattn.version import __version__
+
+_TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
+"""Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A trained network, ready for use, with its history.
+
+    Attributes
+    ----------
+    network
+        On the CPU, in evaluation mode.
+    arguments
+        What `create_network` was called with, name included.
+    preprocessing
+        Fitted on the training scene.
+    bands
+        All bands of the training scene; the preprocessing says which of them it uses.
+    classes
+        Original codes, names and colours, in the order of the logits.
+    recipe
+        The recipe as a dictionary.
+    split
+        Record of the split, leakage included.
+    accuracy
+        Figures on the held-out pixels; None where all pixels trained.
+    training
+        Epochs, seconds, device, seed.
+    data
+        Fingerprint of the scene and the labels.
+    versions
+        Packages that made the model.
+    created
+        Time in UTC, ISO 8601.
+    temperature
+        By which the network's logits are divided before their softmax gives probabilities.
+    domain
+        What the training scene looked like; None where the model keeps nothing of it, as those of older versions.
+    digest
+        SHA-256 of header and tensors; empty before the model is written.
+    """
+
+    network: SpectralSpatialNetwork
+    arguments: dict[str, Any]
+    preprocessing: Preprocessing
+    bands: SpectralBands
+    classes: ClassTable
+    recipe: dict[str, Any]
+    split: dict[str, Any] = field(default_factory=dict)
+    accuracy: dict[str, Any] | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+    temperature: float = 1.0
+    domain: TrainingDomain | None = None
+    digest: str = ""
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the network's window in pixels."""
+        return self.network.patch_size
+
+    @property
+    def used_bands(self) -> SpectralBands:
+        """The bands that the network reads."""
+        return self.bands.subset(self.preprocessing.bands)
+
+    def find_match(self, source: SceneSource) -> BandMatch:
+        """Which band of a scene stands for every band that the network reads, and by which rule.
+
+        Raises
+        ------
+        BandError
+            They do not fit; the message names both lists.
+        """
+        return find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
+
+    def match(self, source: SceneSource) -> NDArray[np.int64]:
+        """The `indices` of `find_match`."""
+        return self.find_match(source).indices
+
+    def describe(self) -> dict[str, Any]:
+        """What tells where the model comes from and what it can do, JSON-ready."""
+        return {
+            "created": self.created,
+            "bands": self.bands.describe(),
+            "wavelength_nm": known_wavelengths(self.bands),
+            "spectral_transform": self.preprocessing.transform_name,
+            "patch_size": self.patch_size,
+            "classes": self.classes.to_records(),
+            "network": self.arguments,
+            "recipe": self.recipe,
+            "training": self.training,
+            "temperature": self.temperature,
+            "split": self.split,
+            "accuracy": self.accuracy,
+            "data": self.data,
+            "versions": self.versions,
+            "sha256": self.digest,
+        }
+
+    def header(self) -> dict[str, Any]:
+        """Everything but arrays, JSON-ready."""
+        transform = self.preprocessing.transform_name
+        return {
+            "format_version": FORMAT_VERSION,
+            "created": self.created,
+            "recipe": self.recipe,
+            "network": self.arguments,
+            "spectral_transform": transform,
+            "bands": self.bands.to_dict(),
+            "classes": self.classes.to_records(),
+            "split": self.split,
+            "accuracy": self.accuracy,
+            "training": self.training,
+            "temperature": self.temperature,
+            "domain": self.domain.to_dict() if self.domain is not None else None,
+            "data": self.data,
+            "versions": self.versions,
+        }
+
+
+def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = False) -> str:
+    """Write a model file, whole or not at all; return its digest.
+
+    Raises
+    ------
+    ModelFileError
+        A weight, the preprocessing or the temperature is not finite: its maps would be wrong.
+    OutputError
+        The file exists and `overwrite` is False, or it cannot be written.
+    """
+    check_output(path, FileKind.MODEL, overwrite=overwrite)
+    tensors = {WEIGHTS + name: value.contiguous() for name, value in model.network.state_dict().items()}
+    arrays = model.preprocessing.to_arrays()
+    tensors |= {PREPROCESSING + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    of_domain = model.domain.to_arrays() if model.domain is not None else {}
+    tensors |= {DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
+    try:
+        _check_finite(tensors)
+        _temperature(model.temperature)
+    except ValueError as error:
+        raise ModelFileError(f"the model is of no use: {error}", "train again, with a lower learning rate") from error
+    text = json.dumps(_without_nan(model.header()), sort_keys=True)
+    digest = _digest(text, tensors)
+    with whole_file(path) as temporary:  # save_file would give the file rights of its own
+        temporary.write_bytes(save(tensors, metadata={"format": MODEL_FORMAT, "header": text, "sha256": digest}))
+    return digest
+
+
+def read_model(path: StrPath) -> TrainedModel:
+    """Read a model file.
+
+    Raises
+    ------
+    ModelFileError
+        Missing, truncated, altered, of a newer format, no model, or one whose parts do not fit each other. No network
+        is made, and no memory asked for, beyond what the size of the file allows.
+    """
+    container, tensors = _read_whole(Path(path))
+    if _digest(container.text, tensors) != container.digest:
+        raise ModelFileError(
+            f"{path} is damaged or was altered: its contents do not have the SHA-256 that it states",
+            "get the file again, or train again",
+        )
+    try:
+        return _assemble(*container.upgraded(tensors), container.digest)
+    except FAILURES as error:
+        raise container.unusable(error) from error
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result; of torch with its build (`+cpu`, `+cu130`), which decides too."""
+    versions = {"hsiattn": __version__, "torch": str(torch.__version__)}
+    for name in ("numpy", "scikit-learn", "lightning", "rasterio"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def timestamp() -> str:
+    """Now, in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_whole(path: Path) -> tuple[Container, dict[str, Tensor]]:
+    """A model file with all its tensors; whether they are what was written is not checked."""
+    with open_container(path, "pt") as container:
+        file = container.tensors
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
+    if any(tensor.dtype not in _TYPES for tensor in tensors.values()):
+        raise no_model(path)
+    return container, tensors
+
+
+def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> TrainedModel:
+    _check_finite(tensors)
+    arrays = {name: tensor.numpy() for name, tensor in _under(PREPROCESSING, tensors).items()}
+    preprocessing = Preprocessing.from_arrays(arrays, header.get("spectral_transform", "none"))
+    _check_sizes(header, preprocessing)
+    of_domain = {name: tensor.numpy() for name, tensor in _under(DOMAIN, tensors).items()}
+    record = header.get("domain")
+    return TrainedModel(
+        network=load_network(_under(WEIGHTS, tensors), **header["network"]),
+        arguments=header["network"],
+        preprocessing=preprocessing,
+        bands=SpectralBands.from_dict(header["bands"]),
+        classes=ClassTable.from_records(header["classes"]),
+        recipe=header["recipe"],
+        split=header["split"],
+        accuracy=header["accuracy"],
+        training=header["training"],
+        data=header["data"],
+        versions=header["versions"],
+        created=header["created"],
+        temperature=_temperature(header.get("temperature", 1.0)),
+        domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
+        digest=digest,
+    )
+
+
+def _check_sizes(header: dict[str, Any], preprocessing: Preprocessing) -> None:
+    """See that the network reads what the preprocessing makes of the bands."""
+    network, bands = header["network"], len(header["bands"]["names"])
+    read = {"bands": len(preprocessing.bands), "channels": preprocessing.channels}
+    for what, count in read.items():
+        if network[what] != count:
+            raise ValueError(f"its network reads {network[what]} {what}, its preprocessing makes {count}")
+    if preprocessing.bands.max() >= bands:
+        raise ValueError(f"its preprocessing uses band {preprocessing.bands.max() + 1} of {bands}")
+
+
+def _temperature(value: Any) -> float:
+    """Files from before temperatures have none."""
+    temperature = float(value)
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"its temperature {value} is not a positive number")
+    return temperature
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """NaN and infinite numbers would make every pixel the first class."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"its {name} has values that are NaN or infinite")
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the header and, by name, type, shape and bytes of every tensor."""
+    total = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        array = tensors[name].detach().contiguous().numpy()
+        total.update(f"{name} {array.dtype} {array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON knows no NaN: null instead."""
+    if isinstance(value, dict):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else float(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    return value

@@ -1,0 +1,25 @@
+"""Model files of earlier versions, in the words of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+_Tensor = TypeVar("_Tensor")
+_OLD, _NEW = "preparation", "preprocessing"
+
+
+def upgraded(header: dict[str, Any], tensors: Mapping[str, _Tensor]) -> tuple[dict[str, Any], dict[str, _Tensor]]:
+    """Header and tensors of a file of format 1 or 2 as this version would have written them; later ones as they are.
+
+    Until format 2 preprocessing was called "preparation", in the recipe and in the names of tensors.
+    """
+    if header["format_version"] > 2:
+        return header, dict(tensors)
+    if isinstance(recipe := header.get("recipe"), dict):
+        header = {**header, "recipe": {_NEW if key == _OLD else key: value for key, value in recipe.items()}}
+    prefix = f"{_OLD}."
+    return header, {
+        f"{_NEW}.{name.removeprefix(prefix)}" if name.startswith(prefix) else name: tensor
+        for name, tensor in tensors.items()
+    }

@@ -1,0 +1,204 @@
+"""Roles of labelled pixels, training, validation and test, as a raster and a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.classes import UNLABELLED, ClassTable
+from hsiattn.errors import SplitError
+from hsiattn.splits.leakage import leakage
+from hsiattn.splits.splitters import PixelSplitter
+
+ROLES = {"none": 0, "training": 1, "validation": 2, "test": 3, "dropped": 4}
+"""Value of each role in a split raster. "none" is not labelled; "dropped" is labelled and unused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Who trains, who validates, who tests.
+
+    Attributes
+    ----------
+    roles
+        (H, W) uint8, values of `ROLES`.
+    record
+        JSON-ready account: method and parameters, pixels per class and role, leakage and the window it holds for.
+    """
+
+    roles: NDArray[np.uint8]
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def mask(self, role: str) -> NDArray[np.bool_]:
+        """True where a pixel has that role."""
+        return np.asarray(self.roles == ROLES[role])
+
+
+def split_labels(
+    codes: NDArray[Any],
+    classes: ClassTable,
+    splitter: PixelSplitter,
+    *,
+    window: int,
+    usable: NDArray[np.bool_] | None = None,
+    validation_share: float = 0.2,
+    most_per_class: int | None = None,
+    seed: int = 0,
+) -> Split:
+    """Give every labelled pixel its role.
+
+    Parameters
+    ----------
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Their table; only its codes take part.
+    splitter
+        Divides labelled pixels into training and test.
+    window
+        Side of the network's patch, for the leakage figure.
+    usable
+        (H, W), False where the scene has no data; such pixels are dropped.
+    validation_share
+        Share of each class's training pixels set aside for validation (early stopping); none of a class with one pixel.
+    most_per_class
+        Training pixels of a class beyond this number are dropped.
+    seed
+        Of the draw of validation pixels.
+
+    Raises
+    ------
+    SplitError
+        A class has fewer pixels than the split needs.
+    """
+    roles = np.full(codes.shape, ROLES["none"], dtype=np.uint8)
+    labelled = np.isin(codes, classes.codes)
+    roles[labelled] = ROLES["dropped"]
+    if usable is not None:
+        labelled &= usable
+    _check_every_class_is_there(codes, labelled, classes)
+
+    positions = np.argwhere(labelled)
+    members = codes[labelled]
+    try:
+        training, test = next(iter(splitter.split(positions, members)))
+    except SplitError as error:
+        raise error.named(_names(classes)) from error
+    roles[tuple(positions[test].T)] = ROLES["test"]
+    roles[tuple(positions[training].T)] = ROLES["training"]
+
+    rng = np.random.default_rng((seed, 1))
+    for code in classes.codes:
+        of_class = rng.permutation(training[members[training] == code])
+        if most_per_class is not None:
+            roles[tuple(positions[of_class[most_per_class:]].T)] = ROLES["dropped"]
+            of_class = of_class[:most_per_class]
+        aside = min(max(1, round(validation_share * len(of_class))), len(of_class) - 1) if validation_share > 0 else 0
+        roles[tuple(positions[of_class[:aside]].T)] = ROLES["validation"]
+    return Split(
+        roles, _record(codes, roles, classes, window, {**splitter.describe(), "validation_share": validation_share})
+    )
+
+
+def split_of_roles(
+    roles: NDArray[Any],
+    codes: NDArray[Any],
+    classes: ClassTable,
+    *,
+    window: int,
+    usable: NDArray[np.bool_] | None = None,
+) -> Split:
+    """A split that somebody made elsewhere, checked and with its record; pixels that are not usable are dropped.
+
+    Raises
+    ------
+    SplitError
+        Another shape than the labels, unknown values, or a class without training pixel.
+    """
+    roles = np.asarray(roles)
+    if roles.dtype.kind not in "biuf":
+        raise SplitError("the split is neither a splitter nor an array of roles", "give one of hsiattn.splits")
+    if roles.shape != codes.shape:
+        raise SplitError(
+            f"the split is {_size(roles)} pixels, the labels are {_size(codes)}", "give a split on the labels' grid"
+        )
+    unknown = sorted(set(np.unique(roles).tolist()) - set(ROLES.values()))
+    if unknown:
+        meaning = ", ".join(f"{value} {name}" for name, value in ROLES.items())
+        raise SplitError(f"the split has the values {unknown}", f"use {meaning}")
+    own = np.where(np.isin(codes, classes.codes), roles, ROLES["none"]).astype(np.uint8)
+    if usable is not None:
+        own[(own != ROLES["none"]) & ~usable] = ROLES["dropped"]
+    _check_every_class_is_there(codes, own == ROLES["training"], classes)
+    return Split(own, _record(codes, own, classes, window, {"method": "given", "in_words": "as the given split says"}))
+
+
+def leave_classes_out(codes: NDArray[Any], classes: ClassTable, left_out: Iterable[int]) -> NDArray[Any]:
+    """Labels (H, W) without the pixels of some classes, which a model then never hears of.
+
+    Parameters
+    ----------
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Their table.
+    left_out
+        Codes of the classes to leave out; the model is made with `classes.subset` of the others.
+
+    Raises
+    ------
+    SplitError
+        The table does not know a class that is left out, or no class is left.
+    """
+    away = sorted({int(code) for code in left_out})
+    unknown = [code for code in away if code not in classes.codes]
+    if unknown:
+        raise SplitError(
+            f"class {', '.join(map(str, unknown))} is to be left out, but is not in the class table",
+            f"give some of {', '.join(map(str, classes.codes))}",
+        )
+    if len(away) == len(classes):
+        raise SplitError("every class is left out", "leave at least one class to train on")
+    return np.where(np.isin(codes, away), UNLABELLED, codes).astype(codes.dtype)
+
+
+def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], classes: ClassTable) -> None:
+    missing = [code for code in classes.codes if not np.any(usable & (codes == code))]
+    if missing:
+        raise SplitError(
+            "has no labelled pixel with data to train on",
+            "label it inside the scene, or take it out of the class table",
+            classes=missing,
+            names=_names(classes),
+        )
+
+
+def _names(classes: ClassTable) -> dict[int, str]:
+    """What classes are called in errors: "maize (code 1)", the code alone where there is no other name."""
+    return {c.code: f"{c.name} (code {c.code})" for c in classes if c.name != f"class {c.code}"}
+
+
+def _record(
+    codes: NDArray[Any], roles: NDArray[np.uint8], classes: ClassTable, window: int, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
+    test = roles == ROLES["test"]
+    counted = [role for role in ROLES if role != "none"]
+    per_class = {
+        c.name: {role: int(np.sum((codes == c.code) & (roles == ROLES[role]))) for role in counted} for c in classes
+    }
+    return {
+        **parameters,
+        "window": window,
+        "leakage": leakage(fitted, test, window) if test.any() else None,
+        "pixels": {role: int(np.sum(roles == ROLES[role])) for role in counted},
+        "per_class": per_class,
+    }
+
+
+def _size(raster: NDArray[Any]) -> str:
+    return " × ".join(str(n) for n in raster.shape)

@@ -1,0 +1,156 @@
+"""Splits that come with the package, for the label maps of public scenes.
+
+For every scene there are two files in `datasets/splits`: `<scene>.npz` with roles, `<scene>.json` with their records.
+The first holds a mask of the labelled pixels, packed to bits row by row (`labelled`), and for every split the roles of
+these pixels in the same order (`<protocol>_<seed>`): who trains and who tests, nothing else of the scene.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import SplitError
+from hsiattn.resources import file_name_of, names_instead, resource_folder
+from hsiattn.splits.groups import digest_of
+from hsiattn.splits.roles import ROLES, Split
+
+
+def shipped_splits() -> dict[str, list[str]]:
+    """Scenes that have splits, each with the names of its protocols.
+
+    Examples
+    --------
+    >>> sorted(shipped_splits())
+    ['indian-pines', 'pavia-centre', 'pavia-university', 'salinas']
+    """
+    return {
+        path.stem: list(dict.fromkeys(record["protocol"] for record in _index(path)["splits"]))
+        for path in sorted(_folder().glob("*.json"))
+    }
+
+
+def shipped_split(scene: str, protocol: str, seed: int = 0) -> Split:
+    """One of the splits that come with the package.
+
+    Parameters
+    ----------
+    scene
+        Name of the public scene; case, blanks and underscores do not matter.
+    protocol, seed
+        By which the split was drawn from the scene's label map; see `hsiattn.splits.PROTOCOLS`.
+
+    Returns
+    -------
+    Split
+        Roles on the grid of the scene's label map. The record says by which method and parameters it was drawn
+        (`leakage` is that of windows of `window` pixels, `leakage_by_window` that of others), which classes were left
+        out (`left_out`, codes; their pixels are dropped), and the SHA-256 of the roles (`roles_sha256`) and of the
+        label map (`labels_sha256`): of the values as little-endian 64-bit integers, row by row.
+
+    Raises
+    ------
+    SplitError
+        No such scene, protocol or seed, with those that there are; or files that are damaged.
+
+    Examples
+    --------
+    >>> split = shipped_split("Indian Pines", "random-10")
+    >>> split.roles.shape, split.record["pixels"]["test"]
+    ((145, 145), 10089)
+    """
+    index_path = (
+        _folder() / f"{_known(file_name_of(scene), [path.stem for path in _folder().glob('*.json')], 'scene')}.json"
+    )
+    index = _index(index_path)
+    records = [record for record in index["splits"] if record["protocol"] == protocol]
+    if not records:
+        _known(protocol, list(dict.fromkeys(record["protocol"] for record in index["splits"])), "protocol")
+    record = next((record for record in records if record["seed"] == seed), None)
+    if record is None:
+        seeds = ", ".join(str(record["seed"]) for record in records)
+        raise SplitError(f"no split {protocol} of {index['scene']} has the seed {seed}", f"known are {seeds}")
+    path = index_path.with_suffix(".npz")
+    try:
+        with path.open("rb") as stream, np.load(stream) as stored:
+            roles = _unpacked(stored["labelled"], stored[_member(record)], index["shape"])
+    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path) from error
+    if digest_of(roles) != record["roles_sha256"]:
+        raise _damaged(path)
+    return Split(roles, {"scene": index["scene"], **record, "labels_sha256": index["labels_sha256"]})
+
+
+def pack_splits(scene: str, codes: NDArray[Any], splits: Sequence[Split]) -> tuple[bytes, str]:
+    """The two files that ship splits of one label map (H, W): the .npz archive and the JSON text.
+
+    The same splits give the same bytes, whenever they are packed.
+    """
+    labelled = splits[0].roles != ROLES["none"]
+    arrays = {"labelled": np.packbits(labelled.ravel())}
+    records = []
+    for split in splits:
+        if not np.array_equal(split.roles != ROLES["none"], labelled):
+            raise ValueError("the splits are not of the same labels")
+        record = {**split.record, "roles_sha256": digest_of(split.roles)}
+        arrays[_member(record)] = split.roles[labelled]
+        records.append(record)
+    head = {"scene": scene, "shape": list(codes.shape), "labels_sha256": digest_of(codes)}
+    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    text = f'{json.dumps(head)[:-1]}, "splits": [\n{lines}\n]}}\n'
+    return _archive(arrays), text
+
+
+def _archive(arrays: dict[str, NDArray[np.uint8]]) -> bytes:
+    """A .npz file whose members bear no date, so that it does not change with the day on which it is made."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(member, content.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return buffer.getvalue()
+
+
+def _unpacked(bits: NDArray[np.uint8], values: NDArray[np.uint8], shape: Sequence[int]) -> NDArray[np.uint8]:
+    height, width = shape
+    labelled = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+    roles = np.full((height, width), ROLES["none"], dtype=np.uint8)
+    roles[labelled] = values
+    return roles
+
+
+def _member(record: dict[str, Any]) -> str:
+    return f"{record['protocol']}_{record['seed']}"
+
+
+def _folder() -> Path:
+    return resource_folder("datasets") / "splits"
+
+
+def _index(path: Path) -> dict[str, Any]:
+    try:
+        index: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    return index
+
+
+def _damaged(path: Path) -> SplitError:
+    return SplitError(f"the splits in {path} are damaged", "install hsiattn again")
+
+
+def _known(name: str, choices: Sequence[str], kind: str) -> str:
+    """The name, if it is among the choices."""
+    if name in choices:
+        return name
+    raise SplitError(f"no splits are shipped for the {kind} {name!r}", names_instead(name, choices))

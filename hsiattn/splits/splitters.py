@@ -1,0 +1,287 @@
+"""Ways to divide labelled pixels into a training and a test part, in scikit-learn's manner.
+
+A splitter's `split(X, y)` takes the positions of N labelled pixels, X (N, 2) as row and column, and their class codes
+y (N,), and yields pairs of index arrays (training, test). Pixels in neither were dropped.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.errors import SplitError
+from hsiattn.splits.leakage import near
+
+Indices = NDArray[np.int64]
+_TRIALS = 256
+_SMALLEST_SHARE = 0.1
+
+
+class PixelSplitter(ABC):
+    """Base of all splitters.
+
+    Parameters
+    ----------
+    n_splits
+        Number of independent draws.
+    random_state
+        Seed; draw number i uses (random_state, i), so more draws never change the earlier ones.
+    """
+
+    def __init__(self, n_splits: int = 1, *, random_state: int = 0) -> None:
+        self.n_splits = n_splits
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Number of draws."""
+        return self.n_splits
+
+    def split(self, X: NDArray[Any], y: NDArray[Any], groups: Any = None) -> Iterator[tuple[Indices, Indices]]:
+        """Yield `n_splits` pairs (training, test) of indices into X and y.
+
+        Raises
+        ------
+        SplitError
+            A class has fewer pixels, or fewer places, than the split needs.
+        """
+        positions, codes = np.asarray(X), np.asarray(y)
+        for draw in range(self.n_splits):
+            training, test = self._draw(positions, codes, groups, np.random.default_rng((self.random_state, draw)))
+            yield np.sort(training), np.sort(test)
+
+    def describe(self) -> dict[str, Any]:
+        """Name and parameters, JSON-ready, for the record."""
+        return {"method": type(self).__name__, "in_words": self.in_words, **vars(self)}
+
+    def __repr__(self) -> str:
+        names = inspect.signature(type(self)).parameters
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in names)})"
+
+    @property
+    @abstractmethod
+    def in_words(self) -> str:
+        """How the test pixels came about, for the reader of a report."""
+
+    @abstractmethod
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        """One pair of index arrays; `groups` as `split` was given them."""
+
+
+class AllPixels(PixelSplitter):
+    """Trains on every labelled pixel, at most `train_size` per class, and keeps none for a test."""
+
+    def __init__(self, *, train_size: int | None = None, random_state: int = 0) -> None:
+        super().__init__(random_state=random_state)
+        self.train_size = train_size
+
+    in_words = "none held out"
+
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        chosen = [
+            rng.permutation(np.flatnonzero(codes == code))[: self.train_size if self.train_size else None]
+            for code in np.unique(codes)
+        ]
+        return np.concatenate(chosen), np.empty(0, dtype=np.int64)
+
+
+class RandomPixels(PixelSplitter):
+    """Draws training pixels of each class at random; all others are test pixels.
+
+    Neighbouring pixels land on both sides, so windows of test pixels hold training pixels nearly everywhere: the
+    figures flatter every method that looks at neighbourhoods. For comparison with the literature only.
+
+    Parameters
+    ----------
+    train_size
+        Training pixels per class (int), or the share of each class (float between 0 and 1).
+    """
+
+    def __init__(self, n_splits: int = 1, *, train_size: float = 10, random_state: int = 0) -> None:
+        super().__init__(n_splits, random_state=random_state)
+        self.train_size = train_size
+
+    in_words = "single pixels at random, among the training pixels"
+
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        training, test = [], []
+        for code in np.unique(codes):
+            members = rng.permutation(np.flatnonzero(codes == code))
+            wanted = _pixels_of(self.train_size, len(members))
+            if wanted >= len(members):
+                raise SplitError(
+                    f"has {len(members)} labelled pixels, but the split needs {wanted} for training and at least 1 for "
+                    "the test",
+                    "label more pixels of it, ask for fewer per class, or leave the class out",
+                    classes=[code],
+                )
+            training.append(members[:wanted])
+            test.append(members[wanted:])
+        return np.concatenate(training), np.concatenate(test)
+
+
+class SpatialBlocks(PixelSplitter):
+    """Draws training and test pixels from different blocks of the scene, with a buffer between them.
+
+    The scene is cut into square blocks at a random offset, and blocks are given to the training or the test side so
+    that every class is on both sides in about the wanted proportion (the best balanced of many random assignments).
+    From the training blocks at most `train_size` pixels per class are drawn; of the test blocks, every pixel within
+    `buffer` rows and columns of a drawn training pixel is dropped. With buffer ≥ patch_size // 2, no test window holds
+    a training pixel.
+
+    Which pixels train does not depend on the buffer, so splits with different buffers can be compared; only where a
+    buffer would leave a class without a test pixel, another assignment is taken.
+
+    Parameters
+    ----------
+    block_size
+        Side of a block in pixels; None takes the largest of a falling row of sizes with which every class gets at least
+        a tenth of its pixels on each side.
+    buffer
+        Distance in pixels that test pixels keep from training pixels.
+    train_share
+        Share of each class that the training blocks should hold.
+    train_size
+        Most training pixels per class; None for all of the training blocks, a share when below 1.
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 1,
+        *,
+        block_size: int | None = None,
+        buffer: int = 4,
+        train_share: float = 0.5,
+        train_size: float | None = None,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(n_splits, random_state=random_state)
+        check_share(train_share, "blocks")
+        self.block_size = block_size
+        self.buffer = buffer
+        self.train_share = train_share
+        self.train_size = train_size
+
+    @property
+    def in_words(self) -> str:
+        """How the test pixels came about, for the reader of a report."""
+        return f"in other blocks of the scene, more than {self.buffer} pixels from any training pixel"
+
+    def _draw(
+        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        failure: SplitError | None = None
+        for size in self._sizes(positions):
+            try:
+                return self._draw_blocks(positions, codes, size, rng)
+            except SplitError as error:
+                failure = error
+        assert failure is not None
+        raise failure
+
+    def _sizes(self, positions: NDArray[Any]) -> list[int]:
+        if self.block_size is not None:
+            return [self.block_size]
+        extent = int((positions.max(axis=0) - positions.min(axis=0)).max()) + 1
+        ladder = [2048, 1024, 512, 256, 128, 96, 64, 48, 32, 24, 16, 12, 8]
+        return [size for size in ladder if size <= extent // 3] or [max(1, extent // 3)]
+
+    def _draw_blocks(
+        self, positions: NDArray[Any], codes: NDArray[Any], size: int, rng: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        blocks = _block_of(positions, size, rng)
+        classes, members = np.unique(codes, return_inverse=True)
+        counts = np.zeros((int(blocks.max()) + 1, len(classes)), dtype=np.int64)
+        np.add.at(counts, (blocks, members), 1)
+        for assignment in _balanced_assignments(counts, classes, self.train_share, size, rng):
+            in_training = assignment[blocks]
+            training = draw_per_class(np.flatnonzero(in_training), members, self.train_size, rng)
+            test = _outside_buffer(positions, training, np.flatnonzero(~in_training), self.buffer)
+            if len(np.unique(members[test])) == len(classes):
+                return training, test
+        missing = classes[np.setdiff1d(np.arange(len(classes)), np.unique(members[test]))]
+        raise SplitError(
+            f"keeps no test pixel outside the buffer of {self.buffer} pixels with blocks of {size}",
+            "label it in more places, give a smaller buffer= (and patch), another block_size= or random_state=",
+            classes=missing,
+        )
+
+
+def _shown(value: Any) -> str:
+    """A parameter of a splitter; of an array its size alone."""
+    return f"<array {' × '.join(map(str, value.shape))}>" if isinstance(value, np.ndarray) else repr(value)
+
+
+def check_share(share: float, side: str) -> None:
+    """Refuse a training share that leaves nothing for one of the sides."""
+    if not 0 < share < 1:
+        raise SplitError(f"the training share of {side} is {share}", "give a number between 0 and 1")
+
+
+def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.random.Generator) -> Indices:
+    """At most `size` pixels per class from a pool of pixel indices."""
+    drawn = []
+    for k in np.unique(members[pool]):
+        candidates = rng.permutation(pool[members[pool] == k])
+        drawn.append(candidates[: _pixels_of(size, len(candidates))])
+    return np.concatenate(drawn)
+
+
+def _pixels_of(size: float | None, available: int) -> int:
+    """Number of pixels that a size means: all, a count, or a share (at least 1)."""
+    if size is None:
+        return available
+    return int(size) if size >= 1 else max(1, round(size * available))
+
+
+def _block_of(positions: NDArray[Any], size: int, rng: np.random.Generator) -> Indices:
+    """Consecutive number of the block that each pixel lies in, for a grid at a random offset."""
+    shifted = (positions - positions.min(axis=0) + rng.integers(0, size, 2)) // size
+    _, numbers = np.unique(shifted, axis=0, return_inverse=True)
+    return np.asarray(numbers).reshape(-1).astype(np.int64)
+
+
+def _balanced_assignments(
+    counts: Indices, classes: NDArray[Any], share: float, size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.bool_]]:
+    """Random assignments of blocks to the training side (True), the best balanced first.
+
+    counts (blocks, classes). Yields only those that leave every class enough on both sides.
+    """
+    # A share drawn around the wanted one lets few large blocks still meet it by chance.
+    trials = rng.random((_TRIALS, len(counts))) < rng.uniform(share - 0.1, share + 0.1, (_TRIALS, 1))
+    in_training = (trials @ counts) / counts.sum(axis=0)
+    worst = np.minimum(in_training, 1 - in_training).min(axis=1)
+    imbalance = np.abs(in_training - share).max(axis=1)
+    order = [trial for trial in np.argsort(imbalance, kind="stable") if worst[trial] >= _SMALLEST_SHARE]
+    if not order:
+        best = int(np.argmax(worst))
+        poor = np.minimum(in_training[best], 1 - in_training[best]) < _SMALLEST_SHARE
+        raise SplitError(
+            f"cannot be on both sides of a split into blocks of {size} pixels",
+            'label it in more places, give a smaller block_size=, or give split="random" and say so',
+            classes=classes[poor],
+        )
+    for trial in order[:32]:
+        yield trials[trial]
+
+
+def _outside_buffer(positions: NDArray[Any], training: Indices, candidates: Indices, buffer: int) -> Indices:
+    """Those candidates that no training pixel comes near."""
+    origin = positions.min(axis=0)
+    shape = tuple(positions.max(axis=0) - origin + 1)
+    mask = np.zeros(shape, dtype=bool)
+    mask[tuple((positions[training] - origin).T)] = True
+    too_near = near(mask, buffer)[tuple((positions[candidates] - origin).T)]
+    outside: Indices = candidates[~too_near]
+    return outside

@@ -1,0 +1,102 @@
+"""Gathering the patches of labelled pixels, window by window of the scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.scenes import Radiometry, SceneSource
+from hsiattn.scenes.pixels import windows_with
+from hsiattn.scenes.tiles import Tile, read_tile
+
+
+class PreparesTiles(Protocol):
+    """What gathering needs of a preprocessing: the bands it uses, and its transform of a tile."""
+
+    @property
+    def bands(self) -> NDArray[np.int64]:
+        """Indices of the used bands in the scene that the preprocessing was fitted on."""
+
+    def transform(
+        self, values: NDArray[Any], valid: NDArray[np.bool_], radiometry: Radiometry
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scaled spectra (B, H, W) and components (C, H, W) of a tile, both 0 where not valid."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPatches:
+    """What a network trains on: N pixels in the order of their positions.
+
+    Attributes
+    ----------
+    spectra
+        (N, B) float32, prepared.
+    patches
+        (N, C, w, w) float32, prepared components (C of them, never all bands); 0 where not valid.
+    valid
+        (N, w, w) bool.
+    targets
+        (N,) int64, class indices; or (N, K) float32, class probabilities.
+    """
+
+    spectra: NDArray[np.float32]
+    patches: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, chosen: NDArray[Any]) -> LabelledPatches:
+        """The pixels at those indices."""
+        return LabelledPatches(self.spectra[chosen], self.patches[chosen], self.valid[chosen], self.targets[chosen])
+
+
+def gather_patches(
+    source: SceneSource,
+    positions: NDArray[np.int64],
+    targets: NDArray[Any],
+    preprocessing: PreparesTiles,
+    *,
+    patch_size: int,
+    edge: Any = "reflect",
+    source_bands: NDArray[np.int64] | None = None,
+) -> LabelledPatches:
+    """Prepared spectra and patches of the pixels at positions (N, 2).
+
+    Each window of the scene that holds such pixels is read and prepared once; a patch keeps the C components of its
+    pixels, so nothing of size N × w × w × B ever exists.
+
+    Parameters
+    ----------
+    source_bands
+        Index in the source of every band of the preprocessing; None where the preprocessing was fitted on this source.
+
+    Raises
+    ------
+    SceneError
+        The scene is smaller than the patch, or cannot be read.
+    """
+    radius = patch_size // 2
+    bands = preprocessing.bands if source_bands is None else source_bands
+    radiometry = source.radiometry.subset(bands)
+    spectra: NDArray[np.float32] | None = None
+    patches: NDArray[np.float32] | None = None
+    valid = np.zeros((len(positions), patch_size, patch_size), dtype=bool)
+    for window, members in windows_with(positions, source):
+        tile: Tile = read_tile(source, window, radius, bands, edge)
+        tile_spectra, components = preprocessing.transform(tile.values, tile.valid, radiometry)
+        if spectra is None or patches is None:
+            spectra = np.empty((len(positions), len(tile_spectra)), dtype=np.float32)
+            patches = np.empty((len(positions), len(components), patch_size, patch_size), dtype=np.float32)
+        rows, columns = (positions[members] - (window.row_off, window.col_off)).T
+        spectra[members] = tile_spectra[:, rows + radius, columns + radius].T
+        views = np.lib.stride_tricks.sliding_window_view(components, (patch_size, patch_size), axis=(1, 2))
+        patches[members] = views[:, rows, columns].transpose(1, 0, 2, 3)
+        valid[members] = np.lib.stride_tricks.sliding_window_view(tile.valid, (patch_size, patch_size))[rows, columns]
+    assert spectra is not None
+    assert patches is not None
+    return LabelledPatches(spectra, patches, valid, targets)

@@ -1,0 +1,262 @@
+"""A scene and its labels as training sees them: which bands serve, and the spectra and patches of labelled pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.classes import ClassTable
+from hsiattn.errors import BandError, LabelError, RecipeError, SceneError
+from hsiattn.networks import accepts, network_class
+from hsiattn.preprocessing import (
+    Convert,
+    Preprocessing,
+    RegionStatistics,
+    TrainingDomain,
+    fit_domain,
+    fit_preprocessing,
+)
+from hsiattn.preprocessing.noise import noise_covariance
+from hsiattn.preprocessing.spectral_transforms import band_centres
+from hsiattn.pseudo_labels import PseudoLabelSettings, SceneRegion, read_region
+from hsiattn.scenes import SceneSource
+from hsiattn.scenes.pixels import gather_spectra
+from hsiattn.scenes.scene_sample import sample_scene
+from hsiattn.scenes.spectral import ranges
+from hsiattn.scenes.tiles import read_tile, tile_windows
+from hsiattn.splits import Split
+from hsiattn.training.patches import LabelledPatches, gather_patches
+from hsiattn.training.recipes import Recipe
+
+_PIXELS_AT_ONCE = 50_000
+_LABELLED_PIXELS_OF_DOMAIN = 1000
+
+
+@dataclass
+class TrainingScene:
+    """A scene, its labels, and the recipe by which patches are made of them.
+
+    Attributes
+    ----------
+    source
+        The scene.
+    codes
+        (H, W) class codes, 0 = unlabelled.
+    classes
+        Those with at least one labelled pixel.
+    recipe
+        Says patch size, preprocessing and network.
+    bands
+        Indices of the bands that hold data and are not marked bad.
+    usable
+        (H, W), True for the labelled pixels that hold data in all these bands.
+    messages
+        What was left out and why, one sentence each.
+    """
+
+    source: SceneSource
+    codes: NDArray[Any]
+    classes: ClassTable
+    recipe: Recipe
+    bands: NDArray[np.int64]
+    usable: NDArray[np.bool_]
+    messages: list[str] = field(default_factory=list)
+    _area: SceneRegion | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: Recipe) -> TrainingScene:
+        """Check scene and labels and choose the bands.
+
+        Raises
+        ------
+        SceneError
+            The scene is smaller than the patch.
+        LabelError
+            No labelled pixel holds data, or all are of one class.
+        BandError
+            No band serves.
+        RecipeError
+            The recipe varies the illumination of spectra that do not follow it along a line.
+        """
+        _check_illumination(recipe)
+        if min(source.height, source.width) < recipe.patch_size:
+            raise SceneError(
+                f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
+                f"{recipe.patch_size} × {recipe.patch_size}",
+                "use a larger scene, or a smaller patch: patch_size=5",
+            )
+        present = _present(classes, codes)
+        messages = [*source.notes, *_absent_classes(classes, present)]
+        bands, usable = _choose_bands(source, codes, present, messages)
+        return cls(source, codes, present, recipe, bands, usable, messages)
+
+    def positions(self, split: Split, *roles: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column (N, 2), and class index (N,), of the pixels with those roles."""
+        chosen = np.logical_or.reduce([split.mask(role) for role in roles])
+        return np.argwhere(chosen), self.classes.to_indices(self.codes[chosen])
+
+    def fit_preprocessing(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Preprocessing:
+        """The recipe's preprocessing, fitted on those pixels (or the whole scene, where the recipe says so)."""
+        values, _ = gather_spectra(self.source, positions)
+        spectra = self.source.radiometry.subset(self.bands).reflectance(values[:, self.bands])
+        whole = self._all_spectra if self.recipe.preprocessing.fit_on == "scene" else None
+        noisy = self.recipe.preprocessing.noise_components > 0
+        region_statistics = partial(self._region_statistics, positions, targets) if noisy else None
+        centres = band_centres(self.source.bands.wavelength, self.bands)
+        preprocessing, constant = fit_preprocessing(
+            self.recipe.preprocessing, self.bands, spectra, targets, whole, region_statistics, centres
+        )
+        if constant:
+            numbers = ranges(np.array(constant) + 1)
+            self.say(f"{len(constant)} bands do not vary over the training pixels and are left out: {numbers}")
+        return preprocessing
+
+    def domain(self, preprocessing: Preprocessing) -> TrainingDomain | None:
+        """What the scene looks like, its labelled pixels and those without labels; None where they are too few."""
+        bands = preprocessing.bands
+        labelled = np.argwhere(self.usable)
+        some = np.random.default_rng(5).permutation(len(labelled))[:_LABELLED_PIXELS_OF_DOMAIN]
+        values, _ = gather_spectra(self.source, labelled[np.sort(some)])
+        stored = np.concatenate([sample_scene(self.source, bands).complete, values[:, bands]])
+        reflectance = self.source.radiometry.subset(bands).reflectance(stored.astype(np.float64))
+        return fit_domain(reflectance, preprocessing, band_centres(self.source.bands.wavelength, bands))
+
+    def area(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> SceneRegion:
+        """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
+        if self._area is None:
+            teacher = self.recipe.training.teacher or PseudoLabelSettings()
+            self._area = read_region(self.source, self.bands, positions, targets, most=teacher.area)
+        return self._area
+
+    def gather(
+        self, positions: NDArray[np.int64], targets: NDArray[Any], preprocessing: Preprocessing
+    ) -> LabelledPatches:
+        """Prepared spectra and patches of those pixels."""
+        edge = network_class(self.recipe.network.name).edge
+        return gather_patches(
+            self.source, positions, targets, preprocessing, patch_size=self.recipe.patch_size, edge=edge
+        )
+
+    def network_arguments(self, pixels: LabelledPatches, chosen: Mapping[str, Any]) -> dict[str, Any]:
+        """What `create_network` is called with for these pixels: sizes, the recipe's arguments, and those chosen.
+
+        Raises
+        ------
+        RecipeError
+            The recipe weighs attributes of the classes, and the class table has none.
+        """
+        settings = self.recipe.network
+        arguments = {
+            "name": settings.name,
+            "bands": pixels.spectra.shape[1],
+            "channels": pixels.patches.shape[1],
+            "classes": len(self.classes),
+            "patch_size": self.recipe.patch_size,
+            **settings.arguments,
+            **chosen,
+        }
+        if arguments.get("attribute_balance", 1.0) < 1.0 and "attributes" in accepts(settings.name):
+            if not self.classes.attribute_names:
+                raise RecipeError(
+                    "the recipe weighs attributes of the classes, and the classes have none",
+                    "add a column attributes to the class table, or give network.arguments.attribute_balance=1",
+                )
+            arguments.setdefault("attributes", self.classes.attribute_table().tolist())
+        return arguments
+
+    def say(self, message: str) -> None:
+        """Add a message unless it is there already."""
+        if message not in self.messages:
+            self.messages.append(message)
+
+    def fingerprint(self, split: Split) -> dict[str, Any]:
+        """What identifies the training data: a model made from other pixels has another fingerprint."""
+        positions, targets = self.positions(split, "training", "validation")
+        values, _ = gather_spectra(self.source, positions)
+        labels = np.column_stack([positions, targets]).astype("<i8")
+        return {
+            "scene": Path(self.source.name).name,
+            "height": self.source.height,
+            "width": self.source.width,
+            "bands": len(self.source.bands),
+            "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
+            "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+        }
+
+    def _region_statistics(
+        self, positions: NDArray[np.int64], targets: NDArray[np.int64], convert: Convert
+    ) -> RegionStatistics:
+        area = self.area(positions, targets)
+        spectra = np.ascontiguousarray(convert(area.spectra))
+        noise = noise_covariance(spectra, area.side_neighbours)
+        covariance = np.cov(spectra.T, dtype=np.float64)
+        return RegionStatistics(spectra.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance), noise)
+
+    def _all_spectra(self) -> Iterator[NDArray[np.float64]]:
+        """Reflectance of all valid pixels of the scene, window by window."""
+        radiometry = self.source.radiometry.subset(self.bands)
+        for window in tile_windows(self.source.height, self.source.width, 128):
+            tile = read_tile(self.source, window, 0, self.bands, "reflect")
+            if tile.valid.any():
+                yield radiometry.reflectance(tile.values[:, tile.valid].T)
+
+
+def _check_illumination(recipe: Recipe) -> None:
+    transform = recipe.preprocessing.spectral_transform
+    if recipe.training.augmentation.illumination and transform != "none":
+        raise RecipeError(
+            "training.augmentation.illumination varies reflectance, and preprocessing.spectral_transform is "
+            f"{transform}",
+            "set one of them aside: training.augmentation.illumination=0 or preprocessing.spectral_transform=none",
+        )
+
+
+def _present(classes: ClassTable, codes: NDArray[Any]) -> ClassTable:
+    found = set(np.unique(codes).tolist()) & set(classes.codes)
+    if not found:
+        raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
+    if len(found) < 2:
+        raise LabelError("all labelled pixels are of one class", "label at least two classes")
+    return classes.subset(found)
+
+
+def _absent_classes(given: ClassTable, present: ClassTable) -> list[str]:
+    absent = [c.name for c in given if c.code not in present.codes]
+    return [f"no pixel is labelled {', '.join(absent)}: the model will not know it"] if absent else []
+
+
+def _choose_bands(
+    source: SceneSource, codes: NDArray[Any], classes: ClassTable, messages: list[str]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The bands that serve, and which labelled pixels (H, W) hold data in all of them; says what is left out."""
+    positions = np.argwhere(np.isin(codes, classes.codes))
+    with_data = np.zeros(len(source.bands), dtype=bool)
+    parts = []
+    for chunk in np.array_split(positions, max(1, len(positions) // _PIXELS_AT_ONCE)):
+        _, measured = gather_spectra(source, chunk)
+        with_data |= measured.any(axis=0)
+        parts.append(measured)
+    if not with_data.any():
+        raise LabelError("no labelled pixel holds data", "check that labels and scene lie on the same ground")
+    chosen = with_data & source.bands.good
+    if not chosen.any():
+        raise BandError("every band with data is marked bad", "check the bad-band list (bbl) of the scene")
+    bad, empty = np.flatnonzero(with_data & ~source.bands.good), np.flatnonzero(~with_data)
+    for numbers, why in ((bad, "are marked bad"), (empty, "hold no data at the labelled pixels")):
+        if len(numbers):
+            messages.append(
+                f"{len(numbers)} of {len(source.bands)} bands {why} and are left out: {ranges(numbers + 1)}"
+            )
+    complete = np.concatenate([measured[:, chosen].all(axis=1) for measured in parts])
+    if not complete.all():
+        messages.append(f"{np.count_nonzero(~complete)} labelled pixels hold no data and are left out")
+    usable = np.zeros(codes.shape, dtype=bool)
+    usable[tuple(positions[complete].T)] = True
+    return np.flatnonzero(chosen), usable
