@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-from mapping_commands import hsiattn, run
 from rasterio.transform import from_origin
 from rasterio.windows import Window
-from real_scenes import CLASSES
+
+from scripts.benchmarks.mapping.commands import hsiattn_command, measure, python
 
 HEIGHT, WIDTH, BANDS = 610, 340, 103
 """Of Pavia University, the scene that most papers time their networks on."""
@@ -39,89 +39,82 @@ _PER_CLASS = 200
 _LARGER = 4
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """Files of one mixture and layout in the output folder."""
+@dataclass
+class BenchmarkFiles:
+    """Files of one mixture and layout in the output folder.
+
+    Attributes
+    ----------
+    scene, large_scene
+        610 × 340 × 103 pixels, float32, and the same four times as high and as wide.
+    labels, classes
+        Class codes of some pixels of the scene, and their table.
+    split
+        Who trained: the SVM and the networks see the same pixels.
+    svm
+        Fitted SVM.
+    """
 
     folder: Path
     mixture: str = "easy"
     layout: str = "default"
 
-    @property
-    def scene(self) -> Path:
-        """610 × 340 × 103 pixels, float32."""
-        return self._file("" if self.layout == "default" else f"_{self.layout}", ".tif")
-
-    @property
-    def large_scene(self) -> Path:
-        """The same, four times as high and as wide."""
-        return self._file("_x16" if self.layout == "default" else f"_x16_{self.layout}", ".tif")
-
-    @property
-    def labels(self) -> Path:
-        """Class codes of some pixels of the scene."""
-        return self._file("_labels", ".tif")
-
-    @property
-    def classes(self) -> Path:
-        """Class table of the labels."""
-        return self._file("_classes", ".csv")
-
-    @property
-    def split(self) -> Path:
-        """Who trained: the SVM and the networks see the same pixels."""
-        return self._file("_split", ".tif")
-
-    @property
-    def svm(self) -> Path:
-        """Fitted SVM."""
-        return self._file("_svm", ".joblib")
+    def __post_init__(self) -> None:
+        layout = "" if self.layout == "default" else f"_{self.layout}"
+        self.scene, self.large_scene = self._file(f"{layout}.tif"), self._file(f"_x16{layout}.tif")
+        self.labels, self.classes = self._file("_labels.tif"), self._file("_classes.csv")
+        self.split, self.svm = self._file("_split.tif"), self._file("_svm.joblib")
 
     def model(self, recipe: str = "default") -> Path:
         """Model file of a recipe."""
-        return self._file(f"_{recipe}", ".hsiattn")
+        return self._file(f"_{recipe}.hsiattn")
 
-    def _file(self, what: str, suffix: str) -> Path:
-        return self.folder / f"{self.mixture}{what}{suffix}"
+    def _file(self, ending: str) -> Path:
+        return self.folder / f"{self.mixture}{ending}"
 
 
-def prepare(benchmark: Benchmark, data: Path, *, large: bool = False, settings: tuple[str, ...] = ()) -> None:
+def prepare(files: BenchmarkFiles, data: Path, *, large: bool = False, settings: Sequence[str] = ()) -> None:
     """Make what is not there yet: scene, labels, split and the model of the default recipe."""
-    benchmark.folder.mkdir(parents=True, exist_ok=True)
-    if not benchmark.labels.exists() or not benchmark.scene.exists() or (large and not benchmark.large_scene.exists()):
-        spectra, codes, names = compose(data, MIXTURES[benchmark.mixture])
-        with benchmark.classes.open("w", newline="", encoding="utf-8") as file:
+    files.folder.mkdir(parents=True, exist_ok=True)
+    if not files.labels.exists() or not files.scene.exists() or (large and not files.large_scene.exists()):
+        spectra, codes, names = compose(data, MIXTURES[files.mixture])
+        with files.classes.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("code", "name"), *enumerate(names, start=1)])
-        write_scene(benchmark.scene, spectra, LAYOUTS[benchmark.layout], times=1)
-        write_labels(benchmark.labels, codes)
+        write_scene(files.scene, spectra, LAYOUTS[files.layout], times=1)
+        write_labels(files.labels, codes)
         if large:
-            write_scene(benchmark.large_scene, spectra, LAYOUTS[benchmark.layout], times=_LARGER)
-    if not benchmark.model().exists():
-        words = [word for setting in settings for word in ("--set", setting)]
-        trained = hsiattn(
-            "train", benchmark.scene, "--labels", benchmark.labels, "--classes", benchmark.classes,
-            "-o", benchmark.model(), "--split", "random", "--per-class", _PER_CLASS, "--write-split", benchmark.split,
-            "--overwrite", *words,
-        )  # fmt: skip
+            write_scene(files.large_scene, spectra, LAYOUTS[files.layout], times=_LARGER)
+    if not files.model().exists():
+        trained = _train(files, "default", _PER_CLASS, settings, "--split", "random", "--write-split", files.split)
         accuracy = trained["accuracy"]["overall_accuracy"]["value"]
-        benchmark.model().with_suffix(".json").write_text(json.dumps({"overall_accuracy": accuracy}), encoding="utf-8")
+        files.model().with_suffix(".json").write_text(json.dumps({"overall_accuracy": accuracy}), encoding="utf-8")
 
 
-def prepare_published(benchmark: Benchmark) -> None:
+def prepare_published(files: BenchmarkFiles) -> None:
     """A model of the recipe `ssan-paper` after one epoch: its weights matter neither for speed nor for equality."""
-    if not benchmark.model("ssan-paper").exists():
-        hsiattn(
-            "train", benchmark.scene, "--labels", benchmark.labels, "--classes", benchmark.classes,
-            "-o", benchmark.model("ssan-paper"), "--recipe", "ssan-paper", "--split", "none", "--per-class", 20,
-            "--set", "training.max_epochs=1", "--overwrite",
-        )  # fmt: skip
+    if not files.model("ssan-paper").exists():
+        _train(files, "ssan-paper", 20, ["training.max_epochs=1"], "--split", "none")
 
 
-def prepare_svm(benchmark: Benchmark) -> None:
+def _train(files: BenchmarkFiles, recipe: str, per_class: int, settings: Sequence[str], *words: object) -> Any:
+    """Train a model of a recipe; the command's JSON."""
+    command = hsiattn_command(
+        "train", files.scene, "--labels", files.labels, "--classes", files.classes, "-o", files.model(recipe),
+        "--recipe", recipe, "--per-class", per_class, "--overwrite", "--json", *words,
+        *(word for setting in settings for word in ("--set", setting)),
+    )  # fmt: skip
+    return json.loads(measure(command).output)
+
+
+def prepare_svm(files: BenchmarkFiles) -> None:
     """The SVM, with C and gamma found by cross-validation on the pixels that the network was trained on."""
-    if not benchmark.svm.exists():
-        script = Path(__file__).with_name("mapping_svm.py")
-        run([script, "fit", benchmark.scene, benchmark.labels, benchmark.split, benchmark.svm])
+    if not files.svm.exists():
+        measure(svm_command("fit", files.scene, files.labels, files.split, files.svm))
+
+
+def svm_command(*words: object) -> list[str]:
+    """A command of the SVM."""
+    return python("-m", "scripts.benchmarks.mapping.svm", *words)
 
 
 def compose(data: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -137,13 +130,13 @@ def compose(data: Path, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray,
     edges = np.linspace(0, HEIGHT, len(names) + 1).round().astype(int)
     legend: list[str] = []
     for name, top, bottom in zip(names, edges[:-1], edges[1:], strict=True):
-        cube, known = _small_scene(data, name)
+        cube, known = _potsdam(data / name) if name == "enmap-potsdam" else _labelled_scene(data, name)
         chosen = np.linspace(0, len(cube) - 1, BANDS).round().astype(int)
         rows, columns = mirrored(np.arange(bottom - top), cube.shape[1]), mirrored(np.arange(WIDTH), cube.shape[2])
         spectra[:, top:bottom] = cube[chosen][:, rows[:, None], columns]
-        for row in csv.DictReader(CLASSES[name].splitlines()):
-            legend.append(f"{name} {row['name']}")
-            codes[top:bottom][known[rows[:, None], columns] == int(row["code"])] = len(legend)
+        for code in np.unique(known[known > 0]):
+            legend.append(f"{name} {code}")
+            codes[top:bottom][known[rows[:, None], columns] == code] = len(legend)
     return spectra, codes, legend
 
 
@@ -153,18 +146,14 @@ def mirrored(positions: np.ndarray, size: int) -> np.ndarray:
     return np.where(inside < size, inside, 2 * size - 1 - inside)
 
 
-def _small_scene(data: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Cube (B, h, w) and its codes (h, w)."""
-    if name == "enmap-potsdam":
-        return _potsdam(data / name)
-    from hsiattn.labels import open_labels
-    from hsiattn.scenes import open_source
+def _labelled_scene(data: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Cube (B, h, w) of a scene of the plan few-labels, and its codes (h, w)."""
+    from hsiattn.experiments.plan import load_plan
+    from hsiattn.experiments.scenes import open_entry
 
-    pines = data / "indian-pines-roi" / "Indian_subset.mat"
-    salinas = (data / "salinas-a" / "SalinasA_corrected.mat", None, data / "salinas-a" / "SalinasA_gt.mat", None)
-    cube, key, labels, label_key = salinas if name == "salinas-a" else (pines, "Indian_subset", pines, "gt")
-    source = open_source(cube, key)
-    return source.read(source.extent).astype(np.float32), open_labels(labels, like=source, key=label_key).values
+    [entry] = [entry for entry in load_plan("few-labels").scenes if entry.name == name]
+    scene = open_entry(entry, data)
+    return scene.source.read(scene.source.extent).astype(np.float32), scene.codes
 
 
 def _potsdam(folder: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 _LAUNCHER = """
 import json, os, sys, time
@@ -62,18 +61,7 @@ def measure(command: list[str]) -> Finished:
         done = subprocess.run(launcher, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
-        measured = json.load(figures)
-    return Finished(measured["seconds"], measured["cpu"], measured["peak"], done.stdout)
-
-
-def run(command: list[object]) -> str:
-    """Run a Python script; what it printed."""
-    return measure(python(*command)).output
-
-
-def hsiattn(*words: object) -> dict[str, Any]:
-    """Run a subcommand; its JSON."""
-    return json.loads(measure(hsiattn_command(*words, "--json")).output)
+        return Finished(**json.load(figures), output=done.stdout)
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -81,12 +69,17 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
+def runs_for(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait so long; whether the process still runs then."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=seconds)
+    return process.poll() is None
+
+
 def kill_after(command: list[str], seconds: float) -> bool:
     """Start a command and kill it and its children; False where it had ended by then."""
     process = start(command)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
-    running = process.poll() is None
+    running = runs_for(process, seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -95,15 +88,18 @@ def kill_after(command: list[str], seconds: float) -> bool:
 
 def kill_one_worker(process: subprocess.Popen[bytes], seconds: float) -> int | None:
     """Kill a dask worker of a running command after some seconds; its process id, None where there was none."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    workers = [pid for pid in children(process.pid) if "spawn_main" in command_line(pid)]
-    if process.poll() is not None or not workers:
+    import psutil
+
+    if not runs_for(process, seconds):
         return None
-    largest = max(workers, key=resident)  # beside the workers, multiprocessing keeps a small process of its own
-    os.kill(largest, signal.SIGKILL)
-    return largest
+    children = psutil.Process(process.pid).children()
+    workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    if not workers:
+        return None
+    # beside the workers, multiprocessing keeps a small process of its own
+    largest = max(workers, key=lambda child: child.memory_info().rss)
+    largest.kill()
+    return int(largest.pid)
 
 
 @contextlib.contextmanager
@@ -126,31 +122,6 @@ def dask_cluster(workers: int) -> Iterator[str]:
             client.wait_for_workers(workers, timeout=60)
             address = str(client.scheduler.address)
         yield address
-
-
-def children(pid: int) -> list[int]:
-    """Process ids of the children of all threads of a process."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, task.read_text().split())
-    return found
-
-
-def command_line(pid: int) -> str:
-    """The words of a process's command."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    except OSError:
-        return ""
-
-
-def resident(pid: int) -> int:
-    """Resident pages of a process."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0
 
 
 def digest_of_file(path: Path) -> str:

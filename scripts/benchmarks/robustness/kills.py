@@ -1,12 +1,11 @@
-#!/usr/bin/env python
 """Kill hsiattn at every single system call that changes the file system, and see whether the next run puts it right.
+
+    .venv/bin/python -m scripts.benchmarks.robustness.kills                     all cases, about an hour
+    .venv/bin/python -m scripts.benchmarks.robustness.kills GTiff --every 5     one case, every fifth call
 
 Every run is a process of its own, forked from one that has everything imported, and watched by strace, which kills it
 at the call in question. Then the same command runs again with `--resume`: it must end with status 0, leave the same
 bytes as a run that was never interrupted, and nothing under hidden names.
-
-    scripts/check_kills                     all cases, about an hour
-    scripts/check_kills GTiff --every 5     one case, every fifth call
 """
 
 from __future__ import annotations
@@ -23,15 +22,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HSIATTN_HOME"] = "/nowhere"
 
 CALLS = (
-    "openat", "write", "pwrite64", "writev", "pwritev", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir",
-    "mkdirat", "rmdir", "ftruncate", "truncate", "fallocate", "fsync", "fdatasync", "link", "linkat", "symlink",
-    "chmod", "fchmod", "utimensat", "copy_file_range", "sendfile",
+    "openat", "write", "pwrite64", "writev", "pwritev", "rename", "renameat", "renameat2", "unlink", "unlinkat",
+    "mkdir", "mkdirat", "rmdir", "ftruncate", "truncate", "fallocate", "fsync", "fdatasync", "link", "linkat",
+    "symlink", "chmod", "fchmod", "utimensat", "copy_file_range", "sendfile",
 )  # fmt: skip
 _CREATES = re.compile(r"O_CREAT|O_TRUNC")
 _LINE = re.compile(r"^(?P<pid>\d+)\s+(?P<call>\w+)\((?P<arguments>.*)")
@@ -51,10 +51,8 @@ class Case:
 
 MEASURES = ("--confidence", "--probabilities")
 CLASSIFY = ("classify", "scene.tif", "map.tif", "-m", "m.hsiattn", "--device", "cpu", "--window-size", "16")
-TRAIN = (
-    "train", "scene.tif", "--labels", "labels.tif", "-o", "n.hsiattn", "--recipe", "lda", "--device", "cpu",
-    "--log", "log.csv", "--write-split", "split.tif",
-)  # fmt: skip
+PLAIN = ("train", "scene.tif", "--labels", "labels.tif", "--recipe", "lda", "--device", "cpu")
+TRAIN = (*PLAIN, "-o", "n.hsiattn", "--log", "log.csv", "--write-split", "split.tif")
 SMALL = tuple(
     text
     for setting in ("patch_size=5", "training.max_epochs=3", "training.teacher.pixels=200", "training.max_per_class=40")
@@ -94,8 +92,7 @@ def make_scene(folder: Path) -> None:
             scene.update_tags(band, wavelength=str(430 + 20 * band), wavelength_units="nm")
     with rasterio.open(folder / "labels.tif", "w", driver="GTiff", count=1, dtype="uint8", nodata=0, **place) as labels:
         labels.write(np.array([1, 4, 7], np.uint8)[field], 1)
-    train = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--recipe", "lda", "--device", "cpu")
-    run(train, folder)
+    run((*PLAIN, "-o", "m.hsiattn"), folder)
 
 
 def run(command: Sequence[str], folder: Path, trace: Sequence[str] = ()) -> tuple[int, str]:
@@ -167,36 +164,34 @@ def _changes(call: str, arguments: str, folder: Path) -> bool:
 def content(folder: Path) -> dict[str, bytes]:
     """Every file and folder by its path."""
     return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in sorted(folder.rglob("*"))
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(folder.rglob("*"))
     }
 
 
-def fresh(case: Case, scene: Path, folder: Path) -> None:
-    """The state before a run."""
+def copied(start: Path, folder: Path) -> None:
+    """Put a folder into the state of another one."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(scene, folder)
+    shutil.copytree(start, folder)
 
 
 def check(case: Case, home: Path, every: int, offset: int) -> tuple[int, int]:
     """Kill points, and how many of them were not put right."""
-    scene, start, folder = home / "scene", home / "start", home / "work"
-    fresh(case, scene, start)
+    start, folder = home / "start", home / "work"
+    copied(home / "scene", start)
     if case.before is not None:
         status, said = run(case.before, start)
         if status:
             sys.exit(f"{case.name}: {said}")
-    fresh(case, start, folder)
-    chosen = points(case.command, folder)
+    copied(start, folder)
+    chosen = points(case.command, folder)[offset::every]
     expected = content(folder)
+    again = (*(text for text in case.command if text != "--overwrite"), *case.again)
     bad = 0
-    chosen = chosen[offset::every]
     for call, number in chosen:
-        fresh(case, start, folder)
+        copied(start, folder)
         status, _ = run(case.command, folder, ["-o", "/dev/null", "-e", f"inject={call}:signal=KILL:when={number}"])
-        again = tuple(dict.fromkeys((*(text for text in case.command if text != "--overwrite"), *case.again)))
-        if case.again != ("--resume",):
-            again = case.command
-        second, said = run(_once(case.command, case.again), folder)
+        second, said = run(again, folder)
         found = content(folder)
         same = found == expected if case.same_bytes else found.keys() == expected.keys()
         if status not in (-signal.SIGKILL, 0) or second != 0 or not same:
@@ -206,20 +201,15 @@ def check(case: Case, home: Path, every: int, offset: int) -> tuple[int, int]:
     return len(chosen), bad
 
 
-def _once(command: Sequence[str], again: Sequence[str]) -> tuple[str, ...]:
-    """The command as it is given the second time."""
-    return (*(text for text in command if text != "--overwrite"), *again)
-
-
 def main() -> None:
     """Check all cases, or those whose names are given."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="cases; default: all")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every N-th call")
     parser.add_argument("--offset", type=int, default=0, metavar="N", help="pass over the first N calls")
     given = parser.parse_args()
-    import hsiattn.cli.main  # noqa: F401  (and all that commands import, once for all runs)
-    import hsiattn.classifier, hsiattn.mapping.publication, hsiattn.training.fit  # noqa: E401, F401
+    for module in ("cli.main", "classifier", "mapping.publication", "training.fit"):
+        import_module(f"hsiattn.{module}")  # all that commands import, once for all runs
 
     home = Path(tempfile.mkdtemp(prefix="kills-"))
     try:
@@ -231,7 +221,9 @@ def main() -> None:
                 continue
             began = time.monotonic()
             count, bad = check(case, home, given.every, given.offset)
-            print(f"{case.name}: kill points {count}, not recovered {bad} ({time.monotonic() - began:.0f} s)", flush=True)
+            print(
+                f"{case.name}: kill points {count}, not recovered {bad} ({time.monotonic() - began:.0f} s)", flush=True
+            )
             total, failed = total + count, failed + bad
         print(f"kill points {total}, not recovered {failed}")
     finally:

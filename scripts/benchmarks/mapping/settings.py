@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mapping_commands import Finished, hsiattn_command
-from mapping_scene import Benchmark
+from scripts.benchmarks.mapping.commands import Finished, hsiattn_command, measure
+from scripts.benchmarks.mapping.scenes import BenchmarkFiles
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Settings:
     """What the user asked for."""
 
     data: Path
-    files: Benchmark
+    files: BenchmarkFiles
     threads: int
     repeats: int
     kills: int
@@ -30,7 +30,7 @@ def classify(
     scene: Path | None = None,
     *words: object,
     ending: Path | None = None,
-    files: Benchmark | None = None,
+    files: BenchmarkFiles | None = None,
     threads: int | None = None,
     overwrite: bool = True,
 ) -> list[str]:
@@ -45,8 +45,14 @@ def classify(
     )  # fmt: skip
 
 
+def recorded(command: list[str]) -> dict[str, Any]:
+    """What a command says about the one map that it makes, with seconds and CPU time of the whole command."""
+    finished = measure(command)
+    return {**record_of(finished), "command": finished.seconds, "cpu": finished.cpu}
+
+
 def record_of(finished: Finished) -> dict[str, Any]:
-    """What the command said about the one map that it made."""
+    """What a command said about the one map that it made."""
     record: dict[str, Any] = json.loads(finished.output)["maps"][0]
     return record
 
@@ -58,11 +64,6 @@ def map_path(settings: Settings, name: str) -> Path:
     for old in folder.iterdir():
         old.unlink()
     return folder / "map.tif"
-
-
-def names_beside(path: Path) -> set[str]:
-    """Names of all files in the folder of a map."""
-    return {other.name for other in path.parent.iterdir()}
 
 
 def pixels_of(scene: Path) -> int:

@@ -1,11 +1,16 @@
-"""The cases of scripts/check_cases: what is run on the files of each, and what must come of it.
+"""Inputs that once failed, each with its expected outcome: one line per case, status 1 if any is not as it should be.
 
-Every case is a generator in the folder that is given; run with a folder as its argument it writes its input there, and
-its docstring says the same as the table here. Commands run in this process, one after the other, in that folder.
+    .venv/bin/python -m scripts.benchmarks.robustness.cases FOLDER
+
+Every case is a generator in FOLDER, NAME.py: run with a folder as its argument it writes its input there, and its
+docstring says the same as the table here. Commands run in this process, one after the other, in that folder.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -16,6 +21,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import rasterio
+import rioxarray
+from click.testing import CliRunner
+
+import hsiattn
+from hsiattn.cli.main import main as command_line
+from hsiattn.errors import HsiattnError
+from hsiattn.labels import open_class_table
 
 Counts = Mapping[int, int]
 
@@ -86,20 +101,21 @@ def refused(pattern: str = "") -> Outcome:
     return holds
 
 
-def holds_pixels(path: str, counts: Counts) -> Outcome:
-    """Status 0, and the raster has so many pixels of the values; rasterio counts them."""
+def raster(path: str, holds: Callable[[rasterio.DatasetReader], bool]) -> Outcome:
+    """Status 0, and the raster is there and as expected; rasterio reads it."""
 
-    def holds(result: Result) -> bool:
-        import numpy as np
-        import rasterio
-
+    def outcome(result: Result) -> bool:
         if not (done(result) and Path(path).exists()):
             return False
-        with rasterio.open(path) as raster:
-            values = raster.read(1)
-        return {value: int(np.count_nonzero(values == value)) for value in counts} == dict(counts)
+        with rasterio.open(path) as dataset:
+            return bool(holds(dataset))
 
-    return holds
+    return outcome
+
+
+def holds_pixels(path: str, counts: Counts) -> Outcome:
+    """The raster has so many pixels of the values."""
+    return raster(path, lambda dataset: {v: np.count_nonzero(dataset.read(1) == v) for v in counts} == dict(counts))
 
 
 def thirds(path: str) -> Outcome:
@@ -112,35 +128,20 @@ def without_hole(path: str) -> Outcome:
     return holds_pixels(path, {0: 100})
 
 
-def has_control_points(path: str) -> Outcome:
-    """Status 0, and the raster carries the four ground control points of the case, with their CRS."""
-
-    def holds(result: Result) -> bool:
-        import rasterio
-
-        if not (done(result) and Path(path).exists()):
-            return False
-        with rasterio.open(path) as raster:
-            points, crs = raster.gcps
-        found = {(p.row, p.col, p.x, p.y) for p in points}
-        wanted = {(r, c, 380000.0 + 30 * c + 5 * r, 5820000.0 - 30 * r) for r in (0.0, 48.0) for c in (0.0, 48.0)}
-        return crs is not None and crs.to_epsg() == 32633 and found == wanted
-
-    return holds
-
-
 def has_value(path: str, row: int, column: int, value: int) -> Outcome:
-    """Status 0, and a pixel of the raster has the value."""
+    """A pixel of the raster has the value."""
+    return raster(path, lambda dataset: dataset.read(1)[row, column] == value)
 
-    def holds(result: Result) -> bool:
-        import rasterio
 
-        if not (done(result) and Path(path).exists()):
-            return False
-        with rasterio.open(path) as raster:
-            return bool(raster.read(1)[row, column] == value)
+def has_control_points(path: str) -> Outcome:
+    """The raster carries the four ground control points of the case, with their CRS."""
+    wanted = {(r, c, 380000.0 + 30 * c + 5 * r, 5820000.0 - 30 * r) for r in (0.0, 48.0) for c in (0.0, 48.0)}
 
-    return holds
+    def holds(dataset: rasterio.DatasetReader) -> bool:
+        points, crs = dataset.gcps
+        return crs is not None and crs.to_epsg() == 32633 and {(p.row, p.col, p.x, p.y) for p in points} == wanted
+
+    return raster(path, holds)
 
 
 def both(*outcomes: Outcome) -> Outcome:
@@ -153,28 +154,19 @@ def both(*outcomes: Outcome) -> Outcome:
 
 def read_csv_table() -> None:
     """The classes of legend.csv."""
-    from hsiattn.labels import open_class_table
-
     print([(item.code, item.name) for item in open_class_table("legend.csv")])
 
 
 def read_colour_map() -> None:
     """The classes of legend.clr."""
-    from hsiattn.labels import open_class_table
-
     print([(item.code, item.name) for item in open_class_table("legend.clr")])
 
 
 def predict_path_and_array() -> None:
     """Share of right pixels from a path, and from rioxarray's array of it; then what was warned of."""
-    import rasterio
-    import rioxarray
-
-    import hsiattn
-
     classifier = hsiattn.SpectralSpatialClassifier.load("m.hsiattn")
-    with rasterio.open("truth.tif") as raster:
-        truth = raster.read(1)
+    with rasterio.open("truth.tif") as dataset:
+        truth = dataset.read(1)
     scenes: tuple[Any, ...] = ("descending.tif", rioxarray.open_rasterio("descending.tif"))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -309,16 +301,8 @@ CASES: Mapping[str, tuple[Step, ...]] = {
 
 def perform(run: str | Callable[[], None]) -> Result:
     """Run a command or a function in this process."""
-    import contextlib
-    import io
-
-    from click.testing import CliRunner
-
-    from hsiattn.cli.main import main
-    from hsiattn.errors import HsiattnError
-
     if isinstance(run, str):
-        result = CliRunner().invoke(main, run.split())
+        result = CliRunner().invoke(command_line, run.split())
         return Result(result.exit_code, result.stdout, result.stderr)
     printed = io.StringIO()
     try:
@@ -333,24 +317,18 @@ def perform(run: str | Callable[[], None]) -> Result:
 
 def check(generator: Path, steps: tuple[Step, ...], folder: Path) -> str | None:
     """What is wrong with a case; None where all is as it should be."""
-    made = subprocess.run(
-        [sys.executable, generator, folder], capture_output=True, text=True, check=False, cwd=folder
-    )  # fmt: skip
+    made = subprocess.run([sys.executable, generator, folder], capture_output=True, text=True, check=False, cwd=folder)
     if made.returncode:
         return f"the generator failed: {made.stderr.strip().splitlines()[-1:]}"
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
+    with contextlib.chdir(folder):
         for one in steps:
             result = perform(one.run)
             if not any(outcome(result) for outcome in one.outcomes):
                 return f"{one}: {result}"
-    finally:
-        os.chdir(before)
     return None
 
 
-def main(source: Path) -> int:
+def check_all(source: Path) -> int:
     """Check all cases of a folder; the exit status, 1 also where there is none."""
     generators = {path.stem: path for path in sorted(source.glob("*.py"))}
     failed = not generators.keys() & CASES.keys()
@@ -367,6 +345,14 @@ def main(source: Path) -> int:
     return int(failed)
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Check the cases of the folder that is given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder.resolve()
     os.environ.setdefault("HSIATTN_HOME", tempfile.gettempdir() + "/hsiattn-no-models")  # nobody's installed models
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    return check_all(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table; `met` is None where nothing is promised."""
 
-    figure: str
     what: str
     measured: str
     needed: str = ""
@@ -23,6 +24,7 @@ class Row:
 
 
 Result = tuple[list[Row], dict[str, Any]]
+"""What a figure says in the table, and the details that are kept."""
 
 
 def machine() -> dict[str, Any]:
@@ -39,36 +41,39 @@ def machine() -> dict[str, Any]:
     }
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
+def table(rows: list[tuple[str, Row]]) -> str:
+    """The rows, each with the number of its figure, as Markdown."""
     words = {None: "", True: "yes", False: "**no**"}
     lines = ["| figure | what | measured | needed | met |", "|---" * 5 + "|"]
-    lines += [f"| {row.figure} | {row.what} | {row.measured} | {row.needed} | {words[row.met]} |" for row in rows]
+    lines += [f"| {number} | {row.what} | {row.measured} | {row.needed} | {words[row.met]} |" for number, row in rows]
     return "\n".join(lines)
 
 
-def by_turns(repeats: int, work: dict[str, Callable[[], float]], *, warm: int = 1) -> dict[str, list[float]]:
+def by_turns(repeats: int, work: Mapping[str, Callable[[], T]], *, warm: int = 1) -> dict[str, list[T]]:
     """Measurements of several things, taken by turns, so that what changes with time meets all of them."""
-    measured: dict[str, list[float]] = {name: [] for name in work}
+    measured: dict[str, list[T]] = {name: [] for name in work}
     for number in range(warm + repeats):
         for name, one in work.items():
             value = one()
             if number >= warm:
-                measured[name].append(float(value))
+                measured[name].append(value)
     return measured
 
 
-def against(
-    figure: str, what: str, values: np.ndarray, needed: float | None, *, most: bool = False, unit: str = ""
-) -> Row:
+def against(what: str, values: Any, needed: float | None, *, most: bool = False, unit: str = "") -> Row:
     """A median beside what it must reach, or stay under."""
     if needed is None:
-        return Row(figure, what, spread(values, unit))
+        return Row(what, spread(values, unit))
     reached = np.median(values) <= needed if most else np.median(values) >= needed
-    return Row(figure, what, spread(values, unit), f"{'≤' if most else '≥'} {needed:g}{unit}", bool(reached))
+    return Row(what, spread(values, unit), f"{'≤' if most else '≥'} {needed:g}{unit}", bool(reached))
 
 
-def spread(values: np.ndarray, unit: str = "") -> str:
+def identical(what: str, same: bool) -> Row:
+    """Whether a map is the one that it must be."""
+    return Row(what, "identical" if same else "differs", "identical", same)
+
+
+def spread(values: Any, unit: str = "") -> str:
     """Median and range."""
     return f"{np.median(values):.3g}{unit} ({np.min(values):.3g} … {np.max(values):.3g})"
 

@@ -1,15 +1,13 @@
-#!/usr/bin/env python3
 """Damaged and hostile inputs for every reader, in children with limits: how many do not end in one of our errors.
 
-    .venv/bin/python scripts/fuzz [--inputs 30000] [--seed 0] [--readers envi models] [--keep FOLDER]
-    PYTHONPATH=OTHER/CHECKOUT .venv/bin/python scripts/fuzz …        another version of the package
+    .venv/bin/python -m scripts.benchmarks.robustness.fuzz [--inputs 30000] [--seed 0] [--readers envi models]
 
-The inputs are made by `fuzz_inputs.py` from valid ones. A fault is an exception that is not one of ours, more than 5 s,
-more than 1 GB beyond what the process had before, or a signal. For every reader there is a line with its number of
-inputs and faults, and one for every kind of fault: what it is, the place in the package where it came from, how often,
-and the first input that shows it. What took too long is tried once more alone, since other programs may have been in
-the way. Readers that start processes of their own get a twentieth of the inputs of the others. Inputs that fail are kept in FOLDER as READER-SEED-NUMBER; the same seed makes the
-same inputs. The exit status is 1 where there is a fault.
+The inputs are made from valid ones. A fault is an exception that is not one of ours, more than 5 s, more than 1 GB
+beyond what the process had before, or a signal. For every reader there is a line with its number of inputs and faults,
+and one for every kind of fault: what it is, the place in the package where it came from, how often, and the first input
+that shows it. What took too long is tried once more alone, since other programs may have been in the way. Readers that
+start processes of their own get a twentieth of the inputs of the others. The same seed makes the same inputs; with
+--keep FOLDER those that fail are kept there as READER-SEED-NUMBER. The exit status is 1 where there is a fault.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ import argparse
 import contextlib
 import faulthandler
 import math
+import multiprocessing
 import os
 import random
 import resource
-import select
 import shutil
 import signal
 import sys
@@ -29,14 +27,13 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))
-if not os.environ.get("PYTHONPATH"):
-    sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz_inputs import READERS, SLOW, Reader, write
+from scripts.benchmarks.robustness.fuzz import READERS, SLOW
+from scripts.benchmarks.robustness.fuzz.inputs import Reader, write
 
 _SECONDS = 5
 _BYTES = 10**9
@@ -55,7 +52,10 @@ def main() -> None:
     parser.add_argument("--readers", nargs="+", choices=list(READERS), default=list(READERS))
     parser.add_argument("--keep", type=Path, help="folder for inputs that fail")
     parser.add_argument("--only", type=int, help="run this one input in this process, without limits")
+    parser.add_argument("--package", type=Path, help="folder of another version of the package to read with")
     options = parser.parse_args()
+    if options.package is not None:
+        sys.path.insert(0, str(options.package.resolve()))
     import hsiattn
 
     print(f"hsiattn of {Path(hsiattn.__file__).parent}, seed {options.seed}", flush=True)
@@ -116,42 +116,36 @@ def _warm_up(reader: Reader) -> None:
 def _run_batch(reader: Reader, name: str, seed: int, numbers: range, faults: dict[int, str]) -> int:
     """Inputs in one child, until it ends or all are done; the number to go on with."""
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    reports, report = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reports)
-        _child(reader, name, seed, numbers, folder, report)
-    os.close(report)
-    current, pending, killed = numbers.start, b"", False
-    with os.fdopen(reports, "rb", buffering=0) as stream:
-        while True:
-            if not killed and not select.select([stream], [], [], _PATIENCE)[0]:
-                os.kill(child, signal.SIGKILL)
-                killed = True
-            part = stream.read(65536)
-            if not part:
-                break
-            *lines, pending = (pending + part).split(b"\n")
-            for line in lines:
-                current, kind = int(line.split(b" ", 1)[0]) + 1, line.split(b" ", 1)[1].decode()
-                if kind != "-":
-                    faults[current - 1] = kind
-    _, status = os.waitpid(child, 0)
     trace = folder.with_suffix(".trace")
-    if current < numbers.stop and (status or killed):
-        hung = killed or "Timeout" in (trace.read_text() if trace.exists() else "")
-        what = f"> {_SECONDS} s" if hung else _ending(status)
-        faults[current] = f"{what} in {_place_in(trace)}"
+    context = multiprocessing.get_context("fork")  # everything is imported, and the inputs are made
+    reports, report = context.Pipe(duplex=False)
+    child = context.Process(target=_child, args=(reader, name, seed, numbers, folder, trace, report))
+    child.start()
+    report.close()
+    current, hung = numbers.start, False
+    while current < numbers.stop:
+        if not reports.poll(_PATIENCE):
+            child.kill()
+            hung = True
+            break
+        try:
+            kind = reports.recv()
+        except EOFError:
+            break
+        if kind != "-":
+            faults[current] = kind
+        current += 1
+    child.join()
+    if current < numbers.stop:
+        code = child.exitcode or 0
+        ending = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        if hung or "Timeout" in (trace.read_text() if trace.exists() else ""):
+            ending = f"> {_SECONDS} s"
+        faults[current] = f"{ending} in {_place_in(trace)}"
         current += 1
     shutil.rmtree(folder, ignore_errors=True)
     trace.unlink(missing_ok=True)
     return current
-
-
-def _ending(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
-    return f"exit {os.waitstatus_to_exitcode(status)}"
 
 
 def _place_in(trace: Path) -> str:
@@ -161,10 +155,10 @@ def _place_in(trace: Path) -> str:
     return ours[0].split("/hsiattn/", 1)[1].replace('"', "").replace(", line ", ":") if ours else "?"
 
 
-def _child(reader: Reader, name: str, seed: int, numbers: range, folder: Path, report: int) -> None:
-    """Run inputs and tell of each; never returns."""
-    trace = folder.with_suffix(".trace").open("w")
-    faulthandler.enable(trace)
+def _child(reader: Reader, name: str, seed: int, numbers: range, folder: Path, trace: Path, report: Connection) -> None:
+    """Run inputs and tell of each."""
+    places = trace.open("w")
+    faulthandler.enable(places)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
@@ -175,14 +169,13 @@ def _child(reader: Reader, name: str, seed: int, numbers: range, folder: Path, r
         path = write(_files(reader, name, seed, number), folder)
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak of the memory so far
         before = _status("VmRSS")
-        faulthandler.dump_traceback_later(_SECONDS, exit=True, file=trace)
+        faulthandler.dump_traceback_later(_SECONDS, exit=True, file=places)
         kind = _outcome(reader, path)
         faulthandler.cancel_dump_traceback_later()
         grown = _status("VmHWM") - before
         if kind == "-" and grown > _BYTES:
             kind = f"{grown / 1e9:.0f} GB"
-        os.write(report, f"{number} {kind}\n".encode(errors="replace"))
-    os._exit(0)
+        report.send(kind)
 
 
 def _outcome(reader: Reader, path: Path) -> str:

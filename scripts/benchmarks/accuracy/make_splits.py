@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
-"""The splits that are shipped in datasets/splits, drawn from the label maps of the public benchmark scenes.
+"""The splits that are shipped in datasets/splits, drawn from the label maps of the public scenes.
 
-    .venv/bin/python scripts/make_splits DATA [--out datasets/splits] [--seeds 5]
+    .venv/bin/python -m scripts.benchmarks.accuracy.make_splits DATA [--out datasets/splits] [--seeds 5]
 
 DATA is the folder of real scenes; the label maps are in DATA/ground-truth. For every scene and protocol, classes that
 stand in the way of a draw (too small, or in one place only) are left out of all of its draws, as few as possible. The
@@ -17,10 +16,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hsiattn.benchmarks import Card, benchmark_card
-from hsiattn.sampling import PROTOCOLS, Split, adapt_protocol, draw_protocol
-from hsiattn.sampling.shipped import pack_splits
+from hsiattn.datasets import DatasetCard, dataset_card
+from hsiattn.resources import resource_folder
 from hsiattn.scenes import read_matlab_variable
+from hsiattn.splits import PROTOCOLS, Split, adapt_protocol, draw_protocol
+from hsiattn.splits.shipped import pack_splits
 
 SCENES = ("indian-pines", "pavia-centre", "pavia-university", "salinas")
 
@@ -29,12 +29,12 @@ def main() -> None:
     """Write two files per scene and print what they leak."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "datasets" / "splits")
+    parser.add_argument("--out", type=Path, default=resource_folder("datasets/splits"))
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for scene in SCENES:
-        card = benchmark_card(scene)
+        card = dataset_card(scene)
         codes = label_map(card, arguments.data / "ground-truth")
         splits = draw_all(card, codes, range(arguments.seeds))
         archive, index = pack_splits(scene, codes, splits)
@@ -43,14 +43,14 @@ def main() -> None:
         print(table(card, splits))
 
 
-def label_map(card: Card, folder: Path) -> NDArray[Any]:
+def label_map(card: DatasetCard, folder: Path) -> NDArray[Any]:
     """Codes (H, W) of a scene's released label map."""
     names = {file.name.lower(): file.key or card.labels.key for file in card.labels.files}
     path = next(path for path in sorted(folder.iterdir()) if path.name.lower() in names)
     return read_matlab_variable(path, 2, names[path.name.lower()])
 
 
-def draw_all(card: Card, codes: NDArray[Any], seeds: range) -> list[Split]:
+def draw_all(card: DatasetCard, codes: NDArray[Any], seeds: range) -> list[Split]:
     """Every protocol with every seed."""
     splits = []
     for protocol in PROTOCOLS:
@@ -59,7 +59,7 @@ def draw_all(card: Card, codes: NDArray[Any], seeds: range) -> list[Split]:
     return splits
 
 
-def table(card: Card, splits: list[Split]) -> str:
+def table(card: DatasetCard, splits: list[Split]) -> str:
     """Mean leakage over seeds by protocol and window, as Markdown, with the classes left out."""
     windows = list(splits[0].record["leakage_by_window"])
     lines = [

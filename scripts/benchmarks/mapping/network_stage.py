@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from hsiattn.bundle import Bundle, read_bundle
-from hsiattn.sampling import read_tile
 from rasterio.windows import Window
 from torch import Tensor, nn
 
 from hsiattn.core import FastGRU
 from hsiattn.mapping.runner import NetworkRunner
+from hsiattn.models.model_file import TrainedModel, read_model
 from hsiattn.networks import patches_of_tile
 from hsiattn.scenes import open_source
+from hsiattn.scenes.tiles import read_tile
+from scripts.benchmarks.mapping.table import by_turns
 
 _BATCH = 256
 """Patches per batch of the naive way, as the peers choose it."""
@@ -33,7 +35,7 @@ _PEAK_SIZES = (1024, 2048, 4096)
 class Prepared:
     """A network and the prepared arrays of a window: spectra (B, h, w), components (C, H, W) and valid (H, W)."""
 
-    bundle: Bundle
+    model: TrainedModel
     spectra: np.ndarray
     components: np.ndarray
     valid: np.ndarray
@@ -41,14 +43,14 @@ class Prepared:
     @classmethod
     def of(cls, model: Path, scene: Path, window: Window) -> Prepared:
         """Read and prepare the window, of which no pixel may be missing."""
-        bundle, source = read_bundle(model), open_source(scene)
-        halo = bundle.patch_size // 2
-        bands = bundle.match(source)
-        tile = read_tile(source, window, halo, bands, bundle.network.edge)
+        model, source = read_model(model), open_source(scene)
+        halo = model.patch_size // 2
+        bands = model.match(source)
+        tile = read_tile(source, window, halo, bands, model.network.edge)
         radiometry = source.radiometry.subset(bands)
-        spectra, components = bundle.preparation.transform(tile.values, tile.valid, radiometry)
+        spectra, components = model.preprocessing.transform(tile.values, tile.valid, radiometry)
         core = (slice(None), slice(halo, halo + int(window.height)), slice(halo, halo + int(window.width)))
-        return cls(bundle, np.ascontiguousarray(spectra[core]), components, tile.valid)
+        return cls(model, np.ascontiguousarray(spectra[core]), components, tile.valid)
 
     @property
     def pixels(self) -> int:
@@ -59,14 +61,14 @@ class Prepared:
         """Part of the window, with its halo."""
         below = last + self.valid.shape[0] - self.spectra.shape[1]
         return Prepared(
-            self.bundle, self.spectra[:, first:last], self.components[:, first:below], self.valid[first:below]
+            self.model, self.spectra[:, first:last], self.components[:, first:below], self.valid[first:below]
         )
 
 
 def network_stage(window: Prepared, workers: int = 1, *, precision: str = "32", device: str = "cpu") -> Tensor:
     """Logits (K, h, w) as the product computes them: in `workers` threads, each with a core of its own."""
     edges = np.linspace(0, window.spectra.shape[1], workers + 1).round().astype(int)
-    runner = NetworkRunner(window.bundle.network, torch.device(device), precision)
+    runner = NetworkRunner(window.model.network, torch.device(device), precision)
     with single_threads(workers) as pool:
         return torch.cat(list(pool.map(lambda few: _in_strips(runner, window.rows(*few)), pairwise(edges))), dim=1)
 
@@ -108,7 +110,7 @@ def patchwise_apart(network: nn.Module, window: Prepared, places: Places, worker
 def patchwise(network: nn.Module, window: Prepared, places: Places) -> Tensor:
     """Logits (N, K) of some pixels by `forward` on their spectra and patches, batch by batch."""
     spectra, components, valid = map(torch.from_numpy, (window.spectra, window.components, window.valid))
-    patches, _ = patches_of_tile(components, valid, window.bundle.patch_size)
+    patches, _ = patches_of_tile(components, valid, window.model.patch_size)
     rows, columns = map(torch.from_numpy, places)
     logits = []
     for start in range(0, len(rows), _BATCH):
@@ -165,6 +167,14 @@ def seconds_of(work: Callable[[], Any]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def speeds_by_turns(
+    repeats: int, work: Mapping[str, Callable[[], Any]], pixels: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Pixels per second of several ways, measured by turns."""
+    seconds = by_turns(repeats, {name: partial(seconds_of, one) for name, one in work.items()})
+    return {name: pixels[name] / np.array(values) for name, values in seconds.items()}
 
 
 @torch.inference_mode()
@@ -251,7 +261,7 @@ _PARTS = {
 
 def seconds_by_branch(window: Prepared) -> dict[str, float]:
     """Time of the network stage, by one thread, and inside its parts; a part that is not called is absent."""
-    modules, spent = dict(window.bundle.network.named_modules()), {}
+    modules, spent = dict(window.model.network.named_modules()), {}
     wrapped = []
     for part, (place, method) in _PARTS.items():
         if hasattr(modules.get(place), method):
@@ -277,7 +287,7 @@ def operations(window: Prepared, rows: int = 14) -> str:
     """Torch's own table of where the network stage spends its time."""
     from torch.profiler import ProfilerActivity, profile
 
-    runner = NetworkRunner(window.bundle.network, torch.device("cpu"), "32")
+    runner = NetworkRunner(window.model.network, torch.device("cpu"), "32")
     with profile(activities=[ProfilerActivity.CPU]) as profiler:  # it sees this thread alone
         _in_strips(runner, window)
     return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=rows, max_name_column_width=40)

@@ -1,45 +1,32 @@
-"""A few hundred damaged inputs for every reader; `scripts/fuzz` tries tens of thousands, with limits on each."""
+"""A few hundred damaged inputs for every reader; the fuzz benchmark tries tens of thousands, with limits on each."""
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 import warnings
 from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hsiattn.errors import HsiattnError
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "fuzz_inputs.py"
+from scripts.benchmarks.robustness.fuzz import READERS
+from scripts.benchmarks.robustness.fuzz.inputs import write
 
 INPUTS = {"models": 80, "plans": 120, "recipes": 150, "cards": 80, "mat-7.3": 2}
 """Where one takes longer than a few milliseconds; 250 of all others."""
 
-
-def _load_script():
-    spec = importlib.util.spec_from_file_location("fuzz_inputs", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
+readers = cache(lambda name: READERS[name]())  # valid inputs are made once
 
 
-script = _load_script()
-readers = cache(lambda name: script.READERS[name]())  # valid inputs are made once
-
-
-@pytest.mark.parametrize("name", script.READERS)
+@pytest.mark.parametrize("name", READERS)
 def test_valid_inputs_are_read(name, tmp_path):
     for files in readers(name).samples:
-        assert readers(name).read(script.write(files, tmp_path)) is not None
+        assert readers(name).read(write(files, tmp_path)) is not None
 
 
-@pytest.mark.parametrize("name", script.READERS)
+@pytest.mark.parametrize("name", READERS)
 def test_damaged_inputs_are_read_or_refused_in_one_line(name, tmp_path):
     reader = readers(name)
     refused: list[str] = []
@@ -50,7 +37,7 @@ def test_damaged_inputs_are_read_or_refused_in_one_line(name, tmp_path):
     )  # fmt: skip
     @given(seed=st.integers(0, 2**32))
     def read(seed):
-        path = script.write(reader.make(random.Random(seed)), tmp_path)
+        path = write(reader.make(random.Random(seed)), tmp_path)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -10,12 +10,12 @@ of the simulated sensor of `hsiattn.simulation`.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from hsiattn.sampling import connected_fields
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 from scipy import ndimage
@@ -23,6 +23,8 @@ from scipy.io import loadmat
 
 from hsiattn.simulation.landscape import smooth_noise
 from hsiattn.simulation.sensor import in_water_vapour, noise_of_bands
+from hsiattn.splits import connected_fields
+from scripts.benchmarks.accuracy.plan_runner import need_folders
 
 LABEL_MAPS = {
     "composed-indian-pines": ("Indian_pines_gt.mat", (slice(0, 145), slice(0, 145))),
@@ -152,14 +154,21 @@ def write_scene(folder: Path, values: NDArray[np.float32], labels: NDArray[np.ui
         target.write(labels, 1)
 
 
+def label_maps(data: Path) -> Iterator[tuple[str, int, NDArray[np.int64]]]:
+    """Name, seed and codes (H, W) of the scenes of `LABEL_MAPS`, to compose them of."""
+    for seed, (name, (file, part)) in enumerate(LABEL_MAPS.items(), start=_FIRST_SEED):
+        [codes] = [values for key, values in loadmat(data / "ground-truth" / file).items() if key[0] != "_"]
+        yield name, seed, codes[part].astype(np.int64)
+
+
 def compose_all(data: Path, folder: Path) -> None:
     """All scenes of `LABEL_MAPS`, each in a folder of its own; those that are there already stay."""
+    need_folders(data, ("ground-truth", "roberts2017-urban"))
     library = read_library(data / "roberts2017-urban")
-    for seed, (name, (file, part)) in enumerate(LABEL_MAPS.items(), start=_FIRST_SEED):
+    for name, seed, codes in label_maps(data):
         if (folder / name / "labels.tif").is_file():
             continue
-        [codes] = [values for key, values in loadmat(data / "ground-truth" / file).items() if key[0] != "_"]
-        values, labels, covers = compose(codes[part].astype(np.int64), library, seed)
+        values, labels, covers = compose(codes, library, seed)
         write_scene(folder / name, values, labels, library)
         lines = [f"{number},{cover}" for number, cover in enumerate(covers, start=1)]
         (folder / name / "classes.csv").write_text("\n".join(["code,name", *lines, ""]), encoding="utf-8")

@@ -1,39 +1,39 @@
-#!/usr/bin/env python
 """How often a scene is refused that should be mapped, and mapped that should be refused.
+
+    .venv/bin/python -m scripts.benchmarks.robustness.domain [--data FOLDER] [--recipe NAME] [--full]
 
 A model per training scene and recipe; its domain is then asked of other parts and scenes of the same sensor, as they
 are and under other light, haze, noise, clouds and mixes of covers (no alarm is wanted), and of scenes with another
-scale, unit, order of bands or sensor (an alarm is wanted). Only the preparation is fitted, since nothing else decides.
-
-    scripts/check_domain [--data FOLDER] [--recipe NAME ...] [--full]
+scale, unit, order of bands or sensor (an alarm is wanted). Only the preprocessing is fitted: nothing else decides.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 import xarray as xr
-from composed_scenes import LABEL_MAPS, compose, read_library
 from numpy.typing import NDArray
-from real_scenes import mosaic_potsdam
 from scipy import ndimage
 from scipy.io import loadmat
 
-from hsiattn.bundle import Bundle
 from hsiattn.classes import ClassTable
 from hsiattn.mapping.scene_check import check_scene
-from hsiattn.sampling import RandomPixels
+from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import as_source
 from hsiattn.simulation import simulate_scene
-from hsiattn.training.labelled_scene import LabelledScene
-from hsiattn.training.modelling import make_model
+from hsiattn.splits import RandomPixels
+from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import load_recipe
+from hsiattn.training.training_scene import TrainingScene
+from scripts.benchmarks.accuracy.composed_scenes import compose, label_maps, read_library
+from scripts.benchmarks.accuracy.real_scenes import mosaic_potsdam
 
 Floats = NDArray[np.float64]
 RECIPES = ("lda", "svm", "default")
@@ -77,9 +77,8 @@ def composed_cases(data: Path) -> Iterator[Case]:
     """Scenes composed of one library, each trained on, the others mapped."""
     library = read_library(data / "roberts2017-urban")
     cubes, labels = {}, {}
-    for seed, (name, (file, part)) in enumerate(LABEL_MAPS.items(), start=100):
-        [codes] = [values for key, values in loadmat(data / "ground-truth" / file).items() if key[0] != "_"]
-        values, coded, _ = compose(codes[part].astype(np.int64), library, seed)
+    for name, seed, codes in label_maps(data):
+        values, coded, _ = compose(codes, library, seed)
         rows, columns = (slice((size - _SIDE) // 2, (size + _SIDE) // 2) for size in coded.shape)
         cubes[name], labels[name] = values[:, rows, columns].astype(np.float64), coded[rows, columns]
     for name, cube in cubes.items():
@@ -105,16 +104,20 @@ def real_cases(data: Path, work: Path) -> Iterator[Case]:
         if np.isfinite(values[:, r : r + 32, c : c + 32]).all(axis=0).any()
     }
     yield Case("potsdam, west", values[..., :half], codes[:, :half], centres, {"east": values[..., half:]} | tiles)
-    pines = np.load(data / "indian-pines" / "Indian_pines_corrected.npy").transpose(2, 0, 1) / 10_000
-    truth = np.load(data / "indian-pines" / "Indian_pines_gt.npy").astype(np.int64)
-    nominal = np.linspace(400, 2500, 200)
-    yield Case("pines, north", pines[:, :72], truth[:72], nominal, {"south": pines[:, 72:]})
-    yield Case("pines, west", pines[..., :72], truth[:, :72], nominal, {"east": pines[..., 72:]})
-    cube = loadmat(data / "salinas-a" / "SalinasA_corrected.mat")["salinasA_corrected"].transpose(2, 0, 1) / 10_000
-    truth = loadmat(data / "salinas-a" / "SalinasA_gt.mat")["salinasA_gt"].astype(np.int64)
-    nominal = np.linspace(400, 2500, 204)
-    yield Case("salinas-a, north", cube[:, :42], truth[:42], nominal, {"south": cube[:, 42:]})
-    yield Case("salinas-a, west", cube[..., :43], truth[:, :43], nominal, {"east": cube[..., 43:]})
+    pines = np.load(data / "indian-pines" / "Indian_pines_corrected.npy")
+    truth = np.load(data / "indian-pines" / "Indian_pines_gt.npy")
+    yield from halves("pines", pines, truth, 72, 72)
+    cube = loadmat(data / "salinas-a" / "SalinasA_corrected.mat")["salinasA_corrected"]
+    truth = loadmat(data / "salinas-a" / "SalinasA_gt.mat")["salinasA_gt"]
+    yield from halves("salinas-a", cube, truth, 42, 43)
+
+
+def halves(name: str, cube: NDArray[Any], codes: NDArray[Any], row: int, column: int) -> Iterator[Case]:
+    """A scene (H, W, B) of scaled reflectance trained on in the north and mapped in the south, and west and east."""
+    values, codes = cube.transpose(2, 0, 1) / 10_000, codes.astype(np.int64)
+    centres = np.linspace(400, 2500, len(values))
+    yield Case(f"{name}, north", values[:, :row], codes[:row], centres, {"south": values[:, row:]})
+    yield Case(f"{name}, west", values[..., :column], codes[:, :column], centres, {"east": values[..., column:]})
 
 
 # ------------------------------------------------------------------------------------------------------- conditions
@@ -198,19 +201,19 @@ def harmful(cube: Floats, centres: Floats) -> Iterator[tuple[str, Floats]]:
 # ----------------------------------------------------------------------------------------------------------- figures
 
 
-def model_of(case: Case, recipe_name: str) -> Bundle:
-    """The model in all that the check looks at: only the preparation is the recipe's, the network is the quickest."""
+def model_of(case: Case, recipe_name: str) -> TrainedModel:
+    """The model in all that the check looks at: only the preprocessing is the recipe's, the network is the quickest."""
     source = as_source(scene_of(case.train, case.centres))
     codes, counts = np.unique(case.labels[case.labels > 0], return_counts=True)
     labels = np.where(np.isin(case.labels, codes[counts >= _LEAST_LABELS]), case.labels, 0)
     classes = ClassTable.from_codes(codes[counts >= _LEAST_LABELS].tolist())
     quick, recipe = load_recipe("lda"), load_recipe(recipe_name)
     splitter = RandomPixels(train_size=10, random_state=0)
-    model = make_model(source, labels, classes, quick, splitter)
-    scene = LabelledScene.of(source, labels, classes, recipe.model_copy(update={"patch_size": 1}))
-    positions, targets = scene.positions(model.split, "training", "validation")
-    preparation = scene.fit_preparation(positions, targets)
-    return replace(model.bundle, preparation=preparation, domain=scene.domain(preparation))
+    result = fit_model(source, labels, classes, quick, splitter)
+    scene = TrainingScene.of(source, labels, classes, recipe.model_copy(update={"patch_size": 1}))
+    positions, targets = scene.positions(result.split, "training", "validation")
+    preprocessing = scene.fit_preprocessing(positions, targets)
+    return replace(result.model, preprocessing=preprocessing, domain=scene.domain(preprocessing))
 
 
 def scene_of(cube: Floats, centres: Floats, told: bool = True) -> xr.DataArray:
@@ -223,13 +226,11 @@ def measure(cases: list[Case], recipe: str, full: bool) -> tuple[int, int, int, 
     """Print shares; false alarms of how many, alarms of how many."""
     false, quiet, right, loud = 0, 0, 0, 0
     for case in cases:
-        bundle = model_of(case, recipe)
-        kinds: tuple[tuple[bool, Callable[[Floats, Floats], Iterator[tuple[str, Floats]]]], ...]
-        kinds = ((False, harmless), (True, harmful))
-        for wanted, conditions in kinds:
+        model = model_of(case, recipe)
+        for wanted, conditions in ((False, harmless), (True, harmful)):
             for name, cube in {"itself": case.train, **case.others}.items():
                 for condition, changed in conditions(cube, case.centres):
-                    check = check_scene(bundle, as_source(scene_of(changed, case.centres, told=not wanted)))
+                    check = check_scene(model, as_source(scene_of(changed, case.centres, told=not wanted)))
                     alarm = check.problem is not None
                     false, quiet = false + (alarm and not wanted), quiet + (not wanted)
                     right, loud = right + (alarm and wanted), loud + wanted

@@ -1,8 +1,8 @@
 """The rival of the mapping benchmark: scikit-learn's RBF-SVM from GeoTIFF to GeoTIFF, as one would write it by hand.
 
-python mapping_svm.py fit SCENE LABELS SPLIT MODEL                  search C and gamma, keep the machine
-python mapping_svm.py map SCENE MODEL MAP [--jobs 2] [--by threads] predict every pixel
-python mapping_svm.py map ... --refit                               the same, but train first
+.venv/bin/python -m scripts.benchmarks.mapping.svm fit SCENE LABELS SPLIT MODEL     search C and gamma, keep the SVM
+… svm map SCENE MODEL MAP [--jobs 2] [--by threads]                                 predict every pixel
+… svm map … --refit                                                                 the same, but train first
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def main() -> None:
 
 def fit(scene: Path, labels: Path, split: Path, model: Path) -> None:
     """Search C and gamma by cross-validation on the training and validation pixels, and keep the best machine."""
-    from hsiattn.sampling import ROLES, read_split
     from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    from hsiattn.splits import ROLES, read_split
 
     roles = read_split(split)
     with rasterio.open(labels) as raster:
