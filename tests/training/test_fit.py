@@ -254,15 +254,21 @@ def _kept(folder, *, resume, identity=None):
     return Checkpoints(folder / "run", identity or {"seed": 0}, resume)
 
 
-@pytest.mark.parametrize(
-    "settings", [SETTINGS, SETTINGS.model_copy(update={"schedule": "cosine"})], ids=["flat", "cosine"]
+@pytest.mark.parametrize(  # every pair of choices once
+    ("schedule", "validation", "epoch", "interval"),
+    [
+        ("constant", VALIDATION, 1, 0.0),
+        ("constant", None, 3, 3600.0),
+        ("constant", VALIDATION, 6, 3600.0),
+        ("cosine", VALIDATION, 3, 0.0),
+        ("cosine", None, 1, 3600.0),
+        ("cosine", None, 6, 0.0),
+    ],
 )
-@pytest.mark.parametrize("validation", [VALIDATION, None], ids=["validation", "none"])
-@pytest.mark.parametrize("epoch", [1, 3, 6])
-@pytest.mark.parametrize("interval", [0.0, 3600.0])
 def test_interrupted_and_resumed_is_as_good_as_uninterrupted_bit_for_bit(
-    tmp_path, monkeypatch, epoch, interval, validation, settings
+    tmp_path, monkeypatch, schedule, validation, epoch, interval
 ):
+    settings = SETTINGS.model_copy(update={"schedule": schedule})
     monkeypatch.setattr(checkpointing, "_INTERVAL", interval)
     log = tmp_path / "log.csv"
     with pytest.raises(KeyboardInterrupt):

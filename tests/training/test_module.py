@@ -73,6 +73,23 @@ def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(m
     assert torch.equal(seen[1], batch[0])
 
 
+def test_every_epoch_draws_numbers_of_its_own_and_in_another_run_the_same(monkeypatch):
+    module, batch = _module(), _batch()
+
+    def drawn(epoch):
+        torch.rand(7)  # whatever else draws numbers between epochs
+        monkeypatch.setattr(PixelClassification, "current_epoch", epoch)
+        numbers = []
+        for index in range(2):
+            module.on_train_batch_start(batch, index)
+            numbers += torch.rand(2).tolist()
+        return numbers
+
+    first, second, again = drawn(0), drawn(1), drawn(0)
+    assert again == first
+    assert len({*first, *second}) == 8
+
+
 def test_illumination_without_the_preparation_is_refused():
     module = _module()
     module.settings = EarlyStoppingTraining(augmentation=AugmentationSettings(illumination=0.1))
