@@ -121,7 +121,7 @@ def create_network(
         with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
             if issubclass(kind, SpectralSpatialNetwork):
                 return kind(**sizes, **arguments)
-            return ModuleNetwork(**sizes, kind=kind, **arguments)
+            return ModuleNetwork(kind, **sizes, **arguments)
     except HsiattnError:
         raise
     except Exception as error:  # constructors compute with whatever they are given
@@ -168,6 +168,21 @@ def check_network(name: str, *, bands: int, channels: int, classes: int, patch_s
             raise RecipeError(
                 f"network {name!r} gives {shape} for two pixels, not (2, {classes})", "correct the network"
             )
+
+
+def check_allowed(name: Any, arguments: Any) -> None:
+    """Refuse a network, or members of one, that a model file names and may not import; see `own_network`.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such network here, or it is not allowed.
+    """
+    with named_by_a_file():
+        while isinstance(name, str):
+            network_class(name)
+            arguments = arguments if isinstance(arguments, dict) else {}
+            name, arguments = arguments.get("member"), arguments.get("member_arguments")
 
 
 def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
