@@ -28,6 +28,12 @@ class MaskedBatchNorm(nn.Module):
     ------
     x (N, C, ...), mask (N, 1, ...) with the positions of x, none of them broadcast, or None -> (N, C, ...), 0 where the
     mask is False.
+
+    Examples
+    --------
+    >>> norm = MaskedBatchNorm(8)
+    >>> norm(torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     running_mean: Tensor

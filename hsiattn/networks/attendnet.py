@@ -43,6 +43,12 @@ class AttendNet(TwoBranchNetwork):
         Of both kinds of block.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = AttendNet(bands=30, channels=4, classes=3, patch_size=9)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

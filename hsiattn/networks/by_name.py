@@ -84,6 +84,12 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     ------
     RecipeError
         Names what there is instead.
+
+    Examples
+    --------
+    >>> check_arguments("ensemble", {"membres": 8})
+    Traceback (most recent call last):
+    hsiattn.errors.RecipeError: network 'ensemble' has no argument membres; it takes member, members, member_arguments
     """
     checked(f"network {name!r}", accepts(name), arguments)
 
@@ -177,6 +183,12 @@ def check_allowed(name: Any, arguments: Any) -> None:
     ------
     ModelFileError
         There is no such network here, or it is not allowed.
+
+    Examples
+    --------
+    >>> check_allowed("ensemble", {"member": "os:system"})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    hsiattn.errors.ModelFileError: its network os:system is not part of hsiattn, and model files may not import it ...
     """
     with named_by_a_file():
         while isinstance(name, str):
@@ -206,6 +218,13 @@ def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> 
         There is no network of that name here, or it is not allowed.
     ValueError
         The weights are not those of such a network; names the first that differs.
+
+    Examples
+    --------
+    >>> arguments = {"name": "attendnet", "bands": 30, "channels": 4, "classes": 3, "patch_size": 9}
+    >>> weights = create_network(**arguments).state_dict()
+    >>> load_network(weights, **arguments).training
+    False
     """
     stored = sum(tensor.numel() for tensor in weights.values())
     spare = min(arguments["classes"], 300) ** 3 + 2**24  # what is computed, not stored, such as pairs of classes

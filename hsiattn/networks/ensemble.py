@@ -32,6 +32,12 @@ class Ensemble(SpectralSpatialNetwork):
         How many.
     member_arguments
         Of each of them.
+
+    Examples
+    --------
+    >>> network = Ensemble(30, 4, 3, 9, member="attendnet", members=2, member_arguments={"width": 8})
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

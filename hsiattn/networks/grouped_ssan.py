@@ -27,6 +27,15 @@ class GroupedSSAN(TwoBranchNetwork):
         Arguments of the chosen blocks and poolings beyond their sizes.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = GroupedSSAN(bands=30, channels=4, classes=3, patch_size=9, width=16, pooling="max")
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
+    >>> network.eval().dense(torch.randn(30, 20, 25), torch.randn(4, 28, 33)).shape
+    torch.Size([3, 20, 25])
     """
 
     def __init__(

@@ -36,6 +36,13 @@ class GSA(TwoBranchNetwork):
         Arguments of the `AttentionRNN` that reads the spectrum.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = GSA(bands=30, channels=4, classes=3, patch_size=9, width=16, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

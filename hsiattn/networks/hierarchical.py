@@ -52,6 +52,12 @@ class Hierarchical(TwoBranchNetwork):
         Share of the features that is dropped inside the encoders in training.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = Hierarchical(bands=30, channels=4, classes=3, patch_size=9, groups=3, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

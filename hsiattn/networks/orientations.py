@@ -33,6 +33,14 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         Its arguments.
     orientations
         4: turned by quarters; 8: these and their mirror images.
+
+    Examples
+    --------
+    >>> member = {"width": 8, "attention": "none"}
+    >>> network = AugmentedAtTestTime(30, 4, 3, 9, member="grouped-ssan", member_arguments=member).eval()
+    >>> spectra, patches = torch.randn(5, 30), torch.randn(5, 4, 9, 9)
+    >>> torch.allclose(network(spectra, patches), network(spectra, patches.flip(-1)), atol=1e-5)
+    True
     """
 
     def __init__(

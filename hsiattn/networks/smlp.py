@@ -37,6 +37,13 @@ class SMLP(TwoBranchNetwork):
         Arguments of that `AttentionRNN`.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = SMLP(bands=30, channels=4, classes=3, patch_size=9, width=8, depths=[1, 1])
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

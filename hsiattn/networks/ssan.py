@@ -45,6 +45,12 @@ class SSAN(SpectralSpatialNetwork):
         Share of the spatial branch's hidden units that is dropped in training.
     initialisation
         `kaiming`, or `released`: convolutions and linear layers, biases included, from N(0, 1).
+
+    Examples
+    --------
+    >>> network = SSAN(bands=30, channels=4, classes=3, patch_size=9, hidden=16)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     edge = "zero"

@@ -38,6 +38,14 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         (K, A), which class has which attribute; training takes them from the class table. None for no attributes.
     attribute_balance
         λ, 0 … 1.
+
+    Examples
+    --------
+    >>> from hsiattn.networks.branches import AttentionCNN, AttentionRNN
+    >>> spectral, spatial = AttentionRNN(30, group=5), AttentionCNN(4, 9, attention="se")
+    >>> network = TwoBranchNetwork(30, 4, 3, 9, spectral, spatial, dropout=0.5)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     attributes: Tensor

@@ -25,6 +25,13 @@ class AdditiveAttention(nn.Module):
     Shapes
     ------
     sequence (N, T, F), mask (N, T) or None -> context (N, F), weights (N, T), non-negative, each row summing to 1.
+
+    Examples
+    --------
+    >>> attention = AdditiveAttention(6)
+    >>> context, weights = attention(torch.randn(2, 5, 6))
+    >>> context.shape, weights.shape
+    (torch.Size([2, 6]), torch.Size([2, 5]))
     """
 
     def __init__(self, features: int, attention_features: int = 32) -> None:
@@ -84,6 +91,13 @@ class AdditiveGate(FeatureBlock):
     Shapes
     ------
     As `FeatureBlock`. Parameters: C·A + 2·A.
+
+    Examples
+    --------
+    >>> block = AdditiveGate(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -37,6 +37,13 @@ class ChannelReassessmentAttention(FeatureBlock):
     ------
     ValueError
         A kernel below 1.
+
+    Examples
+    --------
+    >>> block = ChannelReassessmentAttention(8, kernel=4)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

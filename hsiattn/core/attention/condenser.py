@@ -51,6 +51,13 @@ class AttentionCondenser(FeatureBlock):
     ------
     ValueError
         Unknown `selection`, an even kernel, or reduction below 1.
+
+    Examples
+    --------
+    >>> block = AttentionCondenser(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

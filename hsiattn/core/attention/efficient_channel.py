@@ -36,6 +36,13 @@ class EfficientChannelAttention(FeatureBlock):
     ------
     ValueError
         An even kernel.
+
+    Examples
+    --------
+    >>> block = EfficientChannelAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -56,6 +56,13 @@ class GlobalSelfAttention(FeatureBlock):
     ------
     ValueError
         A number below 1, neither part wanted, or, with `positional`, a feature map with a side longer than `size`.
+
+    Examples
+    --------
+    >>> block = GlobalSelfAttention(8, size=9, heads=2)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -53,6 +53,13 @@ class NonLocalSpatialAttention(FeatureBlock):
     ------
     ValueError
         Unknown `form`, or a reduction below 1.
+
+    Examples
+    --------
+    >>> block = NonLocalSpatialAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

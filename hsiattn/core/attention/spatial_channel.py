@@ -42,6 +42,13 @@ class SpatialChannelAttention(FeatureBlock):
     ------
     ValueError
         An even kernel, or other than 2 dimensions.
+
+    Examples
+    --------
+    >>> block = SpatialChannelAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     forms = (2,)

@@ -44,6 +44,15 @@ class SpatialGate(FeatureBlock):
     ------
     ValueError
         Unknown `broadcast` or `merge`, or `identity_start` with `residual`.
+
+    Examples
+    --------
+    >>> gate = SpatialGate(4, merge="residual")
+    >>> patches, mask = torch.randn(2, 4, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> gate(patches, mask).shape
+    torch.Size([2, 4, 9, 9])
+    >>> gate.attention_weights(patches, mask).shape
+    torch.Size([2, 9, 9])
     """
 
     pixelwise = True

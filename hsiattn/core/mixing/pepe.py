@@ -45,6 +45,14 @@ class ProjectExpandProjectExpand(FeatureBlock):
     ------
     ValueError
         Reduction or expansion below 1, or an even kernel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> block = ProjectExpandProjectExpand(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -37,6 +37,13 @@ class SparseMLP(FeatureBlock):
     ------
     ValueError
         A size below 1, or a feature map with another side than `size`.
+
+    Examples
+    --------
+    >>> block = SparseMLP(8, size=9)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(self, channels: int, *, size: int, dimensions: Dimensions = 2, identity_start: bool = False) -> None:

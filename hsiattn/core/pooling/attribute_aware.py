@@ -51,6 +51,13 @@ class AttributeAwarePooling(nn.Module):
     ------
     ValueError
         Fewer than 1 attribute, λ outside 0 to 1, or unknown `pool`.
+
+    Examples
+    --------
+    >>> pooling = AttributeAwarePooling(2, balance=0.5)
+    >>> pooling.fit_prior(torch.tensor([[1, 1], [1, 0]]), torch.tensor([30, 10]))
+    >>> pooling(torch.rand(4, 3, 2)).shape
+    torch.Size([4, 2])
     """
 
     given_present: Tensor

@@ -61,6 +61,13 @@ class HybridPooling(Pooling):
     ValueError
         Unknown wavelet or `detail`, or fewer than 1 detail channel; when called, with "skip", details that have not d
         channels or not the sides of x.
+
+    Examples
+    --------
+    >>> pooling = HybridPooling(8, detail="skip", detail_channels=3)
+    >>> values, _, details = pooling(torch.randn(2, 8, 9, 9), None)
+    >>> values.shape, details.shape
+    (torch.Size([2, 11, 5, 5]), torch.Size([2, 3, 5, 5]))
     """
 
     def __init__(

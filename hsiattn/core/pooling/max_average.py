@@ -25,6 +25,14 @@ class MaxPooling(Pooling):
     Shapes
     ------
     As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> x, mask = torch.tensor([[[1.0, 3.0, 5.0]]]), torch.tensor([[[True, False, True]]])
+    >>> MaxPooling(1, dimensions=1)(x)
+    tensor([[[3., 5.]]])
+    >>> MaxPooling(1, dimensions=1)(x, mask).values
+    tensor([[[1., 5.]]])
     """
 
     cellwise = True
@@ -58,6 +66,11 @@ class AveragePooling(Pooling):
     Shapes
     ------
     As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> AveragePooling(1, dimensions=1)(torch.tensor([[[1.0, 3.0, 5.0]]]))
+    tensor([[[2., 5.]]])
     """
 
     cellwise = True

@@ -45,6 +45,13 @@ class RandomShift(Pooling):
     ------
     ValueError
         Unknown offsets.
+
+    Examples
+    --------
+    >>> from hsiattn.core import MaxPooling
+    >>> pooling = RandomShift(MaxPooling(8), offsets="full")
+    >>> pooling(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 8, 5, 5])
     """
 
     def __init__(self, pooling: Pooling, *, offsets: Offsets = "paper", per_sample: bool = False) -> None:

@@ -47,6 +47,11 @@ class WaveletPooling(Pooling):
     ------
     ValueError
         There is no discrete wavelet of that name.
+
+    Examples
+    --------
+    >>> WaveletPooling(1, mean_preserving=True)(torch.ones(1, 1, 4, 4)).allclose(torch.ones(1, 1, 2, 2))
+    True
     """
 
     def __init__(

@@ -48,6 +48,15 @@ class WaveletTransform(nn.Module):
     ------
     ValueError
         There is no discrete wavelet of that name.
+
+    Examples
+    --------
+    >>> transform, x = WaveletTransform("db2"), torch.randn(2, 3, 8, 8)
+    >>> approximation, details = transform.analyse(x)
+    >>> approximation.shape, details.shape
+    (torch.Size([2, 3, 4, 4]), torch.Size([2, 9, 4, 4]))
+    >>> torch.allclose(transform.synthesise(approximation, details, (8, 8)), x, atol=1e-5)
+    True
     """
 
     analysis: Tensor

@@ -29,6 +29,15 @@ class RandomForest(FittedNetwork):
         How many.
     **arguments
         See `FittedNetwork`.
+
+    Examples
+    --------
+    >>> network = RandomForest(bands=30, channels=0, classes=2, patch_size=1, trees=20)
+    >>> classes = torch.arange(40) % 2
+    >>> spectra = torch.randn(40, 30) + 3.0 * classes[:, None]
+    >>> network.fit(spectra, torch.empty(40, 0, 1, 1), None, classes)
+    >>> network(spectra, torch.empty(40, 0, 1, 1)).argmax(dim=1).equal(classes)
+    True
     """
 
     fitted = {  # noqa: RUF012  (a ClassVar in the base)
