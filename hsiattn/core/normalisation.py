@@ -20,9 +20,9 @@ class MaskedBatchNorm(nn.Module):
     channels
         C.
     zero_scale
-        Start with scale 0, so that the layer returns 0.
+        Start with scale 0, so that the layer returns 0. Default: False.
     momentum
-        Share of the new statistics in the running ones.
+        Share of the new statistics in the running ones. Default: 0.1.
 
     Shapes
     ------

@@ -35,7 +35,7 @@ class FastGRU(nn.GRU):
     inputs, hidden
         Features of a step, and units per direction.
     bidirectional
-        Run backwards as well; features of both directions are concatenated.
+        Run backwards as well; features of both directions are concatenated. Default: True.
 
     Shapes
     ------

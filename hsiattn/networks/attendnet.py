@@ -34,13 +34,13 @@ class AttendNet(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels of both branches.
+        Channels of both branches. Default: 16.
     depth
-        Pairs of condenser and PEPE block in each.
+        Pairs of condenser and PEPE block in each. Default: 2.
     reduction
-        Of both kinds of block.
+        Of both kinds of block. Default: 2.
     frame
         Arguments of `TwoBranchNetwork`.
 

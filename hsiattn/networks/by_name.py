@@ -40,7 +40,7 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
 """Networks of this package by the names that recipes use."""
 
 _MOST_WEIGHTS = 2**27
-"""Of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
+"""Most weights of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
 _MOST_TENSORS, _MOST_MODULES = 5000, 20_000
 
 

@@ -27,11 +27,11 @@ class Ensemble(SpectralSpatialNetwork):
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`.
     member
-        Name of the networks.
+        Name of the networks. Default: `grouped-ssan`.
     members
-        How many.
+        How many. Default: 3.
     member_arguments
-        Of each of them.
+        Of each of them. Default: None.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Ensemble(SpectralSpatialNetwork):
         return log_mean_softmax([member(spectra, patches, valid) for member in self.members], dim=1)
 
     def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Of all members; see `SpectralSpatialNetwork.member_logits`."""
+        """Logits of all members; see `SpectralSpatialNetwork.member_logits`."""
         return torch.cat([member.member_logits(spectra, patches, valid) for member in self._each])
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -18,13 +18,13 @@ class GroupedSSAN(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     group, embedding, hidden, spectral_attention, spectral_pooling
-        See `AttentionRNN`.
+        See `AttentionRNN`. Defaults: 8, 32, 32, `additive`, `none`.
     width, attention, attention_at, pooling
-        See `AttentionCNN`.
+        See `AttentionCNN`. Defaults: 32, `spatial-gate`, `input`, `none`.
     attention_arguments, pooling_arguments, spectral_attention_arguments, spectral_pooling_arguments
-        Arguments of the chosen blocks and poolings beyond their sizes.
+        Arguments of the chosen blocks and poolings beyond their sizes. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
 

@@ -25,15 +25,15 @@ class GSA(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels between the bottlenecks; half of them inside.
+        Channels between the bottlenecks; half of them inside. Default: 32.
     depth
-        Number of bottlenecks.
+        Number of bottlenecks. Default: 2.
     heads
-        Attention heads.
+        Attention heads. Default: 4.
     spectral
-        Arguments of the `AttentionRNN` that reads the spectrum.
+        Arguments of the `AttentionRNN` that reads the spectrum. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
 

@@ -28,11 +28,11 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`.
     member
-        Name of the network.
+        Name of the network. Default: `grouped-ssan`.
     member_arguments
-        Its arguments.
+        Its arguments. Default: None.
     orientations
-        4: turned by quarters; 8: these and their mirror images.
+        4: turned by quarters; 8: these and their mirror images. Default: 8.
 
     Examples
     --------
@@ -82,7 +82,7 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         )
 
     def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Of the network itself; see `SpectralSpatialNetwork.member_logits`."""
+        """Logits of the network itself; see `SpectralSpatialNetwork.member_logits`."""
         return self.member.member_logits(spectra, patches, valid)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:

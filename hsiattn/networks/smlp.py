@@ -26,15 +26,15 @@ class SMLP(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels D of the first stage; stage i has D·2^i.
+        Channels D of the first stage; stage i has D·2^i. Default: 32.
     depths
-        Blocks of every stage.
+        Blocks of every stage. Default: (2,).
     expansion
-        Hidden channels of the channel mix, in multiples of the stage's.
+        Hidden channels of the channel mix, in multiples of the stage's. Default: 3.
     spectral
-        Arguments of that `AttentionRNN`.
+        Arguments of that `AttentionRNN`. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
 

@@ -20,7 +20,7 @@ class AdditiveAttention(nn.Module):
     features
         F, size of every step.
     attention_features
-        Size of v_t and u.
+        Size of v_t and u. Default: 32.
 
     Shapes
     ------
@@ -82,11 +82,11 @@ class AdditiveGate(FeatureBlock):
     channels
         C.
     attention_features
-        A, size of the hidden layer that scores a position.
+        A, size of the hidden layer that scores a position. Default: 32.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Starts with equal scores, so that n α_p is 1 but for rounding.
+        Starts with equal scores, so that n α_p is 1 but for rounding. Default: False.
 
     Shapes
     ------

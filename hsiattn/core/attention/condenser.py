@@ -33,15 +33,15 @@ class AttentionCondenser(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 4.
     kernel
-        k, odd.
+        k, odd. Default: 3.
     selection
-        "gate" for V·σ(A)·S + V, "add" for V·S + A.
+        "gate" for V·σ(A)·S + V, "add" for V·S + A. Default: `gate`.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise.
+        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise. Default: False.
 
     Shapes
     ------

@@ -36,13 +36,13 @@ class NonLocalSpatialAttention(FeatureBlock):
     channels
         C.
     form
-        `pairwise` or `query-independent`.
+        `pairwise` or `query-independent`. Default: `pairwise`.
     reduction
-        r, the divisor of C that gives c = max(C // r, 4); `pairwise` only.
+        r, the divisor of C that gives c = max(C // r, 4); `pairwise` only. Default: 16.
     dimensions
-        1 or 2; the number of parameters is the same.
+        1 or 2; the number of parameters is the same. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------

@@ -28,11 +28,11 @@ class SpatialChannelAttention(FeatureBlock):
     channels
         C; the parameters do not depend on it.
     kernel
-        k, odd.
+        k, odd. Default: 7.
     dimensions
-        2 only: it takes two axes of positions.
+        2 only: it takes two axes of positions. Default: 2.
     identity_start
-        Doubles both gates and starts them at exactly 1.
+        Doubles both gates and starts them at exactly 1. Default: False.
 
     Shapes
     ------

@@ -20,11 +20,11 @@ class SqueezeExcitation(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 16.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------

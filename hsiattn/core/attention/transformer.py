@@ -25,9 +25,9 @@ class TransformerEncoder(nn.Module):
     feedforward
         Hidden units of the two linear layers behind each attention.
     depth
-        Number of blocks.
+        Number of blocks. Default: 2.
     dropout
-        Share that is dropped in training, of the inputs and of what each half of a block adds.
+        Share that is dropped in training, of the inputs and of what each half of a block adds. Default: 0.1.
 
     Shapes
     ------
@@ -100,7 +100,7 @@ class LearnedQuery(nn.Module):
     feedforward
         Hidden units of the feed-forward layer.
     dropout
-        Share of c that is dropped in training.
+        Share of c that is dropped in training. Default: 0.1.
 
     Shapes
     ------

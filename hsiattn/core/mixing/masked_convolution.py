@@ -20,9 +20,9 @@ class MaskedConv2d(nn.Module):
     inputs, outputs
         Channels in and out.
     kernel
-        Odd side of the kernel in pixels.
+        Odd side of the kernel in pixels. Default: 3.
     dilation
-        Step between its pixels.
+        Step between its pixels. Default: 1.
 
     Shapes
     ------

@@ -27,15 +27,15 @@ class ProjectExpandProjectExpand(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 2.
     expansion
-        e, a whole number.
+        e, a whole number. Default: 3.
     kernel
-        k, odd.
+        k, odd. Default: 3.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Starts extend at 0.
+        Starts extend at 0. Default: False.
 
     Shapes
     ------

@@ -25,9 +25,9 @@ class SparseMLP(FeatureBlock):
     size
         L, the side of the feature map: both sides of an image must have it.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Adds x to the result and starts the 1×1 convolution at 0.
+        Adds x to the result and starts the 1×1 convolution at 0. Default: False.
 
     Shapes
     ------

@@ -33,9 +33,10 @@ class AttributeAwarePooling(nn.Module):
     attributes
         A. A single one has no context: q = p.
     balance
-        λ, from 0 to 1.
+        λ, from 0 to 1. Default: 0.7.
     pool
         "mean", "max", or "certainty": a mean whose weights are the softmax of |s_r(a) - 0.5| over the branches.
+        Default: `mean`.
 
     Attributes
     ----------

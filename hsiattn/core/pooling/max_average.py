@@ -20,7 +20,7 @@ class MaxPooling(Pooling):
     channels
         C.
     dimensions
-        1 or 2; the computation is the same.
+        1 or 2; the computation is the same. Default: 2.
 
     Shapes
     ------
@@ -61,7 +61,7 @@ class AveragePooling(Pooling):
     channels
         C.
     dimensions
-        1 or 2; the computation is the same.
+        1 or 2; the computation is the same. Default: 2.
 
     Shapes
     ------

@@ -31,13 +31,14 @@ class WaveletPooling(Pooling):
     channels
         C.
     wavelet
-        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, …
+        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, … Default: `haar`.
     weighted
-        Learn a weight per sub-band of the second order, the same for all channels, squared, starting at 1.
+        Learn a weight per sub-band of the second order, the same for all channels, squared, starting at 1. Default:
+        False.
     mean_preserving
-        Divide by the gain 2 (√2 for sequences), so that a constant map keeps its value.
+        Divide by the gain 2 (√2 for sequences), so that a constant map keeps its value. Default: False.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
 
     Shapes
     ------

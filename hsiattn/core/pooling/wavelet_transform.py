@@ -25,9 +25,9 @@ class WaveletTransform(nn.Module):
     Parameters
     ----------
     wavelet
-        Name of any discrete wavelet of PyWavelets: haar, db2, sym4, bior2.2, bior3.3, …
+        Name of any discrete wavelet of PyWavelets: haar, db2, sym4, bior2.2, bior3.3, … Default: `haar`.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
 
     Attributes
     ----------

@@ -31,9 +31,10 @@ class FittedNetwork(SpectralSpatialNetwork):
         See `SpectralSpatialNetwork`.
     features
         What is seen of a pixel, see `FeatureKind`. All but `spectrum` need components: for means of the bands,
-        `preprocessing.bands_as_components`.
+        `preprocessing.bands_as_components`. Default: `spectrum`.
     radii
         Of the discs of morphological profiles, in pixels, increasing; the largest at most (patch_size - 1) / 4.
+        Default: (1, 2, 3, 4).
 
     Examples
     --------

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hsiattn.networks.baselines.fitted import FittedNetwork, seed_from_torch
 
 _LEAST_PROBABILITY = 1e-4
-"""Of a class, so that its logarithm stays finite."""
+"""Least share of a class, so that its logarithm stays finite."""
 _PLACES = 2**20
 """Most pixels times trees that are followed at a time."""
 
@@ -26,7 +26,7 @@ class RandomForest(FittedNetwork):
     Parameters
     ----------
     trees
-        How many.
+        How many. Default: 200.
     **arguments
         See `FittedNetwork`.
 

@@ -38,9 +38,9 @@ class RBFSVM(FittedNetwork):
     Parameters
     ----------
     penalties
-        Candidates of C.
+        Candidates of C. Default: (1.0, 10.0, 100.0, 1000.0).
     gammas
-        Candidates of γ; `scale` is 1 / (number of features × their variance).
+        Candidates of γ; `scale` is 1 / (number of features × their variance). Default: ('scale', 0.0001, 0.001, 0.01).
     **arguments
         See `FittedNetwork`.
 
