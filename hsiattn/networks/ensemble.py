@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
 
 
 class Ensemble(SpectralSpatialNetwork):
@@ -68,6 +68,11 @@ class Ensemble(SpectralSpatialNetwork):
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Means of those of the members; see `SpectralSpatialNetwork.attention_weights`."""
+        each = zip(*(member.attention_weights(spectra, patches, valid) for member in self._each), strict=True)
+        return AttentionWeights(*map(mean_weights, each))
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Hand them to every member; see `SpectralSpatialNetwork.set_class_counts`."""
