@@ -23,13 +23,13 @@ from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
-    from hsiattn.assessment import assess as assess
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
     from hsiattn.labels import open_labels as open_labels
+    from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
     from hsiattn.scenes import open_scene as open_scene
 
@@ -38,7 +38,7 @@ _HOMES = {
     "ClassTable": "hsiattn.classes",
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
-    "assess": "hsiattn.assessment",
+    "assess": "hsiattn.mapping",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",

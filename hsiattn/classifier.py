@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
-from hsiattn.assessment import AccuracyReport, assess
+from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, ModelFileError, SplitError
-from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
+from hsiattn.errors import LabelError, ModelFileError
+from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
-from hsiattn.splits import AllPixels, GroupedPixels, PixelSplitter, RandomPixels, SpatialBlocks, Split, connected_fields
-from hsiattn.training.callbacks import Listener
+from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
+from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
 
@@ -38,7 +38,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         Name of a recipe, path of a recipe file, or a `Recipe`.
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
-        fields), "random", "none", a splitter, or an array (H, W) of roles.
+        fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)`, a
+        splitter, or an array (H, W) of roles.
     random_state
         The one seed of everything random.
     device
@@ -75,7 +76,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         self,
         recipe: str | Path | Recipe = "default",
         *,
-        split: str | PixelSplitter | NDArray[Any] = "blocks",
+        split: str | SplitSettings | PixelSplitter | NDArray[Any] = "blocks",
         random_state: int = 0,
         device: str = "auto",
     ) -> None:
@@ -265,19 +266,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         return self.model_
 
     def _splitter(self, patch_size: int, codes: NDArray[np.int64]) -> PixelSplitter | NDArray[Any]:
-        if not isinstance(self.split, str):
+        if not isinstance(self.split, str | SplitSettings):
             return self.split
-        if self.split == "blocks":
-            return SpatialBlocks(buffer=patch_size // 2, random_state=self.random_state)
-        if self.split == "polygons":
-            return GroupedPixels(groups=connected_fields(codes), random_state=self.random_state)
-        if self.split == "random":
-            return RandomPixels(train_size=10, random_state=self.random_state)
-        if self.split == "none":
-            return AllPixels(random_state=self.random_state)
-        raise SplitError(
-            f"there is no split {self.split!r}", "give blocks, polygons, random, none, a splitter or an array of roles"
-        )
+        return make_splitter(self.split, codes, patch_size=patch_size, random_state=self.random_state)
 
 
 def _source(scene: Scene, scale: float | None) -> SceneSource:

@@ -6,7 +6,6 @@ bands have. Cards are YAML files in `datasets/`; the scenes themselves are not o
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -17,15 +16,15 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import DatasetError, LabelError, SceneError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
-from hsiattn.resources import resource_folder, resource_names
+from hsiattn.resources import file_name_of, names_instead, resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
-from hsiattn.settings import complaint_of
+from hsiattn.settings import Settings, first_mistake
 
 _MAX_BANDS = 10_000
 _MAX_PIXELS = 10**9
@@ -33,16 +32,10 @@ _MAX_BYTES = 2**20
 """Largest file that is taken for a card."""
 
 ROOT_VARIABLE = "HSIATTN_DATA"
-"""Environment variable with the folder of the benchmark files, where the caller names none."""
+"""Environment variable with the folder of the scenes, where the caller names none."""
 
 
-class _Entry(BaseModel):
-    """Part of a card: unknown fields are mistakes, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=5000)
-
-
-class DatasetFile(_Entry):
+class DatasetFile(Settings):
     """One file name under which a cube or a label map is found."""
 
     name: str
@@ -52,21 +45,21 @@ class DatasetFile(_Entry):
     """Checksum of the released file; None where it is not known."""
 
 
-class DatasetRaster(_Entry):
+class DatasetRaster(Settings):
     """A cube or a label map: the file names it goes by, in order of preference, and its MAT variable."""
 
     key: str
     files: tuple[DatasetFile, ...] = Field(min_length=1)
 
 
-class DatasetOrigin(_Entry):
+class DatasetOrigin(Settings):
     """Where the files are published."""
 
     page: str
     provider: str
 
 
-class Spectrometer(_Entry):
+class Spectrometer(Settings):
     """A run of evenly spaced bands: how many, and the centres of the first and the last in nm."""
 
     bands: int = Field(ge=1, le=_MAX_BANDS)
@@ -74,7 +67,7 @@ class Spectrometer(_Entry):
     last: float = Field(gt=0)
 
 
-class Wavelengths(_Entry):
+class Wavelengths(Settings):
     """Band centres of the uncorrected cube: those of its spectrometers, one after the other."""
 
     nominal: bool
@@ -82,7 +75,7 @@ class Wavelengths(_Entry):
     spectrometers: tuple[Spectrometer, ...] = Field(min_length=1, max_length=20)
 
     def centres(self) -> NDArray[np.float64]:
-        """In nm, one per band; they step back where two spectrometers overlap."""
+        """Band centres in nm, one per band; they step back where two spectrometers overlap."""
         return np.concatenate([np.linspace(part.first, part.last, part.bands) for part in self.spectrometers])
 
 
@@ -103,7 +96,7 @@ Attribute = Literal[
 """What a card may say of a class; judged from the name of the class."""
 
 
-class DatasetClass(_Entry):
+class DatasetClass(Settings):
     """A class of the legend, its published size in pixels, and what it consists of."""
 
     code: int = Field(ge=1, lt=2**31)
@@ -113,13 +106,13 @@ class DatasetClass(_Entry):
     attributes: tuple[Attribute, ...] = ()
 
 
-class DatasetCard(_Entry):
+class DatasetCard(Settings):
     """What is known of a public scene.
 
     Attributes
     ----------
     name
-        By which `open_dataset` knows it.
+        What `open_dataset` calls it.
     bands
         Number of bands of the uncorrected cube.
     removed_bands
@@ -223,11 +216,10 @@ def dataset_card(name: str) -> DatasetCard:
         No such scene, with the nearest name or all names; or a card that is not well formed.
     """
     known = dataset_names()
-    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
+    wanted = file_name_of(name)
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1)
-        remedy = f"did you mean {near[0]}? Known are " if near else "known are "
-        raise DatasetError(f"there is no public scene {printable(repr(name), 100)}", remedy + ", ".join(known))
+        problem = f"there is no public scene {printable(repr(name), 100)}"
+        raise DatasetError(problem, names_instead(wanted, known))
     path = resource_folder("datasets") / f"{wanted}.yaml"
     try:
         values = load_yaml(read_text(path, _MAX_BYTES))
@@ -235,9 +227,10 @@ def dataset_card(name: str) -> DatasetCard:
             raise YamlError("it holds no keys")
         card = DatasetCard.model_validate({**values, "name": wanted})
         _ = card.class_table
-    except (ValidationError, YamlError, TextFileError, LabelError) as error:
-        reason = complaint_of(error) if isinstance(error, ValidationError) else getattr(error, "problem", str(error))
-        raise DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again") from error
+    except ValidationError as error:
+        raise _malformed(path, first_mistake(error, DatasetCard).problem) from error
+    except (YamlError, TextFileError, LabelError) as error:
+        raise _malformed(path, getattr(error, "problem", str(error))) from error
     return card
 
 
@@ -272,6 +265,10 @@ def open_dataset(name: str, root: str | os.PathLike[str] | None = None) -> tuple
         _check_sum(card, path, file)
     scene = _open_cube(card, cube_path, cube_file.key or card.cube.key)
     return scene, _open_label_map(card, labels_path, labels_file.key or card.labels.key, scene)
+
+
+def _malformed(path: Path, reason: str) -> DatasetError:
+    return DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again")
 
 
 def _folders(card: DatasetCard, root: str | os.PathLike[str] | None) -> list[Path]:

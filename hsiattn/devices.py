@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from hsiattn.errors import TrainingError
+from hsiattn.errors import DeviceError
 
 Precision = Literal["auto", "32", "bf16-mixed"]
 """Type of matrix products: float32, bfloat16 with float32 sums, or `auto`: bfloat16 where the device computes in it."""
@@ -17,7 +17,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Raises
     ------
-    TrainingError
+    DeviceError
         Unknown name, or a GPU that is not there.
     """
     if name == "auto":
@@ -25,16 +25,16 @@ def choose_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise TrainingError(f"there is no device {name!r}", "give auto, cpu, cuda or cuda:N") from error
+        raise DeviceError(f"there is no device {name!r}", "give auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise TrainingError(f"device {name} is not available: torch finds no GPU", 'give device="cpu"')
+            raise DeviceError(f"device {name} is not available: torch finds no GPU", 'give device="cpu"')
         if (device.index or 0) >= torch.cuda.device_count():
-            raise TrainingError(
+            raise DeviceError(
                 f"device {name} is not available", f"there are {torch.cuda.device_count()} GPUs, from cuda:0"
             )
     elif device.type != "cpu":
-        raise TrainingError(f"device {name!r} is not supported", "give auto, cpu, cuda or cuda:N")
+        raise DeviceError(f"device {name!r} is not supported", "give auto, cpu, cuda or cuda:N")
     return device
 
 

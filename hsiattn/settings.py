@@ -1,13 +1,13 @@
-"""What is wrong with settings that people write, in one line that names the key as they wrote it."""
+"""Settings that people write as keys and values, and what is wrong with them in one line that names the key."""
 
 from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterator, Sequence
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hsiattn.files.text import printable
 
@@ -15,68 +15,128 @@ _LONGEST, _LONGEST_REASON = 60, 300
 """Characters that are repeated of a key or a value of theirs, and of what is wrong with it."""
 
 
-def complaint_of(error: ValidationError, *, place: Sequence[int | str] | None = None, reason: str = "") -> str:
-    """The first mistake, and how many more there are.
+class Settings(BaseModel):
+    """Base of recipes, plans and cards: unknown keys are mistakes, values do not change, numbers are finite.
 
-    Parameters
-    ----------
-    place, reason
-        Instead of where the mistake is and of what it is, where the caller knows better.
+    Settings of several kinds are a union with `Field(discriminator=KEY)`, in which every kind has that key as a
+    `Literal`.
     """
-    first = error.errors(include_url=False)[0]
-    key = key_at(place_of(error) if place is None else place)
-    if not reason:
-        reason = "there is no such key" if first["type"] == "extra_forbidden" else _reason(first)
-    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key}: {reason}{others}" if key else f"{reason}{others}"
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=5000)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What differs from the defaults."""
+        for name, value in super().__repr_args__():
+            if name is None or value != type(self).model_fields[name].get_default(call_default_factory=True):
+                yield name, value
 
 
-def place_of(error: ValidationError) -> tuple[int | str, ...]:
-    """The keys that lead to the first mistake."""
-    return tuple(part for part in error.errors(include_url=False)[0]["loc"] if part != "[key]")
+class Mistake(NamedTuple):
+    """What is wrong with settings, and what can be done about it; for the two halves of an error."""
+
+    problem: str
+    remedy: str
 
 
-def key_at(place: Sequence[int | str]) -> str:
-    """Keys as one, with full stops between them.
+def first_mistake(error: ValidationError, settings: type[BaseModel], remedy: str = "correct it") -> Mistake:
+    """The first thing that is wrong with settings, and how many more there are.
 
-    >>> key_at(("training", "max_epochs"))
-    'training.max_epochs'
-    """
-    return ".".join(printable(str(part), _LONGEST) for part in place)
-
-
-def is_unknown_key(error: ValidationError) -> bool:
-    """Whether the first mistake is a key that there is not."""
-    return error.errors(include_url=False)[0]["type"] == "extra_forbidden"
-
-
-def keys_instead(settings: type[BaseModel], place: Sequence[int | str], *, within: type[BaseModel]) -> str:
-    """What keys there are instead of one that is not known, and which of them might be meant.
+    The key is named as it is written in the file: entries of a list count from 1. An unknown key is answered with the
+    keys that there are and the one that may be meant, or with the kinds of settings in which it has an effect.
 
     Parameters
     ----------
     settings
-        Where the key stands.
-    place
-        The keys that lead to it, itself the last.
-    within
-        The settings as a whole; a key may belong elsewhere in them.
+        What was to be read.
+    remedy
+        What to do where nothing better is known.
+
+    Examples
+    --------
+    >>> class Model(Settings):
+    ...     patch_size: int = 9
+    >>> try:
+    ...     Model(patchsize=5)
+    ... except ValidationError as error:
+    ...     first_mistake(error, Model).problem
+    'patchsize: there is no such key'
     """
-    there = [field.alias or name for name, field in settings.model_fields.items()]
-    before = "".join(f"{part}." for part in place[:-1]) if all(isinstance(part, str) for part in place) else ""
-    meant = _meant(str(place[-1]), [f"{before}{name}" for name in there], list(_nested(within)))
+    first = error.errors(include_url=False)[0]
+    others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    location = [part for part in first["loc"] if part != "[key]"]
+    place, found, kinds = _follow(settings, location)
+    if first["type"] == "extra_forbidden":
+        place, found, kinds = _follow(settings, location[:-1])
+        key = str(location[-1])
+        reason, remedy = "there is no such key", _keys_instead(key, place, found, settings)
+        elsewhere = [] if kinds is None else [tag for tag, kind in kinds.tagged.items() if key in _keys(kind)]
+        if kinds is not None and elsewhere:
+            reason = f"has no effect with {kinds.key}: {location[-2]}"
+            remedy = f"leave it out, or take {kinds.key}: {' or '.join(elsewhere)}"
+        place = [*place, key]
+    elif isinstance(found, _Kinds) and first["type"].startswith("union_tag"):
+        place, reason = [*place, found.key], f"must be one of {', '.join(found.tagged)}"
+    else:
+        reason = _reason(first)
+    key = ".".join(printable(str(part), _LONGEST) for part in place)
+    return Mistake(f"{key}: {reason}{others}" if key else f"{reason}{others}", remedy)
+
+
+class _Kinds(NamedTuple):
+    """Settings of several kinds, by the value of the key that tells them apart."""
+
+    key: str
+    tagged: dict[str, type[BaseModel]]
+
+
+def _follow(settings: type[BaseModel], location: Iterable[int | str]) -> tuple[list[int | str], Any, _Kinds | None]:
+    """The keys by which a place is written, what is there, and of which kinds it is one."""
+    place: list[int | str] = []
+    found: Any = settings
+    kinds = None
+    for part in location:
+        if isinstance(found, _Kinds):  # pydantic counts the kind as a step; nobody writes it as a key
+            found, kinds = found.tagged[str(part)], found
+            continue
+        place.append(part + 1 if isinstance(part, int) else part)
+        found, kinds = _within(found, part), None
+    return place, found, kinds
+
+
+def _within(found: Any, part: int | str) -> Any:
+    """What a key of settings, or an entry of a list, holds; None for plain values."""
+    if isinstance(part, int):
+        return _held(get_args(found)[0]) if get_args(found) else None
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        fields = (field for name, field in found.model_fields.items() if part in (name, field.alias))
+        return next((_held(field.annotation, field.discriminator) for field in fields), None)
+    return None
+
+
+def _held(annotation: Any, key: Any = None) -> Any:
+    """What an annotation stands for without what surrounds it: settings, kinds of settings, or another type."""
+    if get_origin(annotation) is Annotated:
+        inner, *remarks = get_args(annotation)
+        return _held(inner, next((r.discriminator for r in remarks if getattr(r, "discriminator", None)), key))
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not types.NoneType]
+        if len(members) == 1:
+            return _held(members[0], key)
+        if key is not None:
+            return _Kinds(key, {tag: kind for kind in members for tag in get_args(kind.model_fields[key].annotation)})
+    return annotation
+
+
+def _keys(settings: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in settings.model_fields.items()]
+
+
+def _keys_instead(key: str, place: list[int | str], found: Any, whole: type[BaseModel]) -> str:
+    """What keys there are instead of one that is not known, and which of them might be meant."""
+    there = _keys(found)
+    before = "".join(f"{part}." for part in place) if all(isinstance(part, str) for part in place) else ""
+    meant = _meant(key, [f"{before}{name}" for name in there], list(_nested(whole)))
     return f"the keys there are {', '.join(there)}" + (f"; did you mean {meant}?" if meant else "")
-
-
-def settings_at(settings: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
-    """The settings to which keys lead, as far as they lead to settings."""
-    for part in place:
-        field = settings.model_fields.get(str(part))
-        inner = None if field is None else _settings_in(field.annotation)
-        if inner is None:
-            break
-        settings = inner
-    return settings
 
 
 def _meant(key: str, there: list[str], everywhere: list[str]) -> str | None:
@@ -108,21 +168,11 @@ def _nested(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in settings.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         yield key
-        found = _settings_in(field.annotation)
-        if found is not None:
-            inner.append((found, f"{key}."))
-    for found, place in inner:
-        yield from _nested(found, place)
-
-
-def _settings_in(annotation: Any) -> type[BaseModel] | None:
-    """The settings that a field holds, be it perhaps."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in (Union, types.UnionType):
-        inner = [found for part in get_args(annotation) if (found := _settings_in(part)) is not None]
-        return inner[0] if len(inner) == 1 else None
-    return None
+        held = _held(field.annotation, field.discriminator)
+        members = held.tagged.values() if isinstance(held, _Kinds) else [held]
+        inner += [(kind, f"{key}.") for kind in members if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    for kind, place in inner:
+        yield from _nested(kind, place)
 
 
 def _reason(first: Any) -> str:

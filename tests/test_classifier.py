@@ -96,7 +96,7 @@ def test_what_fitting_leaves_behind(fitted, labels):
 
 def test_the_report_is_that_of_the_map_on_the_test_pixels(fitted, scene, labels):
     """The test goes patch by patch, the map tile by tile."""
-    assessed = assess(fitted.predict(scene), labels, roles=fitted.split_.roles)
+    assessed = assess(fitted.predict(scene), labels, split=fitted.split_)
     np.testing.assert_array_equal(assessed.confusion, fitted.report_.confusion)
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from scipy.io import savemat
 
-from hsiattn import benchmarks
+from hsiattn import datasets
 from hsiattn.classes import ClassTable
 from hsiattn.datasets import dataset_card, dataset_names, open_dataset
 from hsiattn.errors import DatasetError
@@ -23,7 +23,7 @@ LABEL_MAPS = {
 
 @pytest.fixture
 def meadow(tmp_path, monkeypatch):
-    """A benchmark of our own: card and files of a scene with 6 bands, of which the corrected cube lacks two."""
+    """A data set of our own: card and files of a scene with 6 bands, of which the corrected cube lacks two."""
     rng = np.random.default_rng(5)
     cube, labels = rng.integers(0, 900, (4, 5, 6), dtype=np.int16), np.array([[0, 3, 7, 3, 0]] * 4, dtype=np.float64)
     root = tmp_path / "files"
@@ -56,8 +56,8 @@ def meadow(tmp_path, monkeypatch):
     cards = tmp_path / "cards"
     cards.mkdir()
     (cards / "meadow.yaml").write_text(yaml.safe_dump(card))
-    monkeypatch.setattr(benchmarks, "resource_folder", lambda folder: cards)
-    monkeypatch.setattr(benchmarks, "resource_names", lambda folder: ["meadow"])
+    monkeypatch.setattr(datasets, "resource_folder", lambda folder: cards)
+    monkeypatch.setattr(datasets, "resource_names", lambda folder: ["meadow"])
     monkeypatch.delenv("HSIATTN_DATA", raising=False)
     return root, cube, labels
 
@@ -252,7 +252,7 @@ def test_published_class_sizes_are_those_of_the_released_label_map(name, real_da
     path = real_data / "ground-truth" / LABEL_MAPS[name]
     file = next(file for file in card.labels.files if file.name == path.name)
     assert file.sha256 in (None, hashlib.sha256(path.read_bytes()).hexdigest())
-    codes = benchmarks.read_matlab_variable(path, 2)
+    codes = datasets.read_matlab_variable(path, 2)
     assert codes.shape == (card.height, card.width)
     counted = dict(zip(*np.unique(codes[codes > 0], return_counts=True), strict=True))
     assert counted == {entry.code: entry.pixels for entry in card.classes}
@@ -271,8 +271,8 @@ def test_salinas_a_opens_from_its_folder_and_from_the_one_above(real_data, folde
 
 @pytest.mark.real_scene
 def test_salinas_a_is_the_part_of_salinas_that_it_is_said_to_be(real_data):
-    salinas = benchmarks.read_matlab_variable(real_data / "ground-truth/Salinas_gt.mat", 2)
-    part = benchmarks.read_matlab_variable(real_data / "salinas-a/SalinasA_gt.mat", 2)
+    salinas = datasets.read_matlab_variable(real_data / "ground-truth/Salinas_gt.mat", 2)
+    part = datasets.read_matlab_variable(real_data / "salinas-a/SalinasA_gt.mat", 2)
     whole = salinas[268 : 268 + 83, 3 : 3 + 86]
     both = (part > 0) & (whole > 0)  # the part has some pixels that the whole leaves unlabelled
     assert both.sum() > 0.98 * (part > 0).sum()
@@ -304,7 +304,7 @@ def test_pavia_centre_calls_the_straight_and_scattered_class_tiles_not_meadows(r
     from scipy.ndimage import label
 
     card = dataset_card("pavia-centre")
-    codes = benchmarks.read_matlab_variable(real_data / "ground-truth/paviaC_gt.mat", 2)
+    codes = datasets.read_matlab_variable(real_data / "ground-truth/paviaC_gt.mat", 2)
     names = dict(zip(card.class_table.names, card.class_table.codes, strict=True))
     pieces = {name: label(codes == code)[1] for name, code in names.items()}
     assert pieces["Tiles"] > 4 * pieces["Meadows"] > 4 * pieces["Water"] / 4

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hsiattn.devices import choose_device, choose_precision, computes_bfloat16, mixed_precision
-from hsiattn.errors import TrainingError
+from hsiattn.errors import DeviceError
 
 CPU = torch.device("cpu")
 
@@ -16,24 +16,24 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch, gpu, kind):
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1", "tpu:0"])
 def test_unknown_names_are_refused(name):
-    with pytest.raises(TrainingError, match=r"there is no device|is not available"):
+    with pytest.raises(DeviceError, match=r"there is no device|is not available"):
         choose_device(name)
 
 
 @pytest.mark.parametrize("name", ["mps", "meta"])
 def test_devices_that_torch_knows_but_we_do_not_are_refused(name):
-    with pytest.raises(TrainingError, match="not supported"):
+    with pytest.raises(DeviceError, match="not supported"):
         choose_device(name)
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(TrainingError, match="finds no GPU"):
+    with pytest.raises(DeviceError, match="finds no GPU"):
         choose_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device("cuda:1") == torch.device("cuda", 1)
-    with pytest.raises(TrainingError, match="cuda:2 is not available; there are 2 GPUs"):
+    with pytest.raises(DeviceError, match="cuda:2 is not available; there are 2 GPUs"):
         choose_device("cuda:2")
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import fitting, mapping, options, outputs
+from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import named
-from hsiattn.errors import AssessmentError, OutputError
+from hsiattn.errors import OutputError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs
+from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
@@ -75,33 +75,27 @@ def assess(
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
-        check_outputs(outputs.wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
+        check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
-    from hsiattn.assessment import assess as compare
+    from hsiattn import mapping
     from hsiattn.labels.rasters import LabelRaster
 
     mapped = open_map(land_cover_map, unlabelled)
     with named(key="--label-key"):
         truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
-    split, leaked = None, None
-    if split_file is not None:
-        from hsiattn.splits import SplitRaster
-
-        split = SplitRaster(split_file)
-        window = window or window_of(land_cover_map)
-        leaked = split.leakage(window)
-    own = notes_on(land_cover_map)
-    report = compare(mapped, truth, roles=split, window=window, leakage=leaked, notes=own)
-    for note in report.notes[: len(report.notes) - len(own)]:
-        options.say(note)
+    report = mapping.assess(mapped, truth, split=split_file, window=window)
+    own = mapping.Provenance.of(mapped).notes
+    for note in report.notes:
+        if note not in own:  # those stand in every report, and are no news of this call
+            options.say(note)
     text = render(fitting.in_words_of_options(report), form)
     if output is None and form == "text":
         options.show(*text.rstrip("\n").split("\n"))
     elif output is None:
         options.print_text(text)
     else:
-        outputs.write_bytes(output, text.encode())
+        write_bytes(output, text.encode())
         options.say(f"report: {output}")
 
 
@@ -138,37 +132,3 @@ def render(report: AccuracyReport, form: str) -> str:
         "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())
-
-
-def notes_on(path: str) -> list[str]:
-    """What the reader of a report should know of the model, from the tags of a map that hsiattn wrote."""
-    notes = []
-    if mapping.tags_of(path).get("HSIATTN_SEES_UNLABELLED") == "yes":
-        notes.append(
-            "unlabelled pixels took part in the training of the model: in its training scene the spectra of test "
-            "pixels, not their labels, may have been seen; leakage counts labelled pixels alone"
-        )
-    if steps := mapping.smoothing_of(path):
-        notes.append(
-            f"the map was smoothed ({steps} steps between alike neighbours): its figures are those of the model and "
-            "the smoothing together"
-        )
-    return notes
-
-
-def window_of(path: str) -> int:
-    """Side in pixels of the window that decides a pixel of a map that hsiattn wrote, from the map's tags.
-
-    It is the network's patch, and where the map was smoothed also the patches of all pixels that take part in that.
-
-    Raises
-    ------
-    AssessmentError
-        The map carries no such tag.
-    """
-    try:
-        return int(mapping.tags_of(path)["HSIATTN_PATCH_SIZE"]) + 2 * mapping.smoothing_of(path)
-    except (KeyError, ValueError) as error:
-        raise AssessmentError(
-            f"{path} does not say which patch size it was made with", "name it with --window, 1 for a pixel-wise method"
-        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -9,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hsiattn.cli import archive, fitting, mapping, options
-from hsiattn.cli.failures import Failure
+from hsiattn.cli import fitting, options
+from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
+from hsiattn.cli.progress import mapping_progress
+from hsiattn.files.outputs import Inputs, make_folder
+from hsiattn.mapping.archive import Order, Summary, is_pattern, make_orders
+from hsiattn.mapping.request import BESIDE, MappingRequest, default_map
 
 if TYPE_CHECKING:
     from hsiattn.mapping import MappingRecord
     from hsiattn.models.model_file import TrainedModel
+    from hsiattn.models.registry import ModelFinder
 
 
 @click.command(short_help="Map the land cover of scenes.")
 @click.argument("paths", metavar="SCENE [MAP] | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
-    help="Model file; default: $HSIATTN_MODEL, then the one installed model whose bands match the scene's.",
+    help="Model file, or name of an installed model; default: $HSIATTN_MODEL, then the one installed model whose bands "
+    "match the scene's.",
 )  # fmt: skip
 @click.option(
     "--out-dir", metavar="DIR",
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
     "--mask", metavar="FILE", help="Raster on the scene's grid: pixels that are 0 or nodata there stay unclassified."
 )
 @click.option(
-    "--confidence", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
+    "--confidence", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
     help="Also write how sure the class is, 0 to 1, divided by how far a pixel lies outside of what the model was "
     "trained on; default path: <map>_confidence.tif.",
 )  # fmt: skip
@@ -42,7 +49,7 @@ if TYPE_CHECKING:
     "entropy: 1 - entropy / log(number of classes). 1 is certain in each of them.",
 )  # fmt: skip
 @click.option(
-    "--probabilities", metavar="[FILE]", is_flag=False, flag_value=mapping.BESIDE,
+    "--probabilities", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
     help="Also write the probability of every class, one band each; default path: <map>_probabilities.tif.",
 )  # fmt: skip
 @click.option(
@@ -107,24 +114,23 @@ def classify(
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50
     """
-    names = {field.name for field in fields(mapping.Request)}
-    request = mapping.Request(**{name: value for name, value in given.items() if name in names})
+    names = {field.name for field in fields(MappingRequest)}
+    request = MappingRequest(**{name: value for name, value in given.items() if name in names})
     training = {name: value for name, value in given.items() if name not in names}
     check_usage(paths, out_dir, labels, request)
     check_effects(ctx, labels, list(training))
     if out_dir is not None:
-        orders = archive.make_orders(paths, out_dir, request)
-        summary = archive.classify_archive(orders, out_dir, request, announce=not as_json)
+        summary = classify_archive(make_orders(paths, out_dir, request), out_dir, request, announce=not as_json)
         if as_json:
             options.print_json(summary.to_dict())
         else:
             options.show(str(summary))
         ctx.exit(1 if summary.failed else 0)
     scene, map_path = paths[0], paths[1] if len(paths) > 1 else default_map(paths[0], request.driver)
-    classify_one(scene, mapping.Targets.of(map_path, request), request, labels, training, as_json)
+    classify_one(Order(scene, request.targets(map_path)), request, labels, training, as_json)
 
 
-def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None, request: mapping.Request) -> None:
+def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None, request: MappingRequest) -> None:
     """Refuse arguments that contradict each other, rather than let one of them go without effect."""
     if request.workers is not None and request.dask is not None:
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
@@ -139,13 +145,13 @@ def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None,
     if out_dir is None:
         if len(paths) > 2:
             raise click.UsageError("SCENE and MAP are at most two paths: map several scenes with --out-dir DIR")
-        if archive.is_pattern(paths[0]):
+        if is_pattern(paths[0]):
             raise click.UsageError(f"{paths[0]} is a pattern: map several scenes with --out-dir DIR")
         return
     if labels is not None:
         raise click.UsageError("--labels is for one scene: train once with hsiattn train, then classify with -m")
     for name, value in (("--confidence", request.confidence), ("--probabilities", request.probabilities)):
-        if value not in (None, mapping.BESIDE):
+        if value not in (None, BESIDE):
             raise click.UsageError(f"with --out-dir {name} takes no path, and must not stand before a scene: {value}")
 
 
@@ -162,46 +168,99 @@ def check_effects(ctx: click.Context, labels: str | None, training: Sequence[str
 
 
 def classify_one(
-    scene: str,
-    targets: mapping.Targets,
-    request: mapping.Request,
-    labels: str | None,
-    training: dict[str, Any],
-    as_json: bool,
+    order: Order, request: MappingRequest, labels: str | None, training: dict[str, Any], as_json: bool
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
+    from hsiattn.models.registry import ModelFinder
+
+    scene, targets = order.scene, order.targets
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
     for path in targets:
         options.check_suffix(path, "raster")
     what = fitting.Training(scene=scene, labels=labels or "", key=request.key, device=request.device, **training)
     inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
     if request.resume:
-        mapping.clean_up(targets)
+        targets.clean_up()
     else:
-        mapping.check_targets(targets, request, inputs, trained)
-    source = mapping.open_scene(scene, request)
-    if labels is not None and trained is not None:
+        request.check_targets(targets, inputs, trained)
+    source = request.open_scene(scene)
+    if trained is not None:
         options.use_threads(request.threads)
-        mapping.open_mask(request.mask, source)  # what cannot be used is refused before the training
-        mapping.part_of(source, request.bounds)
+        request.open_mask(source)  # what cannot be used is refused before the training
+        request.part_of(source)
         check_smoothing(request.smooth, training)
         model = train(what, trained, request.overwrite)
     else:
-        model = mapping.Models(request.model).fitting(source)
+        model = ModelFinder(request.model, options.say).model_for(source)
     if request.resume:
-        if mapping.is_mapped(targets, model, request.smooth):
-            report_left_alone(scene, targets, as_json)
+        if request.is_mapped(targets, model):
+            options.say("this model has made the map already; add --overwrite without --resume to make it anew")
+            report(order, None, as_json)
             return
-        mapping.check_targets(targets, request, inputs)
+        request.check_targets(targets, inputs)
     try:
-        report(scene, mapping.map_scene(model, source, targets, request, inputs), targets, as_json)
+        with mapping_progress("mapping") as progress:
+            record = request.map_scene(model, source, targets, inputs, progress)
+        report(order, record, as_json)
     except KeyboardInterrupt as interrupt:
-        if mapping.begun_at(targets) is None:
-            if mapping.is_mapped(targets, model, request.smooth):  # Ctrl-C came when all was done
+        if targets.begun_at() is None:
+            if request.is_mapped(targets, model):  # Ctrl-C came when all was done
                 raise Failure(f"interrupted; {targets.map} is whole, a map of this model") from interrupt
             raise
         named = "" if trained is None else f" and -m {trained} in place of --labels"
         raise Failure(f"interrupted; finished windows are kept, go on with --resume{named}") from interrupt
+
+
+def classify_archive(
+    orders: Sequence[Order], folder: str, request: MappingRequest, *, announce: bool = True
+) -> Summary:
+    """Map scene after scene; one that fails is told on stderr and does not stop the others.
+
+    Parameters
+    ----------
+    announce
+        Print the path of every map as soon as it is there.
+
+    Raises
+    ------
+    HsiattnError
+        The named model or the folder cannot be used.
+    Failure
+        Interrupted; the line says how far it has come.
+    """
+    from hsiattn.models.registry import ModelFinder
+
+    make_folder(Path(folder))
+    models = ModelFinder(request.model, options.say)
+    inputs = {**request.inputs, **{f"scene {order.scene}": order.scene for order in orders}}
+    summary, began = Summary(len(orders)), time.monotonic()
+    try:
+        for number, order in enumerate(orders, start=1):
+            title = f"{Path(order.scene).name} ({number}/{len(orders)})"
+            summary.add(record := attempt(order, request, models, inputs, title))
+            if announce and "error" not in record:
+                options.show(f"map: {order.targets.map}")
+    except KeyboardInterrupt as interrupt:
+        raise Failure(
+            f"interrupted: of {len(orders)} scenes {summary.counts()}; give --resume to go on from there"
+        ) from interrupt
+    summary.seconds = round(time.monotonic() - began, 3)
+    return summary
+
+
+def attempt(order: Order, request: MappingRequest, models: ModelFinder, inputs: Inputs, title: str) -> dict[str, Any]:
+    """Map a scene of an archive, or tell on stderr why that cannot be done; the record for the summary."""
+    try:
+        record = order.carry_out(request, models, inputs, lambda: mapping_progress(title))
+    except click.ClickException:
+        raise
+    except Exception as error:
+        print_traceback(error)
+        print_line(f"scene {order.scene}: {explain(error)}")
+        return {"scene": order.scene, "error": explain(error)}
+    for message in record.messages if record is not None else ():
+        options.say(f"scene {order.scene}: {message}")
+    return order.describe(record)
 
 
 def check_smoothing(steps: int, training: dict[str, Any]) -> None:
@@ -232,35 +291,16 @@ def train(request: fitting.Training, path: str, overwrite: bool) -> TrainedModel
     return read_model(path)
 
 
-def default_map(scene: str, driver: str = "GTiff") -> str:
-    """`<scene>_classes.tif` beside the scene; for paths inside GDAL's virtual file systems, in the working directory.
-
-    >>> default_map("flights/strip_7.bsq")
-    'flights/strip_7_classes.tif'
-    >>> default_map("/vsizip/flights.zip/strip_7.tif")
-    'strip_7_classes.tif'
-    """
-    name = mapping.map_name(scene, driver)
-    return name if mapping.is_remote(scene) else str(Path(scene).with_name(name))
-
-
-def report_left_alone(scene: str, targets: mapping.Targets, as_json: bool) -> None:
-    """Say that there was nothing to do."""
-    options.say("this model has made the map already; add --overwrite without --resume to make it anew")
-    if as_json:
-        options.print_json(archive.Summary.of(archive.left_alone(scene, targets)).to_dict())
-    else:
-        options.show(f"map: {targets.map}")
-
-
-def report(scene: str, record: MappingRecord, targets: mapping.Targets, as_json: bool) -> None:
-    """Say what was mapped: notices to stderr, the result to stdout."""
-    for message in record.messages:
+def report(order: Order, record: MappingRecord | None, as_json: bool) -> None:
+    """Say what was mapped: notices to stderr, the result to stdout; without a record the map was there already."""
+    for message in record.messages if record is not None else ():
         options.say(message)
     if as_json:
-        options.print_json(archive.Summary.of(mapping.describe(scene, targets, record)).to_dict())
+        options.print_json(Summary.of(order.describe(record)).to_dict())
         return
-    options.show(f"map: {targets.map}")
+    options.show(f"map: {order.targets.map}")
+    if record is None:
+        return
     total = max(1, sum(record.counts.values()) + record.unclassified)
     width = max(len(name) for name in (*record.counts, "unclassified"))
     for name, count in (*record.counts.items(), ("unclassified", record.unclassified)):

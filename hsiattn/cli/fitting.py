@@ -12,7 +12,6 @@ from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
 from hsiattn.cli.wording import in_options
-from hsiattn.errors import GridError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from hsiattn.splits import PixelSplitter, Split
 
 SPLITS = ("blocks", "polygons", "random", "none")
+_SETTINGS = {"per_class": "per_class", "train_share": "share", "block_size": "block_size", "buffer": "buffer"}
+"""Options about the split, and what `hsiattn.splits` calls them."""
 
 training_options = options.use(
     click.option(
@@ -107,12 +108,13 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     for note in notes:
         options.say(note)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
+    from hsiattn.splits import read_split
     from hsiattn.training import load_recipe
 
     recipe = load_recipe(request.recipe, request.settings)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
-        split = read_roles(request.split_file, labels)
+        split = read_split(request.split_file, shape=labels.shape)
     else:
         split = make_splitter(request, recipe.patch_size, labels)
     classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
@@ -133,56 +135,26 @@ def check_usage(ctx: click.Context) -> None:
     click.UsageError
         Some do.
     """
-    held_out = ("per_class", "train_share", "block_size", "buffer")
     if ctx.params["split_file"] is not None:
-        options.refuse_without_effect(ctx, ("split", *held_out), "with --split-file, which says it all")
+        options.refuse_without_effect(ctx, ("split", *_SETTINGS), "with --split-file, which says it all")
         return
+    from hsiattn import splits
+
     split = ctx.params["split"]
-    useless = {
-        "blocks": (),
-        "polygons": ("block_size", "buffer"),
-        "random": ("block_size", "buffer"),
-        "none": ("train_share", "block_size", "buffer"),
-    }
-    options.refuse_without_effect(ctx, useless[split], f"with --split {split}")
+    idle = [option for option, setting in _SETTINGS.items() if setting not in splits.SPLITS[split].model_fields]
+    options.refuse_without_effect(ctx, idle, f"with --split {split}")
     if ctx.params["per_class"] is not None and ctx.params["train_share"] is not None:
         raise click.UsageError("--per-class and --train-share both say how many pixels train: give one of the two", ctx)
 
 
-def read_roles(path: str, labels: DataArray) -> NDArray[np.uint8]:
-    """The roles in a split raster, which must have the size of the labels."""
-    from hsiattn.splits import read_split
-
-    roles = read_split(path)
-    if roles.shape != labels.shape:
-        given, wanted = (" × ".join(str(size) for size in shape) for shape in (roles.shape, labels.shape))
-        raise GridError(f"the split {path} has {given} pixels, the labels {wanted}", "give the split of this scene")
-    return roles
-
-
 def make_splitter(request: Training, patch_size: int, labels: DataArray) -> PixelSplitter:
-    """The splitter that the options describe; the buffer defaults to half a patch, so that no test window leaks."""
-    from hsiattn.splits import AllPixels, GroupedPixels, RandomPixels, SpatialBlocks, connected_fields
+    """The splitter that the options describe."""
+    from hsiattn import splits
 
-    if request.split == "none":
-        return AllPixels(train_size=request.per_class, random_state=request.seed)
-    if request.split == "random":
-        size = request.per_class or request.train_share or 10
-        return RandomPixels(train_size=size, random_state=request.seed)
-    if request.split == "polygons":
-        return GroupedPixels(
-            groups=connected_fields(labels.to_numpy()),
-            train_share=request.train_share or 0.5,
-            train_size=request.per_class,
-            random_state=request.seed,
-        )
-    return SpatialBlocks(
-        block_size=request.block_size,
-        buffer=patch_size // 2 if request.buffer is None else request.buffer,
-        train_share=request.train_share or 0.5,
-        train_size=request.per_class,
-        random_state=request.seed,
-    )
+    given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
+    given = {setting: value for setting, value in given.items() if value is not None}
+    codes = labels.to_numpy()
+    return splits.make_splitter(request.split, codes, patch_size=patch_size, random_state=request.seed, **given)
 
 
 def save_split(split: Split, request: Training, path: str, overwrite: bool) -> None:

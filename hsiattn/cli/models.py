@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hsiattn.cli import options, outputs
-from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs
+from hsiattn.cli import options
 
 
-@click.group(invoke_without_command=True, short_help="List the installed models; install one.")
+@click.group(invoke_without_command=True, short_help="List, install and remove models.")
 @options.as_json
 @options.common
 @click.pass_context
 def models(ctx: click.Context, as_json: bool) -> None:
-    """List the installed models, or install one.
+    """List the installed models, install one or remove one.
 
-    An installed model is found by `hsiattn classify` when its bands match those of the scene and no -m is given.
-    $HSIATTN_HOME names the folder that holds models/; default: ~/.local/share/hsiattn.
+    `hsiattn classify` takes an installed model by its name (-m NAME), or finds the one whose bands match those of the
+    scene when no -m is given. $HSIATTN_HOME names the folder that holds models/; default: ~/.local/share/hsiattn.
 
     \b
         hsiattn models
         hsiattn models install fields.hsiattn
+        hsiattn models remove fields
         hsiattn models path
     """
     if ctx.invoked_subcommand is not None:
@@ -45,7 +43,9 @@ def models(ctx: click.Context, as_json: bool) -> None:
 
 def check_name(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
     """Refuse a name that leads out of the folder of models, or that hides the file."""
-    if name is not None and (name != os.path.basename(name) or name.startswith(".")):
+    from hsiattn.models.registry import is_name
+
+    if name is not None and not is_name(name):
         raise click.BadParameter("give a name without folder that does not begin with a dot", ctx=ctx, param=param)
     return name
 
@@ -63,16 +63,28 @@ def install(model: str, name: str | None, overwrite: bool) -> None:
     \b
         hsiattn models install fields.hsiattn --name fields-2024
     """
-    from hsiattn.models.model_file import read_model
-    from hsiattn.models.registry import models_folder
+    from hsiattn.models.registry import install_model
 
-    read_model(model)  # a damaged model is not installed
-    folder = models_folder()
-    target = folder / f"{Path(model).stem if name is None else name.removesuffix('.hsiattn')}.hsiattn"
-    outputs.make_folder(folder)
-    check_outputs(outputs.wanted((target, FileKind.MODEL)), overwrite=overwrite, inputs={"model": model})
-    outputs.write_bytes(target, Path(model).read_bytes())
-    options.show(str(target))
+    options.show(str(install_model(model, name, overwrite=overwrite)))
+
+
+@models.command()
+@click.argument("name", metavar="NAME", callback=check_name)
+@options.as_json
+@options.common
+def remove(name: str, as_json: bool) -> None:
+    """Delete the installed model NAME, without asking.
+
+    \b
+        hsiattn models remove fields-2024
+    """
+    from hsiattn.models.registry import remove_model
+
+    path = remove_model(name)
+    if as_json:
+        options.print_json({"removed": str(path)})
+    else:
+        options.show(f"removed: {path}")
 
 
 @models.command()
@@ -85,17 +97,17 @@ def path() -> None:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """One installed model: its path, and a summary of bands and classes or of what is wrong with it."""
+    """One installed model: its path, and a summary of bands and classes or of what is wrong with its header."""
     from hsiattn.errors import ModelFileError
-    from hsiattn.models.model_file import read_model
+    from hsiattn.models.registry import read_summary
 
     try:
-        model = read_model(path)
+        model = read_summary(path)
     except ModelFileError as error:
         return {"path": str(path), "summary": f"unusable: {error}", "usable": False}
     return {
         "path": str(path),
-        "summary": f"{len(model.bands)} bands, {len(model.classes)} classes: {', '.join(model.classes.names)}",
+        "summary": str(model),
         "usable": True,
         "bands": len(model.bands),
         "classes": list(model.classes.names),

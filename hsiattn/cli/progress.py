@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn
 
-    from hsiattn.training.callbacks import EpochFigures
+    from hsiattn.training.log import EpochFigures
 
 Progress = Callable[[int, int], None]
 """Called with the pixels done and all pixels; the first call tells where the work starts."""
@@ -35,7 +37,13 @@ _LOG = "hsiattn.log"
 
 @contextmanager
 def mapping_progress(title: str) -> Iterator[Progress | None]:
-    """Share, pixels, speed and time left of a map; None with `-q`."""
+    """Share, pixels, speed and time left of a map; None with `-q`. C libraries are silent meanwhile."""
+    with libraries_silenced(), _mapping_progress(title) as progress:
+        yield progress
+
+
+@contextmanager
+def _mapping_progress(title: str) -> Iterator[Progress | None]:
     if options.is_quiet():
         yield None
         return
@@ -58,6 +66,32 @@ def mapping_progress(title: str) -> Iterator[Progress | None]:
 
 
 @contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Keep what C libraries print themselves off stderr while the block runs; with `-v` they may speak.
+
+    On a full disk libtiff writes several lines to file descriptor 2, past the error handling of GDAL and Python. The
+    cause reaches the user all the same, as the one line of an OutputError.
+    """
+    if options.verbosity(click.get_current_context()) > 0 or sys.stderr is None:
+        yield
+        return
+    python_stderr = sys.stderr
+    python_stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", buffering=1, encoding=python_stderr.encoding, errors=python_stderr.errors) as own:
+        try:
+            os.dup2(nowhere, 2)
+            if python_stderr is sys.__stderr__:
+                sys.stderr = own
+            yield
+        finally:
+            sys.stderr = python_stderr
+            own.flush()
+            os.dup2(kept, 2)
+            os.close(nowhere)
+
+
+@contextmanager
 def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
     """Epochs with time left, on a terminal also loss and accuracy; None with `-q`."""
     if options.is_quiet():
@@ -75,10 +109,9 @@ def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
         task = bar.add_task("preparing", total=None)
 
         def show(figures: EpochFigures) -> None:
-            words = (
-                f"training: loss {figures.training_loss:.3f}, accuracy {options.share(figures.training_accuracy)}; "
-                f"validation: {figures.validation_loss:.3f}, {options.share(figures.validation_accuracy)}"
-            )
+            words = f"training: loss {figures.training_loss:.3f}, accuracy {options.share(figures.training_accuracy)}"
+            if figures.validation_loss is not None and figures.validation_accuracy is not None:
+                words += f"; validation: {figures.validation_loss:.3f}, {options.share(figures.validation_accuracy)}"
             bar.update(task, description=words, completed=figures.epoch, total=figures.of_epochs)
 
         yield show

@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, str] = {
     "jobs": "--jobs",
     "key": "--key",
     "model": "-m",
+    "out_dir": "--out-dir",
     "overwrite": "--overwrite",
     "ram": "--ram",
     "random_state": "--seed",

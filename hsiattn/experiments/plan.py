@@ -1,20 +1,21 @@
-"""Plans of benchmarks: which recipes meet which scenes, under which protocols and seeds, in one YAML file."""
+"""Plans of experiments: which recipes meet which scenes, under which protocols and seeds, in one YAML file."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hsiattn.errors import HsiattnError
+from hsiattn.errors import PlanError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
 from hsiattn.resources import resource_folder, resource_names
-from hsiattn.settings import complaint_of, is_unknown_key, keys_instead
+from hsiattn.settings import Settings, first_mistake
+from hsiattn.splits import BlocksSplit, PolygonsSplit, RandomSplit
 
 _SHIPPED = "configs/experiments"
 
@@ -23,21 +24,12 @@ MAX_RUNS = 100_000
 
 _MAX_SEED = 2**32 - 1
 """Largest that scikit-learn takes."""
-_MAX_COUNT = 10**9
 _MAX_ENTRIES = 300
 _MAX_BYTES = 2**20
 """Largest file that is taken for a plan."""
 
 
-class PlanError(HsiattnError):
-    """A plan of a benchmark is missing, malformed, or contradicts itself."""
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=2000)
-
-
-class SceneEntry(_Entry):
+class SceneEntry(Settings):
     """A scene with its labels: a dataset card, or two files with what is needed to read them."""
 
     name: str = ""
@@ -69,7 +61,7 @@ class SceneEntry(_Entry):
         return self
 
 
-class ProtocolEntry(_Entry):
+class ProtocolEntry(Settings):
     """How labelled pixels are divided; what all protocols share."""
 
     name: str
@@ -79,36 +71,25 @@ class ProtocolEntry(_Entry):
     """Codes of classes that the model does not get to know, and whose pixels it should be less sure of."""
 
 
-class RandomProtocol(ProtocolEntry):
+class RandomProtocol(RandomSplit, ProtocolEntry):
     """Single pixels at random."""
 
-    split: Literal["random"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float | None = Field(default=None, gt=0, lt=1)
-
     @model_validator(mode="after")
-    def _count_or_share(self) -> RandomProtocol:
-        if (self.per_class is None) == (self.share is None):
+    def _one_is_given(self) -> RandomProtocol:
+        if self.per_class is None and self.share is None:
             raise ValueError("give per_class or share, one of them")
         return self
 
 
-class BlocksProtocol(ProtocolEntry):
-    """Blocks of the scene with a buffer between training and test."""
+class BlocksProtocol(BlocksSplit, ProtocolEntry):
+    """Blocks of the scene with a buffer between training and test, the same whatever the patch of a recipe."""
 
-    split: Literal["blocks"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float = Field(default=0.5, gt=0, lt=1)
-    buffer: int = Field(default=4, ge=0, le=_MAX_COUNT)
-    block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    buffer: int = Field(default=4, ge=0, le=10**9)
 
 
-class PolygonsProtocol(ProtocolEntry):
+class PolygonsProtocol(PolygonsSplit, ProtocolEntry):
     """Whole polygons: fields of the label raster, or the ids in a raster of their own."""
 
-    split: Literal["polygons"]
-    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
-    share: float = Field(default=0.5, gt=0, lt=1)
     groups: str | None = None
     """Raster of ids, 0 = none; `{scene}` stands for the scene's name. None: connected fields of one class."""
 
@@ -146,7 +127,7 @@ Protocol = Annotated[
 ]
 
 
-class RecipeEntry(_Entry):
+class RecipeEntry(Settings):
     """A recipe with changes, under a name of its own."""
 
     name: str
@@ -165,8 +146,8 @@ class RecipeEntry(_Entry):
         return values
 
 
-class Plan(_Entry):
-    """Everything that a benchmark is about to do."""
+class Plan(Settings):
+    """Everything that `hsiattn benchmark` is about to do."""
 
     name: str
     scenes: tuple[SceneEntry, ...] = Field(max_length=_MAX_ENTRIES)
@@ -290,7 +271,8 @@ def load_plan(name_or_path: str | Path) -> Plan:
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
-        raise PlanError(f"plan {path}: {_complaint(error)}", _remedy(error)) from error
+        problem, remedy = first_mistake(error, Plan, "correct the plan")
+        raise PlanError(f"plan {path}: {problem}", remedy) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -324,42 +306,3 @@ def _taken_twice(names: Sequence[str]) -> list[str]:
             return [taken[path], name]
         taken[path] = name
     return []
-
-
-def _complaint(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = tuple(_place(first["loc"]))
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        kinds = "must be one of random, blocks, polygons, file, tiles, shipped"
-        return complaint_of(error, place=(*place, "split"), reason=kinds)
-    return complaint_of(error, place=place)
-
-
-def _place(location: tuple[int | str, ...]) -> Iterator[int | str]:
-    """Where a mistake is, as in the file: entries count from 1, and the kind of split is no key."""
-    for number, part in enumerate(location):
-        if number == 2 and location[0] == "protocols":
-            continue
-        yield part + 1 if isinstance(part, int) else part
-
-
-def _remedy(error: ValidationError) -> str:
-    if not is_unknown_key(error):
-        return "correct the plan"
-    kind, *inside = place = error.errors(include_url=False)[0]["loc"]
-    settings: type[BaseModel] = Plan
-    if inside:
-        settings = _ENTRIES[str(inside[1] if kind == "protocols" else kind)]
-    return keys_instead(settings, place, within=Plan)
-
-
-_ENTRIES: dict[str, type[BaseModel]] = {
-    "scenes": SceneEntry,
-    "recipes": RecipeEntry,
-    "random": RandomProtocol,
-    "blocks": BlocksProtocol,
-    "polygons": PolygonsProtocol,
-    "file": FileProtocol,
-    "tiles": TilesProtocol,
-    "shipped": ShippedProtocol,
-}

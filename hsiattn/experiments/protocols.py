@@ -13,27 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, SplitError
-from hsiattn.experiments.plan import (
-    BlocksProtocol,
-    FileProtocol,
-    PolygonsProtocol,
-    RandomProtocol,
-    ShippedProtocol,
-    TilesProtocol,
-)
+from hsiattn.errors import PlanError, SplitError
+from hsiattn.experiments.plan import FileProtocol, PolygonsProtocol, ShippedProtocol, TilesProtocol
 from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import LabelledScene, resolved
 from hsiattn.labels import open_labels
 from hsiattn.splits import (
     ROLES,
-    GroupedPixels,
     PixelSplitter,
-    RandomPixels,
-    SpatialBlocks,
     Split,
-    connected_fields,
+    SplitSettings,
     leave_classes_out,
+    make_splitter,
     read_split,
     roles_of_tiles,
     shipped_split,
@@ -65,7 +56,7 @@ class SharedSplit:
 
     @property
     def sha256(self) -> str:
-        """Of the roles, row by row."""
+        """SHA-256 of the roles, row by row."""
         return hashlib.sha256(np.ascontiguousarray(self.roles).tobytes()).hexdigest()
 
     @property
@@ -81,7 +72,7 @@ class SharedSplit:
 
 
 class _ThesePixels(PixelSplitter):
-    """Training pixels that are given; which of them validate, and how many are used, is left to the recipe."""
+    """Trains on given pixels; which of them validate, and how many are used, is left to the recipe."""
 
     in_words = "left to the benchmark"
 
@@ -115,7 +106,7 @@ def shared_split(
 
     Raises
     ------
-    SplitError, LabelError, GridError
+    PlanError, SplitError, LabelError, GridError
         Too few labels for the protocol, or files that do not fit the scene.
     """
     codes, classes = known_classes(scene, run)
@@ -134,7 +125,7 @@ def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTa
 
     Raises
     ------
-    LabelError
+    PlanError
         A class that is left out has no pixel, or fewer than two remain.
     """
     absent = [code for code in run.protocol.leave_out if not np.any(scene.codes == code)]
@@ -142,7 +133,7 @@ def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTa
     remaining = set(scene.classes.codes) - away
     if absent or len(remaining) < 2:
         problem = f"no pixel has the code {absent[0]}" if absent else "fewer than two classes remain"
-        raise LabelError(f"protocol {run.protocol.name!r} leaves classes out, but {problem}", "correct leave_out")
+        raise PlanError(f"protocol {run.protocol.name!r} leaves classes out, but {problem}", "correct leave_out")
     if not away:
         return scene.codes, scene.classes
     return leave_classes_out(scene.codes, scene.classes, away), scene.classes.subset(remaining)
@@ -221,27 +212,13 @@ def _given_roles(run: Run, scene: LabelledScene, data: Path) -> NDArray[np.uint8
 
 def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> PixelSplitter:
     protocol = run.protocol
-    if isinstance(protocol, RandomProtocol):
-        size = protocol.per_class or protocol.share
-        assert size is not None  # checked by the plan
-        return RandomPixels(train_size=size, random_state=run.seed)
-    if isinstance(protocol, BlocksProtocol):
-        return SpatialBlocks(
-            block_size=protocol.block_size,
-            buffer=protocol.buffer,
-            train_share=protocol.share,
-            train_size=protocol.per_class,
-            random_state=run.seed,
-        )
-    assert isinstance(protocol, PolygonsProtocol)
-    if protocol.groups is None:
-        groups = connected_fields(codes)
-    else:
+    assert isinstance(protocol, SplitSettings)  # others give roles
+    groups = None
+    if isinstance(protocol, PolygonsProtocol) and protocol.groups is not None:
         path = resolved(data, _filled(protocol.groups, run))
         groups = np.asarray(open_labels(path, like=scene.source).values)
-    return GroupedPixels(
-        groups=groups, train_share=protocol.share, train_size=protocol.per_class, random_state=run.seed
-    )
+    # all recipes share the split, so it does not depend on the patch of one
+    return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
 
 
 def _is_shipped(run: Run) -> bool:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hsiattn.classes import ClassTable
 from hsiattn.datasets import open_dataset
 from hsiattn.experiments.plan import SceneEntry
+from hsiattn.files.paths import is_virtual
 from hsiattn.labels import open_labels
 from hsiattn.scenes import SceneSource, as_source, open_source
 from hsiattn.scenes.pixels import gather_spectra
@@ -81,4 +82,4 @@ def open_entry(entry: SceneEntry, data: Path) -> LabelledScene:
 
 def resolved(data: Path, path: str) -> str:
     """A path of the plan, relative to the folder of the data; those that GDAL reads in its own way stay as they are."""
-    return path if path.startswith("/vsi") or "://" in path else str(data / path)
+    return path if is_virtual(path) else str(data / path)

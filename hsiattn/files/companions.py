@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
 
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath, local_file
 
-_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/", "zip://", "tar://", "gzip://", "file://")
 _BESIDE = (".aux.xml", ".ovr", ".msk", ".hdr", ".HDR")
 _DEPTH = 5
 """Rasters within rasters within rasters that are followed."""
-
-
-def local_file(path: StrPath) -> str:
-    """The file on a disk that a path leads to: the archive of a `/vsizip/` path, else the path itself."""
-    text = os.fspath(path)
-    for prefix in _ARCHIVES:
-        if text.startswith(prefix):
-            inner = text.removeprefix(prefix).lstrip("{")
-            parts = Path(inner.split("!")[0]).parents
-            return next((str(p) for p in (Path(inner.split("!")[0]), *parts) if p.is_file()), inner)
-    return text
 
 
 def files_of(path: StrPath, depth: int = _DEPTH) -> list[str]:

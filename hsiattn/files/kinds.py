@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath
 
 
 class FileKind(StrEnum):
@@ -37,7 +37,7 @@ class FileKind(StrEnum):
     RUN_PIXELS = "pixels of a run"
     RUN_TABLE = "table of runs"
     CLASS_TABLE = "table of classes"
-    BENCHMARK_REPORT = "benchmark report"
+    EXPERIMENT_REPORT = "report of experiments"
     PLOT = "plot"
 
     @property
@@ -60,21 +60,33 @@ _DESCRIPTIONS = {
     FileKind.RUN: "the record of a run",
 }
 
-KIND_TAG = "HSIATTN_KIND"
+TAG_PREFIX = "HSIATTN_"
+"""Beginning of the names of all tags of ours. `hsiattn.mapping.provenance` names those that say how a map was made."""
+
+KIND_TAG = f"{TAG_PREFIX}KIND"
 """Tag of a raster that says what it is; tags live inside the file."""
 
-CLASSES_TAG = "HSIATTN_CLASSES"
+CLASSES_TAG = f"{TAG_PREFIX}CLASSES"
 """Tag with the classes of a map or of labels: a JSON list of `{"value", "code", "name", "color"}`.
 
 `value` is the pixel value, `code` the class's code in the reference data, `color` is written as `#rrggbb`; classes with
 attributes have them as the list `attributes`.
 """
 
+MODEL_TAG = f"{TAG_PREFIX}MODEL_SHA256"
+"""Tag of a map with the digest of its model, which those have too that were written before there was `KIND_TAG`."""
+
+SOFTWARE_TAG, SOFTWARE = "TIFFTAG_SOFTWARE", "hsiattn "
+"""Tag of a raster that names the program that wrote it, and how ours begins; the version follows."""
+
 HEADER_FIELD = "hsiattn kind"
-"""The same in the header of an ENVI file."""
+"""`KIND_TAG` in the header of an ENVI file."""
 
 GENERATOR = "hsiattn"
 """Named as generator by HTML pages and as creator by SVG pictures, and as key by JSON files that say what they are."""
+
+MODEL_FORMAT = "hsiattn model"
+"""What the metadata of a model file call its format."""
 
 LOG_COLUMNS = (
     "epoch", "of_epochs", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best_epoch",
@@ -86,10 +98,11 @@ REPORT_COLUMNS = ("class", "code", "measure", "value", "lower", "upper")
 """Columns of an accuracy report as CSV."""
 
 REPORT_TITLE = "Accuracy assessment"
-BENCHMARK_TITLE = "Benchmark: "
+EXPERIMENT_TITLE = "Benchmark: "
+"""Beginning of the title of a report of experiments, as version 0.1.0 wrote it too."""
 
 RUN_COLUMNS = ("scene", "protocol", "recipe", "seed")
-"""First columns of the tables of a benchmark."""
+"""First columns of the tables of experiments."""
 
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -150,7 +163,7 @@ def _of_raster(raster: Any, file: Path) -> FileKind | None:
     if kind is not None:
         return FileKind(kind) if kind in _RASTERS else None
     what = raster.descriptions[0] or ""
-    if tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn "):  # a map of version 0.1.0, or what belongs to it
+    if tags.get(SOFTWARE_TAG, "").startswith(SOFTWARE):  # a map of version 0.1.0, or what belongs to it
         if raster.dtypes[0].startswith("uint"):
             return FileKind.LAND_COVER
         return FileKind.CONFIDENCE if what == "confidence" else FileKind.PROBABILITIES
@@ -196,8 +209,8 @@ def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
-    if first.startswith(f"# {BENCHMARK_TITLE}"):
-        return FileKind.BENCHMARK_REPORT
+    if first.startswith(f"# {EXPERIMENT_TITLE}"):
+        return FileKind.EXPERIMENT_REPORT
     columns = tuple(first.rstrip("\r").split(","))
     if columns == REPORT_COLUMNS:
         return FileKind.REPORT
@@ -239,8 +252,8 @@ def _markup(file: Path, start: str) -> FileKind | None:
         written = f'<meta name="generator" content="{GENERATOR}' in start or ":root { --ink: #1d2329;" in start
         if written and f"<title>{REPORT_TITLE}</title>" in start:
             return FileKind.REPORT
-        if written and f"<title>{BENCHMARK_TITLE}" in start:
-            return FileKind.BENCHMARK_REPORT
+        if written and f"<title>{EXPERIMENT_TITLE}" in start:
+            return FileKind.EXPERIMENT_REPORT
     return None
 
 
@@ -252,8 +265,8 @@ def _is_plain_plot(file: Path, start: str) -> bool:
 
 def _is_auxiliary(root: ET.Element) -> bool:
     """The description, the names and the table that a map's PAM file has; GDAL may have added statistics."""
-    software = root.find("Metadata/MDI[@key='TIFFTAG_SOFTWARE']")
-    if software is not None and (software.text or "").startswith("hsiattn "):  # of an ENVI raster
+    software = root.find(f"Metadata/MDI[@key='{SOFTWARE_TAG}']")
+    if software is not None and (software.text or "").startswith(SOFTWARE):  # of an ENVI raster
         return True
     band = root.find("PAMRasterBand")
     if root.tag != "PAMDataset" or band is None or band.findtext("Description") != "land cover":
@@ -282,7 +295,7 @@ def _model(file: Path) -> FileKind | None:
     with file.open("rb") as stream:
         header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
     metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    known = isinstance(metadata, dict) and metadata.get("format") == "hsiattn model"
+    known = isinstance(metadata, dict) and metadata.get("format") == MODEL_FORMAT
     return FileKind.MODEL if known else None
 
 

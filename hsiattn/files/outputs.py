@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Self
 
 from hsiattn.errors import OutputError
-from hsiattn.files.companions import files_of, local_file
+from hsiattn.files.companions import files_of
 from hsiattn.files.kinds import FileKind, kind_of
-
-StrPath = str | os.PathLike[str]
+from hsiattn.files.paths import StrPath, is_virtual, local_file
 
 Inputs = Mapping[str, StrPath | None]
 """What a call reads, by what it is: `{"scene": "a.tif", "labels": None}`."""
@@ -73,7 +72,7 @@ def check_output(
         cannot be written to.
     """
     target = Path(path)
-    if os.fspath(path).startswith("/vsi"):
+    if is_virtual(path):
         raise OutputError(f"{path} is not a file on a disk", "write to a local file and copy it")
     remove_abandoned(target)
     state = _state(target)
@@ -100,6 +99,11 @@ def check_outputs(outputs: Iterable[Output], *, overwrite: bool = False, inputs:
             raise OutputError(f"{output.path} would be written twice", "give each output a path of its own")
         paths.add(place)
         check_output(output.path, output.kind, overwrite=overwrite, inputs=inputs, leftover=output.leftover)
+
+
+def wanted(*outputs: tuple[StrPath | None, FileKind]) -> list[Output]:
+    """The outputs that are asked for; None stands for one that is not."""
+    return [Output(path, kind) for path, kind in outputs if path is not None]
 
 
 def refuse_foreign(path: StrPath, kind: FileKind) -> None:
@@ -214,6 +218,18 @@ def whole_file(path: StrPath, *failures: type[Exception]) -> Iterator[Path]:
         ) from error
 
 
+def write_bytes(path: StrPath, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The folder is missing, not writable or full.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
 @dataclass
 class StagingFolder:
     """A hidden folder beside a file that is being written, locked as long as its process lives.
@@ -326,6 +342,20 @@ def write_locked(path: Path, content: bytes) -> int:
         fresh.unlink(missing_ok=True)
         raise
     return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another place") from error
 
 
 def sync(path: Path) -> None:

@@ -18,6 +18,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import LabelError, SceneError
 from hsiattn.files.inputs import refuse_special
+from hsiattn.files.paths import is_for_gdal
 from hsiattn.labels.legends import Legend, legend_of
 from hsiattn.labels.sidecars import pam_path
 from hsiattn.labels.vector_files import vector_kind
@@ -78,7 +79,7 @@ def open_label_file(path: str | os.PathLike[str], key: str | None) -> LabelFile:
     """
     file = Path(path)
     suffix = file.suffix.lower()
-    local = not is_remote(path)
+    local = not is_for_gdal(path)
     refuse_special(path, LabelError)
     if local and not os.path.lexists(path):
         raise LabelError(f"the label file {path} does not exist", "check the path")
@@ -211,13 +212,13 @@ def _check_sidecar(path: str) -> None:
 
 def _no_raster(path: str | os.PathLike[str]) -> LabelError:
     """Why GDAL does not open a file, as far as one can tell."""
-    kind = None if is_remote(path) else vector_kind(path)
+    kind = None if is_for_gdal(path) else vector_kind(path)
     if kind is not None:
         return LabelError(
             f"{path} is {kind}, and labels are read from rasters",
             "burn it into a raster on the scene's grid, e.g. with gdal_rasterize or QGIS",
         )
-    if not is_remote(path):
+    if not is_for_gdal(path):
         if os.path.isdir(path):
             return LabelError(f"{path} is a folder", "give the raster inside it")
         if not os.path.exists(path):
@@ -229,9 +230,3 @@ def _no_raster(path: str | os.PathLike[str]) -> LabelError:
 
 def _damaged(path: str | os.PathLike[str]) -> LabelError:
     return LabelError(f"{path} is damaged or not a raster", "check that gdalinfo opens it")
-
-
-def is_remote(path: str | os.PathLike[str]) -> bool:
-    """Whether GDAL or rasterio, not the file system, knows if the path exists."""
-    text = os.fspath(path)
-    return text.startswith("/vsi") or "://" in text or ":" in text.split("/", maxsplit=1)[0]

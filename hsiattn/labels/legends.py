@@ -37,7 +37,7 @@ from hsiattn.classes import (
     parse_color,
 )
 from hsiattn.errors import LabelError
-from hsiattn.files.kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, FileKind
+from hsiattn.files.kinds import CLASSES_TAG, HEADER_FIELD, KIND_TAG, MODEL_TAG, SOFTWARE, SOFTWARE_TAG, FileKind
 from hsiattn.labels.sidecars import CODE_COLUMN, FieldType, FieldUsage
 from hsiattn.scenes.geotiff import open_raster
 
@@ -156,7 +156,7 @@ def legend_of(dataset: Any) -> Legend:
 
 def _kind_of_older(dataset: Any, tags: Mapping[str, str]) -> str | None:
     """What a raster of ours holds that was written before there was a tag for it; None for any other raster."""
-    if not ("HSIATTN_MODEL_SHA256" in tags or tags.get("TIFFTAG_SOFTWARE", "").startswith("hsiattn ")):
+    if not (MODEL_TAG in tags or tags.get(SOFTWARE_TAG, "").startswith(SOFTWARE)):
         return None
     if dataset.dtypes[0].startswith("float"):
         return FileKind.CONFIDENCE if dataset.count == 1 else FileKind.PROBABILITIES

@@ -27,6 +27,7 @@ from typing import Any
 from hsiattn.classes import MAX_VALUE, UNLABELLED, ClassTable, parse_code
 from hsiattn.errors import LabelError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.paths import is_virtual
 from hsiattn.files.text import TextFileError, printable, read_text
 
 _CODE_COLUMNS = (
@@ -75,7 +76,7 @@ def open_class_table(
     """
     file = Path(path)
     reader = _READERS.get(file.suffix.lower())
-    if os.fspath(path).startswith("/vsi"):
+    if is_virtual(path):
         raise LabelError(f"the class table {path} lies inside an archive or a server", "copy it to a file of its own")
     if reader is None:
         raise LabelError(f"{file} is not a class table", f"give a file that ends in {', '.join(_READERS)}")

@@ -1,23 +1,57 @@
-"""Land-cover maps from scenes.
+"""Land-cover maps from scenes, and how accurate they are.
 
 `windows` says in which pieces, `window_classifier` makes land cover of one, `pipeline` and `cluster` do so for all of
 them, here or on many machines; `journal` keeps what is finished, `writer` makes the rasters of it. `classification` is
-the whole way.
+the whole way. `provenance` says of a map how it was made, `assessment` compares it with reference data.
+
+The names below are loaded when they are first used: neither provenance nor assessment needs torch.
 """
 
-from hsiattn.mapping.classification import MappingRecord, classify_scene, predict_array
-from hsiattn.mapping.inference import evaluate_patchwise, evaluate_tile
-from hsiattn.mapping.settings import Execution, Outputs
-from hsiattn.mapping.writer import LandCoverWriter, write_map
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hsiattn.lazy import lazily
+
+if TYPE_CHECKING:
+    from hsiattn.mapping.assessment import assess as assess
+    from hsiattn.mapping.classification import MappingRecord as MappingRecord
+    from hsiattn.mapping.classification import classify_scene as classify_scene
+    from hsiattn.mapping.classification import predict_array as predict_array
+    from hsiattn.mapping.inference import evaluate_patchwise as evaluate_patchwise
+    from hsiattn.mapping.inference import evaluate_tile as evaluate_tile
+    from hsiattn.mapping.provenance import Provenance as Provenance
+    from hsiattn.mapping.settings import Execution as Execution
+    from hsiattn.mapping.settings import Outputs as Outputs
+    from hsiattn.mapping.writer import LandCoverWriter as LandCoverWriter
+    from hsiattn.mapping.writer import write_map as write_map
+
+_HOMES = {
+    "Execution": "hsiattn.mapping.settings",
+    "LandCoverWriter": "hsiattn.mapping.writer",
+    "MappingRecord": "hsiattn.mapping.classification",
+    "Outputs": "hsiattn.mapping.settings",
+    "Provenance": "hsiattn.mapping.provenance",
+    "assess": "hsiattn.mapping.assessment",
+    "classify_scene": "hsiattn.mapping.classification",
+    "evaluate_patchwise": "hsiattn.mapping.inference",
+    "evaluate_tile": "hsiattn.mapping.inference",
+    "predict_array": "hsiattn.mapping.classification",
+    "write_map": "hsiattn.mapping.writer",
+}
 
 __all__ = [
     "Execution",
     "LandCoverWriter",
     "MappingRecord",
     "Outputs",
+    "Provenance",
+    "assess",
     "classify_scene",
     "evaluate_patchwise",
     "evaluate_tile",
     "predict_array",
     "write_map",
 ]
+
+__getattr__, __dir__ = lazily(__name__, _HOMES)

@@ -21,7 +21,8 @@ from typing import Any, Self
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.files.outputs import StrPath, fresh_name, hold, write_at, write_locked
+from hsiattn.files.outputs import fresh_name, hold, write_at, write_locked
+from hsiattn.files.paths import StrPath
 from hsiattn.mapping.journal_header import header_changes
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.window_records import Piece, RecordHead, decode, decode_pieces, encode

@@ -18,13 +18,13 @@ from typing import Any
 from hsiattn.errors import OutputError
 from hsiattn.files.outputs import (
     STAGING_FOLDER,
-    StrPath,
     fresh_name,
     hold,
     remove_abandoned,
     sync_folder,
     write_locked,
 )
+from hsiattn.files.paths import StrPath
 from hsiattn.mapping.journal import Journal, journal_path
 
 _VERSION = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _LEAST_CLEAR = 0.4
 _WORTH_SAYING = 0.1
 _LEAST_PIXELS = 20
 _TILE = 256
+_NOT_CHECKED = "not checked"
 
 ANYWAY = "to map it all the same, give force=True"
 
@@ -36,8 +37,10 @@ class SceneCheck:
     ----------
     messages
         What the user should know of the match of the bands and of the sample.
-    tags
-        The same in short, for the map.
+    bands
+        Rule by which the bands were matched, in short.
+    domain
+        What the sample says, in short.
     problem
         Why the scene should not be mapped; None where nothing speaks against it.
     concerns
@@ -45,7 +48,8 @@ class SceneCheck:
     """
 
     messages: tuple[str, ...] = ()
-    tags: dict[str, str] = field(default_factory=dict)
+    bands: str = ""
+    domain: str = _NOT_CHECKED
     problem: HsiattnError | None = None
     concerns: tuple[str, ...] = ()
 
@@ -62,7 +66,7 @@ class SceneCheck:
         if not force:
             raise self.problem
         told = f"mapped all the same: {self.problem.problem}"
-        return SceneCheck((*self.messages, told), self.tags, concerns=(*self.concerns, told))
+        return replace(self, messages=(*self.messages, told), problem=None, concerns=(*self.concerns, told))
 
 
 def check_scene(
@@ -89,16 +93,15 @@ def check_scene(
     check_size(source, model.patch_size // 2)
     match = model.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
-    messages, tags = [message_of(match, model, source)], {"HSIATTN_BANDS": match.describe()}
-    tags["HSIATTN_DOMAIN"] = "not checked"
+    messages, domain = [message_of(match, model, source)], _NOT_CHECKED
     concerns = list(messages) if match.rule == "count" else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
     problem: HsiattnError | None = find_empty_bands(model, source, area or source.extent) if suspect else None
     if problem is None and len(complete := sample.complete) >= _LEAST_PIXELS:
-        message, tags["HSIATTN_DOMAIN"], problem = _compare(complete, model, source, match)
+        message, domain, problem = _compare(complete, model, source, match)
         messages += [message] if message else []
         concerns += [message] if message and model.domain is not None else []
-    return SceneCheck(tuple(messages), tags, problem, tuple(concerns))
+    return SceneCheck(tuple(messages), match.describe(), domain, problem, tuple(concerns))
 
 
 def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> str:
@@ -127,7 +130,7 @@ def _compare(
     if domain is None:
         return (
             "the model keeps nothing of its training scene: whether this scene is like it cannot be checked",
-            "not checked",
+            _NOT_CHECKED,
             None,
         )
     radiometry = source.radiometry.subset(match.indices)

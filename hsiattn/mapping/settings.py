@@ -16,6 +16,7 @@ from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.window_classifier import WindowClassifier
@@ -63,7 +64,7 @@ class Outputs:
         model: TrainedModel,
         source: SceneSource,
         area: Window,
-        tags: Mapping[str, str] | None = None,
+        provenance: Provenance,
         *,
         resume: bool = False,
     ) -> LandCoverWriter:
@@ -71,8 +72,8 @@ class Outputs:
 
         Parameters
         ----------
-        tags
-            More metadata of the map, as what `check_scene` found.
+        provenance
+            How the map is made, for its tags.
         resume
             Whether an interrupted map is gone on with, which may replace what it was begun to replace.
 
@@ -95,7 +96,7 @@ class Outputs:
             creation_options=self.creation_options,
             confidence=self.confidence,
             probabilities=self.probabilities,
-            tags=_tags(model, self.smoothing) | dict(tags or {}),
+            tags=provenance.to_tags(),
             inputs={"scene": source.name, **self.inputs},
         )
         writer.rehearse()
@@ -172,15 +173,3 @@ class Execution:
         if self.here:
             return run_here(classifier, numbers, threads=self.windows_at_once)
         return run_on_cluster(classifier, numbers, workers=self.workers, address=self.dask)
-
-
-def _tags(model: TrainedModel, smoothing: int) -> dict[str, str]:
-    versions = {f"HSIATTN_MADE_WITH_{name.upper().replace('-', '_')}": text for name, text in model.versions.items()}
-    tags = {"HSIATTN_MODEL_SHA256": model.digest, "HSIATTN_PATCH_SIZE": str(model.patch_size), **versions}
-    if model.training.get("sees_unlabelled"):
-        tags["HSIATTN_SEES_UNLABELLED"] = "yes"  # for the report: the leakage figure knows nothing of it
-    if model.domain is not None:
-        tags["HSIATTN_CONFIDENCE"] = "divided by the distance from the training scene where that exceeds 1"
-    if smoothing:
-        tags["HSIATTN_SMOOTHING"] = str(smoothing)
-    return tags

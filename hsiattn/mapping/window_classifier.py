@@ -97,7 +97,7 @@ class WindowClassifier:
         The mask has another size than the scene.
     OutputError, RecipeError
         There is no such smoothing, or the model offers no guide for any.
-    TrainingError
+    DeviceError
         There is no such device.
     """
 
@@ -241,9 +241,8 @@ class WindowClassifier:
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
         if isinstance(self.mask, SceneSource):
-            marks, masked = self.mask.read(window)[0], self.mask.masked(window)
-            allowed = (marks != 0) & ~self.mask.missing(marks)
-            return np.asarray(allowed if masked is None else allowed & ~masked)
+            marks = self.mask.read(window)[0]
+            return np.asarray((marks != 0) & self.mask.measured(marks, self.mask.masked(window)))
         return np.asarray(self.mask[window.toslices()], dtype=bool)
 
     def _prepare(self, tile: Tile, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:

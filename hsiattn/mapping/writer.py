@@ -25,9 +25,11 @@ from rasterio.windows import Window
 
 from hsiattn.classes import UNLABELLED, ClassTable, distinct_names
 from hsiattn.errors import LabelError, OutputError
-from hsiattn.files.kinds import CLASSES_TAG, FileKind, kind_of
-from hsiattn.files.outputs import Inputs, Output, StrPath, check_outputs, refuse_inputs
+from hsiattn.files.kinds import CLASSES_TAG, SOFTWARE, SOFTWARE_TAG, FileKind, kind_of
+from hsiattn.files.outputs import Inputs, Output, check_outputs, refuse_inputs
+from hsiattn.files.paths import StrPath
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
+from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish
 from hsiattn.mapping.staged_raster import BLOCK, StagedRaster, limited_cache, one_line
 from hsiattn.scenes.grid import Grid
@@ -108,7 +110,7 @@ class LandCoverWriter:
         self.height = height
         self.width = width
         self._pixels = np.array((UNLABELLED, *classes.values), dtype=np.min_scalar_type(classes.values[-1]))
-        self._tags = {"TIFFTAG_SOFTWARE": f"hsiattn {__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
+        self._tags = {SOFTWARE_TAG: f"{SOFTWARE}{__version__}", "AREA_OR_POINT": "Area", **(tags or {})}
         grid = Grid(height, width, crs, transform, control)
 
         def raster(target: StrPath, kind: FileKind, bands: int, dtype: np.dtype[Any], nodata: float) -> StagedRaster:
@@ -313,7 +315,7 @@ def write_map(
         such a variable `land_cover`, and `confidence` (y, x) and `probabilities` (class, y, x) where those are to be
         written.
     path, overwrite, driver, creation_options, confidence, probabilities, tags
-        As for `LandCoverWriter`.
+        As for `LandCoverWriter`; the tags add to those of the provenance that `predict` has noted in the attributes.
 
     Raises
     ------
@@ -337,6 +339,33 @@ def write_map(
         if target is not None and name not in variables:
             raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
     array = variables["land_cover"].transpose("y", "x")
+    classes, indices = _classes_and_indices(array)
+    grid = grid_of(array)
+    measures = {
+        name: variables[name].transpose(..., "y", "x").values if wanted[name] is not None else None
+        for name in ("confidence", "probabilities")
+    }
+    with LandCoverWriter(
+        path, height=grid.height, width=grid.width, crs=grid.crs, transform=grid.transform, control=grid.control,
+        classes=classes, overwrite=overwrite, driver=driver, creation_options=creation_options, confidence=confidence,
+        probabilities=probabilities, tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
+    ) as writer:  # fmt: skip
+        for note in writer.notes:
+            warnings.warn(note, stacklevel=2)
+        for row in range(0, grid.height, BLOCK):
+            rows = slice(row, min(row + BLOCK, grid.height))
+            parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
+            writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+
+
+def _classes_and_indices(array: xr.DataArray) -> tuple[ClassTable, NDArray[np.int64]]:
+    """Classes of a map in memory, and the index of every pixel's, -1 where unclassified.
+
+    Raises
+    ------
+    LabelError
+        See `write_map`.
+    """
     given = np.where(np.isnan(array.values), UNLABELLED, array.values)
     broken = given[~np.isfinite(given) | (given != np.rint(given))]
     if broken.size:
@@ -349,34 +378,7 @@ def write_map(
         raise LabelError(
             f"the map holds the code {unknown[0]}, which its class table does not list", "add the class to the table"
         )
-    grid = grid_of(array)
-    measures = {
-        "confidence": variables["confidence"].transpose("y", "x").values if confidence is not None else None,
-        "probabilities": variables["probabilities"].transpose(..., "y", "x").values
-        if probabilities is not None
-        else None,
-    }
-    with LandCoverWriter(
-        path,
-        height=grid.height,
-        width=grid.width,
-        crs=grid.crs,
-        transform=grid.transform,
-        control=grid.control,
-        classes=classes,
-        overwrite=overwrite,
-        driver=driver,
-        creation_options=creation_options,
-        confidence=confidence,
-        probabilities=probabilities,
-        tags=tags,
-    ) as writer:
-        for note in writer.notes:
-            warnings.warn(note, stacklevel=2)
-        for row in range(0, grid.height, BLOCK):
-            rows = slice(row, min(row + BLOCK, grid.height))
-            parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
-            writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+    return classes, indices
 
 
 def _driver(name: str) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from hsiattn.files.text import printable
-from hsiattn.settings import complaint_of
+from hsiattn.settings import Settings, first_mistake
 
 MAX_PATCH = 255
 """Largest side of a window in pixels: some networks need memory by its third or fourth power."""
@@ -68,16 +68,14 @@ def check_header(header: dict[str, Any]) -> None:
     try:
         _Header.model_validate(header)
     except ValidationError as error:
-        raise HeaderError(complaint_of(error)) from error
+        raise HeaderError(first_mistake(error, _Header).problem) from error
 
 
 # -- what a header says ------------------------------------------------------------------------------------------------
 
 
-class _Part(BaseModel):
+class _Part(Settings, extra="allow", strict=True):
     """Keys that are not known are left to later versions; types are not converted."""
-
-    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
 class _Network(_Part):

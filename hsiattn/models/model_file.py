@@ -20,35 +20,32 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import HsiattnError, ModelFileError
-from hsiattn.files.inputs import open_regular
-from hsiattn.files.kinds import FileKind
+from hsiattn.errors import ModelFileError
+from hsiattn.files.kinds import MODEL_FORMAT, FileKind
 from hsiattn.files.outputs import check_output, whole_file
-from hsiattn.files.text import printable
-from hsiattn.models.header import HeaderError, check_header, parse_json
-from hsiattn.models.upgrade import upgraded
+from hsiattn.files.paths import StrPath
+from hsiattn.models.container import (
+    DOMAIN,
+    FAILURES,
+    FORMAT_VERSION,
+    PREPROCESSING,
+    WEIGHTS,
+    Container,
+    no_model,
+    open_container,
+)
 from hsiattn.networks import SpectralSpatialNetwork, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
+from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
-FORMAT_VERSION = 3
-"""Raised when an older hsiattn could no longer read a file that this one writes.
-
-2 has a spectral transform, which 1 would leave out unnoticed; 3 has recipes in other words (`hsiattn.models.upgrade`).
-"""
-
-_FORMAT = "hsiattn model"
-_WEIGHTS, _PREPROCESSING, _DOMAIN = "network.", "preparation.", "domain."  # as files of earlier versions have them
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
-_LONGEST_LIST = 2**25
-"""Bytes of the list of tensors, our own header in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +126,26 @@ class TrainedModel:
         """The `indices` of `find_match`."""
         return self.find_match(source).indices
 
+    def describe(self) -> dict[str, Any]:
+        """What tells where the model comes from and what it can do, JSON-ready."""
+        return {
+            "created": self.created,
+            "bands": self.bands.describe(),
+            "wavelength_nm": known_wavelengths(self.bands),
+            "spectral_transform": self.preprocessing.transform_name,
+            "patch_size": self.patch_size,
+            "classes": self.classes.to_records(),
+            "network": self.arguments,
+            "recipe": self.recipe,
+            "training": self.training,
+            "temperature": self.temperature,
+            "split": self.split,
+            "accuracy": self.accuracy,
+            "data": self.data,
+            "versions": self.versions,
+            "sha256": self.digest,
+        }
+
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
@@ -150,7 +167,7 @@ class TrainedModel:
         }
 
 
-def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = False) -> str:
+def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) -> str:
     """Write a model file, whole or not at all; return its digest.
 
     Raises
@@ -161,11 +178,11 @@ def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = Fals
         The file exists and `overwrite` is False, or it cannot be written.
     """
     check_output(path, FileKind.MODEL, overwrite=overwrite)
-    tensors = {_WEIGHTS + name: value.contiguous() for name, value in model.network.state_dict().items()}
+    tensors = {WEIGHTS + name: value.contiguous() for name, value in model.network.state_dict().items()}
     arrays = model.preprocessing.to_arrays()
-    tensors |= {_PREPROCESSING + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    tensors |= {PREPROCESSING + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     of_domain = model.domain.to_arrays() if model.domain is not None else {}
-    tensors |= {_DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
+    tensors |= {DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
     try:
         _check_finite(tensors)
         _temperature(model.temperature)
@@ -174,11 +191,11 @@ def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = Fals
     text = json.dumps(_without_nan(model.header()), sort_keys=True)
     digest = _digest(text, tensors)
     with whole_file(path) as temporary:  # save_file would give the file rights of its own
-        temporary.write_bytes(save(tensors, metadata={"format": _FORMAT, "header": text, "sha256": digest}))
+        temporary.write_bytes(save(tensors, metadata={"format": MODEL_FORMAT, "header": text, "sha256": digest}))
     return digest
 
 
-def read_model(path: str | Path) -> TrainedModel:
+def read_model(path: StrPath) -> TrainedModel:
     """Read a model file.
 
     Raises
@@ -187,24 +204,16 @@ def read_model(path: str | Path) -> TrainedModel:
         Missing, truncated, altered, of a newer format, no model, or one whose parts do not fit each other. No network
         is made, and no memory asked for, beyond what the size of the file allows.
     """
-    text, header, tensors, digest = _read_parts(Path(path))
-    if header["format_version"] > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path} has format {header['format_version']}, this hsiattn reads up to {FORMAT_VERSION}",
-            "update hsiattn; the model was made with a newer version",
-        )
-    if _digest(text, tensors) != digest:
+    container, tensors = _read_whole(Path(path))
+    if _digest(container.text, tensors) != container.digest:
         raise ModelFileError(
             f"{path} is damaged or was altered: its contents do not have the SHA-256 that it states",
             "get the file again, or train again",
         )
     try:
-        header = upgraded(header)
-        check_header(header)
-        return _assemble(header, tensors, digest)
-    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError) as error:
-        reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
-        raise ModelFileError(f"{path} is not a usable model: {reason}", "train again with this version") from error
+        return _assemble(*container.upgraded(tensors), container.digest)
+    except FAILURES as error:
+        raise container.unusable(error) from error
 
 
 def package_versions() -> dict[str, str]:
@@ -223,60 +232,25 @@ def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _read_parts(path: Path) -> tuple[str, dict[str, Any], dict[str, Tensor], str]:
-    """Header (as text, and parsed: JSON with a format version), tensors and stated digest; no more is checked."""
-    _check_file(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
-    # Of types that torch does not have, and of shapes beyond its numbers, safetensors complains in ways of its own.
-    except (SafetensorError, OSError, AttributeError, ValueError, TypeError, OverflowError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{path} is not a model file, or is truncated ({printable(str(error), 200)})",
-            "get the file again, or train again",
-        ) from error
-    another = ModelFileError(
-        f"{path} is a safetensors file, but not a model of hsiattn", "give a file that hsiattn train wrote"
-    )
-    if metadata.get("format") != _FORMAT or "header" not in metadata or "sha256" not in metadata:
-        raise another
-    try:
-        header = parse_json(metadata["header"])
-    except HeaderError as error:
-        raise another from error
-    if type(header.get("format_version")) is not int or any(t.dtype not in _TYPES for t in tensors.values()):
-        raise another
-    return metadata["header"], header, tensors, metadata["sha256"]
-
-
-def _check_file(path: Path) -> None:
-    """See that there is a file that can be one, before safetensors reads its list of tensors."""
-    try:
-        with open_regular(path) as file:
-            start = file.read(8)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelFileError(
-            f"there is no model file {path}", "check the path, or list models with: hsiattn models"
-        ) from error
-    except IsADirectoryError as error:
-        raise ModelFileError(f"{path} is a folder", "give the model file itself") from error
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ModelFileError(f"{path} cannot be read ({reason})", "check the path and its permissions") from error
-    if int.from_bytes(start, "little") > _LONGEST_LIST:
-        raise ModelFileError(f"{path} is not a model file, or is truncated", "get the file again, or train again")
+def _read_whole(path: Path) -> tuple[Container, dict[str, Tensor]]:
+    """A model file with all its tensors; whether they are what was written is not checked."""
+    with open_container(path, "pt") as container:
+        file = container.tensors
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
+    if any(tensor.dtype not in _TYPES for tensor in tensors.values()):
+        raise no_model(path)
+    return container, tensors
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> TrainedModel:
     _check_finite(tensors)
-    arrays = {name: tensor.numpy() for name, tensor in _under(_PREPROCESSING, tensors).items()}
+    arrays = {name: tensor.numpy() for name, tensor in _under(PREPROCESSING, tensors).items()}
     preprocessing = Preprocessing.from_arrays(arrays, header.get("spectral_transform", "none"))
     _check_sizes(header, preprocessing)
-    of_domain = {name: tensor.numpy() for name, tensor in _under(_DOMAIN, tensors).items()}
+    of_domain = {name: tensor.numpy() for name, tensor in _under(DOMAIN, tensors).items()}
     record = header.get("domain")
     return TrainedModel(
-        network=load_network(_under(_WEIGHTS, tensors), **header["network"]),
+        network=load_network(_under(WEIGHTS, tensors), **header["network"]),
         arguments=header["network"],
         preprocessing=preprocessing,
         bands=SpectralBands.from_dict(header["bands"]),

@@ -1,15 +1,78 @@
-"""Installed models: where they lie, and which of them fits a scene."""
+"""The registry of models: those that are installed, and the one that a scene is mapped with.
+
+Models are listed, and compared with a scene, by their headers alone. Only the one that is used is read whole, and it is
+then seen whether it is what was written.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hsiattn.errors import BandError, ModelFileError
-from hsiattn.models.model_file import read_model
-from hsiattn.scenes import SceneSource
+import numpy as np
+from numpy.typing import NDArray
 
-SUFFIX = ".hsiattn"
+from hsiattn.classes import ClassTable
+from hsiattn.errors import BandError, ModelFileError, OutputError
+from hsiattn.files.kinds import FileKind, kind_of
+from hsiattn.files.outputs import check_output, make_folder, whole_file
+from hsiattn.files.paths import StrPath
+from hsiattn.models.container import FAILURES, PREPROCESSING, SUFFIX, open_container
+from hsiattn.scenes import SceneSource, SpectralBands, find_band_match
+
+if TYPE_CHECKING:
+    from hsiattn.models.model_file import TrainedModel
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSummary:
+    """What the header of a model file says; that the file is sound is not known.
+
+    Attributes
+    ----------
+    path
+        The file.
+    bands
+        All bands of the training scene.
+    used
+        Numbers of those that the network reads.
+    classes
+        Codes, names and colours.
+    """
+
+    path: Path
+    bands: SpectralBands
+    used: NDArray[np.int64]
+    classes: ClassTable
+
+    def fits(self, source: SceneSource) -> bool:
+        """Whether the scene has the bands that the model reads."""
+        try:
+            find_band_match(self.bands, source.bands, needed=self.used)
+        except BandError:
+            return False
+        return True
+
+    def __str__(self) -> str:
+        return f"{len(self.bands)} bands, {len(self.classes)} classes: {', '.join(self.classes.names)}"
+
+
+def read_summary(path: StrPath) -> ModelSummary:
+    """Read the header of a model file; once in a process, as long as size and time of the file stay.
+
+    Raises
+    ------
+    ModelFileError
+        It is missing, no model or of a newer format, or its header says what cannot be.
+    """
+    return _summary(*_state(Path(path)))
+
+
+# -- installed models --------------------------------------------------------------------------------------------------
 
 
 def models_folder() -> Path:
@@ -23,6 +86,91 @@ def installed_models() -> list[Path]:
     return sorted(models_folder().glob(f"*{SUFFIX}"))
 
 
+def is_name(name: str) -> bool:
+    """Whether a model can be installed under a name: it leads to no other folder and hides no file."""
+    return name == os.path.basename(name) and not name.startswith(".")
+
+
+def installed_path(name: str) -> Path:
+    """Where the model of a name lies, or would lie; the suffix may be left out."""
+    return models_folder() / f"{name.removesuffix(SUFFIX)}{SUFFIX}"
+
+
+def install_model(model: StrPath, name: str | None = None, *, overwrite: bool = False) -> Path:
+    """Copy a model file, once it has been read whole, to the installed ones.
+
+    Parameters
+    ----------
+    name
+        Name to install it under, see `is_name`; None for that of the file.
+
+    Returns
+    -------
+    Path
+        Where it lies now.
+
+    Raises
+    ------
+    ModelFileError
+        It is damaged or no model.
+    OutputError
+        Another one of that name is installed and `overwrite` is False, or the folder cannot be written to.
+    """
+    from hsiattn.models.model_file import read_model
+
+    read_model(model)
+    target = installed_path(Path(model).stem if name is None else name)
+    make_folder(target.parent)
+    check_output(target, FileKind.MODEL, overwrite=overwrite, inputs={"model": model})
+    with whole_file(target) as temporary:
+        temporary.write_bytes(Path(model).read_bytes())
+    return target
+
+
+def remove_model(name: str) -> Path:
+    """Delete an installed model.
+
+    Returns
+    -------
+    Path
+        Where it lay.
+
+    Raises
+    ------
+    ModelFileError
+        There is none of that name, or what is there is no model of ours.
+    OutputError
+        It cannot be deleted.
+    """
+    path = installed_path(name)
+    if not is_name(name) or not os.path.lexists(path):
+        names = ", ".join(file.stem for file in installed_models()) or "none"
+        raise ModelFileError(f"no model {name} is installed", f"give one of the installed ones: {names}")
+    if path.is_symlink() or kind_of(path) is not FileKind.MODEL:
+        raise ModelFileError(f"{path} is not a model file that hsiattn wrote", "delete it by hand")
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be deleted ({error.strerror})", "check the rights of its folder") from error
+    return path
+
+
+# -- the model of a scene ----------------------------------------------------------------------------------------------
+
+
+def named_model(name: StrPath | None) -> Path | None:
+    """The file of the model that is named, else of `$HSIATTN_MODEL`; None where neither names one.
+
+    A name is the path of a file or, where there is no such file, the name of an installed model.
+    """
+    text = os.fspath(name or os.environ.get("HSIATTN_MODEL") or "")
+    if not text:
+        return None
+    if is_name(text) and not os.path.lexists(text) and installed_path(text).is_file():
+        return installed_path(text)
+    return Path(text)
+
+
 def find_model(source: SceneSource) -> Path:
     """The model for a scene when none is named: `$HSIATTN_MODEL`, else the one installed model whose bands match.
 
@@ -31,10 +179,13 @@ def find_model(source: SceneSource) -> Path:
     ModelFileError
         None or several match.
     """
-    named = os.environ.get("HSIATTN_MODEL")
-    if named:
-        return Path(named)
-    fitting = [path for path in installed_models() if _fits(path, source)]
+    named = named_model(None)
+    if named is not None:
+        return named
+    installed = installed_models()
+    fitting = [path for path in installed if _fits(path, source)]
+    if len(fitting) > 1:
+        fitting = [path for path in fitting if _is_sound(*_state(path))]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -43,14 +194,103 @@ def find_model(source: SceneSource) -> Path:
             "name one by model=",
         )
     raise ModelFileError(
-        f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
+        f"no model is given, and none of {len(installed)} installed models fits {source.name}",
         "name one by model=, or make one with `hsiattn train`",
     )
 
 
+class ModelFinder:
+    """Finds the model of every scene, the one that is named, else the one that fits; reads each once.
+
+    Parameters
+    ----------
+    name
+        File or name of the model, see `named_model`; None where environment and scenes decide.
+    tell
+        Called with a notice when a model is found that nobody named.
+
+    Raises
+    ------
+    ModelFileError
+        The named model cannot be used.
+    """
+
+    def __init__(self, name: StrPath | None, tell: Callable[[str], None] = lambda text: None) -> None:
+        self._tell = tell
+        self._named = self._read(named_model(name)) if name is not None else None
+        self._found: dict[Path, TrainedModel] = {}
+
+    def model_for(self, source: SceneSource) -> TrainedModel:
+        """The model for a scene.
+
+        Raises
+        ------
+        ModelFileError
+            None is named, and none or several of the installed ones fit; or the one that fits cannot be used.
+        """
+        if self._named is not None:
+            return self._named
+        path = find_model(source)
+        if path not in self._found:
+            self._found[path] = self._read(path)
+            self._tell(f"model: {path}")
+        return self._found[path]
+
+    @staticmethod
+    def _read(path: Path | None) -> TrainedModel:
+        from hsiattn.models.model_file import read_model  # brings torch
+
+        assert path is not None
+        return read_model(path)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """A path with what changes when the file does."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):  # the reader says what is wrong
+        return path, -1, -1
+    return path, state.st_size, state.st_mtime_ns
+
+
+@lru_cache(maxsize=1024)
+def _summary(path: Path, size: int, mtime: int) -> ModelSummary:
+    with open_container(path, "numpy") as container:
+        file = container.tensors
+        try:
+            header, names = container.upgraded({name: name for name in file.keys()})  # noqa: SIM118  (no dictionary)
+            used = file.get_tensor(names[f"{PREPROCESSING}bands"])
+            bands = SpectralBands.from_dict(header["bands"])
+            _check_used(used, len(bands), header["network"]["bands"])
+            return ModelSummary(path, bands, used.astype(np.int64), ClassTable.from_records(header["classes"]))
+        except FAILURES as error:
+            raise container.unusable(error) from error
+
+
+def _check_used(used: NDArray[Any], bands: int, read: int) -> None:
+    if used.ndim != 1 or used.dtype.kind != "i" or not used.size or used.min() < 0 or used.max() >= bands:
+        raise ValueError(f"its preprocessing does not say which of the {bands} bands it uses")
+    if len(used) != read:
+        raise ValueError(f"its network reads {read} bands, its preprocessing makes {len(used)}")
+
+
 def _fits(path: Path, source: SceneSource) -> bool:
     try:
-        read_model(path).match(source)
-    except (BandError, ModelFileError):
+        return read_summary(path).fits(source)
+    except ModelFileError:
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _is_sound(path: Path, size: int, mtime: int) -> bool:
+    """Whether the whole file is what was written; asked only where several models fit a scene."""
+    from hsiattn.models.model_file import read_model
+
+    try:
+        read_model(path)
+    except ModelFileError:
         return False
     return True

@@ -78,21 +78,14 @@ class EnviSource(SceneSource):
                 f"{self.name} cannot be read ({error.strerror})", "put the file back, or open the scene again"
             ) from error
 
-    @property
-    def has_mask(self) -> bool:
-        """See `SceneSource.has_mask`."""
-        return self._mask is not None
-
-    def masked(self, window: Window) -> NDArray[np.bool_] | None:
-        """Where the mask beside the data file (`.msk`) says that pixels are missing, see `SceneSource.masked`."""
-        if self._mask is None:
-            return None
+    def _read_mask(self, window: Window) -> NDArray[np.bool_]:
+        """Where the mask beside the data file (`.msk`) says that pixels are missing."""
         with (
             as_gdal_sees_it(self._header, Path(self.name)) as path,
             # Silencing touches state that all threads share; only files without a georeference need it.
             open_raster(path, quiet=not self.grid.has_place, driver="ENVI") as dataset,
         ):
-            return self._mask.read(dataset, window)
+            return np.asarray(self._mask.read(dataset, window))
 
     def _take_nodata(self, dataset: Any) -> str:
         """Nodata by the header or, where a sidecar says otherwise, by GDAL; and what the user should know of it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hsiattn.errors import SceneError
 from hsiattn.files.inputs import refuse_special
+from hsiattn.files.paths import is_for_gdal
 from hsiattn.scenes.envi import EnviSource, find_header
 from hsiattn.scenes.geotiff import GdalSource
 from hsiattn.scenes.source import SceneSource
@@ -31,7 +32,7 @@ def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSo
         The path does not lead to a scene that can be read, or `key` is given for a format without variables.
     """
     text = os.fspath(path)
-    if _is_gdal_path(text):
+    if is_for_gdal(text):
         _refuse_key(text, key)
         return GdalSource(text)
     file = Path(text)
@@ -55,14 +56,6 @@ def is_matlab(path: str | os.PathLike[str]) -> bool:
     """
     file = Path(path)
     return _start(file).startswith(_MAT_SIGNATURES) or file.suffix.lower() == ".mat"
-
-
-def _is_gdal_path(text: str) -> bool:
-    """True for paths that mean something to GDAL alone: virtual file systems, URLs, `NETCDF:"file":variable`."""
-    if text.startswith("/vsi") or "://" in text:
-        return True
-    prefix, colon, _ = text.partition(":")
-    return bool(colon) and len(prefix) > 1 and "/" not in prefix and not os.path.exists(text)
 
 
 def _start(file: Path) -> bytes:

@@ -96,17 +96,10 @@ class GdalSource(SceneSource):
                         of_band[dataset.read_masks(band, window=window) == 0] = np.nan
             return values
 
-    @property
-    def has_mask(self) -> bool:
-        """See `SceneSource.has_mask`."""
-        return self._mask is not None
-
-    def masked(self, window: Window) -> NDArray[np.bool_] | None:
-        """Where the alpha band or GDAL's mask of the dataset says that pixels are missing, see `SceneSource.masked`."""
-        if self._mask is None:
-            return None
+    def _read_mask(self, window: Window) -> NDArray[np.bool_]:
+        """Where the alpha band or GDAL's mask of the dataset says that pixels are missing."""
         with self._dataset() as dataset:
-            return self._mask.read(dataset, window)
+            return np.asarray(self._mask.read(dataset, window))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

@@ -21,14 +21,14 @@ def gather_spectra(source: SceneSource, positions: NDArray[np.int64]) -> tuple[N
     A value is measured where it is finite and not nodata, and the scene's mask leaves its pixel in.
     """
     values = np.empty((len(positions), len(source.bands)), dtype=source.dtype)
-    masked = np.zeros(len(positions), dtype=bool)
+    measured = np.empty(values.shape, dtype=bool)
     for window, members in windows_with(positions, source):
-        cube, mask = source.read(window), source.masked(window)
+        mask = source.masked(window)
         rows, columns = (positions[members] - (window.row_off, window.col_off)).T
-        values[members] = cube[:, rows, columns].T
-        if mask is not None:
-            masked[members] = mask[rows, columns]
-    return values, ~(source.missing(values.T).T | masked[:, None])
+        spectra = source.read(window)[:, rows, columns]
+        values[members] = spectra.T
+        measured[members] = source.measured(spectra, None if mask is None else mask[rows, columns]).T
+    return values, measured
 
 
 def windows_with(positions: NDArray[np.int64], source: SceneSource) -> Iterator[tuple[Window, NDArray[np.int64]]]:

@@ -153,15 +153,8 @@ class ArraySource(SceneSource):
             part = part.isel(band=list(indices))
         return np.asarray(part.values)
 
-    @property
-    def has_mask(self) -> bool:
-        """See `SceneSource.has_mask`."""
-        return self._mask is not None
-
-    def masked(self, window: Window) -> NDArray[np.bool_] | None:
-        """The coordinate `masked` of a window, see `SceneSource.masked`."""
-        if self._mask is None:
-            return None
+    def _read_mask(self, window: Window) -> NDArray[np.bool_]:
+        """The coordinate `masked` of a window."""
         rows, columns = window.toslices()
         return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,11 +16,12 @@ from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError
+from hsiattn.files.paths import local_file
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
-from hsiattn.scenes.validity import missing
+from hsiattn.scenes.validity import measured, missing
 
 MOST_BANDS = 2**14
 """No imaging spectrometer has more; damaged files promise any number, and each costs time before a pixel is read."""
@@ -77,6 +78,7 @@ class SceneSource(ABC):
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     _radiometry: Radiometry | None = None
+    _mask: Any = None
 
     @property
     def radiometry(self) -> Radiometry:
@@ -112,14 +114,18 @@ class SceneSource(ABC):
     @property
     def has_mask(self) -> bool:
         """Whether the file has a mask of its own, see `masked`."""
-        return False
+        return self._mask is not None
 
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
         """Where a mask of the file itself says that pixels are missing, (h, w); None where the file has no mask.
 
         Pixels that hold nodata, NaN or infinity are missing besides, see `missing`.
         """
-        return None
+        return None if self._mask is None else self._read_mask(window)
+
+    def _read_mask(self, window: Window) -> NDArray[np.bool_]:
+        """What `masked` gives; sources that set `_mask` override this."""
+        raise NotImplementedError
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -173,6 +179,28 @@ class SceneSource(ABC):
             return np.asarray(missing(values[None], [self.nodata])[0])
         return missing(values, self.nodata_of(indices))
 
+    def measured(
+        self, values: NDArray[Any], masked: NDArray[np.bool_] | None, indices: Sequence[int] | None = None
+    ) -> NDArray[np.bool_]:
+        """True where a stored value is a measurement: not missing, and of a pixel that the mask leaves in.
+
+        Parameters
+        ----------
+        values, indices
+            As in `missing`.
+        masked
+            (…) what `masked` gives for these pixels.
+        """
+        there = ~self.missing(values, indices)
+        return there if masked is None else there & ~masked
+
+    def complete(
+        self, values: NDArray[Any], masked: NDArray[np.bool_] | None, indices: Sequence[int] | None = None
+    ) -> NDArray[np.bool_]:
+        """True (…) where all bands of values (B, …) are measured, found without a copy of them; see `measured`."""
+        there = measured(values, self.nodata_of(indices))
+        return there if masked is None else there & ~masked
+
     def with_bands(self, bands: SpectralBands) -> Self:
         """The same pixels with other spectral metadata (from a card, say).
 
@@ -213,13 +241,8 @@ class SceneSource(ABC):
 
 def _state_on_disk(path: str) -> os.stat_result | None:
     """Of a file, or of the archive that a GDAL path leads into; None where there is none on a disk."""
-    for prefix in ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/"):
-        path = path.removeprefix(prefix)
-    place = Path(path.strip("{}"))
-    for candidate in (place, *place.parents):
-        try:
-            if candidate.is_file():
-                return candidate.stat()
-        except (OSError, ValueError):
-            return None
-    return None
+    try:
+        state = os.stat(local_file(path))
+    except (OSError, ValueError):
+        return None
+    return state if stat.S_ISREG(state.st_mode) else None

@@ -12,7 +12,6 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import SceneSource
-from hsiattn.scenes.validity import measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +55,7 @@ def read_tile(
     bottom, right = top + int(window.height) + 2 * halo, left + int(window.width) + 2 * halo
     inside = Window.from_slices((max(top, 0), min(bottom, source.height)), (max(left, 0), min(right, source.width)))
     values = source.read_bands(inside, bands.tolist())
-    valid = measured(values, source.nodata_of(bands.tolist()))
-    masked = source.masked(inside)
-    if masked is not None:
-        valid &= ~masked
+    valid = source.complete(values, source.masked(inside), bands.tolist())
     beyond = (
         (max(-top, 0), max(bottom - source.height, 0)),
         (max(-left, 0), max(right - source.width, 0)),
@@ -85,8 +81,7 @@ def read_measured(
         The scene cannot be read.
     """
     values = source.read_bands(window, bands.tolist())
-    there, masked = ~source.missing(values, bands.tolist()), source.masked(window)
-    return values, there if masked is None else there & ~masked
+    return values, source.measured(values, source.masked(window), bands.tolist())
 
 
 def check_size(source: SceneSource, halo: int) -> None:

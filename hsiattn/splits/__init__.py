@@ -1,5 +1,14 @@
 """Which labelled pixels train, validate and test a network, and what that leaks."""
 
+from hsiattn.splits.factory import (
+    SPLITS,
+    BlocksSplit,
+    NoSplit,
+    PolygonsSplit,
+    RandomSplit,
+    SplitSettings,
+    make_splitter,
+)
 from hsiattn.splits.groups import GroupedPixels, connected_fields
 from hsiattn.splits.leakage import leakage, near
 from hsiattn.splits.protocols import (
@@ -14,33 +23,38 @@ from hsiattn.splits.roles import (
     ROLES,
     Split,
     leave_classes_out,
-    roles_of_tiles,
     split_labels,
     split_of_roles,
-    write_split,
 )
 from hsiattn.splits.shipped import shipped_split, shipped_splits
-from hsiattn.splits.split_files import SplitRaster, read_split
+from hsiattn.splits.split_files import SplitRaster, read_split, roles_of_tiles, write_split
 from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 
 __all__ = [
     "PROTOCOLS",
     "ROLES",
+    "SPLITS",
     "Adaptation",
     "AllPixels",
+    "BlocksSplit",
     "GroupedPixels",
+    "NoSplit",
     "PixelSplitter",
+    "PolygonsSplit",
     "Protocol",
     "RandomPixels",
+    "RandomSplit",
     "SpatialBlocks",
     "Split",
     "SplitRaster",
+    "SplitSettings",
     "adapt_protocol",
     "connected_fields",
     "draw_protocol",
     "leakage",
     "leakage_by_window",
     "leave_classes_out",
+    "make_splitter",
     "near",
     "read_split",
     "roles_of_tiles",

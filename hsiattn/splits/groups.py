@@ -27,13 +27,24 @@ class GroupedPixels(PixelSplitter):
 
     Parameters
     ----------
-    groups
-        (H, W) integers, the group of every pixel; pixels with 0 are in no group and take no part. None where `split`
-        is given the groups of its pixels, as in scikit-learn: any N values, each of which is a group.
-    train_share
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    groups : ndarray of int, shape (H, W), or None, default None
+        The group of every pixel; pixels with 0 are in no group and take no part. None where `split` is given the groups
+        of its pixels, as in scikit-learn: any N values, each of which is a group.
+    train_share : float, default 0.5
         Share of each class that the training groups should hold.
-    train_size
+    train_size : int, float or None, default None
         Most training pixels per class; None for all of the training groups, a share when below 1.
+
+    Examples
+    --------
+    >>> codes = np.array([[1, 1, 0, 1], [0, 0, 0, 0], [2, 0, 2, 2]])
+    >>> splitter = GroupedPixels(groups=connected_fields(codes))
+    >>> training, test = next(splitter.split(np.argwhere(codes), codes[codes > 0]))
+    >>> fields = connected_fields(codes)[codes > 0]
+    >>> np.union1d(fields[training], fields[test]), np.intersect1d(fields[training], fields[test])
+    (array([1, 2, 3, 4], dtype=int32), array([], dtype=int32))
     """
 
     def __init__(
@@ -137,8 +148,9 @@ def _check_classes_are_grouped(codes: NDArray[Any], grouped: NDArray[np.bool_]) 
     alone = np.setdiff1d(codes, codes[grouped])
     if alone.size:
         raise SplitError(
-            f"class {', '.join(map(str, alone))} has no pixel in any group",
+            "has no pixel in any group",
             "draw polygons around its pixels, or take it out of the labels",
+            classes=alone,
         )
 
 
@@ -150,8 +162,9 @@ def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np
     single = classes[(counts > 0).sum(axis=0) < 2]
     if single.size:
         raise SplitError(
-            f"class {', '.join(map(str, single))} lies in a single polygon or field and cannot be on both sides",
+            "lies in a single polygon or field and cannot be on both sides",
             'label it in a second place, take it out of the labels, or give split="blocks"',
+            classes=single,
         )
     groups, together = len(counts), len(counts) + len(classes)
     held = np.nonzero(counts)
@@ -182,6 +195,7 @@ def _best_of_many(counts: Indices, classes: NDArray[Any], share: float, rng: np.
         if (reached := int(on_both_sides[nearest].sum())) > most:
             most, lacking = reached, ~on_both_sides[nearest]
     raise SplitError(
-        f"class {', '.join(map(str, classes[lacking]))} cannot be on both sides of a split into whole groups",
+        "cannot be on both sides of a split into whole groups",
         'label it in more places, take it out of the labels, or give split="blocks"',
+        classes=classes[lacking],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import SplitError
-from hsiattn.splits.groups import GroupedPixels, connected_fields
+from hsiattn.splits.factory import BlocksSplit, PolygonsSplit, RandomSplit, SplitSettings, make_splitter
 from hsiattn.splits.leakage import leakage
 from hsiattn.splits.roles import ROLES, Split, leave_classes_out, split_labels
-from hsiattn.splits.splitters import PixelSplitter, RandomPixels, SpatialBlocks, classes_named
 
 WINDOWS = (1, 3, 5, 7, 9, 11, 15, 21, 27)
 """Sides of the windows for which a protocol's leakage is given."""
@@ -29,18 +28,23 @@ class Protocol:
 
     Attributes
     ----------
-    in_words
+    in_words : str
         What it is.
-    splitter
-        Makes the splitter from the labels (H, W), a seed, and the side of blocks (None: chosen by the splitter).
-    fewest
+    split : SplitSettings
+        How labelled pixels are divided.
+    fewest : int, default 1
         Pixels that every class must have at least among those that are drawn for training, and in the test.
-    block_sizes
+    block_sizes : tuple of int, default ()
         Sides of blocks that may be tried where classes would have to be left out.
+
+    Examples
+    --------
+    >>> PROTOCOLS["blocks-30"].split
+    BlocksSplit(per_class=30, buffer=4)
     """
 
     in_words: str
-    splitter: Callable[[NDArray[Any], int, int | None], PixelSplitter]
+    split: SplitSettings
     fewest: int = 1
     block_sizes: tuple[int, ...] = ()
 
@@ -53,41 +57,25 @@ class Adaptation:
     block_size: int | None = None
 
 
-def _random(train_size: float) -> Callable[[NDArray[Any], int, int | None], PixelSplitter]:
-    return lambda codes, seed, block_size: RandomPixels(train_size=train_size, random_state=seed)
-
-
-def _blocks(train_size: int | None, buffer: int) -> Callable[[NDArray[Any], int, int | None], PixelSplitter]:
-    return lambda codes, seed, block_size: SpatialBlocks(
-        block_size=block_size, buffer=buffer, train_size=train_size, random_state=seed
-    )
-
-
-def _polygons(train_size: int) -> Callable[[NDArray[Any], int, int | None], PixelSplitter]:
-    return lambda codes, seed, block_size: GroupedPixels(
-        groups=connected_fields(codes), train_size=train_size, random_state=seed
-    )
-
-
 PROTOCOLS = {
-    "random-10": Protocol("10 random pixels per class", _random(10)),
-    "random-30": Protocol("30 random pixels per class", _random(30)),
-    "random-5-percent": Protocol("a random twentieth of every class", _random(0.05)),
+    "random-10": Protocol("10 random pixels per class", RandomSplit(per_class=10)),
+    "random-30": Protocol("30 random pixels per class", RandomSplit(per_class=30)),
+    "random-5-percent": Protocol("a random twentieth of every class", RandomSplit(share=0.05)),
     "blocks-30": Protocol(
         "at most 30 pixels per class from half of the blocks; the test is in the others, more than 4 pixels away",
-        _blocks(30, buffer=4),
+        BlocksSplit(per_class=30, buffer=4),
         fewest=10,
         block_sizes=(64, 48, 32, 24, 16, 12),
     ),
     "blocks-all": Protocol(
         "all pixels of half of the blocks; the test is in the others, more than 13 pixels away",
-        _blocks(None, buffer=13),
+        BlocksSplit(buffer=13),
         fewest=10,
         block_sizes=(128, 96, 64, 48, 32, 24),
     ),
     "polygons-30": Protocol(
         "at most 30 pixels per class from half of the connected fields; the test is in the others",
-        _polygons(30),
+        PolygonsSplit(per_class=30),
         fewest=10,
     ),
 }
@@ -107,15 +95,17 @@ def draw_protocol(
 
     Parameters
     ----------
-    codes
-        (H, W) class codes, 0 = unlabelled.
-    classes
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    classes : ClassTable
         Their table.
-    protocol
+    protocol : str
         One of `PROTOCOLS`.
-    left_out
+    seed : int, default 0
+        Seed of training, test and validation pixels.
+    left_out : iterable of int, default ()
         Codes of classes that take no part; their pixels are dropped.
-    block_size
+    block_size : int or None, default None
         Side of the blocks of protocols that have blocks; None leaves it to the splitter.
 
     Returns
@@ -127,13 +117,22 @@ def draw_protocol(
     Raises
     ------
     SplitError
-        No such protocol, or a class with too few pixels or places for it (see `adapt_protocol`).
+        No such protocol, a block size for one without blocks, or a class with too few pixels or places for it (see
+        `adapt_protocol`).
+
+    Examples
+    --------
+    >>> codes = np.repeat([1, 2], 50).reshape(10, 10)
+    >>> draw_protocol(codes, ClassTable.from_codes([1, 2]), "random-10", seed=3).record["pixels"]
+    {'training': 16, 'validation': 4, 'test': 80, 'dropped': 0}
     """
     chosen = _protocol(protocol)
     away = sorted(left_out)
     kept = leave_classes_out(codes, classes, away)
     others = classes.subset(set(classes.codes) - set(away))
-    split = split_labels(kept, others, chosen.splitter(kept, seed, block_size), window=WINDOW, seed=seed)
+    changes: dict[str, Any] = {} if block_size is None else {"block_size": block_size}
+    splitter = make_splitter(chosen.split, kept, patch_size=WINDOW, random_state=seed, **changes)
+    split = split_labels(kept, others, splitter, window=WINDOW, seed=seed)
     _check_enough(kept, split.roles, others, chosen.fewest)
     roles = np.where(np.isin(codes, away), ROLES["dropped"], split.roles).astype(np.uint8)
     record = {"protocol": protocol, "seed": seed, "left_out": away, **split.record}
@@ -147,10 +146,23 @@ def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seed
     Where a draw fails, the smallest of the classes that stand in its way is left out, and all are drawn again. Where
     classes would have to be left out, other sides of blocks are tried, and that with the fewest is taken.
 
+    Parameters
+    ----------
+    codes, classes, protocol
+        As for `draw_protocol`.
+    seeds : sequence of int, default (0,)
+        Seeds that draws are to succeed with.
+
     Raises
     ------
     SplitError
         No such protocol, or fewer than two classes would be left.
+
+    Examples
+    --------
+    >>> codes = np.repeat([1, 2, 3], [40, 40, 5])[None]
+    >>> adapt_protocol(codes, ClassTable.from_codes([1, 2, 3]), "random-10")
+    Adaptation(left_out=(3,), block_size=None)
     """
     best: Adaptation | None = None
     for size in (None, *_protocol(protocol).block_sizes):
@@ -167,7 +179,11 @@ def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seed
 
 
 def leakage_by_window(roles: NDArray[np.uint8], windows: Sequence[int] = WINDOWS) -> dict[str, float]:
-    """Share of test pixels whose window holds a training or validation pixel, for windows of these sides."""
+    """Share of test pixels whose window holds a training or validation pixel, for windows of these sides.
+
+    >>> leakage_by_window(np.array([[1, 3, 0, 3]], np.uint8), windows=(1, 3, 7))
+    {'1': 0.0, '3': 0.5, '7': 1.0}
+    """
     fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
     return {str(window): leakage(fitted, roles == ROLES["test"], window) for window in windows}
 
@@ -183,17 +199,15 @@ def _classes_in_the_way(
 ) -> tuple[int, ...] | None:
     """Codes of classes without which all draws succeed; None where fewer than two would be left."""
     sizes = {code: int(np.count_nonzero(codes == code)) for code in classes.codes}
-    numbered = ClassTable.from_codes(list(classes.codes))  # complaints then name classes by code
     away = {code for code, size in sizes.items() if size == 0}
     while len(sizes) - len(away) >= 2:
         try:
             for seed in seeds:
-                draw_protocol(codes, numbered, protocol, seed, left_out=away, block_size=block_size)
+                draw_protocol(codes, classes, protocol, seed, left_out=away, block_size=block_size)
         except SplitError as error:
-            in_the_way = classes_named(error.problem)
-            if not in_the_way:
+            if not error.classes:
                 raise
-            away.add(min(in_the_way, key=lambda code: (sizes[code], code)))
+            away.add(min(error.classes, key=lambda code: (sizes[code], code)))
         else:
             return tuple(sorted(away))
     return None
@@ -205,6 +219,7 @@ def _check_enough(codes: NDArray[Any], roles: NDArray[np.uint8], classes: ClassT
         few = [code for code in classes.codes if np.count_nonzero(pixels & (codes == code)) < fewest]
         if few:
             raise SplitError(
-                f"class {', '.join(map(str, few))} has fewer than {fewest} pixels for {side}",
+                f"has fewer than {fewest} pixels for {side}",
                 "label it in more places, or leave it out",
+                classes=few,
             )

@@ -6,7 +6,7 @@ y (N,), and yields pairs of index arrays (training, test). Pixels in neither wer
 
 from __future__ import annotations
 
-import re
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -18,21 +18,28 @@ from hsiattn.errors import SplitError
 from hsiattn.splits.leakage import near
 
 Indices = NDArray[np.int64]
-CLASSES_NAMED = re.compile(r"\bclass (\d+(?:, \d+)*)(?= )")
-"""Where a splitter's complaint lists classes by code: "class 1, 11 has …"."""
 _TRIALS = 256
 _SMALLEST_SHARE = 0.1
 
 
 class PixelSplitter(ABC):
-    """Base of all splitters.
+    """Base of all splitters; a splitter of one's own defines `in_words` and `_draw`.
 
     Parameters
     ----------
-    n_splits
+    n_splits : int, default 1
         Number of independent draws.
-    random_state
+    random_state : int, default 0
         Seed; draw number i uses (random_state, i), so more draws never change the earlier ones.
+
+    Examples
+    --------
+    >>> class EverySecond(PixelSplitter):
+    ...     in_words = "every second pixel"
+    ...     def _draw(self, positions, codes, groups, rng):
+    ...         return np.arange(0, len(codes), 2), np.arange(1, len(codes), 2)
+    >>> next(EverySecond().split([[0, 0], [0, 1], [1, 0]], [4, 4, 7]))
+    (array([0, 2]), array([1]))
     """
 
     def __init__(self, n_splits: int = 1, *, random_state: int = 0) -> None:
@@ -60,6 +67,10 @@ class PixelSplitter(ABC):
         """Name and parameters, JSON-ready, for the record."""
         return {"method": type(self).__name__, "in_words": self.in_words, **vars(self)}
 
+    def __repr__(self) -> str:
+        names = inspect.signature(type(self)).parameters
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in names)})"
+
     @property
     @abstractmethod
     def in_words(self) -> str:
@@ -73,7 +84,20 @@ class PixelSplitter(ABC):
 
 
 class AllPixels(PixelSplitter):
-    """Trains on every labelled pixel, at most `train_size` per class, and keeps none for a test."""
+    """Trains on every labelled pixel, at most `train_size` per class, and keeps none for a test.
+
+    Parameters
+    ----------
+    train_size : int or None, default None
+        Most training pixels per class, drawn at random; None for all.
+    random_state : int, default 0
+        Seed.
+
+    Examples
+    --------
+    >>> next(AllPixels(train_size=1).split([[0, 0], [0, 1], [1, 0]], [4, 4, 7]))
+    (array([0, 2]), array([], dtype=int64))
+    """
 
     def __init__(self, *, train_size: int | None = None, random_state: int = 0) -> None:
         super().__init__(random_state=random_state)
@@ -99,8 +123,17 @@ class RandomPixels(PixelSplitter):
 
     Parameters
     ----------
-    train_size
-        Training pixels per class (int), or the share of each class (float between 0 and 1).
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    train_size : int or float, default 10
+        Training pixels per class, or the share of each class where it is less than 1.
+
+    Examples
+    --------
+    >>> positions, codes = np.argwhere(np.ones((2, 4))), np.array([4, 4, 4, 4, 7, 7, 7, 7])
+    >>> training, test = next(RandomPixels(train_size=1).split(positions, codes))
+    >>> np.bincount(codes[training])[[4, 7]].tolist(), len(test)
+    ([1, 1], 6)
     """
 
     def __init__(self, n_splits: int = 1, *, train_size: float = 10, random_state: int = 0) -> None:
@@ -118,9 +151,10 @@ class RandomPixels(PixelSplitter):
             wanted = _pixels_of(self.train_size, len(members))
             if wanted >= len(members):
                 raise SplitError(
-                    f"class {code} has {len(members)} labelled pixels, but the split needs {wanted} for training "
-                    "and at least 1 for the test",
+                    f"has {len(members)} labelled pixels, but the split needs {wanted} for training and at least 1 for "
+                    "the test",
                     "label more pixels of it, ask for fewer per class, or leave the class out",
+                    classes=[code],
                 )
             training.append(members[:wanted])
             test.append(members[wanted:])
@@ -141,15 +175,26 @@ class SpatialBlocks(PixelSplitter):
 
     Parameters
     ----------
-    block_size
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    block_size : int or None, default None
         Side of a block in pixels; None takes the largest of a falling row of sizes with which every class gets at least
         a tenth of its pixels on each side.
-    buffer
+    buffer : int, default 4
         Distance in pixels that test pixels keep from training pixels.
-    train_share
+    train_share : float, default 0.5
         Share of each class that the training blocks should hold.
-    train_size
+    train_size : int, float or None, default None
         Most training pixels per class; None for all of the training blocks, a share when below 1.
+
+    Examples
+    --------
+    >>> codes = np.kron(np.random.default_rng(0).integers(1, 3, (8, 8)), np.ones((8, 8), int))
+    >>> positions = np.argwhere(codes)
+    >>> training, test = next(SpatialBlocks(block_size=8, buffer=2).split(positions, codes.ravel()))
+    >>> from scipy.spatial.distance import cdist
+    >>> int(cdist(positions[training], positions[test], "chebyshev").min())
+    3
     """
 
     def __init__(
@@ -208,10 +253,15 @@ class SpatialBlocks(PixelSplitter):
                 return training, test
         missing = classes[np.setdiff1d(np.arange(len(classes)), np.unique(members[test]))]
         raise SplitError(
-            f"class {', '.join(map(str, missing))} keeps no test pixel outside the buffer of {self.buffer} pixels "
-            f"with blocks of {size}",
+            f"keeps no test pixel outside the buffer of {self.buffer} pixels with blocks of {size}",
             "label it in more places, give a smaller buffer= (and patch), another block_size= or random_state=",
+            classes=missing,
         )
+
+
+def _shown(value: Any) -> str:
+    """A parameter of a splitter; of an array its size alone."""
+    return f"<array {' × '.join(map(str, value.shape))}>" if isinstance(value, np.ndarray) else repr(value)
 
 
 def check_share(share: float, side: str) -> None:
@@ -227,12 +277,6 @@ def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.
         candidates = rng.permutation(pool[members[pool] == k])
         drawn.append(candidates[: _pixels_of(size, len(candidates))])
     return np.concatenate(drawn)
-
-
-def classes_named(problem: str) -> list[int]:
-    """Codes of the classes that a splitter's complaint is about."""
-    found = CLASSES_NAMED.search(problem)
-    return [int(code) for code in found[1].split(", ")] if found else []
 
 
 def _pixels_of(size: float | None, available: int) -> int:
@@ -264,11 +308,11 @@ def _balanced_assignments(
     order = [trial for trial in np.argsort(imbalance, kind="stable") if worst[trial] >= _SMALLEST_SHARE]
     if not order:
         best = int(np.argmax(worst))
-        poor = np.flatnonzero(np.minimum(in_training[best], 1 - in_training[best]) < _SMALLEST_SHARE)
+        poor = np.minimum(in_training[best], 1 - in_training[best]) < _SMALLEST_SHARE
         raise SplitError(
-            f"class {', '.join(str(classes[k]) for k in poor)} cannot be on both sides of a split into blocks "
-            f"of {size} pixels",
+            f"cannot be on both sides of a split into blocks of {size} pixels",
             'label it in more places, give a smaller block_size=, or give split="random" and say so',
+            classes=classes[poor],
         )
     for trial in order[:32]:
         yield trials[trial]

@@ -350,7 +350,7 @@ def test_resume_leaves_a_map_alone_only_with_the_same_smoothing(classify, refuse
     classify("--smooth", 2)
     assert classify("--smooth", 2, "--resume") == {"scene": "scene.tif", "map": "scene_classes.tif", "left_alone": True}
     line = refused("classify", "scene.tif", "-m", model, "--resume")
-    assert "was made with another --smooth; add --overwrite" in line
+    assert "was made with another smoothing; give --smooth 2 as there, or add --overwrite" in line
 
 
 def test_smoothing_out_of_range_or_without_a_guide_is_refused_before_any_training(desk, hsiattn, model, refused):

@@ -194,4 +194,4 @@ def test_smoothed_maps_are_left_alone_where_the_same_smoothing_is_asked_for(clas
     assert (status, document["left_alone"]) == (0, 3)
     status, document, stderr = classify("archive/*.tif", "--smooth", 2, "--resume")
     assert (status, document["failed"]) == (1, 3)
-    assert stderr.count("was made with another --smooth") == 3
+    assert stderr.count("was made with another smoothing; give --smooth 1 as there, or add --overwrite") == 3

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from hsiattn.cli import mapping
 from hsiattn.errors import ClusterError
+from hsiattn.mapping.request import MappingRequest
 
 COMMAND = (sys.executable, "-m", "hsiattn", "classify")
 
@@ -156,13 +156,13 @@ def run_line(desk: Path, model: Path) -> str:
 
 
 def test_ctrl_c_when_all_is_done_says_that_the_map_is_whole(desk, hsiattn, model, monkeypatch):
-    whole = mapping.map_scene
+    whole = MappingRequest.map_scene
 
     def map_then_interrupt(*arguments, **options):
         whole(*arguments, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mapping, "map_scene", map_then_interrupt)
+    monkeypatch.setattr(MappingRequest, "map_scene", map_then_interrupt)
     result = hsiattn("classify", "scene.tif", "-m", model, "--device", "cpu")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].endswith("interrupted; scene_classes.tif is whole, a map of this model")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,31 @@ def test_a_damaged_installed_model_is_listed_as_unusable(hsiattn, model, home):
 
 def test_the_path_is_the_folder_below_the_home(hsiattn, home):
     assert hsiattn("models", "path").stdout.strip() == str(home / "models")
+
+
+def test_an_installed_model_is_used_by_its_name_and_removed_by_it(hsiattn, model, home, desk):
+    hsiattn("models", "install", model, "--name", "fields")
+    path = home / "models" / "fields.hsiattn"
+    assert hsiattn("classify", "scene.tif", "-m", "fields", "--device", "cpu").exit_code == 0
+    result = hsiattn("models", "remove", "fields")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"removed: {path}\n", "")
+    assert not path.exists()
+    hsiattn("models", "install", model, "--name", "fields")
+    assert json.loads(hsiattn("models", "remove", "fields", "--json").stdout)["removed"] == str(path)
+    assert not path.exists()
+
+
+def test_a_model_that_is_not_installed_is_not_removed(refused, hsiattn, model, desk):
+    assert "no model fields is installed" in refused("models", "remove", "fields")
+    result = hsiattn("models", "remove", "../fields")
+    assert result.exit_code == 2
+    assert "give a name without folder" in result.stderr
+
+
+def test_models_are_listed_without_torch(hsiattn, model, home):
+    hsiattn("models", "install", model)
+    code = "import sys; from hsiattn.cli.main import main; main(['models'], standalone_mode=False)"
+    listed = subprocess.run(
+        [sys.executable, "-c", f"{code}; assert 'torch' not in sys.modules"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "24 bands" in listed

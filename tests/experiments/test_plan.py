@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hsiattn.experiments.plan import PlanError, file_name, load_plan, plan_names
+from hsiattn.errors import PlanError
+from hsiattn.experiments.plan import file_name, load_plan, plan_names
 from hsiattn.experiments.runs import runs_of
 from hsiattn.networks import check_arguments
 
@@ -89,7 +90,10 @@ def test_a_number_of_seeds_counts_from_0_and_a_list_is_taken_as_it_is(make_plan)
         ({"scenes": [{"card": "salinas", "key": "x"}]}, "scenes.1: with a card, key have no meaning"),
         ({"protocols": [{"name": "x", "split": "random"}]}, "protocols.1: give per_class or share, one of them"),
         ({"protocols": [{**BLOCKS, "share": 1.5}]}, "protocols.1.share: "),
-        ({"protocols": [{**BLOCKS, "roles": "a"}]}, "protocols.1.roles: there is no such key; the keys there are name"),
+        (
+            {"protocols": [{**BLOCKS, "roles": "a"}]},
+            "protocols.1.roles: has no effect with split: blocks; leave it out, or",
+        ),
         ({"protocols": [BLOCKS, {"name": "x", "split": "blocs"}]}, "protocols.2.split: must be one of random, blocks"),
         ({"protocols": [{"name": "x"}]}, "protocols.1.split: must be one of random, blocks"),
         ({"protocols": [{**BLOCKS, "scenes": ["mars"]}]}, "protocol 'blocks' is for a scene that is not there: mars"),

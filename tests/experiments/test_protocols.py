@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from hsiattn.errors import LabelError, SplitError
+from hsiattn.errors import PlanError, SplitError
 from hsiattn.experiments.plan import SceneEntry
 from hsiattn.experiments.protocols import data_fingerprint, shared_split
 from hsiattn.experiments.runs import Run, runs_of
@@ -137,7 +137,7 @@ def test_a_class_that_is_left_out_has_no_role(split_of, scene):
 
 @pytest.mark.parametrize(("left_out", "why"), [([9], "no pixel has the code 9"), ([1, 4], "fewer than two classes")])
 def test_classes_that_cannot_be_left_out_are_told(split_of, left_out, why):
-    with pytest.raises(LabelError, match=why):
+    with pytest.raises(PlanError, match=why):
         split_of(split="random", per_class=10, leave_out=left_out)
 
 

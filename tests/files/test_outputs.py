@@ -12,7 +12,7 @@ import pytest
 
 from hsiattn.errors import OutputError
 from hsiattn.files.kinds import LOG_COLUMNS, FileKind
-from hsiattn.files.outputs import Output, check_output, check_outputs, whole_file
+from hsiattn.files.outputs import Output, check_output, check_outputs, wanted, whole_file, write_bytes
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -173,3 +173,22 @@ def test_what_a_killed_process_has_left_goes_and_what_a_living_one_needs_stays(t
     living.communicate(b"")
     assert living.returncode == 0
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"model": "half"}
+
+
+def test_only_outputs_that_are_asked_for_are_checked(tmp_path):
+    path = tmp_path / "log.csv"
+    assert wanted((None, FileKind.MODEL), (path, FileKind.LOG)) == [Output(path, FileKind.LOG)]
+
+
+def test_a_failed_write_keeps_the_earlier_file_and_leaves_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_bytes(path, b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

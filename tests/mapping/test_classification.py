@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from hsiattn import mapping, open_labels
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, GridError, OutputError, SceneError, TrainingError
+from hsiattn.errors import BandError, DeviceError, GridError, OutputError, SceneError
 from hsiattn.mapping import Execution, Outputs, predict_array
 from hsiattn.mapping.fingerprint import what_decides_the_map
 from hsiattn.mapping.scene_check import check_scene
@@ -195,7 +195,7 @@ def test_bands_in_another_order_give_the_same_map_and_are_told(model, source, ex
 def test_what_does_not_fit_is_refused_before_anything_is_written(model, source, make_scene, tmp_path):
     refusals = [
         (BandError, make_scene(np.zeros((9, 20, 20), np.float32)), {}),
-        (TrainingError, source, {"device": "cuda:77"}),
+        (DeviceError, source, {"device": "cuda:77"}),
         (OutputError, source, {"driver": "JPEG"}),
     ]
     for error, scene, options in refusals:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import as_source
-from hsiattn.scenes.tiles import read_tile, tile_windows
+from hsiattn.scenes.pixels import gather_spectra
+from hsiattn.scenes.tiles import read_measured, read_tile, tile_windows
 
 ALL = np.arange(3)
 
@@ -101,3 +102,13 @@ def test_a_scene_of_just_the_patch_is_read(make_scene):
     for edge in ("reflect", "zero"):
         tile = read_tile(as_source(make_scene(values)), next(tile_windows(5, 5, 9)), 2, np.arange(2), edge)
         np.testing.assert_array_equal(tile.values, _padded(values, 2, edge)[0])
+
+
+def test_tiles_windows_and_single_pixels_agree_on_what_is_measured(make_scene, values):
+    masked = np.random.default_rng(6).random((11, 13)) < 0.2
+    source = as_source(make_scene(values, nodata=-9999.0).assign_coords(masked=(("y", "x"), masked)))
+    expected = np.isfinite(values) & (values != -9999) & ~masked
+    np.testing.assert_array_equal(read_measured(source, source.extent, ALL)[1], expected)
+    np.testing.assert_array_equal(read_tile(source, source.extent, 0, ALL, "zero").valid, expected.all(axis=0))
+    positions = np.argwhere(np.ones((11, 13)))
+    np.testing.assert_array_equal(gather_spectra(source, positions)[1], expected.reshape(3, -1).T)

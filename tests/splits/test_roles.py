@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import GridError, LabelError, OutputError, SceneError, SplitError
+from hsiattn.errors import GridError, OutputError, SplitError
 from hsiattn.scenes import Grid
 from hsiattn.splits import (
     ROLES,
@@ -206,7 +206,7 @@ def test_a_split_in_no_folder_is_one_error(tmp_path):
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.write_text("not a raster")])
 def test_what_is_no_raster_is_no_split(tmp_path, make):
     make(tmp_path / "split.tif")
-    with pytest.raises(LabelError, match=r"split\.tif"):
+    with pytest.raises(SplitError, match=r"split\.tif"):
         read_split(tmp_path / "split.tif")
 
 
@@ -217,7 +217,7 @@ def test_values_beyond_a_byte_are_not_folded_into_roles(tmp_path):
         transform=Affine.translation(3, 4),
     ) as dataset:  # fmt: skip
         dataset.write(np.array([[257, -255]], dtype=np.int16), 1)
-    with pytest.raises(LabelError, match="-255"):
+    with pytest.raises(SplitError, match="-255"):
         read_split(tmp_path / "wide.tif")
 
 
@@ -296,7 +296,7 @@ def test_tiles_that_cannot_be_placed_are_refused_by_name(tile, tmp_path):
         roles_of_tiles(grid, {"test": [elsewhere]})
     with pytest.raises(GridError, match="has no georeference"):
         roles_of_tiles(Grid(12, 20, None, Affine.identity()), {"test": [elsewhere]})
-    with pytest.raises(SceneError, match=r"gone\.tif"):
+    with pytest.raises(SplitError, match=r"gone\.tif"):
         roles_of_tiles(grid, {"test": [tmp_path / "gone.tif"]})
 
 

@@ -11,7 +11,7 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hsiattn.errors import LabelError
+from hsiattn.errors import SplitError
 from hsiattn.splits import ROLES, SplitRaster, leakage, read_split, write_split
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 5e6)
@@ -54,20 +54,20 @@ def write(path: Path, values: np.ndarray, **tags: str) -> Path:
 @pytest.mark.parametrize("value", [5, 255, -1, 0.5, np.nan, np.inf])
 def test_another_value_than_those_of_roles_is_named(tmp_path: Path, value: float) -> None:
     values = np.array([[1, 3], [value, 3]], dtype=np.uint8 if value in (5, 255) else np.float32)
-    with pytest.raises(LabelError, match=f"not a split raster: it holds the value {value:g}"):
+    with pytest.raises(SplitError, match=f"not a split raster: it holds the value {value:g}"):
         read_split(write(tmp_path / "s.tif", values))
 
 
 def test_a_map_with_the_values_of_roles_is_no_split(tmp_path: Path) -> None:
     path = write(tmp_path / "map.tif", np.array([[1, 3]], np.uint8), HSIATTN_KIND="land-cover")
-    with pytest.raises(LabelError, match="not a split raster but one of land-cover"):
+    with pytest.raises(SplitError, match="not a split raster but one of land-cover"):
         read_split(path)
 
 
 def test_several_bands_and_other_files_are_no_split(tmp_path: Path) -> None:
     (tmp_path / "text.tif").write_text("roles")
     for path in (write(tmp_path / "s.tif", np.ones((2, 2, 2), np.uint8)), tmp_path / "text.tif"):
-        with pytest.raises(LabelError, match="is not a split raster"):
+        with pytest.raises(SplitError, match="is not a split raster"):
             read_split(path)
-    with pytest.raises(LabelError, match=r"none\.tif does not exist"):
+    with pytest.raises(SplitError, match=r"none\.tif does not exist"):
         read_split(tmp_path / "none.tif")

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 
 from hsiattn.errors import SplitError
-from hsiattn.splits import AllPixels, RandomPixels, SpatialBlocks
+from hsiattn.splits import AllPixels, GroupedPixels, RandomPixels, SpatialBlocks
 
 
 def _landscape(height=60, width=70, classes=3, field=7, seed=0):
@@ -175,3 +175,11 @@ def test_a_splitter_describes_itself_for_the_record():
     described = SpatialBlocks(2, block_size=12, buffer=3, random_state=9).describe()
     assert described["method"] == "SpatialBlocks"
     assert (described["block_size"], described["buffer"], described["random_state"]) == (12, 3, 9)
+
+
+def test_a_splitter_shows_its_parameters():
+    assert repr(SpatialBlocks(block_size=16, buffer=2)) == (
+        "SpatialBlocks(n_splits=1, block_size=16, buffer=2, train_share=0.5, train_size=None, random_state=0)"
+    )
+    assert repr(AllPixels(train_size=3)) == "AllPixels(train_size=3, random_state=0)"
+    assert "groups=<array 60 × 50>" in repr(GroupedPixels(groups=np.zeros((60, 50))))

@@ -1,0 +1,114 @@
+"""Accuracy of a map: the comparison with reference data, and what the map's provenance says for the report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hsiattn.assessment import AccuracyReport
+from hsiattn.assessment import assess as compare
+from hsiattn.errors import AssessmentError
+from hsiattn.labels.rasters import LabelRaster
+from hsiattn.mapping.provenance import Provenance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from hsiattn.assessment.code_rasters import Raster
+    from hsiattn.splits import Split, SplitRaster
+
+    AnySplit: TypeAlias = str | os.PathLike[str] | SplitRaster | Split | xr.DataArray | NDArray[Any]
+
+
+def assess(
+    land_cover: Raster,
+    reference: Raster,
+    *,
+    split: AnySplit | None = None,
+    window: int | None = None,
+    notes: Sequence[str] = (),
+) -> AccuracyReport:
+    """Compare a land-cover map with reference data, pixel by pixel, as `hsiattn assess` does.
+
+    All labelled pixels of the reference are compared, or with `split` those of them that it keeps for the test; the
+    report then states the leakage. Classes are matched by code. Pixels that the map leaves unclassified count as errors
+    of omission. What the reader of the report should know of the model is read from the provenance of the map.
+
+    Parameters
+    ----------
+    land_cover
+        Map: a path, an opened `LabelRaster`, what `SpectralSpatialClassifier.predict` returns, or codes with dims "y"
+        and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`).
+    reference
+        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
+        unlabelled.
+    split
+        Path of a split raster, an opened `SplitRaster`, a `Split`, or an array (H, W) of roles. Default: none, all
+        labelled pixels are test pixels.
+    window
+        Side in pixels of the window that decides a pixel, for the leakage. Default: the patch size that the map states
+        and what smoothing reaches.
+    notes
+        More sentences for the report.
+
+    Raises
+    ------
+    AssessmentError
+        No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
+        than 1000 classes; map and reference are the same file, or were given the wrong way round; or with `split`, the
+        map does not say which patch size it was made with.
+    GridError
+        Map, reference and split do not lie on the same grid.
+    LabelError
+        A file cannot be used, see `open_labels`.
+
+    Examples
+    --------
+    >>> import hsiattn
+    >>> from hsiattn.simulation import simulate_scene
+    >>> scene, labels = simulate_scene(height=96, width=96, bands=24, seed=1)
+    >>> classifier = hsiattn.SpectralSpatialClassifier("lda", split="random").fit(scene, labels)
+    >>> report = hsiattn.assess(classifier.predict(scene), labels, split=classifier.split_)
+    >>> report.window, report.test_pixels == classifier.report_.test_pixels
+    (1, True)
+    """
+    provenance, roles, leakage = Provenance.of(land_cover), None, None
+    if split is not None:
+        roles = _roles_of(split)
+        window = window or provenance.window
+        if window is None:
+            raise AssessmentError(
+                f"{_name(land_cover)} does not say which patch size it was made with",
+                "name it with window=, 1 for a pixel-wise method",
+            )
+        leakage = _leakage(roles, window)
+    return compare(
+        land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes)
+    )
+
+
+def _roles_of(split: AnySplit) -> SplitRaster | xr.DataArray | NDArray[Any]:
+    from hsiattn.splits import Split, SplitRaster
+
+    if isinstance(split, Split):
+        return split.roles
+    return SplitRaster(os.fspath(split)) if isinstance(split, str | os.PathLike) else split
+
+
+def _leakage(roles: SplitRaster | xr.DataArray | NDArray[Any], window: int) -> float:
+    from hsiattn.splits import ROLES, SplitRaster, leakage
+
+    if isinstance(roles, SplitRaster):
+        return roles.leakage(window)
+    values = np.asarray(roles)
+    return leakage(np.isin(values, (ROLES["training"], ROLES["validation"])), values == ROLES["test"], window)
+
+
+def _name(land_cover: Raster) -> str:
+    if isinstance(land_cover, LabelRaster):
+        return land_cover.name
+    return os.fspath(land_cover) if isinstance(land_cover, str | os.PathLike) else "the map"

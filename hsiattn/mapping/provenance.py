@@ -1,0 +1,164 @@
+"""Provenance of a map: what made it, as tags of a raster in a file or attributes of an `xarray.Dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from hsiattn.files.kinds import TAG_PREFIX
+from hsiattn.labels.rasters import LabelRaster
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from hsiattn.assessment.code_rasters import Raster
+    from hsiattn.models.model_file import TrainedModel
+
+_MADE_WITH = "made_with_"
+_YES = "yes"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a map was made; empty where nothing is known of it.
+
+    Its tags in a file are `HSIATTN_` and the name of the field, its attributes in memory the name alone. Fields that
+    are empty are not written.
+
+    Attributes
+    ----------
+    model_sha256
+        Digest of the model.
+    patch_size
+        Side of the network's window in pixels; None where it is not known.
+    versions
+        Packages that made the model, as tags `HSIATTN_MADE_WITH_<PACKAGE>`.
+    sees_unlabelled
+        Whether unlabelled pixels of the training scene took part in the training.
+    confidence
+        How confidences were changed, in words.
+    smoothing
+        Steps by which class probabilities were smoothed; 0 for none.
+    bands
+        Rule by which the scene's bands were matched to the model's, in words.
+    domain
+        How much of a sample of the scene lies outside of what the model was trained on, in words.
+    """
+
+    model_sha256: str = ""
+    patch_size: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sees_unlabelled: bool = False
+    confidence: str = ""
+    smoothing: int = 0
+    bands: str = ""
+    domain: str = ""
+
+    @classmethod
+    def of_model(cls, model: TrainedModel, *, smoothing: int = 0, bands: str = "", domain: str = "") -> Self:
+        """Provenance of a map that a model is about to make."""
+        divided = "divided by the distance from the training scene where that exceeds 1"
+        return cls(
+            model_sha256=model.digest,
+            patch_size=model.patch_size,
+            versions=model.versions,
+            sees_unlabelled=bool(model.training.get("sees_unlabelled")),
+            confidence=divided if model.domain is not None else "",
+            smoothing=smoothing,
+            bands=bands,
+            domain=domain,
+        )
+
+    @classmethod
+    def of(cls, land_cover: Raster) -> Self:
+        """Provenance of a map in a file or in memory; a missing file has none."""
+        if isinstance(land_cover, LabelRaster):
+            return cls.read(land_cover.name)
+        if isinstance(land_cover, str | os.PathLike):
+            return cls.read(land_cover)
+        return cls._from_entries({str(name): str(value) for name, value in land_cover.attrs.items()})
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Self:
+        """Provenance from the tags of a raster; empty where there is no raster."""
+        from hsiattn.errors import SceneError
+        from hsiattn.scenes import open_raster
+
+        try:
+            with open_raster(os.fspath(path)) as raster:
+                return cls.from_tags(raster.tags())
+        except SceneError:  # missing, or an array in a MATLAB or NumPy file, which has no tags
+            return cls()
+
+    @classmethod
+    def from_tags(cls, tags: Mapping[str, str]) -> Self:
+        """Provenance from tags; what is none of ours, or is no number where one belongs, is passed over."""
+        return cls._from_entries(
+            {name.removeprefix(TAG_PREFIX).lower(): text for name, text in tags.items() if name.startswith(TAG_PREFIX)}
+        )
+
+    def to_tags(self) -> dict[str, str]:
+        """Tags for a raster."""
+        return {f"{TAG_PREFIX}{name.upper()}": str(value) for name, value in self.to_attrs().items()}
+
+    def to_attrs(self) -> dict[str, str | int]:
+        """Attributes for an `xarray.Dataset`."""
+        versions = {f"{_MADE_WITH}{name.lower().replace('-', '_')}": text for name, text in self.versions.items()}
+        entries: dict[str, Any] = {
+            "model_sha256": self.model_sha256,
+            "patch_size": self.patch_size,
+            **versions,
+            "sees_unlabelled": _YES if self.sees_unlabelled else "",  # the leakage figure knows nothing of it
+            "confidence": self.confidence,
+            "smoothing": self.smoothing,
+            "bands": self.bands,
+            "domain": self.domain,
+        }
+        return {name: value for name, value in entries.items() if value}
+
+    @property
+    def window(self) -> int | None:
+        """Side in pixels of the window that decides a pixel; None where the patch size is not known.
+
+        It holds the network's patch and, where the map was smoothed, the patches of all pixels that took part in that.
+        """
+        return None if self.patch_size is None else self.patch_size + 2 * self.smoothing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that the reader of an accuracy report should know, one for each."""
+        notes = []
+        if self.sees_unlabelled:
+            notes.append(
+                "unlabelled pixels took part in the training of the model: in its training scene the spectra of test "
+                "pixels, not their labels, may have been seen; leakage counts labelled pixels alone"
+            )
+        if self.smoothing:
+            notes.append(
+                f"the map was smoothed ({self.smoothing} steps between alike neighbours): its figures are those of the "
+                "model and the smoothing together"
+            )
+        return tuple(notes)
+
+    @classmethod
+    def _from_entries(cls, entries: Mapping[str, str]) -> Self:
+        versions = {
+            name.removeprefix(_MADE_WITH).replace("_", "-"): text
+            for name, text in entries.items()
+            if name.startswith(_MADE_WITH)
+        }
+        texts = {name: entries.get(name, "") for name in ("model_sha256", "confidence", "bands", "domain")}
+        return cls(
+            patch_size=_whole(entries, "patch_size") or None,
+            versions=versions,
+            sees_unlabelled=entries.get("sees_unlabelled") == _YES,
+            smoothing=_whole(entries, "smoothing"),
+            **texts,
+        )
+
+
+def _whole(entries: Mapping[str, str], name: str) -> int:
+    text = entries.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -1,0 +1,320 @@
+"""A request to map scenes, one like another, and the files that are written for each of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hsiattn.errors import ClusterError, LabelError, OutputError, SceneError
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import Inputs, check_outputs, refuse_inputs, wanted
+from hsiattn.files.paths import is_virtual
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rasterio.windows import Window
+
+    from hsiattn.devices import Precision
+    from hsiattn.mapping import Execution, MappingRecord, Outputs
+    from hsiattn.mapping.classification import Progress
+    from hsiattn.mapping.confidence import ConfidenceKind
+    from hsiattn.models.model_file import TrainedModel
+    from hsiattn.scenes import SceneSource
+
+BESIDE = "beside the map"
+"""Path of a raster that is named after the map."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The rasters to write for one scene."""
+
+    map: str
+    confidence: str | None = None
+    probabilities: str | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path in (self.map, self.confidence, self.probabilities) if path is not None)
+
+    def begun_at(self) -> int | None:
+        """Time of the last write to the journal of an unfinished map, in nanoseconds; None where there is none."""
+        from hsiattn.mapping.journal import journal_path
+
+        try:
+            return journal_path(self.map).stat().st_mtime_ns
+        except OSError:
+            return None
+
+    def clean_up(self) -> None:
+        """Finish what a killed process began to put into place, and remove what it has left, but for finished windows.
+
+        Raises
+        ------
+        OutputError
+            Another process is writing the map.
+        """
+        from hsiattn.mapping import publication
+
+        publication.clean_up(self.map, self)
+
+
+@dataclass(frozen=True)
+class MappingRequest:
+    """How scenes are mapped.
+
+    Attributes
+    ----------
+    model
+        File or name of the model, see `named_model`; None for the one that fits.
+    key
+        Variable of the scenes in MATLAB files.
+    mask
+        Raster that is 0 or nodata where no class is wanted.
+    bounds
+        Left, bottom, right and top of the part that is mapped, in map coordinates; None for all of a scene.
+    confidence, probabilities
+        Paths of the rasters beside the map, or `BESIDE`; None for none.
+    confidence_kind, driver, creation_options, overwrite, smooth
+        See `Outputs`, where the last is called `smoothing`.
+    window_size, ram, threads, workers, dask, device, precision
+        See `Execution`.
+    resume
+        Whether interrupted maps are gone on with, and finished ones left alone.
+    scale
+        Number by which values are divided to give reflectance; None to believe the scenes.
+    force
+        Whether scenes are mapped that look like nothing the model was trained on.
+    """
+
+    model: str | None = None
+    key: str | None = None
+    mask: str | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    confidence: str | None = None
+    confidence_kind: ConfidenceKind | None = None
+    probabilities: str | None = None
+    smooth: int = 0
+    driver: str = "GTiff"
+    creation_options: dict[str, str] = field(default_factory=dict)
+    window_size: int | None = None
+    ram: int = 10**9
+    threads: int | None = None
+    workers: int | None = None
+    dask: str | None = None
+    device: str = "auto"
+    precision: Precision | None = None
+    resume: bool = False
+    overwrite: bool = False
+    scale: float | None = None
+    force: bool = False
+
+    @property
+    def inputs(self) -> Inputs:
+        """The files that are read for every scene, by what they are."""
+        from hsiattn.models.registry import named_model
+
+        return {"model": named_model(self.model), "mask": self.mask}
+
+    def targets(self, map_path: str) -> Targets:
+        """The map with the rasters that are wanted beside it."""
+
+        def beside(what: str, given: str | None) -> str | None:
+            path = Path(map_path)
+            return str(path.with_name(f"{path.stem}_{what}{_suffix(self.driver)}")) if given == BESIDE else given
+
+        return Targets(map_path, beside("confidence", self.confidence), beside("probabilities", self.probabilities))
+
+    def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
+        """What is written for one scene."""
+        from hsiattn.mapping import Outputs
+
+        return Outputs(
+            targets.map, targets.confidence, self.confidence_kind or "max", targets.probabilities, self.driver,
+            self.creation_options, self.overwrite, self.smooth, inputs,
+        )  # fmt: skip
+
+    @property
+    def execution(self) -> Execution:
+        """Where and how it is computed."""
+        from hsiattn.mapping import Execution
+
+        return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
+
+    def open_scene(self, path: str) -> SceneSource:
+        """A scene, with the scale that is asked for.
+
+        Raises
+        ------
+        SceneError
+            It cannot be opened.
+        """
+        from hsiattn.scenes import Radiometry, open_source
+
+        source = open_source(path, self.key)
+        if self.scale is None:
+            return source
+        return source.with_radiometry(Radiometry.divided_by(self.scale, len(source.bands)))
+
+    def open_mask(self, source: SceneSource) -> SceneSource | NDArray[np.bool_] | None:
+        """The mask on the scene's grid, to be read by windows; None without a mask.
+
+        Raises
+        ------
+        GridError
+            It lies on another grid.
+        LabelError
+            It has several bands, or is an array file that does not exist.
+        SceneError
+            It cannot be opened.
+        """
+        if self.mask is None:
+            return None
+        from hsiattn.labels import open_labels
+        from hsiattn.scenes import check_same_grid, open_source
+
+        if Path(self.mask).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, not readable by windows
+            try:
+                allowed: NDArray[np.bool_] = open_labels(self.mask, like=source).values != 0
+            except SceneError as error:  # which of several variables is meant cannot be told
+                raise SceneError(error.problem, "give a mask file with one 2-D variable") from error
+            return allowed
+        mask = open_source(self.mask)
+        if len(mask.bands) != 1:
+            raise LabelError(f"the mask {self.mask} has {len(mask.bands)} bands", "give a raster with one band")
+        check_same_grid(mask, source, (self.mask, source.name))
+        return mask
+
+    def part_of(self, source: SceneSource) -> Window | None:
+        """The part of a scene that the bounds touch; None for all of it.
+
+        Raises
+        ------
+        GridError
+            They lie outside.
+        """
+        return None if self.bounds is None else source.grid.window_touching(*self.bounds)
+
+    def is_mapped(self, targets: Targets, model: TrainedModel) -> bool:
+        """Whether all rasters of a scene are there, made by this very model with this smoothing, and not begun anew."""
+        from hsiattn.mapping import Provenance
+
+        if targets.begun_at() is not None or not all(map(os.path.exists, targets)):
+            return False
+        made = Provenance.read(targets.map)
+        return (made.model_sha256, made.smoothing) == (model.digest, self.smooth)
+
+    def check_targets(self, targets: Targets, inputs: Inputs, trained: str | None = None) -> None:
+        """Refuse outputs that may not or could not be written in the end; clean up after a killed process.
+
+        Parameters
+        ----------
+        inputs
+            All files that are read, by what they are.
+        trained
+            The model that is written too.
+
+        Raises
+        ------
+        OutputError
+            As `check_outputs`; where another map is in the way of `resume`, the message says so.
+        """
+        targets.clean_up()
+        overwrite = self.overwrite or (self.resume and _begun_to_overwrite(targets))
+        for path in targets:
+            refuse_inputs(path, inputs)
+        if self.resume and not overwrite:
+            self._refuse_other_map(targets)
+        kinds = (
+            (targets.map, FileKind.LAND_COVER),
+            (targets.confidence, FileKind.CONFIDENCE),
+            (targets.probabilities, FileKind.PROBABILITIES),
+            (trained, FileKind.MODEL),
+        )
+        check_outputs(wanted(*kinds), overwrite=overwrite, inputs=inputs)
+
+    def map_scene(
+        self,
+        model: TrainedModel,
+        source: SceneSource,
+        targets: Targets,
+        inputs: Inputs,
+        progress: Progress | None = None,
+    ) -> MappingRecord:
+        """Map an opened scene.
+
+        Parameters
+        ----------
+        inputs
+            All files that are read, by what they are.
+
+        Raises
+        ------
+        HsiattnError
+            The scene cannot be mapped; where that left finished windows, the message says that `resume` goes on.
+        """
+        from hsiattn.mapping import classify_scene
+
+        mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
+        try:
+            return classify_scene(
+                model, source, self.outputs(targets, inputs), mask=mask, part=part, resume=self.resume,
+                force=self.force, execution=self.execution, progress=progress,
+            )  # fmt: skip
+        except (ClusterError, OutputError) as error:
+            if targets.begun_at() in (None, begun) or "resume=" in error.remedy:
+                raise
+            raise type(error)(
+                error.problem, f"{error.remedy}; finished windows are kept, resume=True goes on"
+            ) from error
+
+    def _refuse_other_map(self, targets: Targets) -> None:
+        from hsiattn.mapping import Provenance
+
+        made = Provenance.read(targets.map)
+        if not made.model_sha256:
+            return
+        replace = "add overwrite=True to replace it"
+        if not all(map(os.path.exists, targets)):
+            what = "is there, but not all the rasters that should lie beside it"
+        elif made.smoothing == self.smooth:
+            what = "was made by another model"
+        else:
+            what, replace = "was made with another smoothing", f"give smoothing={made.smoothing} as there, or {replace}"
+        raise OutputError(f"{targets.map} {what}", replace)
+
+
+def map_name(scene: str, driver: str = "GTiff") -> str:
+    """Name of a scene's map, without folder.
+
+    >>> map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
+    ('strip_7_classes.tif', 'strip_7_classes.img')
+    """
+    return f"{Path(scene).stem}_classes{_suffix(driver)}"
+
+
+def default_map(scene: str, driver: str = "GTiff") -> str:
+    """`<scene>_classes.tif` beside the scene; for paths inside GDAL's virtual file systems, in the working directory.
+
+    >>> default_map("flights/strip_7.bsq")
+    'flights/strip_7_classes.tif'
+    >>> default_map("/vsizip/flights.zip/strip_7.tif")
+    'strip_7_classes.tif'
+    """
+    name = map_name(scene, driver)
+    return name if is_virtual(scene) else str(Path(scene).with_name(name))
+
+
+def _suffix(driver: str) -> str:
+    """Usual ending of the names of a driver's rasters."""
+    return ".img" if driver.upper() == "ENVI" else ".tif"
+
+
+def _begun_to_overwrite(targets: Targets) -> bool:
+    """Whether the interrupted map was begun with leave to replace an earlier one."""
+    from hsiattn.mapping.journal import Journal, journal_path
+
+    return Journal.begun_to_overwrite(journal_path(targets.map))

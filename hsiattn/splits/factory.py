@@ -1,0 +1,168 @@
+"""Splitters by name and settings, as the command line, the classifier and plans of experiments ask for them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from hsiattn.errors import SplitError
+from hsiattn.settings import Settings, first_mistake
+from hsiattn.splits.groups import GroupedPixels, connected_fields
+from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
+
+_MAX_COUNT = 10**9
+_PER_CLASS = 10
+
+
+class SplitSettings(Settings):
+    """Base of `BlocksSplit`, `PolygonsSplit`, `RandomSplit` and `NoSplit`, which `split` tells apart."""
+
+    split: str
+    """Name of the method."""
+    per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    """Most training pixels per class; None for all that the method gives."""
+
+
+class BlocksSplit(SplitSettings):
+    """Blocks of the scene with a buffer between training and test, see `SpatialBlocks`.
+
+    Examples
+    --------
+    >>> BlocksSplit(per_class=30, buffer=4)
+    BlocksSplit(per_class=30, buffer=4)
+    """
+
+    split: Literal["blocks"] = "blocks"
+    share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each class that the training blocks should hold."""
+    buffer: int | None = Field(default=None, ge=0, le=_MAX_COUNT)
+    """Pixels between training and test; None for half the patch, so that no test window holds a training pixel."""
+    block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    """Side of the blocks in pixels; None leaves it to the splitter."""
+
+
+class PolygonsSplit(SplitSettings):
+    """Whole polygons, or connected fields of one class where none are given, see `GroupedPixels`.
+
+    Examples
+    --------
+    >>> PolygonsSplit(share=0.3)
+    PolygonsSplit(share=0.3)
+    """
+
+    split: Literal["polygons"] = "polygons"
+    share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each class that the training polygons should hold."""
+
+
+class RandomSplit(SplitSettings):
+    """Single pixels at random, see `RandomPixels`: 10 per class where neither a number nor a share is given.
+
+    Examples
+    --------
+    >>> RandomSplit(share=0.05)
+    RandomSplit(share=0.05)
+    """
+
+    split: Literal["random"] = "random"
+    share: float | None = Field(default=None, gt=0, lt=1)
+    """Share of each class that trains, in place of `per_class`."""
+
+    @model_validator(mode="after")
+    def _count_or_share(self) -> RandomSplit:
+        if self.per_class is not None and self.share is not None:
+            raise ValueError("give per_class or share, one of them")
+        return self
+
+
+class NoSplit(SplitSettings):
+    """Every pixel trains and none is held out, see `AllPixels`.
+
+    Examples
+    --------
+    >>> NoSplit()
+    NoSplit()
+    """
+
+    split: Literal["none"] = "none"
+
+
+SPLITS: dict[str, type[SplitSettings]] = {
+    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, RandomSplit, NoSplit)
+}
+"""Settings of every method by its name."""
+
+
+def make_splitter(
+    split: str | SplitSettings,
+    codes: NDArray[Any],
+    *,
+    patch_size: int,
+    random_state: int = 0,
+    groups: NDArray[Any] | None = None,
+    **settings: Any,
+) -> PixelSplitter:
+    """The splitter that a name and settings describe.
+
+    Parameters
+    ----------
+    split : str or SplitSettings
+        "blocks", "polygons", "random", "none", or settings of one of them.
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    patch_size : int
+        Side of the network's patch; half of it is the buffer between blocks where the settings name none.
+    random_state : int, default 0
+        Seed.
+    groups : ndarray of int, shape (H, W), or None, default None
+        Polygon of every pixel, 0 = none; only with "polygons". None takes the connected fields of the labels.
+    **settings
+        Fields of the settings class of that name in `SPLITS`; where `split` is settings already, changes of them.
+
+    Raises
+    ------
+    SplitError
+        There is no such split, a setting has no effect with it, or a value is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> make_splitter("blocks", np.ones((40, 40), int), patch_size=9, per_class=30)
+    SpatialBlocks(n_splits=1, block_size=None, buffer=4, train_share=0.5, train_size=30, random_state=0)
+    """
+    kind = type(split) if isinstance(split, SplitSettings) else SPLITS.get(split)
+    if kind is None:
+        remedy = f"give {', '.join(SPLITS)}, a splitter or an array of roles"
+        raise SplitError(f"there is no split {split!r}", remedy)
+    idle = [name for name in settings if name not in kind.model_fields]
+    if groups is not None and not issubclass(kind, PolygonsSplit):
+        idle.append("groups")
+    if idle:
+        verb = "has" if len(idle) == 1 else "have"
+        method = kind.model_fields["split"].default
+        raise SplitError(
+            f"{' and '.join(idle)} {verb} no effect with split={method!r}", f"leave out {'= and '.join(idle)}="
+        )
+    try:
+        given = split.model_dump(exclude_unset=True) if isinstance(split, SplitSettings) else {}
+        chosen = kind(**given | settings)
+    except ValidationError as error:
+        raise SplitError(*first_mistake(error, kind, "correct the settings of the split")) from error
+    if isinstance(chosen, BlocksSplit):
+        return SpatialBlocks(
+            block_size=chosen.block_size,
+            buffer=patch_size // 2 if chosen.buffer is None else chosen.buffer,
+            train_share=chosen.share,
+            train_size=chosen.per_class,
+            random_state=random_state,
+        )
+    if isinstance(chosen, PolygonsSplit):
+        groups = connected_fields(codes) if groups is None else groups
+        return GroupedPixels(
+            groups=groups, train_share=chosen.share, train_size=chosen.per_class, random_state=random_state
+        )
+    if isinstance(chosen, RandomSplit):
+        return RandomPixels(train_size=chosen.per_class or chosen.share or _PER_CLASS, random_state=random_state)
+    return AllPixels(train_size=chosen.per_class, random_state=random_state)
