@@ -6,7 +6,6 @@ bands have. Cards are YAML files in `datasets/`; the scenes themselves are not o
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -23,7 +22,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import DatasetError, LabelError, SceneError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.text import TextFileError, printable, read_text
-from hsiattn.resources import resource_folder, resource_names
+from hsiattn.resources import file_name_of, names_instead, resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
 from hsiattn.settings import Settings, first_mistake
 
@@ -33,7 +32,7 @@ _MAX_BYTES = 2**20
 """Largest file that is taken for a card."""
 
 ROOT_VARIABLE = "HSIATTN_DATA"
-"""Environment variable with the folder of the benchmark files, where the caller names none."""
+"""Environment variable with the folder of the scenes, where the caller names none."""
 
 
 class DatasetFile(Settings):
@@ -76,7 +75,7 @@ class Wavelengths(Settings):
     spectrometers: tuple[Spectrometer, ...] = Field(min_length=1, max_length=20)
 
     def centres(self) -> NDArray[np.float64]:
-        """In nm, one per band; they step back where two spectrometers overlap."""
+        """Band centres in nm, one per band; they step back where two spectrometers overlap."""
         return np.concatenate([np.linspace(part.first, part.last, part.bands) for part in self.spectrometers])
 
 
@@ -113,7 +112,7 @@ class DatasetCard(Settings):
     Attributes
     ----------
     name
-        By which `open_dataset` knows it.
+        What `open_dataset` calls it.
     bands
         Number of bands of the uncorrected cube.
     removed_bands
@@ -217,11 +216,10 @@ def dataset_card(name: str) -> DatasetCard:
         No such scene, with the nearest name or all names; or a card that is not well formed.
     """
     known = dataset_names()
-    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
+    wanted = file_name_of(name)
     if wanted not in known:
-        near = difflib.get_close_matches(wanted, known, n=1)
-        remedy = f"did you mean {near[0]}? Known are " if near else "known are "
-        raise DatasetError(f"there is no public scene {printable(repr(name), 100)}", remedy + ", ".join(known))
+        problem = f"there is no public scene {printable(repr(name), 100)}"
+        raise DatasetError(problem, names_instead(wanted, known))
     path = resource_folder("datasets") / f"{wanted}.yaml"
     try:
         values = load_yaml(read_text(path, _MAX_BYTES))

@@ -74,7 +74,7 @@ def first_mistake(error: ValidationError, settings: type[BaseModel], remedy: str
             reason = f"has no effect with {kinds.key}: {location[-2]}"
             remedy = f"leave it out, or take {kinds.key}: {' or '.join(elsewhere)}"
         place = [*place, key]
-    elif isinstance(found, _Kinds):
+    elif isinstance(found, _Kinds) and first["type"].startswith("union_tag"):
         place, reason = [*place, found.key], f"must be one of {', '.join(found.tagged)}"
     else:
         reason = _reason(first)

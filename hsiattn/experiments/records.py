@@ -41,7 +41,7 @@ _TABLES = {
     "classes.csv": FileKind.CLASS_TABLE,
     "runs.parquet": FileKind.RUN_TABLE,
 }
-_REPORTS = {"report.html": FileKind.BENCHMARK_REPORT, "report.md": FileKind.BENCHMARK_REPORT}
+_REPORTS = {"report.html": FileKind.EXPERIMENT_REPORT, "report.md": FileKind.EXPERIMENT_REPORT}
 
 
 class RecordFolder:

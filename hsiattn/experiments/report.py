@@ -41,7 +41,7 @@ from hsiattn.experiments.tables import (
     p_text,
     points_text,
 )
-from hsiattn.files.kinds import BENCHMARK_TITLE, FileKind
+from hsiattn.files.kinds import EXPERIMENT_TITLE, FileKind
 from hsiattn.files.outputs import refuse_foreign, whole_file
 from hsiattn.splits import ROLES, leakage, read_split
 
@@ -194,7 +194,7 @@ class Report:
     def to_markdown(self) -> str:
         """Give Markdown; pictures are files in the folder `plots`."""
         parts = [
-            f"# {BENCHMARK_TITLE}{self.title}",
+            f"# {EXPERIMENT_TITLE}{self.title}",
             *self.facts,
             "## All scenes and protocols",
             self.overall.to_markdown(),
@@ -281,7 +281,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         raise OutputError(f"the folder {plots} cannot be made ({error.strerror})", "choose another place") from error
     files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}
     for path in files:
-        refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.BENCHMARK_REPORT)
+        refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.EXPERIMENT_REPORT)
     for path, content in files.items():
         with whole_file(path) as temporary:
             temporary.write_bytes(content)

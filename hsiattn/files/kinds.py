@@ -37,7 +37,7 @@ class FileKind(StrEnum):
     RUN_PIXELS = "pixels of a run"
     RUN_TABLE = "table of runs"
     CLASS_TABLE = "table of classes"
-    BENCHMARK_REPORT = "benchmark report"
+    EXPERIMENT_REPORT = "report of experiments"
     PLOT = "plot"
 
     @property
@@ -98,10 +98,11 @@ REPORT_COLUMNS = ("class", "code", "measure", "value", "lower", "upper")
 """Columns of an accuracy report as CSV."""
 
 REPORT_TITLE = "Accuracy assessment"
-BENCHMARK_TITLE = "Benchmark: "
+EXPERIMENT_TITLE = "Benchmark: "
+"""Beginning of the title of a report of experiments, as version 0.1.0 wrote it too."""
 
 RUN_COLUMNS = ("scene", "protocol", "recipe", "seed")
-"""First columns of the tables of a benchmark."""
+"""First columns of the tables of experiments."""
 
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -208,8 +209,8 @@ def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
-    if first.startswith(f"# {BENCHMARK_TITLE}"):
-        return FileKind.BENCHMARK_REPORT
+    if first.startswith(f"# {EXPERIMENT_TITLE}"):
+        return FileKind.EXPERIMENT_REPORT
     columns = tuple(first.rstrip("\r").split(","))
     if columns == REPORT_COLUMNS:
         return FileKind.REPORT
@@ -251,8 +252,8 @@ def _markup(file: Path, start: str) -> FileKind | None:
         written = f'<meta name="generator" content="{GENERATOR}' in start or ":root { --ink: #1d2329;" in start
         if written and f"<title>{REPORT_TITLE}</title>" in start:
             return FileKind.REPORT
-        if written and f"<title>{BENCHMARK_TITLE}" in start:
-            return FileKind.BENCHMARK_REPORT
+        if written and f"<title>{EXPERIMENT_TITLE}" in start:
+            return FileKind.EXPERIMENT_REPORT
     return None
 
 

@@ -1,4 +1,4 @@
-"""From stored values to what a network reads: scaled spectra and a few components per pixel.
+"""Preprocessing of stored values into what a network reads: scaled spectra and a few components per pixel.
 
 Preprocessing is a transform of each spectrum, where the recipe names one, and an affine map. It is fitted once, kept
 in the model file, and applied unchanged to every later scene and window.

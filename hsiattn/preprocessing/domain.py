@@ -1,4 +1,4 @@
-"""What a training scene looked like, so that a scene is recognised which the model can say nothing of.
+"""The domain of a model: what its training scene looked like, so that foreign scenes are recognised.
 
 A pixel is compared with the training scene in the prepared space by Hotelling's T² along the principal axes and by the
 squared prediction error beside them (Jackson and Mudholkar 1979). What other light, haze, noise and calibration make of
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from hsiattn.preprocessing.preprocessing import Preprocessing
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Of the quantiles that are kept of every band."""
+"""Levels of the quantiles that are kept for every band."""
 LEAST_PIXELS = 40
-"""Fewer tell nothing of a scene."""
+"""Fewest pixels that characterise a scene."""
 
 _MOST_AXES = 40
 _PIXELS_PER_AXIS = 10
@@ -35,7 +35,7 @@ _VERSIONS = 6
 _PIECE = 2048
 _MOST_POWER = 6
 _NEAR_POWER, _FAR_FROM_ONE = 0.3, 0.5
-"""In powers of ten: how near to one of them a ratio must be, and how far from 1, to be a wrong scale and not light."""
+"""A ratio this near to a power of ten, and this far from 1 (in powers of ten), is a wrong scale and not light."""
 _MOST_EVENED = 1.0
 """Most powers of ten by which the brightness of dark spectra is evened out."""
 _FITS = 0.5
@@ -44,7 +44,7 @@ _FITS = 0.5
 
 @dataclass(frozen=True, eq=False)
 class TrainingDomain:
-    """The training scene in figures; spectra are those of the bands that the model uses.
+    """Statistics of the training scene in the bands that the model uses.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class TrainingDomain:
         return self.distance(_prepared(reflectance, preprocessing))
 
     def outside(self, reflectance: NDArray[np.float64], preprocessing: Preprocessing) -> NDArray[np.bool_]:
-        """Which spectra (n, B) of reflectance of a scene lie outside, as they are or as bright as the training scene.
+        """Find spectra (n, B) outside the domain, as they are or scaled to the brightness of the training scene.
 
         Beside their distance it counts whether any example has their shape: between two classes lies much that is none.
         Darkness hides the shape of a spectrum: in the dark all of them lie near each other.
@@ -124,7 +124,7 @@ class TrainingDomain:
         return outside if outside.mean() >= evened.mean() else evened
 
     def clouded(self, reflectance: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which spectra (n, B) are brighter than anything in the training scene, as clouds and snow are."""
+        """Find spectra (n, B) that are brighter than anything in the training scene, as clouds and snow are."""
         return np.asarray(reflectance.mean(axis=1) > self.brightest)
 
     def power_of_ten(self, reflectance: NDArray[np.float64], preprocessing: Preprocessing) -> int:

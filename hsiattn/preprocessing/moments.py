@@ -1,4 +1,4 @@
-"""What fitting sees of many spectra: their moments, chunk by chunk."""
+"""Moments of many spectra, accumulated chunk by chunk."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from hsiattn.errors import TrainingError
 
 Chunks = Callable[[], Iterable[NDArray[np.float64]]]
-"""Gives the spectra to fit on, as often as asked, in pieces (n, B) that fit memory."""
+"""Returns the spectra to fit on, as often as it is called, in pieces (n, B) that fit memory."""
 
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
-"""Makes of reflectance (n, B) the spectra (n, B') that scaling and projections are of: bands that vary, transformed."""
+"""Converts reflectance (n, B) into the spectra (n, B') that are scaled and projected: bands that vary, transformed."""
 
 
 @dataclass(frozen=True, eq=False)
 class RegionStatistics:
-    """Moments of the pixels of the area, labelled or not: mean (B',), covariance and noise covariance (B', B').
+    """Moments of all pixels of a region, labelled or not: mean (B',), covariance and noise covariance (B', B').
 
-    Of the spectra that `Convert` makes.
+    They are moments of converted spectra (`Convert`).
     """
 
     mean: NDArray[np.float64]
@@ -42,12 +42,12 @@ class Moments:
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        """(B,), that of a sample."""
+        """Sample standard deviation (B,)."""
         return np.sqrt(np.diag(self.covariance))
 
     @classmethod
     def of(cls, chunks: Iterable[NDArray[np.float64]]) -> Moments:
-        """Of all spectra (n, B) of the chunks.
+        """Compute the moments of all spectra (n, B) of the chunks.
 
         Raises
         ------

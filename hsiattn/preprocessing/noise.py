@@ -1,4 +1,4 @@
-"""Noise from the differences between neighbours, and the components of spectra that stand out of it."""
+"""Noise covariance from differences between neighbours, and minimum noise fraction components."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ROUNDS = 2
 def noise_covariance(
     spectra: NDArray[np.floating], pairs: NDArray[np.int64], *, alike: float = 1.0
 ) -> NDArray[np.float64]:
-    """Covariance (B, B) of what distinguishes neighbouring pixels of one field, float64.
+    """Estimate the noise covariance (B, B) from neighbouring pixels, float64.
 
     Half the covariance of the differences between neighbours (Switzer and Green 1984, minimum/maximum autocorrelation
     factors). Differences across the borders of fields are no noise: with `alike` below 1 only that share of the pairs

@@ -1,4 +1,4 @@
-"""A fitted preprocessing: how it is applied to a tile, and how it is kept."""
+"""The fitted preprocessing: application to a tile, and arrays for the model file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hsiattn.scenes import Radiometry
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """From reflectance to scaled spectra (B) and components (C): a transform of the spectra, and an affine map.
+    """A spectral transform and an affine map, from reflectance to scaled spectra (B) and components (C).
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Preprocessing:
     projection, shift
         (C, B) and (C,) float32: components = projection · scaled spectrum + shift.
     spectral_transform
-        Makes spectra of the reflectance of the used bands; None where reflectance itself is scaled.
+        Applied to the reflectance of the used bands first; None where reflectance itself is scaled.
     """
 
     bands: NDArray[np.int64]
@@ -65,7 +65,7 @@ class Preprocessing:
         valid
             (H, W), True where there is a measurement.
         radiometry
-            By which stored values of these bands become reflectance; None where they are reflectance.
+            Gain and offset from stored values of these bands to reflectance; None where they are reflectance.
         """
         radiometry = radiometry or Radiometry.unknown(len(self.bands))
         spectra = np.array(values, dtype=np.float32, order="C").reshape(len(self.bands), -1)

@@ -1,4 +1,4 @@
-"""Cross-validation inside the labelled pixels of an area: what is left out, and how well it is told."""
+"""Cross-validation inside the labelled pixels of a region: folds, temperature and likelihood of the left-out pixels."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _TEMPERATURES = (0.3, 100.0)
 
 
 def left_out_targets(targets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of the pixels that are left out in turn (L,): all but those that are alone in their class."""
+    """Targets (L,) of the pixels that are left out in turn: all but those that are alone in their class."""
     return np.asarray(targets[np.bincount(targets)[targets] > 1])
 
 
 def best_temperature(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
-    """Under which logits (L, K) tell the classes (L,) best; 1 where nothing is left out."""
+    """Temperature that maximises the likelihood of classes (L,) under logits (L, K); 1 where nothing is left out."""
     return fit_temperature(logits, targets, bounds=_TEMPERATURES) if len(targets) else 1.0
 
 
 def log_likelihoods(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(L,) of the classes of L pixels."""
+    """Log-likelihoods (L,) of the true classes of L pixels."""
     return np.asarray(log_softmax(logits, axis=1)[np.arange(len(targets)), targets])

@@ -1,4 +1,4 @@
-"""Averaging over neighbours that stops at the edges of fields."""
+"""Edge-preserving smoothing: diffusion between neighbours that stops at the edges of fields."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 _LEAST_WEIGHT = 1e-4
-"""Between neighbours however different, so that lone pixels are not cut off."""
+"""Edge weight between the most different neighbours, so that no pixel is cut off."""
 _SYMMETRIC: dict[str, Any] = {
     "permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}
 }  # fmt: skip
-"""SuperLU's way with symmetric systems whose diagonal dominates: of a grid, the factors are 0.6 as large."""
+"""SuperLU options for symmetric, diagonally dominant systems: on a grid the factors are 0.6 as large."""
 
 
 class EdgePreservingDiffusion:
-    """Spreads values between neighbouring pixels the more, the more alike their spectra are.
+    """Smooth values between neighbouring pixels, the more the more similar their spectra are.
 
     The result v minimises s · Σ |v_i - u_i|² + Σ w_ij |v_i - v_j|² over all pixels i and pairs of neighbours ij (random
     walker with priors, Grady 2005), with w_ij = exp(-d_ij / median d) and d_ij the squared distance of the guides.
@@ -28,7 +28,7 @@ class EdgePreservingDiffusion:
     pairs
         (E, 2) indices of neighbours, each pair once.
     guide
-        (N, G), what tells fields apart, with noise of the same size in all G.
+        (N, G) features that separate fields, with noise of the same variance in all G.
     """
 
     def __init__(self, pairs: NDArray[np.int64], guide: NDArray[np.float32]) -> None:
@@ -43,7 +43,7 @@ class EdgePreservingDiffusion:
         self._solvers: dict[float, Any] = {}
 
     def spread(self, values: NDArray[np.floating], hold: float) -> NDArray[np.float32]:
-        """Values (N, M) after diffusion; `hold` is s: the smaller, the farther they spread."""
+        """Smoothed values (N, M) of values (N, M); `hold` is s, the weight of the data: the smaller, the smoother."""
         if hold not in self._solvers:
             system = sparse.diags_array(self._degrees + hold) - self._affinity
             self._solvers[hold] = splu(sparse.csc_matrix(system), **_SYMMETRIC)

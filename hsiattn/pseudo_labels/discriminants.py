@@ -1,4 +1,4 @@
-"""Discriminant functions with equal priors: linear, quadratic, and by kernels, all of them fitted in closed form."""
+"""Classifiers fitted in closed form, with equal priors: linear and quadratic discriminants, kernel ridge regression."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 _PSEUDO_PIXELS = 20.0
-"""With how many pixels the covariance within all classes counts in that of one."""
+"""Weight of the pooled covariance in the covariance of one class, in pixels."""
 _RIDGE = 0.1
 _MOST_CENTRES = 1500
-"""Labelled pixels that kernels stand on: with more, fitting takes longer than it gains."""
+"""Most kernel centres; more of them cost more time than they gain accuracy."""
 _STEEPNESS = 10.0
-"""Of the logits of kernels, whose values are about 0 and 1."""
+"""Factor from the regression values, which lie around 0 and 1, to logits."""
 _LEAST_WIDTH = 1e-12
 _PIECE = 4096
 
 
 class Discriminant(Protocol):
-    """What gives logits to features."""
+    """A fitted classifier that maps features to logits."""
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, F) -> (N, K)."""
+        """Logits (N, K) of features (N, F)."""
 
 
 @dataclass(frozen=True, eq=False)
 class LinearDiscriminant:
-    """weights (K, F) and bias (K,): classes are Gaussians of one covariance (Fisher 1936)."""
+    """Linear discriminant: Gaussian classes of one covariance (Fisher 1936), as weights (K, F) and bias (K,)."""
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
 
     @classmethod
     def fit(cls, features: NDArray[np.float64], targets: NDArray[np.int64], covariance: NDArray[np.float64]) -> Self:
-        """With the means of features (M, F) in classes 0 … K - 1, all there, and a covariance (F, F) within them."""
+        """Fit on features (M, F) of classes 0 … K - 1, all present, with a given within-class covariance (F, F)."""
         means = class_means(features, targets)
         weights = np.linalg.solve(covariance, means.T).T
         bias = -0.5 * (weights * means).sum(axis=1)
         return cls(weights.astype(np.float32), bias.astype(np.float32))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, F) -> (N, K)."""
+        """Logits (N, K) of features (N, F)."""
         return np.asarray(features @ self.weights.T + self.bias)
 
 
 @dataclass(frozen=True, eq=False)
 class QuadraticDiscriminant:
-    """Classes are Gaussians, each of a covariance of its own: maximum likelihood classification.
+    """Quadratic discriminant: Gaussian classes, each with its own covariance (maximum likelihood classification).
 
-    A covariance is that of the class's pixels, to which pixels with the covariance within all classes are added
-    (Friedman 1989): a few labels change it little, hundreds make it the class's own.
+    The covariance of a class is regularised towards the pooled one (Friedman 1989), as if so many pixels with the
+    pooled covariance were added: a few labels change it little, hundreds make it the class's own.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class QuadraticDiscriminant:
 
     @classmethod
     def fit(cls, features: NDArray[np.float64], targets: NDArray[np.int64], covariance: NDArray[np.float64]) -> Self:
-        """As `LinearDiscriminant.fit`."""
+        """Fit as `LinearDiscriminant.fit` does; the given covariance is the pooled one."""
         means = class_means(features, targets)
         roots = []
         for k, mean in enumerate(means):
@@ -83,7 +83,7 @@ class QuadraticDiscriminant:
         return cls(means, whitening, logarithms)
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, F) -> (N, K)."""
+        """Logits (N, K) of features (N, F)."""
         logits = np.empty((len(features), len(self.means)), np.float32)
         for k, (mean, whitening, logarithm) in enumerate(zip(self.means, self.whitening, self.logarithms, strict=True)):
             white = (features - mean.astype(np.float32)) @ whitening.T.astype(np.float32)
@@ -118,7 +118,7 @@ class KernelDiscriminant:
 
     @classmethod
     def fit(cls, features: NDArray[np.float64], targets: NDArray[np.int64], covariance: NDArray[np.float64]) -> Self:
-        """As `LinearDiscriminant.fit`; of more labelled pixels than are needed, an even part of every class."""
+        """Fit as `LinearDiscriminant.fit` does; with many labelled pixels, on an even part of every class."""
         kept = _even_part(targets, _MOST_CENTRES)
         features, targets = features[kept], targets[kept]
         root = np.linalg.cholesky(covariance)
@@ -136,7 +136,7 @@ class KernelDiscriminant:
         )
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, F) -> (N, K)."""
+        """Logits (N, K) of features (N, F)."""
         logits = np.empty((len(features), self.weights.shape[1]), np.float32)
         for start in range(0, len(features), _PIECE):
             white = features[start : start + _PIECE] @ self.whitening
@@ -146,7 +146,7 @@ class KernelDiscriminant:
 
 
 def class_means(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(K, F) of features (M, F) in classes 0 … K - 1, all there."""
+    """Means (K, F) of features (M, F) in classes 0 … K - 1, all present."""
     return np.stack([features[targets == k].mean(axis=0) for k in range(int(targets.max()) + 1)])
 
 
@@ -166,7 +166,7 @@ def _even_part(targets: NDArray[np.int64], most: int) -> NDArray[np.int64]:
 
 
 def _squared_distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(N, M) between rows (N, F) and (M, F)."""
+    """Squared Euclidean distances (N, M) between rows (N, F) and (M, F)."""
     products = first @ second.T
     products *= -2
     products += np.einsum("nf,nf->n", first, first)[:, None]

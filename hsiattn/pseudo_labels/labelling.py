@@ -20,37 +20,57 @@ from hsiattn.settings import Settings
 
 _ROUNDS = 2
 _HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
-"""How the probabilities may be smoothed: not at all, then farther and farther."""
+"""Candidates for the smoothing of probabilities: none, then more and more of it."""
 _LEAST_SHARE = 1e-6
-"""Of a class whose probability would be 0, so that its logarithm stays finite."""
+"""Lower bound of a probability, so that its logarithm stays finite."""
 
 
 class PseudoLabelSettings(Settings):
-    """What a recipe says about learning from unlabelled pixels of the training scene."""
+    """Settings of the pseudo-labels in a recipe.
+
+    Parameters
+    ----------
+    area
+        Most pixels of the region that is read: around the labels, and a third of them anywhere in the scene.
+        Default: 65536.
+    pixels
+        Pseudo-labelled pixels that the network is trained on, drawn from the region. Default: 12000.
+    label_weight
+        Weight of a labelled pixel, in pseudo-labelled ones. Default: 2.
+    linear_views
+        Linear discriminants in the stack: the best in cross-validation inside the training pixels. Default: 4.
+    quadratic_views
+        Quadratic discriminants in the stack, with a covariance for every class. Default: 3.
+    kernel_views
+        Kernel classifiers in the stack, for classes with several clusters. Default: 1.
+    weigh_classes
+        Weight classes in cross-validation by their estimated frequency in the scene, not by their number of labels.
+        Default: True.
+    prior_strength
+        Exponent of the class priors that are estimated from the unlabelled pixels; 0 for equal priors. Default: 0.5.
+    few_labels
+        With fewer labels per class, on average, views that assume isotropic within-class covariance compete too, and
+        the priors count less, in proportion; 0 switches this off. Default: 10.
+
+    Examples
+    --------
+    >>> PseudoLabelSettings(pixels=3000).wanted_views
+    {'linear': 4, 'quadratic': 3, 'kernel': 1}
+    """
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
-    """Pixels that the teacher looks at, at most: around the labels, and a third of them anywhere in the scene."""
     pixels: int = Field(default=12_000, ge=1, le=2**26)
-    """Unlabelled pixels that the network learns from, drawn from the area."""
     label_weight: int = Field(default=2, ge=1, le=1000)
-    """A labelled pixel counts as so many of these."""
     linear_views: int = Field(default=4, ge=1, le=1000)
-    """Linear discriminants that take part: the best in cross-validation inside the training pixels."""
     quadratic_views: int = Field(default=3, ge=0, le=1000)
-    """Likewise quadratic ones, in which every class has a covariance of its own."""
     kernel_views: int = Field(default=1, ge=0, le=1000)
-    """Likewise those by kernels, for classes of several kinds."""
     weigh_classes: bool = True
-    """In cross-validation a class counts as it does in the scene; otherwise by the number of its labels."""
     prior_strength: float = Field(default=0.5, ge=0, le=1)
-    """How far class frequencies, estimated from the unlabelled pixels, count; 0 takes all for equally frequent."""
     few_labels: int = Field(default=10, ge=0, le=10**6)
-    """With fewer labels per class, on average, views that take scatter within classes to be round compete too, and
-    class frequencies count less, by as much as labels are fewer; 0 never does so."""
 
     @property
     def wanted_views(self) -> dict[Form, int]:
-        """How many views of each form take part."""
+        """Views of each form in the stack."""
         return {"linear": self.linear_views, "quadratic": self.quadratic_views, "kernel": self.kernel_views}
 
     def sufficiency(self, targets: NDArray[np.int64]) -> float:
@@ -60,12 +80,12 @@ class PseudoLabelSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class PseudoLabels:
-    """What the teacher says.
+    """Class probabilities of the pixels of a region.
 
     Attributes
     ----------
     probabilities
-        (N, K) float32 of the pixels of the area; those that are labelled are certain.
+        (N, K) float32, one-hot for labelled pixels.
     record
         JSON-ready: views, smoothing, temperature, estimated class frequencies, cross-validated accuracy.
     """
@@ -82,13 +102,16 @@ def pseudo_label(
     *,
     seed: int = 0,
 ) -> PseudoLabels:
-    """Class probabilities of every pixel of an area.
+    """Predict class probabilities of every pixel of a region from its labelled pixels.
 
-    Every view of the spectra has a discriminant with its temperature; the best views of every form are mixed by what
-    each says of left-out pixels, class frequencies are estimated, and probabilities are smoothed between alike
-    neighbours as far as it helps. Whatever is chosen is chosen by cross-validation inside the labelled pixels. A few of
-    every class hardly show how spectra scatter within it, nor how frequent it is: with few labels, discriminants that
-    take scatter to be round compete too, and the frequencies count less.
+    1. Every view of the spectra has a discriminant, with a temperature for its logits.
+    2. The best views of every form are stacked by their likelihood on left-out pixels.
+    3. Class priors are estimated from the predictions for all pixels.
+    4. Probabilities are smoothed between similar neighbours, as far as that raises the likelihood.
+
+    All choices are made by cross-validation inside the labelled pixels. A few labels per class hardly determine the
+    within-class covariance, nor the priors: then views that assume isotropic covariance compete too, and the priors
+    count less.
 
     Parameters
     ----------
@@ -102,14 +125,14 @@ def pseudo_label(
     weights = class_weights(views, tried, labelled, targets) if settings.weigh_classes else np.ones(targets.max() + 1)
     mixture = best_mixture(tried, weights[left_out_targets(targets)])
 
-    def judge(known: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of all pixels by the mixture, knowing only those pixels' labels."""
+    def predict(known: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of all pixels by the stack, fitted on those labels alone."""
         shares = mixture.probabilities(views, known, classes)
         shares[known] = np.eye(shares.shape[1])[classes]
         return shares
 
-    hold, temperature, right = _choose_smoothing(views, judge, labelled, targets, weights, seed)
-    shares = judge(labelled, targets)
+    hold, temperature, right = _choose_smoothing(views, predict, labelled, targets, weights, seed)
+    shares = predict(labelled, targets)
     priors = estimated_priors(shares)
     shares *= (priors * len(priors)) ** (settings.prior_strength * sufficiency)
     shares[labelled] = np.eye(len(priors))[targets]
@@ -129,21 +152,21 @@ def pseudo_label(
 
 def _choose_smoothing(
     views: RegionViews,
-    judge: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
+    predict: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
     labelled: NDArray[np.int64],
     targets: NDArray[np.int64],
     weights: NDArray[np.float64],
     seed: int,
 ) -> tuple[float | None, float, float]:
-    """The smoothing with which left-out pixels are told best, the temperature that goes with it, the share right.
+    """Choose the smoothing by the likelihood of left-out pixels; return it with its temperature and accuracy.
 
-    `weights` (K,) are those of left-out pixels of each class.
+    `weights` (K,) are the weights of left-out pixels of each class.
     """
     found: dict[float | None, list[NDArray[np.float64]]] = {hold: [] for hold in _HOLDS}
     truth: list[NDArray[np.int64]] = []
     for number in range(1, _ROUNDS + 1):
         for kept, left_out in folds_of_classes(targets, (seed, number)):
-            shares = judge(labelled[kept], targets[kept])
+            shares = predict(labelled[kept], targets[kept])
             truth.append(targets[left_out])
             for hold in _HOLDS:
                 found[hold].append(_smoothed(views, shares, hold)[labelled[left_out]])
@@ -159,7 +182,7 @@ def _choose_smoothing(
 
 
 def _smoothed(views: RegionViews, shares: NDArray[np.float64], hold: float | None) -> NDArray[np.float64]:
-    """Probabilities (N, K), none of them 0, that sum to 1."""
+    """Smoothed probabilities (N, K), none of them 0, that sum to 1."""
     values = shares if hold is None else views.diffusion.spread(shares, hold).astype(np.float64)
     values = np.maximum(values, _LEAST_SHARE)
     return np.asarray(values / values.sum(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The part of a scene around its labels: spectra, and which pixels are neighbours."""
+"""The region around the labels of a scene: spectra, and which pixels are neighbours."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hsiattn.scenes import SceneSource
 from hsiattn.scenes.tiles import read_tile
 
 _SIDE = 32
-"""Side in pixels of the tiles that a large scene is seen in: wide enough for fields, small enough to have many."""
+"""Side in pixels of the tiles that are read of a large scene: wide enough for fields, small enough to have many."""
 _REACH = 8
-"""Rows and columns, at most, between pixels that are asked about as neighbours."""
+"""Most rows and columns between pixels that can be neighbours."""
 _TRIES = 4
-"""Tiles that are drawn, at most, for each that is wanted: of a rotated swath, half are empty."""
+"""Most tiles drawn for each that is wanted: half of the tiles of a rotated swath are empty."""
 
 
 @dataclass(frozen=True, eq=False)
 class SceneRegion:
-    """N pixels with a measurement, from one or several rectangles of a scene.
+    """N measured pixels from one or several rectangles of a scene.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class SceneRegion:
         return len(self.positions)
 
     def indices_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Index in the area of every pixel at positions (M, 2) of the scene; -1 for those outside."""
+        """Index in the region of every pixel at positions (M, 2) of the scene; -1 for those outside."""
         found = {(row, column): index for index, (row, column) in enumerate(self.positions.tolist())}
         return np.array([found.get((row, column), -1) for row, column in positions.tolist()], dtype=np.int64)
 
@@ -86,7 +86,7 @@ class SceneRegion:
 def read_region(
     source: SceneSource, bands: NDArray[np.int64], labelled: NDArray[np.int64], targets: NDArray[np.int64], *, most: int
 ) -> SceneRegion:
-    """The whole scene where it has at most so many pixels, else tiles of it.
+    """Read the whole scene where it has at most `most` pixels, else tiles of it.
 
     Two thirds of them, or as many as it takes to see every class, are tiles with labels. The others lie anywhere in
     the scene, since its far parts may look otherwise; tiles without a measurement are passed over.
@@ -96,9 +96,9 @@ def read_region(
     bands
         Indices of the bands to read.
     labelled, targets
-        Row and column (M, 2), and class index (M,), of the labelled pixels that the area is for.
+        Row and column (M, 2), and class index (M,), of the labelled pixels.
     most
-        Pixels of the area, at most.
+        Most pixels of the region.
     """
     if source.height * source.width <= most:
         return _area_of([_read_part(source, Window(0, 0, source.width, source.height), bands)])
@@ -161,11 +161,11 @@ class _TileGrid:
         return -(-self._height // _SIDE) * self._across
 
     def numbers(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Of the tiles in which positions (M, 2) lie."""
+        """Numbers (M,) of the tiles that hold positions (M, 2)."""
         return np.asarray(positions[:, 0] // _SIDE * self._across + positions[:, 1] // _SIDE)
 
     def window(self, number: int) -> Window:
-        """Of a tile; those at the far edges are smaller."""
+        """Window of a tile; those at the far edges are smaller."""
         row, column = divmod(number, self._across)
         return Window.from_slices(
             (row * _SIDE, min((row + 1) * _SIDE, self._height)),
@@ -174,7 +174,7 @@ class _TileGrid:
 
 
 def _tiles_with_labels(tile_of: NDArray[np.int64], targets: NDArray[np.int64], most: int) -> list[int]:
-    """So many tiles, or as many as it takes to see every class, chosen one by one.
+    """Choose tiles one by one: as many as given, or as it takes to see every class.
 
     First, for every class, the one that holds most of it; then those that add most to the classes with least so far.
 

@@ -1,4 +1,4 @@
-"""A mixture of discriminants on several views, chosen by what each says of left-out pixels."""
+"""Stacking: discriminants on several views, weighted by their likelihood on left-out pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_ta
 from hsiattn.pseudo_labels.views import VIEWS, Form, RegionViews, View
 
 _LEAST_LIKELIHOOD = 1e-6
-"""Of a pixel that an expert is sure to be of another class, so that one such pixel does not silence the expert."""
+"""Lower bound of a likelihood, so that one confident mistake does not remove a view."""
 _LEAST_PRIOR = 0.02
 _STEPS, _STACKING_STEPS = 50, 200
 
@@ -30,24 +30,24 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Mixture:
-    """Discriminants whose probabilities are averaged by weights."""
+    """A weighted mean of the class probabilities of several discriminants."""
 
     parts: tuple[Part, ...]
 
     def probabilities(
         self, views: RegionViews, labelled: NDArray[np.int64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """(N, K) of all pixels of the area, of which the labelled ones, given by their indices (M,), are known."""
+        """Probabilities (N, K) of all pixels, fitted on the labelled ones, which are given by their indices (M,)."""
 
-        def said_by(part: Part) -> NDArray[np.float64]:
+        def weighted(part: Part) -> NDArray[np.float64]:
             logits = views.discriminant(part.view, labelled, targets).logits(views[part.view])
             return np.asarray(part.weight * softmax(logits / part.temperature, axis=1), dtype=np.float64)
 
-        return np.asarray(sum(said_by(part) for part in self.parts))
+        return np.asarray(sum(weighted(part) for part in self.parts))
 
 
 class Trial(NamedTuple):
-    """A view in cross-validation: the temperature of its logits, and the log-likelihood (L,) of each left-out pixel."""
+    """Result of a view in cross-validation: temperature of its logits, log-likelihood (L,) of each left-out pixel."""
 
     view: View
     temperature: float
@@ -55,13 +55,13 @@ class Trial(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """All views of a form, and how many of them are to take part."""
+    """Results of all views of a form, and how many of them to stack."""
 
     wanted: int
     views: tuple[Trial, ...]
 
     def best(self, weights: NDArray[np.float64], count: int | None = None) -> list[Trial]:
-        """So many, or as many as are wanted, by the log-likelihood of left-out pixels that have these weights (L,)."""
+        """Best `count` views (by default as many as wanted) by the weighted log-likelihood of left-out pixels (L,)."""
         ranked = sorted(self.views, key=lambda trial: -float(weights @ trial.log_likelihoods))
         return ranked[: self.wanted if count is None else count]
 
@@ -74,7 +74,7 @@ def try_views(
     seed: int,
     candidates: Mapping[Form, Sequence[View]] = VIEWS,
 ) -> list[Trials]:
-    """All candidates of the forms of which some are wanted, each cross-validated inside the labelled pixels."""
+    """Cross-validate all candidate views of the wanted forms inside the labelled pixels."""
     return [
         Trials(count, tuple(_try(views, view, labelled, targets, seed) for view in candidates[form]))
         for form, count in wanted.items()
@@ -95,10 +95,10 @@ def _try(views: RegionViews, view: View, labelled: NDArray[np.int64], targets: N
 def class_weights(
     views: RegionViews, tried: list[Trials], labelled: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Weights (K,) of left-out pixels under which a class counts in cross-validation as it does in the area.
+    """Compute weights (K,) of left-out pixels that give every class its frequency in the region.
 
-    Labels are often drawn class by class, as many of a rare class as of a frequent one; but it is the map that shall be
-    right. How frequent the classes are is said by the best view of every form, all with an equal say.
+    Labels are often drawn class by class, as many of a rare class as of a frequent one; but it is the map that should
+    be right. Frequencies are estimated by the best view of every form, with equal weights.
     """
     members = left_out_targets(targets)
     if not len(members):
@@ -111,7 +111,7 @@ def class_weights(
 
 
 def best_mixture(tried: list[Trials], weights: NDArray[np.float64]) -> Mixture:
-    """The best views of every form, mixed as is likeliest for left-out pixels that have these weights (L,)."""
+    """Stack the best views of every form by the likelihood of left-out pixels with these weights (L,)."""
     chosen = [trial for trials in tried for trial in trials.best(weights)]
     shares = stacking_weights(np.exp(np.stack([trial.log_likelihoods for trial in chosen], axis=1)), weights)
     return Mixture(
@@ -120,17 +120,17 @@ def best_mixture(tried: list[Trials], weights: NDArray[np.float64]) -> Mixture:
 
 
 def stacking_weights(likelihoods: NDArray[np.float64], pixel_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights (F,) of the mixture of F experts under which left-out pixels are likeliest.
+    """Compute weights (F,) of F classifiers that maximise the likelihood of left-out pixels under their mixture.
 
-    By expectation maximisation (Smyth and Wolpert 1999). To every expert, one pixel is added that only it explains:
-    experts that do equally well weigh the same, and few labels leave no expert without a say.
+    Expectation maximisation after Smyth and Wolpert 1999. One pixel is added for every classifier that only it
+    explains: equally good classifiers get equal weights, and with few labels none gets 0.
 
     Parameters
     ----------
     likelihoods
-        (L, F) probability that each expert gives to the true class of each left-out pixel.
+        (L, F) probability of the true class of each left-out pixel by each classifier.
     pixel_weights
-        (L,) how often each pixel counts.
+        (L,) weight of each pixel.
     """
     experts = likelihoods.shape[1]
     likelihoods = np.maximum(likelihoods, _LEAST_LIKELIHOOD)
@@ -143,10 +143,10 @@ def stacking_weights(likelihoods: NDArray[np.float64], pixel_weights: NDArray[np
 
 
 def estimated_priors(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Frequencies (K,) of the classes among pixels with probabilities (N, K) for equal priors.
+    """Estimate class priors (K,) from probabilities (N, K) that were computed with equal priors.
 
-    Expectation maximisation after Saerens, Latinne and Decaestecker 2002; to every class, pixels are added that are
-    certainly of it, a fiftieth of all, so that none vanishes.
+    Expectation maximisation after Saerens, Latinne and Decaestecker 2002; a fiftieth of all pixels is added to every
+    class as certain members, so that none vanishes.
     """
     count = probabilities.shape[1]
     shares = probabilities / probabilities.sum(axis=1, keepdims=True)

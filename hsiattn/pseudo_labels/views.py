@@ -1,4 +1,4 @@
-"""The spectra of an area seen in several ways and at several scales, and discriminants on each."""
+"""Views: several feature sets of the spectra of a region at several scales, with discriminants on each."""
 
 from __future__ import annotations
 
@@ -21,30 +21,39 @@ from hsiattn.pseudo_labels.region import SceneRegion
 
 Form = Literal["linear", "quadratic", "kernel"]
 Kind = Literal["reflectance", "shape", "components", "neighbours"]
-"""Scaled bands; the same of spectra of unit length, which forget brightness; the least noisy components; scaled bands
-again, but their scatter within classes is known half from neighbouring pixels."""
+"""Scaled bands; scaled bands of unit-length spectra, which are free of brightness; the least noisy components; scaled
+bands whose within-class covariance is estimated half from neighbouring pixels."""
 
 _COMPONENTS, _GUIDES = 20, 10
 _ALIKE = 0.5
-_TOWARDS_ROUND = 0.3
-"""Share of a sphere in the covariance of the components, which is uncertain even with many labels."""
-_HALF_ROUND = 0.5
+_COMPONENT_SHRINKAGE = 0.3
+"""Shrinkage of the covariance of components towards an isotropic one: it is uncertain even with many labels."""
+_HALF = 0.5
 
 
 class View(NamedTuple):
-    """A kind of spectrum, averaged over a window of pixels (5), or by diffusion that holds on to the pixel (0 … 1), and
-    the form of the discriminant on it; of reflectance and shape, also how far their scatter within classes is taken to
-    be round (0 … 1).
+    """A feature set and the form of the discriminant on it.
+
+    Attributes
+    ----------
+    kind
+        Features of a pixel.
+    scale
+        1 for single pixels, 5 for the mean of a window of 5 × 5, below 1 for diffusion with that weight of the data.
+    form
+        Form of the discriminant.
+    shrinkage
+        Shrinkage of the within-class covariance towards an isotropic one, 0 … 1; for reflectance and shape.
     """
 
     kind: Kind
     scale: float = 1
     form: Form = "linear"
-    roundness: float = 0
+    shrinkage: float = 0
 
     def __str__(self) -> str:
         form = "" if self.form == "linear" else f"{self.form}, "
-        scatter = "" if self.roundness == 0 else ", round" if self.roundness == 1 else ", partly round"
+        scatter = "" if self.shrinkage == 0 else ", isotropic" if self.shrinkage == 1 else ", partly isotropic"
         if self.scale == 1:
             return f"{form}{self.kind}{scatter}, single pixels"
         return f"{form}{self.kind}{scatter}, {'window' if self.scale > 1 else 'diffusion'} {self.scale:g}"
@@ -58,25 +67,25 @@ VIEWS: Mapping[Form, tuple[View, ...]] = {
     "quadratic": tuple(View("components", scale, "quadratic") for scale in _SCALES),
     "kernel": tuple(View("components", scale, "kernel") for scale in _SCALES),
 }
-"""Views, by the form of their discriminant; those that are not linear need few features."""
+"""Views by the form of their discriminant; only linear ones bear many features."""
 
-_ROUND_VIEWS: Mapping[Form, tuple[View, ...]] = {
-    "linear": tuple(View(kind, scale, "linear", _HALF_ROUND) for kind in ("reflectance", "shape") for scale in _SCALES),
+_ISOTROPIC_VIEWS: Mapping[Form, tuple[View, ...]] = {
+    "linear": tuple(View(kind, scale, "linear", _HALF) for kind in ("reflectance", "shape") for scale in _SCALES),
     "quadratic": (),
     "kernel": tuple(View(kind, scale, "kernel", 1) for kind in ("reflectance", "shape") for scale in _SCALES),
 }
-VIEWS_FOR_FEW_LABELS: Mapping[Form, tuple[View, ...]] = {form: VIEWS[form] + _ROUND_VIEWS[form] for form in VIEWS}
-"""The same and others that need not know, or not as well, how spectra scatter within classes. The round kernels measure
-distances as an RBF-SVM does on standardised bands."""
+VIEWS_FOR_FEW_LABELS: Mapping[Form, tuple[View, ...]] = {form: VIEWS[form] + _ISOTROPIC_VIEWS[form] for form in VIEWS}
+"""`VIEWS` and others that need no within-class covariance, or a rougher one. The isotropic kernels measure distances as
+an RBF-SVM does on standardised bands."""
 
 
 class RegionViews:
-    """Features of all pixels of an area, made when they are first asked for.
+    """Features of all pixels of a region, computed when they are first needed.
 
     Parameters
     ----------
     area
-        Its spectra are standardised, band by band, over the area.
+        Its spectra are standardised, band by band, over the region.
     """
 
     def __init__(self, area: SceneRegion) -> None:
@@ -99,23 +108,23 @@ class RegionViews:
         return self._known[kind, view.scale]
 
     def discriminant(self, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64]) -> Discriminant:
-        """Fitted on the labelled pixels, given by their indices (M,); `targets` (M,) hold every class 0 … K - 1."""
+        """Fit the discriminant of a view on the pixels at indices (M,); `targets` (M,) hold every class 0 … K - 1."""
         features = self[view][labelled].astype(np.float64)
         return _FORMS[view.form].fit(features, targets, self._covariance(view, labelled, features, targets))
 
     def _covariance(
         self, view: View, labelled: NDArray[np.int64], features: NDArray[np.float64], targets: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Within classes (F, F); where no class has two labelled pixels, as neighbouring pixels tell it."""
-        if view.roundness == 1:
+        """Within-class covariance (F, F); estimated from neighbouring pixels where no class has two labelled ones."""
+        if view.shrinkage == 1:
             return np.eye(features.shape[1])
         if len(np.unique(targets)) == len(targets):
             return self._scatter_of_neighbours(view)
         if view.kind in ("reflectance", "shape"):
             scatter = covariance_within(features, targets)
-            return _rounded(scatter, view.roundness) if view.roundness else scatter
+            return _shrunk(scatter, view.shrinkage) if view.shrinkage else scatter
         if view.kind == "components":
-            return _rounded(_pooled(features, targets), _TOWARDS_ROUND)
+            return _shrunk(_pooled(features, targets), _COMPONENT_SHRINKAGE)
         scatter = _pooled(self[View("neighbours")][labelled].astype(np.float64), targets)
         known = self._scatter_of_neighbours(View("neighbours"))
         size = np.trace(np.linalg.solve(known, scatter)) / len(scatter)
@@ -148,14 +157,14 @@ _FORMS: Mapping[Form, type[LinearDiscriminant] | type[QuadraticDiscriminant] | t
 }
 
 
-def _rounded(scatter: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """The covariance (F, F), of which so large a share is that of a sphere of the same size."""
+def _shrunk(scatter: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Covariance (F, F) shrunk towards an isotropic one of the same trace."""
     size = np.trace(scatter) / len(scatter)
     return np.asarray((1 - share) * scatter + (share * size + 1e-9) * np.eye(len(scatter)))
 
 
 def _pooled(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Scatter within classes (F, F), not shrunk."""
+    """Pooled within-class covariance (F, F), not shrunk."""
     classes, members = np.unique(targets, return_inverse=True)
     means = np.stack([features[targets == k].mean(axis=0) for k in classes])
     residuals = features - means[members]

@@ -85,7 +85,7 @@ class EnviSource(SceneSource):
             # Silencing touches state that all threads share; only files without a georeference need it.
             open_raster(path, quiet=not self.grid.has_place, driver="ENVI") as dataset,
         ):
-            return self._mask.read(dataset, window)
+            return np.asarray(self._mask.read(dataset, window))
 
     def _take_nodata(self, dataset: Any) -> str:
         """Nodata by the header or, where a sidecar says otherwise, by GDAL; and what the user should know of it."""

@@ -99,7 +99,7 @@ class GdalSource(SceneSource):
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """Where the alpha band or GDAL's mask of the dataset says that pixels are missing."""
         with self._dataset() as dataset:
-            return self._mask.read(dataset, window)
+            return np.asarray(self._mask.read(dataset, window))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ these pixels in the same order (`<protocol>_<seed>`): who trains and who tests, 
 
 from __future__ import annotations
 
-import difflib
 import io
 import json
 import zipfile
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import SplitError
-from hsiattn.resources import resource_folder
+from hsiattn.resources import file_name_of, names_instead, resource_folder
 from hsiattn.splits.groups import digest_of
 from hsiattn.splits.roles import ROLES, Split
 
@@ -44,10 +43,12 @@ def shipped_split(scene: str, protocol: str, seed: int = 0) -> Split:
 
     Parameters
     ----------
-    scene
+    scene : str
         Name of the public scene; case, blanks and underscores do not matter.
-    protocol, seed
-        By which the split was drawn from the scene's label map; see `hsiattn.splits.PROTOCOLS`.
+    protocol : str
+        Name of the protocol that the split was drawn by, see `hsiattn.splits.PROTOCOLS`.
+    seed : int, default 0
+        Seed of the draw.
 
     Returns
     -------
@@ -68,7 +69,9 @@ def shipped_split(scene: str, protocol: str, seed: int = 0) -> Split:
     >>> split.roles.shape, split.record["pixels"]["test"]
     ((145, 145), 10089)
     """
-    index_path = _folder() / f"{_known(_slug(scene), [path.stem for path in _folder().glob('*.json')], 'scene')}.json"
+    index_path = (
+        _folder() / f"{_known(file_name_of(scene), [path.stem for path in _folder().glob('*.json')], 'scene')}.json"
+    )
     index = _index(index_path)
     records = [record for record in index["splits"] if record["protocol"] == protocol]
     if not records:
@@ -148,14 +151,8 @@ def _damaged(path: Path) -> SplitError:
     return SplitError(f"the splits in {path} are damaged", "install hsiattn again")
 
 
-def _slug(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(" ", "-")
-
-
 def _known(name: str, choices: Sequence[str], kind: str) -> str:
     """The name, if it is among the choices."""
     if name in choices:
         return name
-    near = difflib.get_close_matches(name, choices, n=1)
-    remedy = f"did you mean {near[0]}? Known are " if near else "known are "
-    raise SplitError(f"no splits are shipped for the {kind} {name!r}", remedy + ", ".join(choices))
+    raise SplitError(f"no splits are shipped for the {kind} {name!r}", names_instead(name, choices))

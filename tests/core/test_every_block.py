@@ -1,7 +1,6 @@
 """One battery of checks that every attention and mixing block must pass, in each of its forms."""
 
 import copy
-import io
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +22,6 @@ class Variant:
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
     forms: tuple[int, ...] = (1, 2)
-    square: bool = False  # parameters fix both sides of the map
 
     def create(self, dimensions: int, *, size: int = 9, seed: int = 0, fresh: bool = False, **more) -> FeatureBlock:
         torch.manual_seed(seed)
@@ -37,6 +35,7 @@ class Variant:
 VARIANTS = [
     Variant("additive"),
     Variant("spatial-gate"),
+    Variant("spatial-gate", {"broadcast": "released"}),
     Variant("nl-sam", {"form": "pairwise", "reduction": 2}),
     Variant("nl-sam", {"form": "query-independent"}),
     Variant("spatial-channel", {"kernel": 3}, forms=(2,)),
@@ -49,7 +48,7 @@ VARIANTS = [
     Variant("condenser", {"reduction": 2, "selection": "add"}),
     Variant("se", {"reduction": 2}),
     Variant("eca"),
-    Variant("smlp", square=True),
+    Variant("smlp"),
     Variant("pepe", {"reduction": 2}),
 ]
 CASES = [
@@ -81,7 +80,7 @@ def test_the_battery_knows_every_block_and_form():
 @settings(max_examples=8, deadline=None)
 @given(samples=st.integers(1, 3), height=st.integers(1, 9), width=st.integers(1, 9))
 def test_the_shape_stays_at_odd_and_even_sizes(variant, dimensions, samples, height, width):
-    if variant.square:
+    if variant.name == "smlp":  # parameters fix both sides of the map
         width = height
     x = _features(dimensions, samples=samples, sides=(height, width))
     block = variant.create(dimensions, size=max(x.shape[2:]))
@@ -167,63 +166,29 @@ def test_every_parameter_learns(variant, dimensions):
 
 
 @every_block
-@pytest.mark.parametrize("masked", [False, True])
-def test_gradients_are_right(variant, dimensions, masked):
-    block = variant.create(dimensions, size=3).double()
-    x = _features(dimensions, samples=2, sides=(3, 3)).double().requires_grad_()
-    mask = _mask(x) if masked else None
-    assert torch.autograd.gradcheck(lambda values: block(values, mask), (x,), atol=1e-5)
-
-
-@every_block
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("masked", [False, True])
-def test_half_precision_stays_close(variant, dimensions, dtype, masked):
+def test_bfloat16_stays_close(variant, dimensions):
     block, x = variant.create(dimensions), _features(dimensions)
-    mask = _mask(x) if masked else None
+    mask = _mask(x)
     exact = block(x, mask)
-    with torch.autocast("cpu", dtype=dtype):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = block(x, mask).float()
     assert (mixed - exact).abs().max() < 0.05 * (1 + exact.abs().max())
 
 
-@every_block
-def test_the_same_seed_gives_the_same_result_bit_for_bit(variant, dimensions):
-    x = _features(dimensions)
-    gradients = []
-    for _ in range(2):
-        block = variant.create(dimensions).train()
-        torch.manual_seed(3)
-        block(x, _mask(x)).square().sum().backward()
-        gradients.append([p.grad for p in block.parameters()])
-    assert all(torch.equal(one, two) for one, two in zip(*gradients, strict=True))
-
-
-@every_block
-def test_weights_survive_saving_and_loading(variant, dimensions):
-    x = _features(dimensions)
-    block, other = variant.create(dimensions), variant.create(dimensions, seed=9)
-    file = io.BytesIO()
-    torch.save(block.state_dict(), file)
-    file.seek(0)
-    other.load_state_dict(torch.load(file, weights_only=True))
-    assert torch.equal(other(x), block(x))
-
-
-@every_block
-def test_the_compiler_takes_it_whole(variant, dimensions):
-    block, x = variant.create(dimensions), _features(dimensions)
+# What torch does with any module is asked of few: of one with a mask in a softmax, and of those that index and cut.
+@pytest.mark.parametrize("name", ["nl-sam", "condenser"])
+def test_the_compiler_takes_it_whole(name):
+    block, x = Variant(name).create(2), _features(2)
     mask = _mask(x)
     torch.compiler.reset()
     compiled = torch.compile(block, backend="aot_eager", fullgraph=True)  # no C++ compiler needed
-    torch.testing.assert_close(compiled(x), block(x), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(compiled(x, mask), block(x, mask), atol=1e-5, rtol=1e-4)
 
 
-@every_block
+@pytest.mark.parametrize("name", ["gsa", "condenser"])
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_onnx_runtime_computes_the_same(variant, dimensions):
-    block, x = variant.create(dimensions), _features(dimensions)
+def test_onnx_runtime_computes_the_same(name):
+    block, x = Variant(name).create(2), _features(2)
     program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
@@ -231,9 +196,9 @@ def test_onnx_runtime_computes_the_same(variant, dimensions):
 
 
 @every_block
-def test_pixelwise_blocks_give_the_same_on_a_patch_and_on_a_scene(variant, dimensions):
+def test_a_block_is_called_pixelwise_where_a_position_depends_on_itself_alone(variant, dimensions):
     block, x = variant.create(dimensions), _features(dimensions)
-    inner = (..., *(slice(2, 7),) * dimensions)
-    same = variant.square or torch.allclose(block(x)[inner], block(x[inner].contiguous()), atol=1e-6)
-    assert same or not block.pixelwise
-    assert not (block.pixelwise and variant.square)
+    changed = x.clone()
+    changed[..., ::2] += 1.0
+    others_change = (block(changed) - block(x))[..., 1::2].abs().max() > 1e-6
+    assert bool(others_change) is not block.pixelwise

@@ -89,6 +89,13 @@ def test_training_goes_through_torch_and_gives_its_gradients():
     torch.testing.assert_close(ours, sequences.grad)
 
 
+def test_an_input_that_wants_gradients_goes_through_torch_though_the_weights_want_none():
+    gru = FastGRU(3, 5).requires_grad_(requires_grad=False)
+    sequences = torch.randn(4, 6, 3)
+    assert gru.fast(sequences)
+    assert not gru.fast(sequences.requires_grad_())
+
+
 @pytest.mark.parametrize("kind", [torch.float64, torch.float16])
 def test_other_types_go_through_torch(kind):
     gru = FastGRU(3, 5).to(kind)

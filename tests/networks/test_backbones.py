@@ -3,7 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
+from hsiattn.core import MaskedBatchNorm, with_positions
 from hsiattn.networks import GSA, SMLP, SSAN, AttendNet, Hierarchical
 from hsiattn.networks.hierarchical import EncoderSizes, GroupedBands, PixelsOfPatch
 
@@ -20,6 +22,87 @@ def _influence(branch: nn.Module, side: int) -> torch.Tensor:
     features = branch.eval()(patch, None)
     (features * torch.randn(features.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
     return patch.grad.abs().sum(dim=1)[0]
+
+
+def _trained(branch: nn.Module) -> nn.Module:
+    """A branch as after some training: no statistic, scale or weight at its start."""
+    for module in branch.modules():
+        if isinstance(module, MaskedBatchNorm):
+            module.running_mean.normal_()
+            module.running_variance.uniform_(0.5, 2.0)
+    for parameter in branch.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return branch.eval()
+
+
+def _centre_and_mean(x: torch.Tensor, centre: int) -> torch.Tensor:
+    return torch.cat([x[:, :, centre, centre], x.mean(dim=(2, 3))], dim=1)
+
+
+def test_gsa_is_residual_bottlenecks_normalised_before_each_layer():
+    torch.manual_seed(0)
+    branch, patches = _trained(GSA(12, 3, 2, 7, width=6, heads=2).spatial), torch.randn(4, 3, 7, 7)
+    x = branch.stem(patches)
+    for bottleneck in branch.bottlenecks:
+        before, inside, after = bottleneck.norms
+        reduced = bottleneck.reduce(torch.relu(before(x)))
+        mixed = bottleneck.mix(torch.relu(inside(reduced)))
+        x = x + bottleneck.expand(torch.relu(after(mixed)))
+    expected = _centre_and_mean(torch.relu(branch.normalisation(x)), 3)
+    torch.testing.assert_close(branch(patches, None)[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_smlp_adds_a_mix_of_positions_then_one_of_channels_and_halves_between_stages():
+    torch.manual_seed(0)
+    branch, patches = _trained(SMLP(12, 3, 2, 7, width=4, depths=(1, 1)).spatial), torch.randn(4, 3, 7, 7)
+    first, halving, second = branch.layers
+    x = branch.embedding(patches)
+    for block in (first, second):
+        if block is second:
+            x = functional.conv2d(functional.pad(x, (0, 1, 0, 1)), halving.convolution.weight, stride=2)
+        x = x + block.sparse(block.depthwise(functional.gelu(block.normalisation(x))))
+        pixels = x.permute(0, 2, 3, 1)
+        x = x + block.channel_mix(block.channel_norm(pixels)).permute(0, 3, 1, 2)
+    expected = _centre_and_mean(branch.normalisation(x), 1)
+    torch.testing.assert_close(branch(patches, None)[..., 0, 0], expected, atol=1e-5, rtol=1e-4)
+
+
+def test_attendnet_is_pairs_of_condenser_and_pepe_block_each_normalised():
+    torch.manual_seed(0)
+    network = AttendNet(21, 3, 2, 7, width=4)
+    spatial, spectral = _trained(network.spatial), _trained(network.spectral)
+    patches, spectra = torch.randn(4, 3, 7, 7), torch.randn(4, 21)
+
+    def paired(pair: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        return pair.norms[1](pair.pepe(pair.norms[0](pair.condenser(x))))
+
+    x = torch.relu(spatial.stem(patches))
+    for pair in spatial.pairs:
+        x = paired(pair, x)
+    torch.testing.assert_close(spatial(patches, None)[..., 0, 0], _centre_and_mean(x, 3), atol=1e-5, rtol=1e-4)
+    places = torch.tensor([band / 10 - 1 for band in range(21)]).expand(4, -1)
+    x = torch.relu(spectral.stem(torch.stack([spectra, places], dim=1)))
+    for pair in spectral.pairs:
+        x = functional.avg_pool1d(paired(pair, x), 2, ceil_mode=True, count_include_pad=False)
+    expected = torch.cat([x.mean(dim=2), x.max(dim=2).values], dim=1)
+    torch.testing.assert_close(spectral(spectra), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_hierarchical_encodes_the_steps_of_each_group_and_sums_all_of_them_up():
+    torch.manual_seed(0)
+    branch, spectra = _trained(GroupedBands(7, SIZES, groups=2, step=2)), torch.randn(3, 7)
+    groups = spectra[:, :4].reshape(3, 2, 2), torch.cat([spectra[:, 4:], torch.zeros(3, 1)], dim=1).reshape(3, 2, 2)
+    encoded = [
+        encoder(with_positions(torch.relu(embedding(group))))
+        for group, embedding, encoder in zip(groups, branch.embeddings, branch.encoders, strict=True)
+    ]
+    torch.testing.assert_close(branch(spectra), branch.summary(torch.cat(encoded, dim=1)))
+    pixels = _trained(PixelsOfPatch(2, 3, SIZES, windows="pixel"))
+    patches, mask = torch.randn(2, 2, 3, 3), torch.rand(2, 1, 3, 3) > 0.3
+    vectors = pixels.components((patches * mask).flatten(2).mT.reshape(18, 2)).reshape(2, 9, 4)
+    there = mask.flatten(1)
+    expected = pixels.summary(pixels.encoder(with_positions(vectors), there), there)
+    torch.testing.assert_close(pixels(patches, mask)[..., 0, 0], expected)
 
 
 @pytest.mark.parametrize("network", [GSA, SMLP, AttendNet, Hierarchical])

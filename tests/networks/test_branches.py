@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from hsiattn.core import BLOCKS, POOLING
+from hsiattn.errors import RecipeError
 from hsiattn.networks import GroupedSSAN, create_network
 from hsiattn.networks.branches import AttentionCNN, AttentionRNN, BandAttention, read_out
 
@@ -56,26 +57,39 @@ def test_only_branches_without_a_view_of_the_whole_patch_can_be_evaluated_densel
     assert not AttentionCNN(3, 9, attention="none", pooling="wavelet", pooling_arguments={"wavelet": "db2"}).local
 
 
-def test_additive_attention_in_either_form_gives_the_same_context():
+def test_the_states_of_a_sequence_are_weighed_or_averaged():
     torch.manual_seed(0)
-    published = BandAttention(6, 7, "additive")
     states = torch.randn(2, 7, 6)
+    published, block = BandAttention(6, 7, "additive"), BandAttention(6, 7, "se", {"reduction": 2})
     weights = published.block(states)[1]
     torch.testing.assert_close(published(states), (weights[..., None] * states).sum(dim=1))
+    torch.testing.assert_close(block(states), states.mean(dim=1) * block.block.gate(states.mT)[..., 0])
     torch.testing.assert_close(BandAttention(6, 7, "none")(states), states.mean(dim=1))
+
+
+@pytest.mark.parametrize("name", ["additive", "none", "se"])
+def test_columns_of_states_give_the_same_as_rows(name):
+    """With weights so large that a term left out of the scores would show."""
+    torch.manual_seed(0)
+    attention, states = BandAttention(6, 7, name), torch.randn(3, 7, 6)
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter)
+    with torch.inference_mode():
+        columns = attention.over_columns(states.permute(1, 2, 0))
+        torch.testing.assert_close(columns.T, attention(states), atol=1e-5, rtol=1e-4)
 
 
 def test_the_read_out_keeps_the_centre_apart_from_the_mean_of_what_is_there():
     x = torch.arange(18.0).view(1, 2, 3, 3)
-    mask = torch.tensor([[[[True, False, False], [False, True, False], [False, False, True]]]])
-    assert read_out(x, mask, (1, 1)).flatten().tolist() == [4, 13, 4, 13]
+    mask = torch.tensor([[[[True, False, True], [False, True, False], [False, False, False]]]])
+    assert read_out(x, mask, (1, 1)).flatten().tolist() == [4, 13, 2, 11]
     assert read_out(x, None, (0, 0)).flatten().tolist() == [0, 9, 4, 13]
 
 
 def test_a_misspelt_block_or_argument_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="condenser"):
         GroupedSSAN(8, 3, 2, 5, attention="squeeze")
-    with pytest.raises(ValueError, match="reduction"):
+    with pytest.raises(RecipeError, match="se has no argument ratio; it takes reduction"):
         GroupedSSAN(8, 3, 2, 5, attention="se", attention_arguments={"ratio": 4})
     with pytest.raises(ValueError, match="3 × 3"):
         AttentionCNN(3, 1, attention="se", attention_at="features")

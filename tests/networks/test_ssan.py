@@ -41,6 +41,18 @@ def test_both_branches_pass_the_same_fusion_layer():
     torch.testing.assert_close(network(spectra, patches), hidden @ network.output.weight.T + network.output.bias)
 
 
+def test_what_the_first_pooling_hands_on_reaches_the_second():
+    torch.manual_seed(0)
+    options = {"detail": "skip", "detail_channels": 2}
+    network = SSAN(10, 4, 3, 9, hidden=4, attention="none", pooling="hybrid", pooling_arguments=options).eval()
+    patches, valid = torch.randn(2, 4, 9, 9), torch.rand(2, 1, 9, 9) > 0.3
+    (first, second), (wide, narrow) = network.convolutions, network.poolings
+    pooled, _, details = wide(torch.relu(first(patches * valid)))
+    features = narrow(torch.relu(second(pooled)), None, details).values.flatten(1)
+    expected = network.spatial_logits(torch.relu(network.spatial_hidden(features)))
+    torch.testing.assert_close(network.spatial_branch(patches, valid), expected)
+
+
 def test_the_released_initialisation_is_a_standard_normal_with_biases():
     torch.manual_seed(0)
     network = SSAN(10, 4, 9, initialisation="released")

@@ -131,6 +131,36 @@ def test_of_a_large_scene_tiles_are_read_in_which_every_class_is_labelled():
     np.testing.assert_allclose(area.spectra, area.positions / 10)
 
 
+def _tiles_by_the_rule(labelled, targets, count) -> list[tuple[int, int]]:
+    """For every class not yet seen the tile that holds most of it, then what adds most to the classes with least."""
+    held: dict[tuple[int, int], np.ndarray] = {}
+    for (row, column), k in zip(labelled, targets, strict=True):
+        held.setdefault((row // 32, column // 32), np.zeros(max(targets) + 1))[k] += 1
+    chosen: list[tuple[int, int]] = []
+    for k in range(max(targets) + 1):
+        if not any(held[tile][k] for tile in chosen):
+            chosen.append(max(sorted(held), key=lambda tile: held[tile][k]))
+    while len(chosen) < min(count, len(held)):
+        seen = sum(held[tile] for tile in chosen)
+        others = [tile for tile in sorted(held) if tile not in chosen]
+        chosen.append(max(others, key=lambda tile: sum(n / (1 + m) for n, m in zip(held[tile], seen, strict=True))))
+    return chosen
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_thirds_are_the_tiles_with_labels_that_the_rule_names_and_the_others_are_drawn(seed):
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 640, (12, 2))  # labels in heaps, some classes rare
+    labelled = np.concatenate([np.clip(rng.normal(centre, 25, (20, 2)), 0, 639).astype(int) for centre in centres])
+    targets = rng.choice(5, len(labelled), p=[0.6, 0.2, 0.1, 0.06, 0.04])
+    targets[:5] = np.arange(5)
+    source = _EndlessSource(640, 640)
+    _read(source, labelled, targets, 16 * 1024)
+    read = [(int(window.row_off) // 32, int(window.col_off) // 32) for window in source.windows]
+    assert len(set(read)) == len(read) == 16
+    assert set(read[:11]) == set(_tiles_by_the_rule(labelled.tolist(), targets.tolist(), 11))
+
+
 def test_where_room_is_for_fewer_tiles_than_classes_need_each_class_still_has_one():
     corners = [[0, 0], [0, 290], [290, 0], [290, 290]]
     area = _read(_EndlessSource(300, 300), corners, [0, 1, 2, 3], 1024)  # no room for a tile anywhere else
@@ -178,6 +208,16 @@ def test_tiles_without_a_measurement_are_passed_over(tiny, make_scene):
     assert area.positions.max() == 39
 
 
+def test_of_an_empty_scene_four_tiles_are_tried_for_each_that_is_wanted():
+    class Empty(_EndlessSource):
+        def read(self, window):
+            return super().read(window) * np.nan
+
+    source = Empty(3200, 3200)
+    _read(source, [[0, 0], [1, 1]], [0, 1], 20 * 1024)
+    assert 1 + 4 * 20 - 1 <= len(source.windows) <= 1 + 4 * 20  # the one with labels may be drawn again
+
+
 def test_the_same_tiles_are_chosen_every_time():
     first, second = (_read(_EndlessSource(3000, 3000), [[5, 5], [100, 100]], [0, 1], 20 * 1024) for _ in range(2))
     np.testing.assert_array_equal(first.positions, second.positions)
@@ -193,7 +233,7 @@ def test_pixels_of_different_tiles_are_no_neighbours_even_where_tiles_adjoin():
         first, second = area.pairs(offsets).T
         np.testing.assert_array_equal(tiles[first], tiles[second])
         distance = area.positions[second] - area.positions[first]
-        assert {tuple(step) for step in distance.tolist()} <= set(offsets)
+        assert {tuple(step) for step in np.unique(distance, axis=0).tolist()} <= set(offsets)
     numbers = (tiles[:, 0] * 2 + tiles[:, 1]).astype(np.float32)[:, None]
     np.testing.assert_allclose(area.window_mean(numbers, 5), numbers, atol=1e-6)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 from scipy.stats import norm
 
+from hsiattn.folds import folds_of_classes
+from hsiattn.pseudo_labels.cross_validation import best_temperature
 from hsiattn.pseudo_labels.stacking import (
     Trial,
     Trials,
@@ -34,6 +37,42 @@ def _labelled(classes, counts):
     rng = np.random.default_rng(1)
     chosen = [rng.permutation(np.flatnonzero(classes == k))[:count] for k, count in enumerate(counts)]
     return np.concatenate(chosen), np.repeat(np.arange(len(counts)), counts)
+
+
+@pytest.mark.parametrize("counts", [(10, 10, 10), (4, 1, 3)])
+def test_every_view_is_tried_on_pixels_that_it_was_not_fitted_on_at_its_best_temperature(uneven, counts):
+    views, classes = uneven
+    labelled, targets = _labelled(classes, counts)
+    tried = try_views(views, labelled, targets, WANTED, 7)
+    assert [(trials.wanted, [trial.view for trial in trials.views]) for trials in tried] == [
+        (2, list(VIEWS["linear"])),
+        (1, list(VIEWS["quadratic"])),
+    ]
+    for trial in (tried[0].views[0], tried[0].views[-1], tried[1].views[1]):
+        logits = {}
+        for kept, left_out in folds_of_classes(targets, (7, 0)):
+            discriminant = views.discriminant(trial.view, labelled[kept], targets[kept])
+            logits |= zip(left_out.tolist(), discriminant.logits(views[trial.view][labelled[left_out]]), strict=True)
+        order = sorted(logits)
+        said = np.array([logits[pixel] for pixel in order]).astype(np.float64)
+        assert trial.temperature == pytest.approx(best_temperature(said, targets[order]), rel=1e-6)
+        expected = log_softmax(said / trial.temperature, axis=1)[np.arange(len(order)), targets[order]]
+        np.testing.assert_allclose(trial.log_likelihoods, expected, atol=1e-6)
+
+
+def test_classes_are_weighed_by_their_estimated_frequency_over_their_labels(uneven):
+    """By the one view of every form that told left-out pixels best, all with an equal say."""
+    views, classes = uneven
+    labelled, targets = _labelled(classes, (9, 1, 4))
+    tried = try_views(views, labelled, targets, WANTED, 0)
+    shares = 0
+    for trials in tried:
+        best = max(trials.views, key=lambda trial: trial.log_likelihoods.sum())
+        logits = views.discriminant(best.view, labelled, targets).logits(views[best.view]).astype(np.float64)
+        shares = shares + softmax(logits / best.temperature, axis=1) / len(tried)
+    expected = estimated_priors(shares) / [9, 1, 4]
+    expected /= (9 * expected[0] + 4 * expected[2]) / 13  # mean 1 over pixels that are left out in turn
+    np.testing.assert_allclose(class_weights(views, tried, labelled, targets), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("counts", [(10, 10, 10), (80, 15, 5), (5, 10, 40)])
@@ -86,10 +125,11 @@ def test_the_probabilities_are_those_of_the_parts_by_their_weights(uneven):
 def test_stacking_weights_are_the_likeliest_with_a_pixel_for_every_expert():
     rng = np.random.default_rng(0)
     likelihoods, counts = rng.uniform(0.05, 1, (40, 3)) * [1, 0.6, 0.3], rng.integers(0, 4, 40)
+    likelihoods[:5] = [0, 1e-4, 0]  # nobody is silenced by a pixel of which it was sure: at least a millionth
 
     def loss(free):
         weights = np.exp(free) / np.exp(free).sum()
-        return -counts @ np.log(likelihoods @ weights) - np.log(weights).sum()
+        return -counts @ np.log(np.maximum(likelihoods, 1e-6) @ weights) - np.log(weights).sum()
 
     best = minimize(loss, np.zeros(3), tol=1e-12).x
     np.testing.assert_allclose(stacking_weights(likelihoods, counts), np.exp(best) / np.exp(best).sum(), atol=1e-4)

@@ -15,7 +15,7 @@ from hsiattn.pseudo_labels.views import VIEWS, VIEWS_FOR_FEW_LABELS, RegionViews
 
 ALL_VIEWS = tuple(view for views in VIEWS.values() for view in views)
 LINEAR_VIEWS = VIEWS["linear"]
-ROUND_VIEWS = tuple(view for views in VIEWS_FOR_FEW_LABELS.values() for view in views if view.roundness)
+ISOTROPIC_VIEWS = tuple(view for views in VIEWS_FOR_FEW_LABELS.values() for view in views if view.shrinkage)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +89,9 @@ def test_views_have_names_of_their_own():
     assert str(View("reflectance", 5)) == "reflectance, window 5"
     assert str(View("components", 0.03)) == "components, diffusion 0.03"
     assert str(View("components", 5, "kernel")) == "kernel, components, window 5"
-    assert str(ROUND_VIEWS[0]) == "reflectance, partly round, single pixels"
-    assert str(ROUND_VIEWS[-1]) == "kernel, shape, round, diffusion 0.03"
-    assert len({str(view) for view in (*ALL_VIEWS, *ROUND_VIEWS)}) == len(ALL_VIEWS) + len(ROUND_VIEWS) == 40
+    assert str(ISOTROPIC_VIEWS[0]) == "reflectance, partly isotropic, single pixels"
+    assert str(ISOTROPIC_VIEWS[-1]) == "kernel, shape, isotropic, diffusion 0.03"
+    assert len({str(view) for view in (*ALL_VIEWS, *ISOTROPIC_VIEWS)}) == len(ALL_VIEWS) + len(ISOTROPIC_VIEWS) == 40
 
 
 @pytest.mark.parametrize("scale", [1, 5, 0.1])
@@ -175,7 +175,7 @@ def test_discriminants_that_are_not_linear_are_those_of_the_components(views, la
         np.testing.assert_allclose(linear.weights @ shared, means, atol=1e-2 * np.abs(means).max())
 
 
-@pytest.mark.parametrize("view", [view for view in ROUND_VIEWS if view.form == "linear"], ids=str)
+@pytest.mark.parametrize("view", [view for view in ISOTROPIC_VIEWS if view.form == "linear"], ids=str)
 def test_scatter_that_is_partly_round_lies_half_way_to_a_sphere_of_its_size(views, labels, view):
     indices, targets = labels
     features = views[view].astype(np.float64)
@@ -189,7 +189,7 @@ def test_scatter_that_is_partly_round_lies_half_way_to_a_sphere_of_its_size(view
 
 
 @pytest.mark.parametrize("count", [1, 12])
-@pytest.mark.parametrize("view", [view for view in ROUND_VIEWS if view.form == "kernel"], ids=str)
+@pytest.mark.parametrize("view", [view for view in ISOTROPIC_VIEWS if view.form == "kernel"], ids=str)
 def test_round_kernels_measure_plain_distances_between_standardised_spectra(views, fields, view, count):
     """Kernel ridge regression by scikit-learn, every class of the same weight."""
     indices, targets = fields.label(count)

@@ -38,12 +38,6 @@ def test_weights_are_a_distribution_and_masked_steps_have_none(samples, steps, f
     torch.testing.assert_close(attention(torch.where(mask[..., None], sequence, 9.0), mask)[0], context)
 
 
-def test_gradients_are_right():
-    attention = AdditiveAttention(3, attention_features=2).double()
-    sequence = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: attention(x)[0], (sequence,))
-
-
 def _gate(channels: int, **options) -> AdditiveGate:
     torch.manual_seed(0)
     gate = AdditiveGate(channels, **options)
@@ -97,9 +91,3 @@ def test_the_gate_has_the_parameters_of_its_attention(channels, attention_featur
 def test_a_gate_without_attention_features_is_refused():
     with pytest.raises(ValueError, match="attention_features must be at least 1, not 0"):
         AdditiveGate(3, attention_features=0)
-
-
-def test_not_a_number_in_a_missing_position_spoils_no_gradient():
-    gate, mask = _gate(2, dimensions=1), torch.tensor([[[True, False, True]]])
-    gate(torch.where(mask, torch.randn(1, 2, 3), torch.nan), mask).sum().backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in gate.parameters())

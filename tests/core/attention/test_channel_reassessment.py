@@ -128,9 +128,8 @@ def test_with_identity_start_the_gate_is_one_and_can_learn(dimensions):
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
-@pytest.mark.parametrize(("side", "kernel"), [(9, 4), (5, 7)])
-def test_sizes_that_do_not_divide_export_to_onnx(side, kernel):
-    block, x = _block(3, kernel=kernel).eval(), torch.randn(2, 3, side, side + 1)
+def test_sizes_that_do_not_divide_export_to_onnx():
+    block, x = _block(3, kernel=4).eval(), torch.randn(2, 3, 9, 10)
     program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]

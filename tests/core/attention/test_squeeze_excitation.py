@@ -45,12 +45,6 @@ def test_with_identity_start_the_gate_is_one_and_can_learn():
     assert block.excite.weight.grad.abs().sum() > 0
 
 
-def test_not_a_number_in_a_missing_position_spoils_no_gradient():
-    block, mask = SqueezeExcitation(2, reduction=1, dimensions=1), torch.tensor([[[True, False, True]]])
-    block(torch.where(mask, torch.randn(1, 2, 3), torch.nan), mask).sum().backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in block.parameters())
-
-
 def test_a_reduction_below_one_is_refused():
     with pytest.raises(ValueError, match="reduction must be at least 1, not 0"):
         SqueezeExcitation(4, reduction=0)

@@ -148,27 +148,12 @@ def test_the_certain_branch_weighs_more():
     assert AttributeAwarePooling(1, pool="certainty")(p) > AttributeAwarePooling(1, pool="mean")(p)
 
 
-@pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize("attributes", [1, 3])
-def test_gradients_are_right(pool, attributes):
-    p = _probabilities(2, 3, attributes).requires_grad_()
-    assert torch.autograd.gradcheck(_fitted(attributes, pool=pool), (p,))
-
-
 def test_the_prior_is_saved_and_nothing_is_learned():
     pooling, other = _fitted(3), AttributeAwarePooling(3).double()
     assert list(pooling.parameters()) == []
     other.load_state_dict(pooling.state_dict())
     p = _probabilities(2, 2, 3)
     assert torch.equal(other(p), pooling(p))
-
-
-@pytest.mark.parametrize("pool", POOLS)
-def test_the_compiler_takes_it_whole(pool):
-    pooling, p = _fitted(3, pool=pool), _probabilities(2, 2, 3)
-    torch.compiler.reset()
-    compiled = torch.compile(pooling, backend="aot_eager", fullgraph=True)
-    torch.testing.assert_close(compiled(p), pooling(p))
 
 
 @pytest.mark.parametrize("arguments", [{"attributes": 0}, {"balance": 1.1}, {"balance": -0.1}, {"pool": "median"}])
