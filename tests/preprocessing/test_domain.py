@@ -34,7 +34,7 @@ def _preprocessing(valley, **settings):
     labelled = codes > 0
     chosen = PreprocessingSettings(scaling="standardize", principal_components=0, **settings)
     bands = np.arange(spectra.shape[1])
-    return fit_preprocessing(chosen, bands, spectra[labelled], codes[labelled].astype(np.int64), centres=CENTRES)[0]
+    return fit_preprocessing(chosen, bands, spectra[labelled], centres=CENTRES)[0]
 
 
 @pytest.fixture(scope="module")

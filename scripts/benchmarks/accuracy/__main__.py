@@ -1,0 +1,86 @@
+"""How accurate the recipes are on real scenes: every figure from one command, with its CSV and its report.
+
+    .venv/bin/python -m scripts.benchmarks.accuracy DATA OUT [FIGURE ...] [-- OPTIONS of hsiattn benchmark]
+
+DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam) and, for the composed ones, of
+ground-truth and roberts2017-urban. Figures, all by default:
+
+    table      default and accurate beside the baselines, 10 random pixels per class and buffered blocks
+    fresh      the table on five draws of labels that were made after default was finished
+    curves     accuracy against labels per class, 5 … 100
+    fewest     three and five labels per class, with and without what default does about so few
+    ablation   every choice of default against its alternatives
+    composed   the same recipes on scenes of library spectra on published label maps, which decided nothing
+    tiles      the same recipes as in the table, trained and tested on other tiles of one scene
+    time       what training and mapping take with 10 and with 200 labels per class, on all cores
+
+Each is a plan of `hsiattn benchmark` in configs/experiments; its results are in a folder of OUT that is named like the
+plan, and its report is printed as Markdown. An interrupted benchmark goes on where it stopped. Options after -- say
+which runs are done and how: --seeds N, --only KIND=NAME, --jobs N, --overwrite, --report-only. `ssan-paper` takes
+longer than all others together and is left out unless --with-paper is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hsiattn.experiments.execution import cores
+from hsiattn.experiments.plan import load_plan
+from scripts.benchmarks.accuracy.composed_scenes import compose_all
+from scripts.benchmarks.accuracy.plan_runner import benchmark_options, run_plan
+from scripts.benchmarks.accuracy.real_scenes import lay_out
+
+PLANS = {
+    "table": "few-labels",
+    "fresh": "fresh-draws",
+    "curves": "learning-curves",
+    "fewest": "fewest-labels",
+    "ablation": "ablation",
+    "composed": "composed-scenes",
+    "tiles": "enmap-tiles",
+    "time": "training-time",
+}
+SLOW = "ssan-paper"
+
+
+def main() -> None:
+    """Run what is missing, then print the reports."""
+    words, options = benchmark_options(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(PLANS))
+    parser.add_argument("--with-paper", action="store_true", help=f"{SLOW} too")
+    arguments = parser.parse_args(words)
+    unknown = [figure for figure in arguments.figures if figure not in PLANS]
+    if unknown:
+        parser.error(f"{unknown[0]!r} is no figure; choose from {', '.join(PLANS)}")
+    figures, scenes = arguments.figures or list(PLANS), arguments.out / "scenes"
+    if "--report-only" not in options:
+        if set(figures) != {"composed"}:
+            lay_out(arguments.data, scenes)
+        if "composed" in figures:
+            compose_all(arguments.data, scenes)
+    failed = []
+    for figure in figures:
+        chosen = [*options, *options_of(figure, options, arguments.with_paper)]
+        if not run_plan(PLANS[figure], scenes, arguments.out / PLANS[figure], chosen):
+            failed.append(figure)
+    sys.exit(f"not complete: {', '.join(failed)}" if failed else 0)
+
+
+def options_of(figure: str, options: list[str], with_paper: bool) -> list[str]:
+    """Options of `hsiattn benchmark` that a figure needs beside those that are given."""
+    if "--report-only" in options:
+        return []
+    chosen = ["--jobs", "1", "--threads", str(cores())] if figure == "time" else []
+    wanted = with_paper or f"recipe={SLOW}" in options
+    if not wanted and SLOW in load_plan(PLANS[figure]).names["recipes"]:
+        chosen += ["--skip", f"recipe={SLOW}"]
+    return chosen
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How fast, how small and how safe the mapping of whole scenes is."""
