@@ -21,7 +21,7 @@ from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
-from hsiattn.training.callbacks import Listener
+from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
 

@@ -129,9 +129,9 @@ def quick_recipe() -> Recipe:
         "training.max_epochs=4",
         "training.max_per_class=30",
         "training.batch_size=32",
-        "training.teacher.pixels=200",
+        "training.pseudo_labels.pixels=200",
     ]
-    sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, range_scale: 0.05, dropout: 0.3}"
+    sizes = "network.arguments={group: 8, embedding: 4, hidden: 4, width: 4, dropout: 0.3}"
     return load_recipe("default", [*changes, sizes])
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,35 +15,10 @@ from hsiattn.cli.wording import in_options
 from hsiattn.files.outputs import make_folder
 
 if TYPE_CHECKING:
-    from hsiattn.experiments.measurement import Task
     from hsiattn.experiments.plan import Plan
     from hsiattn.experiments.records import RecordFolder
     from hsiattn.experiments.runs import Run
-
-
-@dataclass
-class Progress:
-    """How far a benchmark has come.
-
-    Attributes
-    ----------
-    runs
-        Of the plan, after filters.
-    before
-        Finished by an earlier call.
-    done
-        Finished by this one.
-    failed
-        Runs and reasons.
-    """
-
-    runs: int
-    before: int
-    done: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"of {self.runs} runs {self.done} done, {self.before} done before, {len(self.failed)} failed"
+    from hsiattn.experiments.session import Session
 
 
 @click.command(short_help="Compare recipes on scenes, over protocols and seeds.")
@@ -114,88 +87,32 @@ def benchmark(
     from hsiattn.experiments.records import RecordFolder
     from hsiattn.experiments.runs import only as filtered
     from hsiattn.experiments.runs import runs_of, without
+    from hsiattn.experiments.session import Session, data_folder, make_tasks
 
     plan, home = load_plan(config), plan_path(config).parent
     runs = runs_of(plan, beside=home, seeds=None if seeds is None else range(seeds))
-    folder, progress = RecordFolder(Path(output)), Progress(0, 0)
+    folder, session = RecordFolder(Path(output)), Session(0, 0)
     if not report_only:
         chosen = without(plan, filtered(plan, runs, only), skip)
         tasks = make_tasks(chosen, data_folder(config, data), Path(output), device)
         missing = folder.unfinished(tasks, overwrite)
         make_folder(Path(output))
-        progress = Progress(len(chosen), len(chosen) - len(missing))
-        run_tasks(missing, folder, progress, jobs, threads)
+        session = Session(len(chosen), len(chosen) - len(missing))
+        tell = options.print_to_stderr if options.verbosity(ctx) > 0 else lambda traceback: None
+        try:
+            with run_progress(len(missing)) as advance:
+                session.run(missing, folder, jobs=jobs, threads=threads, advance=advance, tell=tell)
+        except KeyboardInterrupt as interrupt:
+            raise Failure(f"interrupted: {session}; the same command goes on from there") from interrupt
     if report_only or folder.read_all(runs):
-        finish(plan, runs, folder, progress, as_json)
-    if progress.failed:
-        tell_failures(progress)
-        raise Failure(f"{len(progress.failed)} of {progress.runs} runs failed; the same command tries them again")
+        finish(plan, runs, folder, session, as_json)
+    for run, reason in session.reasons():
+        print_line(f"{run}: {in_options(reason)}")
+    if session.failed:
+        raise Failure(f"{len(session.failed)} of {session.runs} runs failed; the same command tries them again")
 
 
-def data_folder(config: str, data: str | None) -> Path:
-    """The folder that paths of a plan are relative to; for a plan of the package, the working directory."""
-    from hsiattn.experiments.plan import plan_names, plan_path
-
-    if data is not None:
-        return Path(data).resolve()
-    return Path.cwd() if config in plan_names() else plan_path(config).parent.resolve()
-
-
-def make_tasks(runs: Sequence[Run], data: Path, folder: Path, device: str) -> list[Task]:
-    """The runs with the fingerprints of their data, for which every scene is opened once.
-
-    Raises
-    ------
-    HsiattnError
-        A scene, labels or files of a protocol are missing or damaged.
-    """
-    from hsiattn.experiments.measurement import Task
-    from hsiattn.experiments.protocols import data_fingerprint
-    from hsiattn.experiments.scenes import open_entry
-
-    fingerprints: dict[tuple[str, str, int], str] = {}
-    for run in sorted(runs, key=lambda run: run.scene.name):
-        key = run.scene.name, run.protocol.name, run.seed
-        if key not in fingerprints:
-            fingerprints[key] = data_fingerprint(run, open_entry(run.scene, data), data)
-    return [
-        Task(run, fingerprints[run.scene.name, run.protocol.name, run.seed], data, folder.resolve(), device)
-        for run in runs
-    ]
-
-
-def run_tasks(tasks: Sequence[Task], folder: RecordFolder, progress: Progress, jobs: int | None, threads: int) -> None:
-    """Run what is missing, keeping every result as soon as it is there.
-
-    Raises
-    ------
-    Failure
-        Interrupted; the line says how far it has come.
-    """
-    from hsiattn.experiments.execution import Failed, cores, side_by_side
-    from hsiattn.experiments.measurement import perform
-
-    jobs = jobs or max(1, cores() // threads)
-    try:
-        with (
-            run_progress(len(tasks)) as advance,
-            closing(side_by_side(perform, tasks, jobs=jobs, threads=threads)) as results,
-        ):
-            for task, result in results:
-                if isinstance(result, Failed):
-                    progress.failed.append((str(task.run), result.reason))
-                    if options.verbosity(click.get_current_context()) > 0:
-                        options.print_to_stderr(result.traceback)
-                else:
-                    folder.write(task.run, result)
-                    progress.done += 1
-                if advance:
-                    advance(progress.done, len(progress.failed))
-    except KeyboardInterrupt as interrupt:
-        raise Failure(f"interrupted: {progress}; the same command goes on from there") from interrupt
-
-
-def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Progress, as_json: bool) -> None:
+def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, session: Session, as_json: bool) -> None:
     """Write tables and report of the finished runs, and tell where they are."""
     from hsiattn.experiments.report import make_report, write_report
 
@@ -203,8 +120,8 @@ def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Prog
     records = folder.read_all(runs)
     written = [*folder.write_tables(records), *write_report(report, folder.folder)]
     if as_json:
-        counts = {"runs": len(runs), "finished": len(records), "done": progress.done, "done_before": progress.before}
-        failed = [{"run": run, "reason": in_options(reason)} for run, reason in progress.failed]
+        counts = {"runs": len(runs), "finished": len(records), "done": session.done, "done_before": session.before}
+        failed = [{"run": run, "reason": in_options(reason)} for run, reason in session.failed]
         options.print_json(
             {"plan": plan.name, **counts, "failed": failed, **report.to_dict(), "files": list(map(str, written))}
         )
@@ -213,13 +130,3 @@ def finish(plan: Plan, runs: Sequence[Run], folder: RecordFolder, progress: Prog
     options.show(f"runs      {len(records)} of {len(runs)} finished, {duration(seconds)} of computing")
     options.show(f"table     {folder.folder / 'runs.csv'}")
     options.show(f"report    {folder.folder / 'report.html'}")
-
-
-def tell_failures(progress: Progress) -> None:
-    """One line for every reason, with the first of the runs that failed for it."""
-    by_reason: dict[str, list[str]] = {}
-    for run, reason in progress.failed:
-        by_reason.setdefault(reason, []).append(run)
-    for reason, runs in by_reason.items():
-        others = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        print_line(f"run {runs[0]}{others}: {in_options(reason)}")

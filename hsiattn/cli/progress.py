@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn
 
-    from hsiattn.training.callbacks import EpochFigures
+    from hsiattn.training.log import EpochFigures
 
 Progress = Callable[[int, int], None]
 """Called with the pixels done and all pixels; the first call tells where the work starts."""
@@ -109,10 +109,9 @@ def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
         task = bar.add_task("preparing", total=None)
 
         def show(figures: EpochFigures) -> None:
-            words = (
-                f"training: loss {figures.training_loss:.3f}, accuracy {options.share(figures.training_accuracy)}; "
-                f"validation: {figures.validation_loss:.3f}, {options.share(figures.validation_accuracy)}"
-            )
+            words = f"training: loss {figures.training_loss:.3f}, accuracy {options.share(figures.training_accuracy)}"
+            if figures.validation_loss is not None and figures.validation_accuracy is not None:
+                words += f"; validation: {figures.validation_loss:.3f}, {options.share(figures.validation_accuracy)}"
             bar.update(task, description=words, completed=figures.epoch, total=figures.of_epochs)
 
         yield show

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,14 @@ import click
 from hsiattn.cli import fitting, options
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs, make_folder, wanted
-from hsiattn.files.training_state import CHECKPOINT, check_state_folder, is_begun, remove_state_folder
+from hsiattn.files.outputs import check_outputs, wanted
+from hsiattn.files.training_state import (
+    begun_training,
+    check_state_folder,
+    has_checkpoint,
+    is_begun,
+    remove_state_folder,
+)
 
 if TYPE_CHECKING:
     from hsiattn.classifier import SpectralSpatialClassifier
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
 @click.option("--labels", required=True, metavar="LABELS", help="Label raster on the scene's grid; 0 is unlabelled.")
-@click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, by custom *.hsiattn.")
+@click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
 @options.key
 @options.device
@@ -81,8 +86,7 @@ def train(
         return
     overwrite = check_files(request, output, write_split, overwrite)
     options.use_threads(threads)
-    with begun(checkpoints):
-        classifier = fit(request, checkpoints)
+    classifier = fit(request, checkpoints)
     if write_split is not None:
         fitting.save_split(classifier.split_, request, write_split, overwrite)
     classifier.save(output, overwrite=overwrite)
@@ -112,40 +116,21 @@ def check_files(request: fitting.Training, output: str, write_split: str | None,
 
 
 def is_finished(request: fitting.Training, output: str, others: Sequence[str | None]) -> bool:
-    """Whether a training has left its model and all else, and nothing of it waits to be gone on with."""
+    """Whether this training has left its model and all else, and nothing of it waits to be gone on with."""
     files = [output, *(path for path in others if path is not None)]
     if not all(map(os.path.isfile, files)) or os.path.lexists(f"{output}.training"):
         return False
-    from hsiattn.errors import ModelFileError
-    from hsiattn.models.model_file import read_model
-    from hsiattn.training import load_recipe
+    from hsiattn.training.finished import made_by
 
-    try:
-        model = read_model(output)
-    except ModelFileError:
-        return False
-    recipe = load_recipe(request.recipe, request.settings).model_dump(mode="json")
-    made = model.recipe, model.training.get("seed"), model.data.get("scene")
-    return made == (recipe, request.seed, Path(request.scene).name)
-
-
-@contextmanager
-def begun(checkpoints: Path) -> Iterator[None]:
-    """Mark a training as begun; the mark goes if it fails before there is anything to go on from."""
-    make_folder(checkpoints)
-    try:
-        yield
-    except BaseException:
-        if not any(checkpoints.rglob(CHECKPOINT)):  # an ensemble keeps one for every member
-            remove_state_folder(checkpoints)
-        raise
+    return made_by(output, request.recipe, request.settings, request.seed, request.scene)
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:
     """Train; an interruption says whether there is something to go on from."""
     try:
-        return fitting.train_model(request)
+        with begun_training(checkpoints):
+            return fitting.train_model(request)
     except KeyboardInterrupt as interrupt:
-        if any(checkpoints.rglob(CHECKPOINT)):
+        if has_checkpoint(checkpoints):
             raise TrainingError("interrupted", f"go on with --resume; the state is in {checkpoints}") from interrupt
         raise

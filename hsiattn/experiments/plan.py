@@ -1,4 +1,4 @@
-"""Plans of benchmarks: which recipes meet which scenes, under which protocols and seeds, in one YAML file."""
+"""Plans of experiments: which recipes meet which scenes, under which protocols and seeds, in one YAML file."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class RecipeEntry(Settings):
 
 
 class Plan(Settings):
-    """Everything that a benchmark is about to do."""
+    """Everything that `hsiattn benchmark` is about to do."""
 
     name: str
     scenes: tuple[SceneEntry, ...] = Field(max_length=_MAX_ENTRIES)

@@ -56,7 +56,7 @@ class SharedSplit:
 
     @property
     def sha256(self) -> str:
-        """Of the roles, row by row."""
+        """SHA-256 of the roles, row by row."""
         return hashlib.sha256(np.ascontiguousarray(self.roles).tobytes()).hexdigest()
 
     @property
@@ -72,7 +72,7 @@ class SharedSplit:
 
 
 class _ThesePixels(PixelSplitter):
-    """Training pixels that are given; which of them validate, and how many are used, is left to the recipe."""
+    """Trains on given pixels; which of them validate, and how many are used, is left to the recipe."""
 
     in_words = "left to the benchmark"
 

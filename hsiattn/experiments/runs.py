@@ -31,12 +31,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Of its files, relative to that of the benchmark."""
+        """Folder of its files, relative to that of the experiments."""
         return Path(file_name(self.scene.name)) / file_name(self.protocol.name) / file_name(self.recipe_name)
 
     @cached_property
     def configuration_sha256(self) -> str:
-        """Of everything in the plan that decides the figures; names and descriptions do not.
+        """SHA-256 of everything in the plan that decides the figures; names and descriptions do not.
 
         Values that a recipe leaves as they are by default count too: a later version may have others.
         """
@@ -45,7 +45,7 @@ class Run:
 
     @cached_property
     def split_sha256(self) -> str:
-        """Of everything in the plan that decides the split."""
+        """SHA-256 of everything in the plan that decides the split."""
         protocol = self.protocol.model_dump(mode="json", exclude_defaults=True, exclude={"name", "scenes"})
         return _sha256(protocol=protocol | {"split": self.protocol.split}, seed=self.seed)
 
@@ -54,7 +54,7 @@ class Run:
 
 
 def runs_of(plan: Plan, *, beside: Path, seeds: Sequence[int] | None = None) -> list[Run]:
-    """All runs of a plan: seed after seed, so that a benchmark that is stopped early has compared every recipe.
+    """All runs of a plan: seed after seed, so that experiments that are stopped early have compared every recipe.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def without(plan: Plan, runs: Sequence[Run], filters: Sequence[str]) -> list[Run
 
 
 def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
-    """By kind, the names in the plan that filters name, or that fit their patterns."""
+    """Names in the plan that filters name, or that fit their patterns, by kind."""
     meant: dict[str, set[str]] = {}
     for text in filters:
         kind, sign, name = text.partition("=")

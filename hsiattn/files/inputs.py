@@ -29,7 +29,7 @@ def refuse_special(path: StrPath, error: type[HsiattnError]) -> None:
         raise error(f"{path} is a pipe, a socket or a device, not a file", "give the name of a file")
 
 
-def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+def open_regular(path: StrPath) -> BufferedReader:
     """A file open for reading; a pipe, whose writer might never come, is refused like whatever is no file on a disk.
 
     Raises

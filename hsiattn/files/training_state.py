@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hsiattn.errors import OutputError
 from hsiattn.files.kinds import FileKind, kind_of
+from hsiattn.files.outputs import make_folder
 
 NOTE, CHECKPOINT = "run.json", "last.ckpt"
 
@@ -21,6 +23,29 @@ _PASSING = re.compile(rf"\.({re.escape(NOTE)}|{re.escape(CHECKPOINT)})\.(\w{{8}}
 def is_begun(folder: Path) -> bool:
     """Whether a training was begun there and not finished."""
     return folder.is_dir() and _foreign(folder) is None
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to go on from; an ensemble keeps a checkpoint for every member."""
+    return any(folder.rglob(CHECKPOINT))
+
+
+@contextmanager
+def begun_training(folder: Path) -> Iterator[None]:
+    """Mark a training as begun; the mark goes if the block fails before there is anything to go on from.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be made.
+    """
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if not has_checkpoint(folder):
+            remove_state_folder(folder)
+        raise
 
 
 def check_state_folder(folder: Path) -> None:

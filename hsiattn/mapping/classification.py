@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from hsiattn.devices import Precision
 from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
-from hsiattn.mapping.confidence import check_kind
+from hsiattn.mapping.confidence import ConfidenceKind, check_kind
 from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.provenance import Provenance
@@ -25,6 +25,7 @@ from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
+from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
 
@@ -129,46 +130,21 @@ def classify_scene(
         empty map.
     """
     began = time.monotonic()
-    execution = execution or Execution()
-    area = _area(source, part)
-    watched = WatchedFiles(source, mask)
-    classifier = WindowClassifier(
-        model,
-        source,
-        execution.plan(model, source, area, smoothing=outputs.smoothing),
-        mask=mask,
-        confidence=check_kind(outputs.confidence_kind) if outputs.confidence is not None else None,
+    task = _Task.prepare(
+        model, source, execution or Execution(), area=_area(source, part), mask=mask, force=force,
+        smoothing=outputs.smoothing, confidence=outputs.confidence_kind if outputs.confidence is not None else None,
         probabilities=outputs.probabilities is not None,
-        device=execution.device,
-        precision=execution.precision,
-        cache=Memory.within(execution.ram).cache_for(source),
-        smoothing=outputs.smoothing,
-    )
-    wanted = classifier.allowed if mask is not None else None
-    check = check_scene(model, source, area=area, wanted=wanted).insist(force)
-    writer = outputs.writer(model, source, area, _provenance(model, outputs.smoothing, check), resume=resume)
-    messages = [*source.notes, *_on_place(source), *check.messages, *writer.notes]
-    record = MappingRecord(int(area.height) * int(area.width), messages=messages)
-    with _journal(outputs, classifier, resume) as journal:
-        record.windows, record.resumed = len(classifier.plan), len(journal.finished)
-        counter = _Counter(classifier.plan, journal.finished, progress)
-        left = (number for number in range(len(classifier.plan)) if number not in journal.finished)
-        with classifier.ready():
-            _keep(execution.run(classifier, left), journal, record, counter)
-        _check_unchanged(watched, journal)
-        clock = time.monotonic()
-        writer.spent.append(journal.path)
-        with writer:
-            write_from_journal(writer, journal, classifier.plan)
-            _check_not_empty(writer.counts, journal, classifier, force)
-        journal.remove()
-        record.seconds_writing += time.monotonic() - clock
-        if journal.missing:
-            why = "masked, nodata, NaN or infinite" if source.has_mask else "nodata, NaN or infinite"
-            record.messages.append(f"{journal.missing} pixels hold no data ({why}) and stay 0")
-        if journal.unscored:
-            record.messages.append(_without_score(journal.unscored))
-        record.unscored = journal.unscored
+    )  # fmt: skip
+    writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
+    messages = [*source.notes, *_on_place(source), *task.check.messages, *writer.notes]
+    record = MappingRecord(int(task.area.height) * int(task.area.width), messages=messages)
+    with _journal(outputs, task.classifier, resume) as journal:
+        record.windows, record.resumed = len(task.classifier.plan), len(journal.finished)
+        counter = _Counter(task.classifier.plan, journal.finished, progress)
+        with task.classifier.ready():
+            _keep(task.run(journal.finished), journal, record, counter)
+        _check_unchanged(task.watched, journal)
+        _publish(writer, journal, task.classifier, record, force)
     record.unclassified = int(writer.counts[0])
     record.counts = dict(zip(model.classes.names, writer.counts[1:].tolist(), strict=True))
     record.seconds = time.monotonic() - began
@@ -219,33 +195,18 @@ def predict_array(
         Bands were matched by count alone, many sampled pixels look like nothing in the training scene, or pixels got no
         finite score.
     """
-    import xarray as xr
-
-    from hsiattn.scenes import georeference
-
-    watched = WatchedFiles(source)
-    grid, execution = source.grid, Execution(device=device, precision=precision)
-    plan = execution.plan(model, source, source.extent, smoothing=smoothing)
-    classifier = WindowClassifier(
-        model,
-        source,
-        plan,
-        mask=mask,
-        confidence="max",
-        probabilities=probabilities,
-        device=device,
-        precision=precision,
-        smoothing=smoothing,
-    )
-    check = check_scene(model, source, wanted=classifier.allowed if mask is not None else None).insist(force)
-    for concern in check.concerns:
+    task = _Task.prepare(
+        model, source, Execution(device=device, precision=precision), area=source.extent, mask=mask, force=force,
+        smoothing=smoothing, confidence="max", probabilities=probabilities,
+    )  # fmt: skip
+    for concern in task.check.concerns:
         warnings.warn(concern, stacklevel=3)
-    codes = np.zeros((grid.height, grid.width), dtype=np.int32)
+    codes = np.zeros((source.height, source.width), dtype=np.int32)
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)
     of_classes = np.full((len(model.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
-    counter, unscored = _Counter(plan, (), progress), 0
-    with classifier.ready():
-        for result in execution.run(classifier, range(len(plan))):
+    counter, unscored = _Counter(task.classifier.plan, (), progress), 0
+    with task.classifier.ready():
+        for result in task.run():
             place = result.window.toslices()
             codes[place] = model.classes.to_codes(result.values.astype(np.int64) - 1)
             likeliest[place] = result.confidence
@@ -253,22 +214,103 @@ def predict_array(
                 of_classes[(slice(None), *place)] = result.probabilities
             unscored += result.unscored
             counter.add(result)
-    watched.check()
+    task.watched.check()
     if unscored:
         warnings.warn(_without_score(unscored), stacklevel=3)
-    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **model.classes.to_attrs()})
+    return _dataset(task, codes, likeliest, of_classes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is to be computed, once it has been seen that it can be.
+
+    Attributes
+    ----------
+    classifier
+        Makes land cover of windows.
+    execution
+        Where and how it does.
+    watched
+        The files that are read, as they were before.
+    check
+        What a sample of the scene says.
+    """
+
+    classifier: WindowClassifier
+    execution: Execution
+    watched: WatchedFiles
+    check: SceneCheck
+
+    @classmethod
+    def prepare(
+        cls,
+        model: TrainedModel,
+        source: SceneSource,
+        execution: Execution,
+        *,
+        area: Window,
+        mask: Mask | None,
+        smoothing: int,
+        confidence: ConfidenceKind | None,
+        probabilities: bool,
+        force: bool,
+    ) -> Self:
+        """Plan the windows of an area and look at a sample of it; arguments and errors as in `classify_scene`."""
+        watched = WatchedFiles(source, mask)
+        classifier = WindowClassifier(
+            model,
+            source,
+            execution.plan(model, source, area, smoothing=smoothing),
+            mask=mask,
+            confidence=None if confidence is None else check_kind(confidence),
+            probabilities=probabilities,
+            device=execution.device,
+            precision=execution.precision,
+            cache=Memory.within(execution.ram).cache_for(source),
+            smoothing=smoothing,
+        )
+        wanted = classifier.allowed if mask is not None else None
+        return cls(classifier, execution, watched, check_scene(model, source, area=area, wanted=wanted).insist(force))
+
+    @property
+    def area(self) -> Window:
+        return self.classifier.plan.area
+
+    @property
+    def provenance(self) -> Provenance:
+        """How the map is made."""
+        smoothing = self.classifier.smoothing
+        return Provenance.of_model(
+            self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
+            domain=self.check.domain,
+        )  # fmt: skip
+
+    def run(self, finished: Container[int] = ()) -> Generator[WindowResult, None, None]:
+        """Compute the windows that are not finished."""
+        left = (number for number in range(len(self.classifier.plan)) if number not in finished)
+        return self.execution.run(self.classifier, left)
+
+
+def _dataset(
+    task: _Task,
+    codes: NDArray[np.int32],
+    confidence: NDArray[np.float32],
+    probabilities: NDArray[np.float32] | None,
+) -> xr.Dataset:
+    import xarray as xr
+
+    from hsiattn.scenes import georeference
+
+    classes, grid = task.classifier.model.classes, task.classifier.source.grid
+    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **classes.to_attrs()})
     variables = {
         "land_cover": georeference(land_cover, grid),
-        "confidence": georeference(xr.DataArray(likeliest, dims=("y", "x")), grid),
+        "confidence": georeference(xr.DataArray(confidence, dims=("y", "x")), grid),
     }
-    if of_classes is not None:
-        stack = xr.DataArray(of_classes, dims=("class", "y", "x"), coords={"class": list(model.classes.names)})
+    if probabilities is not None:
+        stack = xr.DataArray(probabilities, dims=("class", "y", "x"), coords={"class": list(classes.names)})
         variables["probabilities"] = georeference(stack, grid)
-    return xr.Dataset(variables, attrs=_provenance(model, smoothing, check).to_attrs())
-
-
-def _provenance(model: TrainedModel, smoothing: int, check: SceneCheck) -> Provenance:
-    return Provenance.of_model(model, smoothing=smoothing, bands=check.bands, domain=check.domain)
+    return xr.Dataset(variables, attrs=task.provenance.to_attrs())
 
 
 class _Counter:
@@ -336,6 +378,25 @@ def _check_unchanged(watched: WatchedFiles, journal: Journal) -> None:
     except SceneError:
         journal.remove()
         raise
+
+
+def _publish(
+    writer: LandCoverWriter, journal: Journal, classifier: WindowClassifier, record: MappingRecord, force: bool
+) -> None:
+    """Write the rasters from a journal that is whole, put them into place, and remove it."""
+    clock = time.monotonic()
+    writer.spent.append(journal.path)
+    with writer:
+        write_from_journal(writer, journal, classifier.plan)
+        _check_not_empty(writer.counts, journal, classifier, force)
+    journal.remove()
+    record.seconds_writing += time.monotonic() - clock
+    if journal.missing:
+        why = "masked, nodata, NaN or infinite" if classifier.source.has_mask else "nodata, NaN or infinite"
+        record.messages.append(f"{journal.missing} pixels hold no data ({why}) and stay 0")
+    if journal.unscored:
+        record.messages.append(_without_score(journal.unscored))
+    record.unscored = journal.unscored
 
 
 def _area(source: SceneSource, part: Window | None) -> Window:

@@ -167,7 +167,7 @@ class MappingRequest:
         GridError
             It lies on another grid.
         LabelError
-            It has several bands.
+            It has several bands, or is an array file that does not exist.
         SceneError
             It cannot be opened.
         """

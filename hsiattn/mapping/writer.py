@@ -339,6 +339,33 @@ def write_map(
         if target is not None and name not in variables:
             raise OutputError(f"there is no variable {name} to write to {target}", f"leave out {name} or predict it")
     array = variables["land_cover"].transpose("y", "x")
+    classes, indices = _classes_and_indices(array)
+    grid = grid_of(array)
+    measures = {
+        name: variables[name].transpose(..., "y", "x").values if wanted[name] is not None else None
+        for name in ("confidence", "probabilities")
+    }
+    with LandCoverWriter(
+        path, height=grid.height, width=grid.width, crs=grid.crs, transform=grid.transform, control=grid.control,
+        classes=classes, overwrite=overwrite, driver=driver, creation_options=creation_options, confidence=confidence,
+        probabilities=probabilities, tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
+    ) as writer:  # fmt: skip
+        for note in writer.notes:
+            warnings.warn(note, stacklevel=2)
+        for row in range(0, grid.height, BLOCK):
+            rows = slice(row, min(row + BLOCK, grid.height))
+            parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
+            writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+
+
+def _classes_and_indices(array: xr.DataArray) -> tuple[ClassTable, NDArray[np.int64]]:
+    """Classes of a map in memory, and the index of every pixel's, -1 where unclassified.
+
+    Raises
+    ------
+    LabelError
+        See `write_map`.
+    """
     given = np.where(np.isnan(array.values), UNLABELLED, array.values)
     broken = given[~np.isfinite(given) | (given != np.rint(given))]
     if broken.size:
@@ -351,34 +378,7 @@ def write_map(
         raise LabelError(
             f"the map holds the code {unknown[0]}, which its class table does not list", "add the class to the table"
         )
-    grid = grid_of(array)
-    measures = {
-        "confidence": variables["confidence"].transpose("y", "x").values if confidence is not None else None,
-        "probabilities": variables["probabilities"].transpose(..., "y", "x").values
-        if probabilities is not None
-        else None,
-    }
-    with LandCoverWriter(
-        path,
-        height=grid.height,
-        width=grid.width,
-        crs=grid.crs,
-        transform=grid.transform,
-        control=grid.control,
-        classes=classes,
-        overwrite=overwrite,
-        driver=driver,
-        creation_options=creation_options,
-        confidence=confidence,
-        probabilities=probabilities,
-        tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
-    ) as writer:
-        for note in writer.notes:
-            warnings.warn(note, stacklevel=2)
-        for row in range(0, grid.height, BLOCK):
-            rows = slice(row, min(row + BLOCK, grid.height))
-            parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
-            writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+    return classes, indices
 
 
 def _driver(name: str) -> str:

@@ -167,7 +167,7 @@ class TrainedModel:
         }
 
 
-def write_model(model: TrainedModel, path: str | Path, *, overwrite: bool = False) -> str:
+def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) -> str:
     """Write a model file, whole or not at all; return its digest.
 
     Raises

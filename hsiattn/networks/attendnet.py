@@ -17,10 +17,10 @@ from hsiattn.core import (
 )
 from hsiattn.core.block import convolution, only
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, read_out
-from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.two_branch import TwoBranchNetwork
 
 
-class AttendNet(RefinedDiscriminant):
+class AttendNet(TwoBranchNetwork):
     """Condensers along the spectrum and over the patch: a reconstruction of the AttendNet pattern in two branches.
 
     Wong, Famouri, Shafiee 2020 (arXiv 2009.14385) publish what their networks are made of (visual attention condensers
@@ -41,7 +41,7 @@ class AttendNet(RefinedDiscriminant):
     reduction
         Of both kinds of block.
     frame
-        Arguments of `RefinedDiscriminant`.
+        Arguments of `TwoBranchNetwork`.
     """
 
     def __init__(

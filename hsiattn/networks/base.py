@@ -98,11 +98,8 @@ class SpectralSpatialNetwork(nn.Module):
         """`dense` from what `read_spectra_of_tile` gave."""
         return self.dense(read, components, valid)
 
-    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
-        """Set what can be set from the training pixels in closed form, before the first step; by default nothing.
-
-        Shapes as in `forward`; targets (N,) hold class indices.
-        """
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Take in how many training pixels every class has, (K,), before the first step; by default nothing is done."""
 
 
 def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AdditiveAttention, FastGRU, MaskedConv2d, Pooling, create_block, create_pooling
+from hsiattn.core import AdditiveAttention, FastGRU, MaskedConv2d, Pooling
 from hsiattn.core.block import mean
 from hsiattn.core.overlapping_patches import OverlappingPatches
-
-Arguments = Mapping[str, Any] | None
-"""Arguments of a block or pooling, as a recipe gives them; None for its defaults."""
+from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
 
 Place = Literal["input", "features"]
 
@@ -94,12 +91,17 @@ class AttentionRNN(SpectralBranch):
         self.embedding = nn.Linear(group, embedding)
         inputs = embedding
         if pooling != "none":
-            self.pooling = create_pooling(pooling, embedding, dimensions=1, **dict(pooling_arguments or {}))
+            self.pooling = make_pooling(pooling, embedding, pooling_arguments, dimensions=1)
             inputs, steps = self.pooling.outputs, -(-steps // 2)
         self.pools = pooling != "none"
         self.recurrent = FastGRU(inputs, hidden)
         self.attention = BandAttention(2 * hidden, steps, attention, attention_arguments)
         self.features = 2 * hidden
+
+    @classmethod
+    def of(cls, bands: int, arguments: Arguments) -> AttentionRNN:
+        """The branch with arguments from a recipe, which are checked first."""
+        return cls(bands, **checked("spectral", keywords(cls, given=("bands",)), arguments))
 
     def forward(self, spectra: Tensor) -> Tensor:
         """(N, B) -> (N, features)."""
@@ -148,9 +150,10 @@ class BandAttention(nn.Module):
         super().__init__()
         self.block: nn.Module | None = None
         if name == "additive":
-            self.block = AdditiveAttention(features, **dict(arguments or {}))
+            known = keywords(AdditiveAttention, given=("features",))
+            self.block = AdditiveAttention(features, **checked(name, known, arguments))
         elif name != "none":
-            self.block = create_block(name, features, size=steps, dimensions=1, **dict(arguments or {}))
+            self.block = make_block(name, features, arguments, size=steps, dimensions=1)
 
     def forward(self, states: Tensor) -> Tensor:
         """(N, T, F) -> (N, F)."""
@@ -213,7 +216,7 @@ class AttentionCNN(SpatialBranch):
             place = (channels, patch_size) if attention_at == "input" else (width, patch_size - 2)
             if min(place) < 1:
                 raise ValueError("attention_at 'features' needs a patch of at least 3 × 3 pixels")
-            self.attention = create_block(attention, place[0], size=place[1], **dict(attention_arguments or {}))
+            self.attention = make_block(attention, place[0], attention_arguments, size=place[1])
         if pooling == "none" and patch_size % 2 == 0:
             raise ValueError(f"a patch of {patch_size} × {patch_size} pixels has no pixel in its middle")
         layers: list[nn.Module] = []
@@ -223,7 +226,7 @@ class AttentionCNN(SpatialBranch):
                 layers.append(MaskedConv2d(inputs, width))
                 side, inputs = side - 2, width
             if pooling != "none" and side > 1:
-                pool = create_pooling(pooling, inputs, **dict(pooling_arguments or {}))
+                pool = make_pooling(pooling, inputs, pooling_arguments)
                 layers.append(pool)
                 side, inputs = -(-side // 2), pool.outputs
         self.layers = nn.ModuleList(layers)

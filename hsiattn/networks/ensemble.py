@@ -46,7 +46,7 @@ class Ensemble(SpectralSpatialNetwork):
         member_arguments: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks import create_network  # which knows this class too
+        from hsiattn.networks.by_name import create_network  # which knows this class too
 
         if members < 1:
             raise ValueError(f"an ensemble of {members} members has no opinion")
@@ -69,10 +69,10 @@ class Ensemble(SpectralSpatialNetwork):
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
-    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
-        """Of every member."""
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Hand them to every member; see `SpectralSpatialNetwork.set_class_counts`."""
         for member in self._each:
-            member.warm_start(spectra, patches, valid, targets)
+            member.set_class_counts(counts)
 
     @property
     def _each(self) -> list[SpectralSpatialNetwork]:

@@ -1,18 +1,19 @@
-"""SSAN made for use: small, dense-capable, and starting from what linear discriminant analysis knows."""
+"""SSAN made for use: small and dense-capable."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hsiattn.networks.branches import Arguments, AttentionCNN, AttentionRNN, Place
-from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.branches import AttentionCNN, AttentionRNN, Place
+from hsiattn.networks.two_branch import TwoBranchNetwork
 
 
-class GroupedSSAN(RefinedDiscriminant):
+class GroupedSSAN(TwoBranchNetwork):
     """Spectral-spatial attention network with band groups as steps and features fused instead of logits.
 
     An `AttentionRNN` over contiguous groups of bands and an `AttentionCNN` over the patch refine the linear
-    discriminant of `RefinedDiscriminant`.
+    discriminant of `TwoBranchNetwork`.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class GroupedSSAN(RefinedDiscriminant):
     attention_arguments, pooling_arguments, spectral_attention_arguments, spectral_pooling_arguments
         Arguments of the chosen blocks and poolings beyond their sizes.
     frame
-        Arguments of `RefinedDiscriminant`.
+        Arguments of `TwoBranchNetwork`.
     """
 
     def __init__(

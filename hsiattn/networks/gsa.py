@@ -9,11 +9,12 @@ from torch.nn import functional
 
 from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
 from hsiattn.core.block import convolution, only
-from hsiattn.networks.branches import Arguments, AttentionRNN, SpatialBranch, read_out
-from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.two_branch import TwoBranchNetwork
 
 
-class GSA(RefinedDiscriminant):
+class GSA(TwoBranchNetwork):
     """Residual bottlenecks with global self-attention where a residual network has 3×3 convolutions.
 
     After Shen et al. 2020, arXiv 2010.03019: the convolution of the stem stays, every other one that mixes positions is
@@ -33,7 +34,7 @@ class GSA(RefinedDiscriminant):
     spectral
         Arguments of the `AttentionRNN` that reads the spectrum.
     frame
-        Arguments of `RefinedDiscriminant`.
+        Arguments of `TwoBranchNetwork`.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class GSA(RefinedDiscriminant):
         spectral: Arguments = None,
         **frame: Any,
     ) -> None:
-        recurrent = AttentionRNN(bands, **dict(spectral or {}))
+        recurrent = AttentionRNN.of(bands, spectral)
         spatial = GSABranch(channels, patch_size, width=width, depth=depth, heads=heads)
         super().__init__(bands, channels, classes, patch_size, recurrent, spatial, **frame)
 

@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from hsiattn.core import LearnedQuery, TransformerEncoder, with_positions
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, group_bands
-from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.two_branch import TwoBranchNetwork
 
 Windows = Literal["pixel", "ring"]
 
 
-class Hierarchical(RefinedDiscriminant):
+class Hierarchical(TwoBranchNetwork):
     """Bands attend within their group, groups within their pixel, pixels within their patch.
 
     The encoder of the hierarchical self-attention network of Tonmoy et al. 2021, arXiv 2103.04279. There, sensors on a
@@ -51,7 +51,7 @@ class Hierarchical(RefinedDiscriminant):
     encoder_dropout
         Share of the features that is dropped inside the encoders in training.
     frame
-        Arguments of `RefinedDiscriminant`.
+        Arguments of `TwoBranchNetwork`.
     """
 
     def __init__(

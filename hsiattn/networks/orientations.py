@@ -47,7 +47,7 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         orientations: Orientations = 8,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks import create_network  # which knows this class too
+        from hsiattn.networks.by_name import create_network  # which knows this class too
 
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
         self.member = create_network(member, **sizes, **(member_arguments or {}))
@@ -88,9 +88,9 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
             logits.append(_turned_back(self.member.dense_read(*seen), *turn))
         return log_mean_softmax(logits, dim=0)
 
-    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
-        """Of the network itself."""
-        self.member.warm_start(spectra, patches, valid, targets)
+    def set_class_counts(self, counts: Tensor) -> None:
+        """Hand them to the network itself; see `SpectralSpatialNetwork.set_class_counts`."""
+        self.member.set_class_counts(counts)
 
     def _turns(self) -> Iterator[tuple[int, bool]]:
         """Quarters of a turn, and whether mirrored."""

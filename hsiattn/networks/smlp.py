@@ -10,11 +10,12 @@ from torch.nn import functional
 
 from hsiattn.core import MaskedBatchNorm, SparseMLP
 from hsiattn.core.block import convolution, only
-from hsiattn.networks.branches import Arguments, AttentionRNN, SpatialBranch, read_out
-from hsiattn.networks.refined_discriminant import RefinedDiscriminant
+from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.two_branch import TwoBranchNetwork
 
 
-class SMLP(RefinedDiscriminant):
+class SMLP(TwoBranchNetwork):
     """sMLPNet of Tang et al. 2021, arXiv 2109.05422, on the patch: does the neighbourhood need attention at all?
 
     A stage is a row of blocks x + TokenMix(x), x + ChannelMix(x): a depthwise 3×3 convolution and a sparse MLP mix the
@@ -35,7 +36,7 @@ class SMLP(RefinedDiscriminant):
     spectral
         Arguments of that `AttentionRNN`.
     frame
-        Arguments of `RefinedDiscriminant`.
+        Arguments of `TwoBranchNetwork`.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class SMLP(RefinedDiscriminant):
         spectral: Arguments = None,
         **frame: Any,
     ) -> None:
-        recurrent = AttentionRNN(bands, **dict(spectral or {}))
+        recurrent = AttentionRNN.of(bands, spectral)
         spatial = SMLPBranch(channels, patch_size, width=width, depths=depths, expansion=expansion)
         super().__init__(bands, channels, classes, patch_size, recurrent, spatial, **frame)
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import FastGRU, create_block, create_pooling
+from hsiattn.core import FastGRU
 from hsiattn.core.block import only
+from hsiattn.networks.arguments import Arguments, make_block, make_pooling
 from hsiattn.networks.base import SpectralSpatialNetwork
-from hsiattn.networks.branches import Arguments, BandAttention
+from hsiattn.networks.branches import BandAttention
 
 
 class SSAN(SpectralSpatialNetwork):
@@ -76,9 +77,9 @@ class SSAN(SpectralSpatialNetwork):
 
         self.attention = None
         if attention != "none":
-            self.attention = create_block(attention, channels, size=patch_size, **dict(attention_arguments or {}))
-        first = create_pooling(pooling, 32, **dict(pooling_arguments or {}))
-        second = create_pooling(pooling, 64, **dict(pooling_arguments or {}))
+            self.attention = make_block(attention, channels, attention_arguments, size=patch_size)
+        first = make_pooling(pooling, 32, pooling_arguments)
+        second = make_pooling(pooling, 64, pooling_arguments)
         self.poolings = nn.ModuleList([first, second])
         self.convolutions = nn.ModuleList(
             [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hsiattn.errors import TrainingError
 from hsiattn.preprocessing.moments import Chunks, Convert, Moments, RegionStatistics
 from hsiattn.preprocessing.preprocessing import Preprocessing
-from hsiattn.preprocessing.projections import discriminant_axes, noise_axes, rescaled, whitened_axes
+from hsiattn.preprocessing.projections import noise_axes, rescaled, whitened_axes
 from hsiattn.preprocessing.settings import PreprocessingSettings
 from hsiattn.preprocessing.spectral_transforms import SpectralTransform, create_transform
 
@@ -24,7 +24,6 @@ def fit_preprocessing(
     settings: PreprocessingSettings,
     bands: NDArray[np.int64],
     training: NDArray[np.float64],
-    targets: NDArray[np.int64],
     scene: Chunks | None = None,
     region_statistics: Callable[[Convert], RegionStatistics] | None = None,
     centres: NDArray[np.float64] | None = None,
@@ -37,8 +36,6 @@ def fit_preprocessing(
         (B,) indices of the bands that `training` holds.
     training
         (N, B) reflectance of the training pixels.
-    targets
-        (N,) their class indices.
     scene
         All valid spectra of the training scene, same bands; needed for `fit_on: scene`.
     region_statistics
@@ -87,8 +84,6 @@ def fit_preprocessing(
     ]
     if settings.bands_as_components:
         fitted.insert(0, (np.eye(len(bands)), np.zeros(len(bands))))
-    if settings.discriminant:
-        fitted.append(discriminant_axes((training - offset) * gain, targets))
     preprocessing = Preprocessing(
         bands=bands,
         offset=offset.astype(np.float32),
@@ -117,7 +112,7 @@ def _components(
     region_statistics: Callable[[Convert], RegionStatistics] | None,
     convert: Convert,
 ) -> Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Axes (C, B) and centres (C,) of the components that do not need the classes."""
+    """Axes (C, B) and centres (C,) of the components."""
     if settings.principal_components:
         axes = whitened_axes(moments, settings.principal_components)
         centre = -axes @ moments.mean

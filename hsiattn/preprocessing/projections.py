@@ -1,4 +1,4 @@
-"""Axes on which spectra are projected: principal and noise components, discriminant scores."""
+"""Axes on which spectra are projected: principal and noise components; and scatter within classes."""
 
 from __future__ import annotations
 
@@ -39,29 +39,6 @@ def rescaled(
         low, high = np.minimum(low, scores.min(axis=0)), np.maximum(high, scores.max(axis=0))
     span = np.where(high > low, high - low, 1.0)
     return axes / span[:, None], (centre - low) / span
-
-
-def discriminant_axes(
-    spectra: NDArray[np.float64], targets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Directions (K - 1, B) of linear discriminant analysis with the shrinkage of Ledoit and Wolf 2004, shift (K - 1,).
-
-    Scores have unit variance within classes in the shrunk metric, so Euclidean distance between them is Mahalanobis
-    distance between spectra.
-    """
-    from scipy import linalg  # only fitting needs it, and it takes a while to load
-
-    classes = np.unique(targets)
-    if len(classes) < 2:
-        raise TrainingError("the training pixels are all of one class", "label at least two classes")
-    means = np.stack([spectra[targets == k].mean(axis=0) for k in classes])
-    # In the space where the within-class covariance is the identity, the differences of class means span all that
-    # tells classes apart; an orthonormal basis of that span keeps distances.
-    root = np.linalg.cholesky(covariance_within(spectra, targets))
-    whitened = linalg.solve_triangular(root, (means - means.mean(axis=0)).T, lower=True)
-    basis = np.linalg.svd(whitened, full_matrices=False)[0][:, : len(classes) - 1]
-    directions = linalg.solve_triangular(root, basis, lower=True, trans="T").T
-    return directions, -directions @ means.mean(axis=0)
 
 
 def covariance_within(spectra: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:

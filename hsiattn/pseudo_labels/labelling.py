@@ -26,27 +26,47 @@ _LEAST_SHARE = 1e-6
 
 
 class PseudoLabelSettings(Settings):
-    """What a recipe says about learning from unlabelled pixels of the training scene."""
+    """Settings of the pseudo-labels in a recipe.
+
+    Parameters
+    ----------
+    area
+        Most pixels of the region that is read: around the labels, and a third of them anywhere in the scene.
+        Default: 65536.
+    pixels
+        Pseudo-labelled pixels that the network is trained on, drawn from the region. Default: 12000.
+    label_weight
+        Weight of a labelled pixel, in pseudo-labelled ones. Default: 2.
+    linear_views
+        Linear discriminants in the stack: the best in cross-validation inside the training pixels. Default: 4.
+    quadratic_views
+        Quadratic discriminants in the stack, with a covariance for every class. Default: 3.
+    kernel_views
+        Kernel classifiers in the stack, for classes with several clusters. Default: 1.
+    weigh_classes
+        Weight classes in cross-validation by their estimated frequency in the scene, not by their number of labels.
+        Default: True.
+    prior_strength
+        Exponent of the class priors that are estimated from the unlabelled pixels; 0 for equal priors. Default: 0.5.
+    few_labels
+        With fewer labels per class, on average, views that assume isotropic within-class covariance compete too, and
+        the priors count less, in proportion; 0 switches this off. Default: 10.
+
+    Examples
+    --------
+    >>> PseudoLabelSettings(pixels=3000).wanted_views
+    {'linear': 4, 'quadratic': 3, 'kernel': 1}
+    """
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
-    """Most pixels of the region that is read: around the labels, and a third of them anywhere in the scene."""
     pixels: int = Field(default=12_000, ge=1, le=2**26)
-    """Pseudo-labelled pixels that the network is trained on, drawn from the region."""
     label_weight: int = Field(default=2, ge=1, le=1000)
-    """Weight of a labelled pixel, in pseudo-labelled ones."""
     linear_views: int = Field(default=4, ge=1, le=1000)
-    """Linear discriminants in the stack: the best in cross-validation inside the training pixels."""
     quadratic_views: int = Field(default=3, ge=0, le=1000)
-    """Quadratic discriminants in the stack, with a covariance for every class."""
     kernel_views: int = Field(default=1, ge=0, le=1000)
-    """Kernel classifiers in the stack, for classes with several clusters."""
     weigh_classes: bool = True
-    """Weight classes in cross-validation by their estimated frequency in the scene, not by their number of labels."""
     prior_strength: float = Field(default=0.5, ge=0, le=1)
-    """Exponent of the class priors that are estimated from the unlabelled pixels; 0 for equal priors."""
     few_labels: int = Field(default=10, ge=0, le=10**6)
-    """With fewer labels per class, on average, views that assume isotropic within-class covariance compete too, and the
-    priors count less, in proportion; 0 switches this off."""
 
     @property
     def wanted_views(self) -> dict[Form, int]:

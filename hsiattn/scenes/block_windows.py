@@ -19,7 +19,7 @@ def block_windows(
     Parameters
     ----------
     height, width
-        Of the raster.
+        Size of the raster.
     blocks
         Rows and columns of the blocks of every file that is read at the same windows.
     pixels

@@ -59,11 +59,11 @@ class EnviHeader:
     Attributes
     ----------
     path
-        Of the header.
+        Path of the header.
     text
         Without byte order mark, and with the line ends and the encoding of this system.
     fields
-        By lower-case name.
+        Values by lower-case name.
     plain
         Whether GDAL understands the file as it is.
     """

@@ -17,10 +17,7 @@ _PER_CLASS = 10
 
 
 class SplitSettings(Settings):
-    """What all ways to divide labelled pixels have in common.
-
-    Subclasses are `BlocksSplit`, `PolygonsSplit`, `RandomSplit` and `NoSplit`, told apart by `split`.
-    """
+    """Base of `BlocksSplit`, `PolygonsSplit`, `RandomSplit` and `NoSplit`, which `split` tells apart."""
 
     split: str
     """Name of the method."""
@@ -93,10 +90,7 @@ class NoSplit(SplitSettings):
 
 
 SPLITS: dict[str, type[SplitSettings]] = {
-    "blocks": BlocksSplit,
-    "polygons": PolygonsSplit,
-    "random": RandomSplit,
-    "none": NoSplit,
+    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, RandomSplit, NoSplit)
 }
 """Settings of every method by its name."""
 
@@ -114,17 +108,17 @@ def make_splitter(
 
     Parameters
     ----------
-    split
+    split : str or SplitSettings
         "blocks", "polygons", "random", "none", or settings of one of them.
-    codes
-        (H, W) class codes, 0 = unlabelled.
-    patch_size
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    patch_size : int
         Side of the network's patch; half of it is the buffer between blocks where the settings name none.
-    random_state
+    random_state : int, default 0
         Seed.
-    groups
-        (H, W) polygon of every pixel, 0 = none; only with "polygons". None takes the connected fields of the labels.
-    settings
+    groups : ndarray of int, shape (H, W), or None, default None
+        Polygon of every pixel, 0 = none; only with "polygons". None takes the connected fields of the labels.
+    **settings
         Fields of the settings class of that name in `SPLITS`; where `split` is settings already, changes of them.
 
     Raises

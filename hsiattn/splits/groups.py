@@ -27,13 +27,24 @@ class GroupedPixels(PixelSplitter):
 
     Parameters
     ----------
-    groups
-        (H, W) integers, the group of every pixel; pixels with 0 are in no group and take no part. None where `split`
-        is given the groups of its pixels, as in scikit-learn: any N values, each of which is a group.
-    train_share
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    groups : ndarray of int, shape (H, W), or None, default None
+        The group of every pixel; pixels with 0 are in no group and take no part. None where `split` is given the groups
+        of its pixels, as in scikit-learn: any N values, each of which is a group.
+    train_share : float, default 0.5
         Share of each class that the training groups should hold.
-    train_size
+    train_size : int, float or None, default None
         Most training pixels per class; None for all of the training groups, a share when below 1.
+
+    Examples
+    --------
+    >>> codes = np.array([[1, 1, 0, 1], [0, 0, 0, 0], [2, 0, 2, 2]])
+    >>> splitter = GroupedPixels(groups=connected_fields(codes))
+    >>> training, test = next(splitter.split(np.argwhere(codes), codes[codes > 0]))
+    >>> fields = connected_fields(codes)[codes > 0]
+    >>> np.union1d(fields[training], fields[test]), np.intersect1d(fields[training], fields[test])
+    (array([1, 2, 3, 4], dtype=int32), array([], dtype=int32))
     """
 
     def __init__(

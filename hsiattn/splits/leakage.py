@@ -9,7 +9,11 @@ from numpy.typing import NDArray
 
 
 def near(pixels: NDArray[np.bool_], distance: int) -> NDArray[np.bool_]:
-    """True where a pixel of the mask (H, W) lies within `distance` rows and columns (Chebyshev distance)."""
+    """True where a pixel of the mask (H, W) lies within `distance` rows and columns (Chebyshev distance).
+
+    >>> near(np.array([[True, False, False]]), 1)
+    array([[ True,  True, False]])
+    """
     if distance <= 0:
         return pixels.copy()
     from scipy import ndimage  # mapping, which never asks, starts without it
@@ -22,9 +26,9 @@ def leakage(training: NDArray[Any], test: NDArray[Any], window: int) -> float:
 
     Parameters
     ----------
-    training, test
-        Masks (H, W).
-    window
+    training, test : ndarray of bool, shape (H, W)
+        Where pixels train, and where they test.
+    window : int
         Side of the network's patch in pixels, odd.
 
     Returns

@@ -28,14 +28,19 @@ class Protocol:
 
     Attributes
     ----------
-    in_words
+    in_words : str
         What it is.
-    split
+    split : SplitSettings
         How labelled pixels are divided.
-    fewest
+    fewest : int, default 1
         Pixels that every class must have at least among those that are drawn for training, and in the test.
-    block_sizes
+    block_sizes : tuple of int, default ()
         Sides of blocks that may be tried where classes would have to be left out.
+
+    Examples
+    --------
+    >>> PROTOCOLS["blocks-30"].split
+    BlocksSplit(per_class=30, buffer=4)
     """
 
     in_words: str
@@ -90,15 +95,17 @@ def draw_protocol(
 
     Parameters
     ----------
-    codes
-        (H, W) class codes, 0 = unlabelled.
-    classes
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    classes : ClassTable
         Their table.
-    protocol
+    protocol : str
         One of `PROTOCOLS`.
-    left_out
+    seed : int, default 0
+        Seed of training, test and validation pixels.
+    left_out : iterable of int, default ()
         Codes of classes that take no part; their pixels are dropped.
-    block_size
+    block_size : int or None, default None
         Side of the blocks of protocols that have blocks; None leaves it to the splitter.
 
     Returns
@@ -112,6 +119,12 @@ def draw_protocol(
     SplitError
         No such protocol, a block size for one without blocks, or a class with too few pixels or places for it (see
         `adapt_protocol`).
+
+    Examples
+    --------
+    >>> codes = np.repeat([1, 2], 50).reshape(10, 10)
+    >>> draw_protocol(codes, ClassTable.from_codes([1, 2]), "random-10", seed=3).record["pixels"]
+    {'training': 16, 'validation': 4, 'test': 80, 'dropped': 0}
     """
     chosen = _protocol(protocol)
     away = sorted(left_out)
@@ -133,10 +146,23 @@ def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seed
     Where a draw fails, the smallest of the classes that stand in its way is left out, and all are drawn again. Where
     classes would have to be left out, other sides of blocks are tried, and that with the fewest is taken.
 
+    Parameters
+    ----------
+    codes, classes, protocol
+        As for `draw_protocol`.
+    seeds : sequence of int, default (0,)
+        Seeds that draws are to succeed with.
+
     Raises
     ------
     SplitError
         No such protocol, or fewer than two classes would be left.
+
+    Examples
+    --------
+    >>> codes = np.repeat([1, 2, 3], [40, 40, 5])[None]
+    >>> adapt_protocol(codes, ClassTable.from_codes([1, 2, 3]), "random-10")
+    Adaptation(left_out=(3,), block_size=None)
     """
     best: Adaptation | None = None
     for size in (None, *_protocol(protocol).block_sizes):
@@ -153,7 +179,11 @@ def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seed
 
 
 def leakage_by_window(roles: NDArray[np.uint8], windows: Sequence[int] = WINDOWS) -> dict[str, float]:
-    """Share of test pixels whose window holds a training or validation pixel, for windows of these sides."""
+    """Share of test pixels whose window holds a training or validation pixel, for windows of these sides.
+
+    >>> leakage_by_window(np.array([[1, 3, 0, 3]], np.uint8), windows=(1, 3, 7))
+    {'1': 0.0, '3': 0.5, '7': 1.0}
+    """
     fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
     return {str(window): leakage(fitted, roles == ROLES["test"], window) for window in windows}
 

@@ -24,10 +24,16 @@ class Split:
 
     Attributes
     ----------
-    roles
-        (H, W) uint8, values of `ROLES`.
-    record
+    roles : ndarray of uint8, shape (H, W)
+        Values of `ROLES`.
+    record : dict
         JSON-ready account: method and parameters, pixels per class and role, leakage and the window it holds for.
+
+    Examples
+    --------
+    >>> Split(np.array([[0, 1], [3, 3]], np.uint8)).mask("test")
+    array([[False, False],
+           [ True,  True]])
     """
 
     roles: NDArray[np.uint8]
@@ -53,27 +59,35 @@ def split_labels(
 
     Parameters
     ----------
-    codes
-        (H, W) class codes, 0 = unlabelled.
-    classes
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    classes : ClassTable
         Their table; only its codes take part.
-    splitter
+    splitter : PixelSplitter
         Divides labelled pixels into training and test.
-    window
+    window : int
         Side of the network's patch, for the leakage figure.
-    usable
-        (H, W), False where the scene has no data; such pixels are dropped.
-    validation_share
+    usable : ndarray of bool, shape (H, W), default None
+        False where the scene has no data; such pixels are dropped. None for data everywhere.
+    validation_share : float, default 0.2
         Share of each class's training pixels set aside for validation (early stopping); none of a class with one pixel.
-    most_per_class
+    most_per_class : int or None, default None
         Training pixels of a class beyond this number are dropped.
-    seed
-        Of the draw of validation pixels.
+    seed : int, default 0
+        Seed of the draw of validation pixels.
 
     Raises
     ------
     SplitError
         A class has fewer pixels than the split needs.
+
+    Examples
+    --------
+    >>> from hsiattn.splits import RandomPixels
+    >>> codes = np.repeat([1, 2], 50).reshape(10, 10)
+    >>> split = split_labels(codes, ClassTable.from_codes([1, 2]), RandomPixels(train_size=10), window=5)
+    >>> split.record["pixels"], split.record["leakage"]
+    ({'training': 16, 'validation': 4, 'test': 80, 'dropped': 0}, 0.975)
     """
     roles = np.full(codes.shape, ROLES["none"], dtype=np.uint8)
     labelled = np.isin(codes, classes.codes)
@@ -114,10 +128,23 @@ def split_of_roles(
 ) -> Split:
     """A split that somebody made elsewhere, checked and with its record; pixels that are not usable are dropped.
 
+    Parameters
+    ----------
+    roles : ndarray, shape (H, W)
+        Values of `ROLES`.
+    codes, classes, window, usable
+        As for `split_labels`.
+
     Raises
     ------
     SplitError
         Another shape than the labels, unknown values, or a class without training pixel.
+
+    Examples
+    --------
+    >>> split = split_of_roles([[1, 3, 0]], np.array([[7, 7, 7]]), ClassTable.from_codes([7]), window=3)
+    >>> split.record["pixels"]
+    {'training': 1, 'validation': 0, 'test': 1, 'dropped': 0}
     """
     roles = np.asarray(roles)
     if roles.dtype.kind not in "biuf":
@@ -142,17 +169,22 @@ def leave_classes_out(codes: NDArray[Any], classes: ClassTable, left_out: Iterab
 
     Parameters
     ----------
-    codes
-        (H, W) class codes, 0 = unlabelled.
-    classes
+    codes : ndarray of int, shape (H, W)
+        Class codes, 0 = unlabelled.
+    classes : ClassTable
         Their table.
-    left_out
+    left_out : iterable of int
         Codes of the classes to leave out; the model is made with `classes.subset` of the others.
 
     Raises
     ------
     SplitError
         The table does not know a class that is left out, or no class is left.
+
+    Examples
+    --------
+    >>> leave_classes_out(np.array([[1, 2, 5]]), ClassTable.from_codes([1, 2, 5]), [2])
+    array([[1, 0, 5]])
     """
     away = sorted({int(code) for code in left_out})
     unknown = [code for code in away if code not in classes.codes]

@@ -43,10 +43,12 @@ def shipped_split(scene: str, protocol: str, seed: int = 0) -> Split:
 
     Parameters
     ----------
-    scene
+    scene : str
         Name of the public scene; case, blanks and underscores do not matter.
-    protocol, seed
-        By which the split was drawn from the scene's label map; see `hsiattn.splits.PROTOCOLS`.
+    protocol : str
+        Name of the protocol that the split was drawn by, see `hsiattn.splits.PROTOCOLS`.
+    seed : int, default 0
+        Seed of the draw.
 
     Returns
     -------

@@ -45,10 +45,30 @@ def write_split(
 ) -> None:
     """Write roles as a GeoTIFF with palette, values as in `ROLES`.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    roles : ndarray of uint8, shape (H, W)
+        Values of `ROLES`.
+    crs, transform
+        Georeference of the labels; None and the identity where they have none.
+    overwrite : bool, default False
+        Whether a split raster of that name is replaced.
+
     Raises
     ------
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_split(f"{folder}/split.tif", np.eye(2, dtype=np.uint8), crs=None, transform=Affine.identity())
+    ...     read_split(f"{folder}/split.tif")
+    array([[1, 0],
+           [0, 1]], dtype=uint8)
     """
     check_output(path, FileKind.SPLIT, overwrite=overwrite)
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "height": roles.shape[0], "width": roles.shape[1]}
@@ -64,11 +84,13 @@ def write_split(
 
 
 def read_split(path: str | Path, *, shape: tuple[int, ...] | None = None) -> NDArray[np.uint8]:
-    """Roles (H, W) from a raster that `write_split` wrote, or one with the same values.
+    """Roles (H, W) from a raster that `write_split` wrote, or one with the same values; an example is there.
 
     Parameters
     ----------
-    shape
+    path : str or Path
+        The file.
+    shape : tuple of int or None, default None
         Size of the labels that the split is for; None takes any.
 
     Raises
@@ -97,7 +119,7 @@ class SplitRaster:
 
     Parameters
     ----------
-    path
+    path : str or Path
         A raster that `write_split` wrote, or one with the same values.
 
     Attributes
@@ -109,6 +131,15 @@ class SplitRaster:
     ------
     SplitError
         Missing, not a raster, one with several bands, or one that says that it is something else.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     roles = np.array([[1, 0, 0, 3, 3]], np.uint8)
+    ...     write_split(f"{folder}/split.tif", roles, crs=None, transform=Affine.identity())
+    ...     SplitRaster(f"{folder}/split.tif").leakage(window=7)
+    0.5
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -188,14 +219,14 @@ def roles_of_tiles(grid: Raster, tiles: Mapping[str, Iterable[str | Path]]) -> N
     Parameters
     ----------
     grid
-        Of the labels, or labels or scene themselves.
-    tiles
-        Paths of the tiles by role, for example `{"training": [...], "test": [...]}`; no role is required. Tiles may
-        reach beyond the grid, and may have pixels of another size.
+        Grid of the labels, or labels or scene themselves.
+    tiles : mapping of str to paths
+        Tiles by role, for example `{"training": [...], "test": [...]}`; no role is required. Tiles may reach beyond the
+        grid, and may have pixels of another size.
 
     Returns
     -------
-    NDArray
+    ndarray of uint8, shape (H, W)
         Values of `ROLES`; "none" outside all tiles.
 
     Raises
@@ -204,6 +235,15 @@ def roles_of_tiles(grid: Raster, tiles: Mapping[str, Iterable[str | Path]]) -> N
         Another word than those of `ROLES`, a pixel in tiles of two roles, or a tile that cannot be opened.
     GridError
         A tile or the grid has no georeference, they differ in CRS, or a tile lies outside the grid.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> place = Affine(10.0, 0.0, 5e5, 0.0, -10.0, 6e6)
+    >>> with TemporaryDirectory() as folder:  # a tile as large as the first pixel
+    ...     write_split(f"{folder}/tile.tif", np.ones((1, 1), np.uint8), crs=None, transform=place)
+    ...     roles_of_tiles(Grid(1, 2, None, place), {"test": [f"{folder}/tile.tif"]})
+    array([[3, 0]], dtype=uint8)
     """
     own = grid_of_raster(grid)
     roles = np.full((own.height, own.width), ROLES["none"], dtype=np.uint8)

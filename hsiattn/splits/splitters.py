@@ -23,14 +23,23 @@ _SMALLEST_SHARE = 0.1
 
 
 class PixelSplitter(ABC):
-    """Base of all splitters.
+    """Base of all splitters; a splitter of one's own defines `in_words` and `_draw`.
 
     Parameters
     ----------
-    n_splits
+    n_splits : int, default 1
         Number of independent draws.
-    random_state
+    random_state : int, default 0
         Seed; draw number i uses (random_state, i), so more draws never change the earlier ones.
+
+    Examples
+    --------
+    >>> class EverySecond(PixelSplitter):
+    ...     in_words = "every second pixel"
+    ...     def _draw(self, positions, codes, groups, rng):
+    ...         return np.arange(0, len(codes), 2), np.arange(1, len(codes), 2)
+    >>> next(EverySecond().split([[0, 0], [0, 1], [1, 0]], [4, 4, 7]))
+    (array([0, 2]), array([1]))
     """
 
     def __init__(self, n_splits: int = 1, *, random_state: int = 0) -> None:
@@ -75,7 +84,20 @@ class PixelSplitter(ABC):
 
 
 class AllPixels(PixelSplitter):
-    """Trains on every labelled pixel, at most `train_size` per class, and keeps none for a test."""
+    """Trains on every labelled pixel, at most `train_size` per class, and keeps none for a test.
+
+    Parameters
+    ----------
+    train_size : int or None, default None
+        Most training pixels per class, drawn at random; None for all.
+    random_state : int, default 0
+        Seed.
+
+    Examples
+    --------
+    >>> next(AllPixels(train_size=1).split([[0, 0], [0, 1], [1, 0]], [4, 4, 7]))
+    (array([0, 2]), array([], dtype=int64))
+    """
 
     def __init__(self, *, train_size: int | None = None, random_state: int = 0) -> None:
         super().__init__(random_state=random_state)
@@ -101,8 +123,17 @@ class RandomPixels(PixelSplitter):
 
     Parameters
     ----------
-    train_size
-        Training pixels per class (int), or the share of each class (float between 0 and 1).
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    train_size : int or float, default 10
+        Training pixels per class, or the share of each class where it is less than 1.
+
+    Examples
+    --------
+    >>> positions, codes = np.argwhere(np.ones((2, 4))), np.array([4, 4, 4, 4, 7, 7, 7, 7])
+    >>> training, test = next(RandomPixels(train_size=1).split(positions, codes))
+    >>> np.bincount(codes[training])[[4, 7]].tolist(), len(test)
+    ([1, 1], 6)
     """
 
     def __init__(self, n_splits: int = 1, *, train_size: float = 10, random_state: int = 0) -> None:
@@ -144,15 +175,26 @@ class SpatialBlocks(PixelSplitter):
 
     Parameters
     ----------
-    block_size
+    n_splits, random_state : int
+        See `PixelSplitter`.
+    block_size : int or None, default None
         Side of a block in pixels; None takes the largest of a falling row of sizes with which every class gets at least
         a tenth of its pixels on each side.
-    buffer
+    buffer : int, default 4
         Distance in pixels that test pixels keep from training pixels.
-    train_share
+    train_share : float, default 0.5
         Share of each class that the training blocks should hold.
-    train_size
+    train_size : int, float or None, default None
         Most training pixels per class; None for all of the training blocks, a share when below 1.
+
+    Examples
+    --------
+    >>> codes = np.kron(np.random.default_rng(0).integers(1, 3, (8, 8)), np.ones((8, 8), int))
+    >>> positions = np.argwhere(codes)
+    >>> training, test = next(SpatialBlocks(block_size=8, buffer=2).split(positions, codes.ravel()))
+    >>> from scipy.spatial.distance import cdist
+    >>> int(cdist(positions[training], positions[test], "chebyshev").min())
+    3
     """
 
     def __init__(

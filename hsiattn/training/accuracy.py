@@ -28,14 +28,14 @@ def accuracy_on_test_pixels(
     precision: str,
     device: torch.device,
 ) -> AccuracyReport | None:
-    """How often a network is right on the test pixels, each by its own patch, and whether its confidence says so.
+    """Accuracy of a network on the test pixels, each by its own patch, and the calibration of its confidence.
 
     Parameters
     ----------
     network
         On the CPU, before and after.
     temperature
-        By which its logits are divided for the confidence.
+        Number by which its logits are divided for the confidence.
     precision
         Of matrix products, as in training.
 
@@ -50,7 +50,6 @@ def accuracy_on_test_pixels(
     count = len(scene.classes)
     confusion = np.zeros((count, count), dtype=np.int64)
     confidence, right = np.empty(len(positions), np.float32), np.empty(len(positions), bool)
-    network.eval().to(device)
     at_once = _pixels_at_once(preprocessing.channels, scene.recipe.patch_size)
     for start in range(0, len(positions), at_once):
         part = slice(start, start + at_once)
@@ -59,7 +58,6 @@ def accuracy_on_test_pixels(
         confusion += confusion_matrix(targets[part], found, count)
         confidence[part] = softmax(logits / temperature, axis=1).max(axis=1)
         right[part] = found == targets[part]
-    network.to("cpu")
     return AccuracyReport(
         confusion=confusion,
         classes=scene.classes,

@@ -1,4 +1,4 @@
-"""What stands between a training and better figures, as far as training can tell."""
+"""Advice on what would make the figures of a training better."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def advise(
     split: Split,
     *,
     held_out: HeldOut | None,
-    lesson: dict[str, Any] | None,
+    pseudo_labels: dict[str, Any] | None,
     confusion: NDArray[np.int64] | None,
 ) -> list[str]:
     """Sentences on leakage, labels, confusions, and on what accuracy inside the training pixels is worth.
@@ -31,17 +31,17 @@ def advise(
     Parameters
     ----------
     held_out
-        What the network says of labelled pixels that it was not fitted on; None where there are none.
-    lesson
-        What a teacher recorded; None without one.
+        Logits of labelled pixels that the network was not fitted on; None where there are none.
+    pseudo_labels
+        The record of how pixels were labelled; None where none were.
     confusion
         Of the test pixels (K, K); None where there are none.
     """
     per_class = split.record["per_class"]
     pixels = sum(counts["training"] + counts["validation"] for counts in per_class.values())
     figures: dict[str, Any] = {}
-    if lesson is not None:
-        known = lesson["cross_validated_accuracy"]
+    if pseudo_labels is not None:
+        known = pseudo_labels["cross_validated_accuracy"]
         figures = {"left_out_pixels": pixels, "left_out_accuracy": np.nan if known is None else known}
     elif held_out is not None and held_out.by == "validation":
         figures = {"validation_pixels": len(held_out.targets), "validation_accuracy": held_out.accuracy}

@@ -12,7 +12,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from hsiattn.errors import OutputError, TrainingError
@@ -91,11 +91,12 @@ class Checkpoints:
         return None
 
 
-class KeepState(Callback):
-    """Remembers the state before every epoch; writes it now and then, at the end, and on an interruption.
+class KeepState(Checkpoint):
+    """Remembers the state between epochs; writes it now and then, at the end, and on an interruption.
 
-    Only between epochs is the state complete: order of pixels, variation and dropout of an epoch follow from its
-    number, so a run that goes on there ends as the uninterrupted one does, bit for bit.
+    Only there is it complete: order of pixels, variation and dropout of an epoch follow from its number, so a run that
+    goes on from there ends as the uninterrupted one does, bit for bit. Lightning's own `ModelCheckpoint` would write
+    after every epoch, which for large networks and few pixels takes longer than the epoch, or in the middle of one.
     """
 
     def __init__(self, file: Path) -> None:
@@ -103,20 +104,23 @@ class KeepState(Callback):
         self.storage = InMemory()
         self._written = time.monotonic()
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Remember the state, and write it if the last time was long ago."""
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Remember the state before the first step."""
         trainer.save_checkpoint(self.file)  # goes to the storage, not to the file
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Remember the state, and write it if the last time was long ago.
+
+        Not after the epoch that stops training early: whoever goes on repeats it, and stops again.
+        """
+        if trainer.should_stop:
+            return
+        trainer.save_checkpoint(self.file)
         if time.monotonic() - self._written >= _INTERVAL:
             self._write()
 
-    def on_save_checkpoint(self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Let the loops inside the epoch begin anew: at this moment they still count the batches of the last epoch."""
-        for name, progress in checkpoint["loops"]["fit_loop"].items():
-            if name.startswith("epoch_loop."):
-                _forget_current(progress)
-
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Write the state before the last epoch: whoever goes on from it repeats that epoch and stops again."""
+        """Write the latest state."""
         self._write()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: Any, exception: BaseException) -> None:
@@ -137,17 +141,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _forget_current(progress: dict[str, Any]) -> None:
-    """Set what a loop of Lightning counts since it began to zero; totals stay."""
-    for name, value in progress.items():
-        if name == "current":
-            value.update(dict.fromkeys(value, 0))
-        elif name == "is_last_batch":
-            progress[name] = False
-        elif isinstance(value, dict):
-            _forget_current(value)
 
 
 class InMemory(TorchCheckpointIO):

@@ -1,4 +1,4 @@
-"""What a network says of labelled pixels that it was not fitted on: how often it is right, and how sure it may be."""
+"""Logits of labelled pixels that a network was not fitted on: its accuracy, and the temperature of its confidence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from hsiattn.assessment import robust_temperature
 from hsiattn.devices import mixed_precision
 from hsiattn.folds import folds_of_classes
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.training.module import as_tensors
-from hsiattn.training.patches import LabelledPatches
+from hsiattn.training.patches import LabelledPatches, as_tensors
 
 _BATCH = 256
 _ENOUGH = 500
@@ -25,8 +24,8 @@ _FEWEST = 20
 """Pixels below which they tell nothing about a temperature."""
 
 Way = Literal["validation", "cross-validation"]
-Fit = Callable[[NDArray[Any]], Callable[[NDArray[Any]], NDArray[np.float32]]]
-"""From indices of pixels to fit on to a function from indices of others to their logits (N, K)."""
+Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""From indices of pixels to their logits (N, K)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,7 @@ class HeldOut:
 
     @property
     def temperature(self) -> float:
-        """By which logits are to be divided; 1 where fewer than 20 pixels, or one class, would have to tell."""
+        """Number to divide logits by; 1 where fewer than 20 pixels, or pixels of one class, would decide on it."""
         if len(self.targets) < _FEWEST or len(np.unique(self.targets)) < 2 or not np.isfinite(self.logits).all():
             return 1.0
         return round(robust_temperature(self.logits, self.targets), 4)
@@ -75,16 +74,18 @@ class HeldOut:
 def logits_of(
     network: SpectralSpatialNetwork, pixels: LabelledPatches, device: torch.device, precision: str
 ) -> NDArray[np.float32]:
-    """Logits (N, K) of patches by a network that is on that device."""
+    """Logits (N, K) of patches, computed on a device by a network that is on the CPU before and after."""
     inputs = as_tensors(pixels)[:3]
+    network.eval().to(device)
     with mixed_precision(device, precision):
         batches = [[tensor[i : i + _BATCH].to(device) for tensor in inputs] for i in range(0, len(pixels), _BATCH)]
         logits = torch.cat([network(*batch).float().cpu() for batch in batches])
+    network.to("cpu")
     return np.asarray(logits.numpy())
 
 
-def cross_validated(fit: Fit, targets: NDArray[np.int64]) -> HeldOut | None:
-    """What networks fitted on four fifths of the pixels say of the fifth that was left out, in turns.
+def cross_validated(fit: Callable[[NDArray[Any]], Predict], targets: NDArray[np.int64]) -> HeldOut | None:
+    """Logits of every fifth of the pixels by a network fitted on the other four.
 
     Pixels of a class that follow one another are left out together: in raster order they are often neighbours, and
     pixels that lie among those fitted on would call for more confidence than pixels elsewhere bear out. Of many pixels
@@ -92,6 +93,8 @@ def cross_validated(fit: Fit, targets: NDArray[np.int64]) -> HeldOut | None:
 
     Parameters
     ----------
+    fit
+        Fits a network on the pixels of those indices.
     targets
         int (N,): classes in raster order; the only pixel of a class is never left out.
 

@@ -6,37 +6,21 @@ import math
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
 from hsiattn.training.augmentation import Lighting, vary
-from hsiattn.training.patches import LabelledPatches
-from hsiattn.training.recipes import TrainingSettings
+from hsiattn.training.methods import GradientTraining
+from hsiattn.training.patches import Batch, classes_of
 
 _WARMING_UP = 0.1
 """Share of the steps in which the learning rate of one cycle rises."""
 
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets: classes (N,) or their probabilities (N, K)."""
-
-
-def as_tensors(pixels: LabelledPatches) -> Batch:
-    """Labelled patches as one batch, sharing their memory."""
-    arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
-    spectra, patches, valid, targets = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
-    return spectra, patches, valid, targets
-
-
-def classes_of(targets: Tensor) -> Tensor:
-    """Class indices (N,) of targets: themselves, or the most probable of each pixel."""
-    return targets if targets.ndim == 1 else targets.argmax(dim=1)
-
 
 class PixelClassification(lightning.LightningModule):
-    """Trains a network on labelled pixels with a cross-entropy, weighed by class where the recipe says so.
+    """Trains a network on labelled pixels with a cross-entropy, weighted by class where the recipe says so.
 
     Parameters
     ----------
@@ -51,17 +35,12 @@ class PixelClassification(lightning.LightningModule):
         uninterrupted one would have.
     lighting
         How prepared values follow illumination; needed where the recipe varies it.
-
-    Attributes
-    ----------
-    validation_losses
-        Of every validation pixel after the last epoch, one tensor (N,) per batch.
     """
 
     def __init__(
         self,
         network: SpectralSpatialNetwork,
-        settings: TrainingSettings,
+        settings: GradientTraining,
         class_weights: Tensor,
         seed: int,
         lighting: Lighting | None = None,
@@ -71,7 +50,6 @@ class PixelClassification(lightning.LightningModule):
         self.lighting = lighting
         self.settings = settings
         self.seed = seed
-        self.validation_losses: list[Tensor] = []
         self.register_buffer("class_weights", class_weights, persistent=False)
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
@@ -90,16 +68,11 @@ class PixelClassification(lightning.LightningModule):
         self._log_figures("training", loss, logits, targets)
         return loss
 
-    def on_validation_epoch_start(self) -> None:
-        """Forget the losses of the epoch before."""
-        self.validation_losses = []
-
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Loss and accuracy of a batch of validation pixels."""
         spectra, patches, valid, targets = batch
         logits = self.network(spectra, patches, if_any_missing(valid))
         losses = functional.cross_entropy(logits.float(), targets, reduction="none")
-        self.validation_losses.append(losses.detach())
         self._log_figures("validation", losses.mean(), logits, targets)
 
     def configure_optimizers(self) -> Any:

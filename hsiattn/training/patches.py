@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hsiattn.scenes import Radiometry, SceneSource
+from hsiattn.preprocessing import Preprocessing
+from hsiattn.scenes import SceneSource
 from hsiattn.scenes.pixels import windows_with
 from hsiattn.scenes.tiles import Tile, read_tile
 
-
-class PreparesTiles(Protocol):
-    """What gathering needs of a preprocessing: the bands it uses, and its transform of a tile."""
-
-    @property
-    def bands(self) -> NDArray[np.int64]:
-        """Indices of the used bands in the scene that the preprocessing was fitted on."""
-
-    def transform(
-        self, values: NDArray[Any], valid: NDArray[np.bool_], radiometry: Radiometry
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scaled spectra (B, H, W) and components (C, H, W) of a tile, both 0 where not valid."""
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Spectra (N, B), patches (N, C, w, w), valid (N, w, w) and targets: classes (N,) or their probabilities (N, K)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +43,32 @@ class LabelledPatches:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def take(self, chosen: NDArray[Any]) -> LabelledPatches:
-        """The pixels at those indices."""
-        return LabelledPatches(self.spectra[chosen], self.patches[chosen], self.valid[chosen], self.targets[chosen])
+
+def as_tensors(pixels: LabelledPatches) -> Batch:
+    """Labelled patches as one batch, sharing their memory."""
+    arrays = (pixels.spectra, pixels.patches, pixels.valid, pixels.targets)
+    spectra, patches, valid, targets = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
+    return spectra, patches, valid, targets
+
+
+def classes_of(targets: Tensor) -> Tensor:
+    """Class indices (N,) of targets: themselves, or the most probable of each pixel."""
+    return targets if targets.ndim == 1 else targets.argmax(dim=1)
 
 
 def gather_patches(
     source: SceneSource,
     positions: NDArray[np.int64],
     targets: NDArray[Any],
-    preprocessing: PreparesTiles,
+    preprocessing: Preprocessing,
     *,
     patch_size: int,
     edge: Any = "reflect",
-    source_bands: NDArray[np.int64] | None = None,
 ) -> LabelledPatches:
     """Prepared spectra and patches of the pixels at positions (N, 2).
 
     Each window of the scene that holds such pixels is read and prepared once; a patch keeps the C components of its
     pixels, so nothing of size N × w × w × B ever exists.
-
-    Parameters
-    ----------
-    source_bands
-        Index in the source of every band of the preprocessing; None where the preprocessing was fitted on this source.
 
     Raises
     ------
@@ -81,13 +76,12 @@ def gather_patches(
         The scene is smaller than the patch, or cannot be read.
     """
     radius = patch_size // 2
-    bands = preprocessing.bands if source_bands is None else source_bands
-    radiometry = source.radiometry.subset(bands)
+    radiometry = source.radiometry.subset(preprocessing.bands)
     spectra: NDArray[np.float32] | None = None
     patches: NDArray[np.float32] | None = None
     valid = np.zeros((len(positions), patch_size, patch_size), dtype=bool)
     for window, members in windows_with(positions, source):
-        tile: Tile = read_tile(source, window, radius, bands, edge)
+        tile: Tile = read_tile(source, window, radius, preprocessing.bands, edge)
         tile_spectra, components = preprocessing.transform(tile.values, tile.valid, radiometry)
         if spectra is None or patches is None:
             spectra = np.empty((len(positions), len(tile_spectra)), dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, LabelError, RecipeError, SceneError
-from hsiattn.networks import accepts, network_class
+from hsiattn.errors import BandError, LabelError, SceneError
+from hsiattn.networks import network_class
 from hsiattn.preprocessing import (
     Convert,
     Preprocessing,
@@ -25,7 +25,7 @@ from hsiattn.preprocessing import (
 )
 from hsiattn.preprocessing.noise import noise_covariance
 from hsiattn.preprocessing.spectral_transforms import band_centres
-from hsiattn.pseudo_labels import PseudoLabelSettings, SceneRegion, read_region
+from hsiattn.pseudo_labels import SceneRegion, read_region
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.scenes.scene_sample import sample_scene
@@ -68,7 +68,7 @@ class TrainingScene:
     bands: NDArray[np.int64]
     usable: NDArray[np.bool_]
     messages: list[str] = field(default_factory=list)
-    _area: SceneRegion | None = field(default=None, repr=False)
+    _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: Recipe) -> TrainingScene:
@@ -82,10 +82,7 @@ class TrainingScene:
             No labelled pixel holds data, or all are of one class.
         BandError
             No band serves.
-        RecipeError
-            The recipe varies the illumination of spectra that do not follow it along a line.
         """
-        _check_illumination(recipe)
         if min(source.height, source.width) < recipe.patch_size:
             raise SceneError(
                 f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
@@ -111,7 +108,7 @@ class TrainingScene:
         region_statistics = partial(self._region_statistics, positions, targets) if noisy else None
         centres = band_centres(self.source.bands.wavelength, self.bands)
         preprocessing, constant = fit_preprocessing(
-            self.recipe.preprocessing, self.bands, spectra, targets, whole, region_statistics, centres
+            self.recipe.preprocessing, self.bands, spectra, whole, region_statistics, centres
         )
         if constant:
             numbers = ranges(np.array(constant) + 1)
@@ -128,12 +125,12 @@ class TrainingScene:
         reflectance = self.source.radiometry.subset(bands).reflectance(stored.astype(np.float64))
         return fit_domain(reflectance, preprocessing, band_centres(self.source.bands.wavelength, bands))
 
-    def area(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> SceneRegion:
+    def region(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> SceneRegion:
         """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
-        if self._area is None:
-            teacher = self.recipe.training.teacher or PseudoLabelSettings()
-            self._area = read_region(self.source, self.bands, positions, targets, most=teacher.area)
-        return self._area
+        if self._region is None:
+            most = self.recipe.training.region_size
+            self._region = read_region(self.source, self.bands, positions, targets, most=most)
+        return self._region
 
     def gather(
         self, positions: NDArray[np.int64], targets: NDArray[Any], preprocessing: Preprocessing
@@ -143,33 +140,6 @@ class TrainingScene:
         return gather_patches(
             self.source, positions, targets, preprocessing, patch_size=self.recipe.patch_size, edge=edge
         )
-
-    def network_arguments(self, pixels: LabelledPatches, chosen: Mapping[str, Any]) -> dict[str, Any]:
-        """What `create_network` is called with for these pixels: sizes, the recipe's arguments, and those chosen.
-
-        Raises
-        ------
-        RecipeError
-            The recipe weighs attributes of the classes, and the class table has none.
-        """
-        settings = self.recipe.network
-        arguments = {
-            "name": settings.name,
-            "bands": pixels.spectra.shape[1],
-            "channels": pixels.patches.shape[1],
-            "classes": len(self.classes),
-            "patch_size": self.recipe.patch_size,
-            **settings.arguments,
-            **chosen,
-        }
-        if arguments.get("attribute_balance", 1.0) < 1.0 and "attributes" in accepts(settings.name):
-            if not self.classes.attribute_names:
-                raise RecipeError(
-                    "the recipe weighs attributes of the classes, and the classes have none",
-                    "add a column attributes to the class table, or give network.arguments.attribute_balance=1",
-                )
-            arguments.setdefault("attributes", self.classes.attribute_table().tolist())
-        return arguments
 
     def say(self, message: str) -> None:
         """Add a message unless it is there already."""
@@ -193,9 +163,9 @@ class TrainingScene:
     def _region_statistics(
         self, positions: NDArray[np.int64], targets: NDArray[np.int64], convert: Convert
     ) -> RegionStatistics:
-        area = self.area(positions, targets)
-        spectra = np.ascontiguousarray(convert(area.spectra))
-        noise = noise_covariance(spectra, area.side_neighbours)
+        region = self.region(positions, targets)
+        spectra = np.ascontiguousarray(convert(region.spectra))
+        noise = noise_covariance(spectra, region.side_neighbours)
         covariance = np.cov(spectra.T, dtype=np.float64)
         return RegionStatistics(spectra.mean(axis=0, dtype=np.float64), np.atleast_2d(covariance), noise)
 
@@ -206,16 +176,6 @@ class TrainingScene:
             tile = read_tile(self.source, window, 0, self.bands, "reflect")
             if tile.valid.any():
                 yield radiometry.reflectance(tile.values[:, tile.valid].T)
-
-
-def _check_illumination(recipe: Recipe) -> None:
-    transform = recipe.preprocessing.spectral_transform
-    if recipe.training.augmentation.illumination and transform != "none":
-        raise RecipeError(
-            "training.augmentation.illumination varies reflectance, and preprocessing.spectral_transform is "
-            f"{transform}",
-            "set one of them aside: training.augmentation.illumination=0 or preprocessing.spectral_transform=none",
-        )
 
 
 def _present(classes: ClassTable, codes: NDArray[Any]) -> ClassTable:

@@ -19,7 +19,7 @@ QUICK = (
     "--set",
     "training.max_epochs=4",
     "--set",
-    "training.teacher.pixels=200",
+    "training.pseudo_labels.pixels=200",
     "--set",
     "training.max_per_class=40",
     "--device",

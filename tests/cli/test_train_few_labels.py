@@ -19,7 +19,7 @@ def train_with(desk, tiny, write_labels, hsiattn, quick):
             chosen = rng.permutation(np.argwhere((tiny.codes == code) & (tiny.spectra[0] != tiny.nodata)))[:count]
             codes[tuple(chosen.T)] = code
         write_labels(desk / "few.tif", codes, crs=tiny.crs, transform=tiny.transform)
-        few = ("--set", "training.teacher.pixels=200")
+        few = ("--set", "training.pseudo_labels.pixels=200")
         return hsiattn("train", "scene.tif", "--labels", "few.tif", "-o", "m.hsiattn", *quick, *few, *options)
 
     return run
@@ -32,7 +32,7 @@ def test_where_all_pixels_train_one_of_every_class_makes_a_model(train_with, hsi
     report = json.loads(result.stdout)
     pixels = report["split"]["pixels"]
     assert pixels["training"] + pixels["validation"] == 3 * count
-    accuracy = report["training"]["teacher"]["cross_validated_accuracy"]
+    accuracy = report["training"]["pseudo_labels"]["cross_validated_accuracy"]
     assert accuracy is None if count == 1 else 0 <= accuracy <= 1
     assert hsiattn("classify", "scene.tif", "map.tif", "-m", "m.hsiattn").exit_code == 0
 

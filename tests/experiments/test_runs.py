@@ -108,8 +108,8 @@ def test_values_that_a_recipe_leaves_as_they_are_by_default_count_too(make_plan,
     monkeypatch.setattr(runs, "_sha256", lambda **parts: hashed.append(parts) or "")
     changed(make_plan, tmp_path)
     [recipe] = [parts["recipe"] for parts in hashed if "recipe" in parts]
-    assert "patience" not in (resource_folder("configs") / "default.yaml").read_text(encoding="utf-8")
-    assert recipe["training"]["patience"] == load_recipe("default").training.patience
+    assert "ensemble" not in (resource_folder("configs") / "default.yaml").read_text(encoding="utf-8")
+    assert recipe["training"]["ensemble"] == load_recipe("default").training.ensemble
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from hsiattn.labels.sidecars import write_sidecars
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.simulation import write_example
 from hsiattn.splits import write_split
-from hsiattn.training.callbacks import EpochFigures
+from hsiattn.training.log import EpochFigures
 
 CLASSES = ClassTable.from_codes([1, 4])
 PLACE = {"height": 6, "width": 5, "crs": "EPSG:32633", "transform": Affine(10, 0, 0, 0, -10, 0)}

@@ -45,7 +45,12 @@ def test_a_temperature_survives_the_round_trip_and_older_files_have_none(model, 
 
 
 def test_files_from_before_spectral_transforms_have_none(model_path):
-    _rewrite(model_path, edit_header=lambda header: (header.pop("spectral_transform"), header.update(format_version=1)))
+    def age(header):
+        header.pop("spectral_transform")
+        header["network"]["discriminant"] = False  # how these files say that there are two branches and nothing else
+        header["format_version"] = 1
+
+    _rewrite(model_path, edit_header=age)
     assert read_model(model_path).preprocessing.spectral_transform is None
 
 
@@ -176,7 +181,7 @@ def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model_pat
 )
 def test_a_model_whose_parts_do_not_fit_is_refused_in_one_line(model_path, change):
     _rewrite(model_path, **change)
-    _refused(model_path, "not a usable model")
+    _refused(model_path, "not (a usable model|usable here)")
 
 
 @pytest.mark.parametrize("metadata", [{"header": "[]"}, {"header": "{}"}, {"header": "no"}, {"format": "x"}])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from hsiattn.core import BLOCKS, POOLING
+from hsiattn.errors import RecipeError
 from hsiattn.networks import GroupedSSAN, create_network
 from hsiattn.networks.branches import AttentionCNN, AttentionRNN, BandAttention, read_out
 
@@ -88,7 +89,7 @@ def test_the_read_out_keeps_the_centre_apart_from_the_mean_of_what_is_there():
 def test_a_misspelt_block_or_argument_is_refused_with_the_choices():
     with pytest.raises(ValueError, match="condenser"):
         GroupedSSAN(8, 3, 2, 5, attention="squeeze")
-    with pytest.raises(ValueError, match="reduction"):
+    with pytest.raises(RecipeError, match="se has no argument ratio; it takes reduction"):
         GroupedSSAN(8, 3, 2, 5, attention="se", attention_arguments={"ratio": 4})
     with pytest.raises(ValueError, match="3 × 3"):
         AttentionCNN(3, 1, attention="se", attention_at="features")

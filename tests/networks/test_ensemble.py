@@ -8,7 +8,7 @@ from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network
 
 SIZES = {"bands": 10, "channels": 3, "classes": 4, "patch_size": 5}
-MEMBER = {"hidden": 8, "width": 6, "embedding": 5, "group": 4, "discriminant": False}
+MEMBER = {"hidden": 8, "width": 6, "embedding": 5, "group": 4}
 
 
 def test_logits_are_logarithms_of_the_mean_probabilities_of_the_members():

@@ -47,18 +47,17 @@ VARIANTS = {
             "spectral_pooling": "max",
         },
     ),
-    "grouped-ssan, branches alone": ("grouped-ssan", GROUPED | {"discriminant": False}),
     "grouped-ssan, attributes": (
         "grouped-ssan",
         GROUPED | {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.6},
     ),
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
     "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
-    "attendnet": ("attendnet", {"width": 6}),
-    "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED | {"discriminant": False}}),
+    "attendnet": ("attendnet", {"width": 12}),  # of 6, all inner channels may be dead from the start
+    "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED}),
     "ensemble, patchwise": ("ensemble", {"members": 2, "member": "hierarchical", "member_arguments": HIERARCHICAL}),
-    "test-time augmentation": ("test-time-augmentation", {"member_arguments": GROUPED | {"discriminant": False}}),
-    "test-time augmentation, start": ("test-time-augmentation", {"member_arguments": GROUPED, "orientations": 4}),
+    "test-time augmentation": ("test-time-augmentation", {"member_arguments": GROUPED}),
+    "test-time augmentation, four sides": ("test-time-augmentation", {"member_arguments": GROUPED, "orientations": 4}),
     "test-time augmentation, pooling": (
         "test-time-augmentation",
         {"member_arguments": GROUPED | {"pooling": "max", "attention": "none"}},

@@ -1,5 +1,3 @@
-import copy
-
 import pytest
 import torch
 
@@ -7,7 +5,7 @@ from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network, patches_of_tile
 
 SIZES = {"bands": 10, "channels": 3, "classes": 4, "patch_size": 5}
-MEMBER = {"hidden": 8, "width": 6, "embedding": 5, "group": 4, "discriminant": False}
+MEMBER = {"hidden": 8, "width": 6, "embedding": 5, "group": 4}
 
 
 @pytest.fixture
@@ -64,15 +62,16 @@ def test_in_training_it_is_the_network_itself(network):
     torch.testing.assert_close(network(*_pixels()), network.member(*_pixels()))
 
 
-def test_the_warm_start_is_that_of_the_network_itself():
-    arguments = MEMBER | {"discriminant": True}
-    network = create_network("test-time-augmentation", **SIZES, member_arguments=arguments)
-    alone = copy.deepcopy(network.member)
-    targets = torch.arange(6) % 4
-    for each in (network, alone):
-        each.warm_start(*_pixels(), targets)
-    assert alone.discriminant.weight.abs().sum() > 0
-    assert torch.equal(network.member.discriminant.weight, alone.discriminant.weight)
+def test_the_class_counts_are_for_the_network_itself():
+    attributes = {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.5}
+    network = create_network("test-time-augmentation", **SIZES, member_arguments=MEMBER | attributes)
+    ensemble = create_network("ensemble", **SIZES, members=2, member_arguments=MEMBER | attributes)
+    alone = create_network("grouped-ssan", **SIZES, **MEMBER, **attributes)
+    for each in (network, ensemble, alone):
+        each.set_class_counts(torch.tensor([6, 2, 1, 31]))
+    assert (alone.attribute_pooling.given_present != 0.5).all()
+    for member in (network.member, *ensemble.members):
+        assert torch.equal(member.attribute_pooling.given_present, alone.attribute_pooling.given_present)
 
 
 @pytest.mark.parametrize("way", ["dense", "forward"])

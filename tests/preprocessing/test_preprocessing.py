@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import linalg
-from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from hsiattn.errors import TrainingError
-from hsiattn.preprocessing import Preprocessing, PreprocessingSettings, RegionStatistics, fit_preprocessing
+from hsiattn.preprocessing import (
+    Preprocessing,
+    PreprocessingSettings,
+    RegionStatistics,
+    covariance_within,
+    fit_preprocessing,
+)
 from hsiattn.scenes import Radiometry
 
 BANDS = np.array([0, 2, 3, 5, 8, 9])
@@ -31,7 +35,7 @@ TARGETS = np.arange(90) % 3
 
 
 def _fit(spectra, *, scene=None, **settings):
-    return fit_preprocessing(PreprocessingSettings(**settings), BANDS, spectra, TARGETS[: len(spectra)], scene)[0]
+    return fit_preprocessing(PreprocessingSettings(**settings), BANDS, spectra, scene)[0]
 
 
 def _apply(preprocessing, spectra, scale=1.0):
@@ -56,11 +60,11 @@ def test_minmax_spectra_are_those_of_scikit_learn(spectra):
 
 
 def test_bands_can_be_components_alone_or_before_others(spectra):
-    alone, with_others = (_fit(spectra, bands_as_components=True, discriminant=other) for other in (False, True))
+    alone, with_others = (_fit(spectra, bands_as_components=True, principal_components=n) for n in (0, 2))
     scaled, components = _apply(alone, spectra)
     np.testing.assert_array_equal(components, scaled)
-    _, discriminant = _apply(_fit(spectra, discriminant=True), spectra)
-    np.testing.assert_allclose(_apply(with_others, spectra)[1], np.hstack([scaled, discriminant]), atol=1e-5)
+    _, others = _apply(_fit(spectra, principal_components=2), spectra)
+    np.testing.assert_allclose(_apply(with_others, spectra)[1], np.hstack([scaled, others]), atol=1e-5)
     assert (alone.channels, with_others.channels) == (6, 8)
 
 
@@ -79,7 +83,7 @@ def test_bands_as_components_are_zero_where_nothing_was_measured(spectra):
 def test_gain_and_offset_of_each_band_give_what_reflectance_gives(spectra, transform):
     preprocessing, _ = fit_preprocessing(
         PreprocessingSettings(principal_components=3, spectral_transform=transform),
-        BANDS, spectra, TARGETS, centres=np.linspace(450, 900, 6),
+        BANDS, spectra, centres=np.linspace(450, 900, 6),
     )  # fmt: skip
     radiometry = Radiometry(np.linspace(1e-4, 3e-4, 6), np.linspace(-0.1, 0.2, 6))
     reflectance = spectra.T[:, None, :]
@@ -125,61 +129,22 @@ def _shrunk_covariance(spectra):
     return np.mean(parts, axis=0)  # equal priors: every class has 30 pixels
 
 
-def test_discriminant_distances_of_class_means_are_mahalanobis_distances(spectra):
-    preprocessing = _fit(spectra, discriminant=True)
-    assert preprocessing.channels == 2
-    scaled, _ = _apply(preprocessing, spectra)
-    inverse = np.linalg.inv(_shrunk_covariance(scaled.astype(np.float64)))
-    means = np.stack([spectra[k == TARGETS].mean(axis=0) for k in range(3)])
-    scaled_means, scores = _apply(preprocessing, means)
-    for i in range(3):
-        for j in range(3):
-            expected = mahalanobis(scaled_means[i], scaled_means[j], inverse)
-            assert np.linalg.norm(scores[i] - scores[j]) == pytest.approx(expected, rel=1e-3, abs=1e-6)
+def test_scatter_within_classes_is_the_mean_of_their_shrunk_covariances(spectra):
+    np.testing.assert_allclose(covariance_within(spectra, TARGETS), _shrunk_covariance(spectra), rtol=1e-6, atol=1e-8)
 
 
-def test_the_nearest_class_mean_in_discriminant_scores_is_linear_discriminant_analysis(spectra):
-    preprocessing = _fit(spectra, discriminant=True)
-    rng = np.random.default_rng(4)
-    others = spectra[rng.permutation(90)] + 0.1 * rng.normal(size=spectra.shape)
-    _, scores = _apply(preprocessing, others)
-    _, training = _apply(preprocessing, spectra)
-    means = np.stack([training[k == TARGETS].mean(axis=0) for k in range(3)])
-    nearest = np.linalg.norm(scores[:, None] - means, axis=2).argmin(axis=1)
-    scaled, _ = _apply(preprocessing, spectra)
-    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(scaled, TARGETS)
-    np.testing.assert_array_equal(nearest, analysis.predict(_apply(preprocessing, others)[0]))
-
-
-def test_a_class_of_one_pixel_gets_its_score_but_says_nothing_of_the_scatter(spectra):
-    whole = _fit(spectra, discriminant=True)
+def test_a_class_of_one_pixel_says_nothing_of_the_scatter(spectra):
     lonely = np.concatenate([spectra, [spectra[0] + 0.2]])
-    settings = PreprocessingSettings(discriminant=True)
-    preprocessing, _ = fit_preprocessing(settings, BANDS, lonely, np.append(TARGETS, 3))
-    assert preprocessing.channels == 3
-    means = np.stack([spectra[k == TARGETS].mean(axis=0) for k in range(2)])
-    pairs = [_apply(p, means)[1] for p in (whole, preprocessing)]
-    distances = [np.linalg.norm(pair[0] - pair[1]) for pair in pairs]
-    assert distances[1] == pytest.approx(distances[0], rel=1e-3)  # the same scatter, in whatever units the bands are
+    np.testing.assert_array_equal(covariance_within(lonely, np.append(TARGETS, 3)), covariance_within(spectra, TARGETS))
 
 
 def test_single_pixels_of_every_class_have_no_scatter(spectra):
     with pytest.raises(TrainingError, match="single training pixel"):
-        _fit(spectra[:3], discriminant=True)
+        covariance_within(spectra[:3], TARGETS[:3])
 
 
-def test_spectra_without_noise_have_finite_scores(spectra):
-    clean = spectra[:3][TARGETS]
-    _, scores = _apply(_fit(clean, discriminant=True), clean)
-    assert np.isfinite(scores).all()
-    means = scores[:3]
-    assert (np.linalg.norm(scores[:, None] - means, axis=2).argmin(axis=1) == TARGETS).all()
-
-
-def test_principal_components_and_discriminant_scores_stand_one_after_the_other(spectra):
-    both = _apply(_fit(spectra, principal_components=3, discriminant=True), spectra)[1]
-    single = [_apply(_fit(spectra, **s), spectra)[1] for s in ({"principal_components": 3}, {"discriminant": True})]
-    np.testing.assert_allclose(both, np.concatenate(single, axis=1), atol=1e-5)
+def test_spectra_without_noise_have_a_scatter_that_can_be_inverted(spectra):
+    assert np.isfinite(np.linalg.cholesky(covariance_within(spectra[:3][TARGETS], TARGETS))).all()
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "minmax"])
@@ -214,7 +179,7 @@ def test_constant_bands_are_left_out_and_told(spectra, scene):
     spectra[:, [1, 4]] = 0.25
     whole = np.random.default_rng(0).normal(size=(50, 6))
     settings = PreprocessingSettings(principal_components=2, fit_on="scene" if scene else "training")
-    preprocessing, dropped = fit_preprocessing(settings, BANDS, spectra, TARGETS, lambda: [whole])
+    preprocessing, dropped = fit_preprocessing(settings, BANDS, spectra, lambda: [whole])
     assert dropped == [2, 8]
     np.testing.assert_array_equal(preprocessing.bands, [0, 3, 5, 9])
     assert preprocessing.projection.shape == (2, 4)
@@ -228,11 +193,6 @@ def test_constant_spectra_are_refused(spectra):
 def test_more_components_than_pixels_allow_are_refused(spectra):
     with pytest.raises(TrainingError, match="5 principal components cannot be fitted on 5 spectra"):
         _fit(spectra[:5], principal_components=5)
-
-
-def test_one_class_has_no_discriminant(spectra):
-    with pytest.raises(TrainingError, match="one class"):
-        fit_preprocessing(PreprocessingSettings(discriminant=True), BANDS, spectra, np.zeros(90, dtype=np.int64))
 
 
 def test_missing_pixels_become_zero_without_a_warning(spectra):
@@ -262,7 +222,7 @@ def test_the_scale_of_stored_values_does_not_matter(spectra):
 
 
 def test_a_preparation_survives_its_arrays(spectra):
-    preprocessing = _fit(spectra, principal_components=3, discriminant=True)
+    preprocessing = _fit(spectra, principal_components=3)
     arrays = {name: array.copy() for name, array in preprocessing.to_arrays().items()}
     twin = Preprocessing.from_arrays(arrays)
     for mine, other in zip(_apply(preprocessing, spectra), _apply(twin, spectra), strict=True):
@@ -315,23 +275,23 @@ def test_bands_that_hardly_vary_once_transformed_are_scaled_by_a_tenth_of_the_me
 def test_bands_that_have_no_derivative_are_refused(spectra, name, centres):
     centres = np.array(centres)
     with pytest.raises(TrainingError, match=f"nothing varies over the training pixels after {name}"):
-        fit_preprocessing(PreprocessingSettings(spectral_transform=name), BANDS, spectra, TARGETS, centres=centres)
+        fit_preprocessing(PreprocessingSettings(spectral_transform=name), BANDS, spectra, centres=centres)
 
 
 def test_constant_bands_take_no_part_in_a_transform(spectra):
     spectra[:, [1, 4]] = 0.25
     settings = PreprocessingSettings(spectral_transform="unit-length", principal_components=2)
-    preprocessing, dropped = fit_preprocessing(settings, BANDS, spectra, TARGETS)
+    preprocessing, dropped = fit_preprocessing(settings, BANDS, spectra)
     assert dropped == [2, 8]
     rest = np.delete(spectra, [1, 4], axis=1)
-    expected, _ = fit_preprocessing(settings, BANDS[[0, 2, 3, 5]], rest, TARGETS)
+    expected, _ = fit_preprocessing(settings, BANDS[[0, 2, 3, 5]], rest)
     for mine, other in zip(_apply(preprocessing, rest), _apply(expected, rest), strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
 def test_fitting_does_not_change_the_spectra(spectra):
     before = spectra.copy()
-    _fit(spectra, spectral_transform="absorbance", discriminant=True)
+    _fit(spectra, spectral_transform="absorbance", principal_components=2)
     np.testing.assert_array_equal(spectra, before)
 
 
@@ -362,7 +322,7 @@ def _seen(region_statistics):
 
 def _fit_noise(spectra, region_statistics, count, **settings):
     settings = PreprocessingSettings(noise_components=count, **settings)
-    return fit_preprocessing(settings, BANDS, spectra, TARGETS, region_statistics=_seen(region_statistics))[0]
+    return fit_preprocessing(settings, BANDS, spectra, region_statistics=_seen(region_statistics))[0]
 
 
 @pytest.mark.parametrize("scaling", ["standardize", "minmax"])
@@ -401,16 +361,14 @@ def test_noise_components_do_not_depend_on_the_labels(spectra, region_statistics
     np.testing.assert_allclose(_apply(one, spectra)[1], _apply(other, spectra)[1], atol=1e-3)
 
 
-def test_noise_components_stand_between_principal_components_and_discriminant_scores(spectra, region_statistics):
-    kinds = ({"bands_as_components": True}, {"principal_components": 2}, {}, {"discriminant": True})
-    counts = (0, 0, 3, 0)
+def test_bands_principal_and_noise_components_stand_one_after_the_other(spectra, region_statistics):
+    kinds = ({"bands_as_components": True}, {"principal_components": 2}, {})
+    counts = (0, 0, 3)
     single = [
         _apply(_fit_noise(spectra, region_statistics, n, **kind), spectra)[1]
         for kind, n in zip(kinds, counts, strict=True)
     ]
-    together = _fit_noise(
-        spectra, region_statistics, 3, bands_as_components=True, principal_components=2, discriminant=True
-    )
+    together = _fit_noise(spectra, region_statistics, 3, bands_as_components=True, principal_components=2)
     np.testing.assert_allclose(_apply(together, spectra)[1], np.concatenate(single, axis=1), atol=1e-4)
 
 
@@ -424,9 +382,7 @@ def test_bands_that_do_not_vary_at_the_labels_take_no_part_in_noise_components(s
         region_statistics.noise[np.ix_(kept, kept)],
     )
     settings = PreprocessingSettings(noise_components=4)
-    expected, _ = fit_preprocessing(
-        settings, BANDS[kept], spectra[:, kept], TARGETS, region_statistics=lambda convert: rest
-    )
+    expected, _ = fit_preprocessing(settings, BANDS[kept], spectra[:, kept], region_statistics=lambda convert: rest)
     np.testing.assert_allclose(preprocessing.projection, expected.projection, rtol=1e-5)
     assert _fit_noise(spectra, region_statistics, 5).channels == 4  # no more than there are bands
 

@@ -263,7 +263,7 @@ def model(request, tiny, make_scene, classes, quick_recipe):
     good[[10, 11]] = False
     source = as_source(make_scene(values, nodata=tiny.nodata, scale=1000.0))
     source = source.with_bands(SpectralBands.build(24, wavelength=source.bands.wavelength, good=good))
-    recipe = _recipe(quick_recipe, request.param, principal_components=2, noise_components=4, discriminant=True)
+    recipe = _recipe(quick_recipe, request.param, principal_components=2, noise_components=4)
     return fit_model(source, tiny.codes, classes, recipe, RandomPixels(train_size=12), device="cpu").model
 
 
@@ -308,7 +308,7 @@ def test_all_that_is_fitted_sees_transformed_spectra(name, fit_on, tiny, make_sc
     valid = (tiny.spectra != tiny.nodata).all(axis=0)
     stored = np.full_like(tiny.spectra, tiny.nodata)
     stored[:, valid] = _applied(name, tiny.spectra[:, valid].astype(np.float64) / 1000, 400 + 10.0 * np.arange(24))
-    every = {"principal_components": 3, "noise_components": 4, "discriminant": True, "fit_on": fit_on}
+    every = {"principal_components": 3, "noise_components": 4, "fit_on": fit_on}
     results = []
     for values, scale, transform in ((tiny.spectra, 1000.0, name), (stored, 1.0, "none")):
         source = as_source(make_scene(values, nodata=tiny.nodata, scale=scale))
@@ -318,7 +318,7 @@ def test_all_that_is_fitted_sees_transformed_spectra(name, fit_on, tiny, make_sc
         results.append(preprocessing.transform(values, valid, Radiometry.divided_by(scale, len(values))))
     for mine, expected in zip(*results, strict=True):
         np.testing.assert_allclose(mine, expected, atol=2e-2)
-    assert results[0][1].shape == (9, 40, 48)
+    assert results[0][1].shape == (7, 40, 48)
     assert not results[0][1][:, ~valid].any()
 
 

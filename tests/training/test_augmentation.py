@@ -12,8 +12,9 @@ from torch.nn import functional
 from hsiattn.networks import create_network
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting, drop_bands, mix, orient, partners_of, shift, vary
+from hsiattn.training.early_stopping import EarlyStoppingTraining
+from hsiattn.training.methods import AugmentationSettings
 from hsiattn.training.module import PixelClassification
-from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 BANDS = 24
 QUIET = {"flips_and_rotations": False}
@@ -335,7 +336,7 @@ def _trained(batch, seed):
     torch.manual_seed(0)
     sizes = {"bands": BANDS, "channels": 3, "classes": 3, "patch_size": 5}
     network = create_network("grouped-ssan", **sizes, group=6, embedding=4, hidden=4, width=4, dropout=0.1)
-    settings = TrainingSettings(augmentation=EVERYTHING, learning_rate=0.01)
+    settings = EarlyStoppingTraining(augmentation=EVERYTHING, learning_rate=0.01)
     lighting = Lighting(PREPARATION, batch[0].numpy())
     module = PixelClassification(network, settings, torch.ones(3), seed, lighting)
     module.log_dict = lambda *a, **k: None  # figures go nowhere without a trainer

@@ -15,12 +15,13 @@ from hsiattn.errors import OutputError, TrainingError
 from hsiattn.networks import create_network
 from hsiattn.training import checkpoints as checkpointing
 from hsiattn.training.checkpoints import Checkpoints
-from hsiattn.training.fit import _class_weights, train_network
+from hsiattn.training.early_stopping import EarlyStoppingTraining
+from hsiattn.training.fit import class_weights, train_network
+from hsiattn.training.methods import AugmentationSettings, FitOptions
 from hsiattn.training.patches import LabelledPatches
-from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 NOISE = AugmentationSettings(spectral_noise=0.05, component_noise=0.1)
-SETTINGS = TrainingSettings(
+SETTINGS = EarlyStoppingTraining(
     learning_rate=0.01, batch_size=16, max_epochs=6, patience=6, precision="32", augmentation=NOISE
 )
 
@@ -37,7 +38,6 @@ def _pixels(count, seed):
 
 
 TRAINING, VALIDATION = _pixels(70, 0), _pixels(40, 1)
-NOTHING = VALIDATION.take(np.empty(0, np.int64))
 
 
 def _network(dropout=0.2):
@@ -46,10 +46,17 @@ def _network(dropout=0.2):
     return create_network("grouped-ssan", **sizes, group=3, embedding=4, hidden=4, width=4, dropout=dropout)
 
 
-def _train(settings=SETTINGS, *, validation=VALIDATION, **options):
+def _run(network, pixels=TRAINING, settings=SETTINGS, *, validation=VALIDATION, epochs=None, **options):
+    """As the method early-stopping does; without validation pixels, as pseudo-labels does but for the balance."""
+    return train_network(
+        network, pixels, settings, FitOptions(device="cpu", **options), validation=validation,
+        patience=settings.patience, class_balance=settings.class_balance, epochs=epochs,
+    )  # fmt: skip
+
+
+def _train(settings=SETTINGS, **options):
     network = _network()
-    record = train_network(network, TRAINING, validation, settings, device="cpu", **options)
-    return network, record
+    return network, _run(network, settings=settings, **options)
 
 
 def _same(one, two):
@@ -74,13 +81,14 @@ def test_the_result_does_not_depend_on_torchs_own_seed():
     first, _ = _train()
     network = _network()
     torch.manual_seed(999)
-    train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+    _run(network)
     assert _same(first, network)
 
 
 def _rows(log):
+    """Figures of every epoch; those that are left empty are None."""
     with log.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def test_the_log_has_one_row_per_epoch_with_what_the_listener_hears(tmp_path):
@@ -102,11 +110,7 @@ def test_the_weights_kept_are_those_of_the_least_validation_loss(tmp_path, rate)
     settings = SETTINGS.model_copy(update={"learning_rate": rate, "max_epochs": 12, "patience": 12})
     network, record = _train(settings, log=tmp_path / "log.csv")
     losses = [row["validation_loss"] for row in _rows(tmp_path / "log.csv")]
-    start = _network().eval()
-    start.warm_start(
-        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
-    )
-    everything = [_loss(start), *losses]
+    everything = [_loss(_network().eval()), *losses]
     assert not network.training
     assert _loss(network) == pytest.approx(min(everything), rel=1e-5)
     assert record.best_validation_loss == pytest.approx(min(everything), rel=1e-5)
@@ -119,11 +123,7 @@ def test_training_that_only_spoils_the_start_leaves_the_start():
     settings = SETTINGS.model_copy(update={"learning_rate": 30.0})
     network, record = _train(settings)
     assert record.best_epoch == 0
-    start = _network()
-    start.warm_start(
-        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
-    )
-    assert _same(network, start)
+    assert _same(network, _network())
 
 
 def test_training_stops_once_patience_is_used_up(tmp_path):
@@ -135,39 +135,39 @@ def test_training_stops_once_patience_is_used_up(tmp_path):
 
 
 def test_without_validation_pixels_the_last_weights_stay():
-    trained, record = _train(validation=NOTHING)
-    assert record.epochs == 6
-    assert math.isinf(record.best_validation_loss)
-    fewer, _ = _train(validation=NOTHING, epochs=5)
+    trained, record = _train(validation=None)
+    assert record.epochs == record.best_epoch == 6
+    assert record.best_validation_loss is None
+    assert "best_validation_loss" not in record.to_dict()
+    fewer, _ = _train(validation=None, epochs=5)
     assert not _same(trained, fewer)
 
 
-def test_so_many_epochs_are_trained_as_asked_and_none_leaves_the_warm_start():
-    _, record = _train(validation=NOTHING, epochs=2)
+def test_without_validation_pixels_their_figures_are_empty_in_the_log(tmp_path):
+    heard = []
+    _train(validation=None, log=tmp_path / "log.csv", listener=heard.append)
+    empty = ("validation_loss", "validation_accuracy", "best_epoch")
+    for row, figures in zip(_rows(tmp_path / "log.csv"), heard, strict=True):
+        assert [row[name] for name in empty] == [getattr(figures, name) for name in empty] == [None, None, None]
+        assert math.isfinite(row["training_loss"])
+
+
+def test_so_many_epochs_are_trained_as_asked_and_none_leaves_the_initial_weights():
+    _, record = _train(validation=None, epochs=2)
     assert record.epochs == 2
-    network, record = _train(validation=NOTHING, epochs=0)
-    start = _network()
-    start.warm_start(
-        *(torch.from_numpy(a) for a in (TRAINING.spectra, TRAINING.patches, TRAINING.valid, TRAINING.targets))
-    )
-    assert record.epochs == 0
-    assert _same(network, start)
-
-
-def test_a_recipe_without_epochs_stops_at_the_warm_start_before_anything_is_set_up(tmp_path, monkeypatch):
-    start, _ = _train(epochs=0)
-    monkeypatch.setattr("lightning.Trainer", None)
-    network, record = _train(SETTINGS.model_copy(update={"max_epochs": 0}), log=tmp_path / "log.csv")
-    assert _same(network, start)
-    assert not network.training
+    network, record = _train(validation=None, epochs=0)
     assert (record.epochs, record.best_epoch) == (0, 0)
-    assert (tmp_path / "log.csv").read_text().startswith("epoch,")
+    assert not network.training
+    assert _same(network, _network())
 
 
-def test_epochs_for_a_network_without_gradients_are_refused():
-    network = create_network("discriminant", bands=9, channels=2, classes=3, patch_size=3)
-    with pytest.raises(TrainingError, match="max_epochs=0"):
-        train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+def test_a_network_hears_how_many_pixels_every_class_has_before_its_first_step(monkeypatch):
+    heard, counts = [], np.bincount(TRAINING.targets).tolist()
+    for pixels in (TRAINING, _softened(TRAINING, 0.6)):
+        network = _network()
+        monkeypatch.setattr(network, "set_class_counts", lambda counts: heard.append(counts.tolist()), raising=False)
+        _run(network, pixels, UNBALANCED, validation=None, listener=lambda figures: heard.append(figures.epoch))
+    assert heard == 2 * [counts, 1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(1, 1), (5, 1), (7, 2)])
@@ -180,9 +180,13 @@ def test_most_steps_are_a_limit_at_the_end_of_an_epoch(steps, epochs):
 
 def test_class_weights_are_scikit_learns_balanced_ones():
     expected = compute_class_weight("balanced", classes=np.arange(3), y=TRAINING.targets)
-    torch.testing.assert_close(_class_weights(TRAINING, 3, SETTINGS), torch.from_numpy(expected).float())
-    plain = SETTINGS.model_copy(update={"class_balance": False})
-    torch.testing.assert_close(_class_weights(TRAINING, 3, plain), torch.ones(3))
+    counts = torch.from_numpy(np.bincount(TRAINING.targets))
+    torch.testing.assert_close(class_weights(counts), torch.from_numpy(expected).float())
+
+
+def test_the_loss_is_weighted_by_class_where_the_settings_say_so():
+    (_, balanced), (_, plain) = (_train(SETTINGS.model_copy(update={"class_balance": b})) for b in (True, False))
+    assert balanced.best_validation_loss != plain.best_validation_loss
 
 
 def test_the_record_is_json_ready_and_counts_parameters():
@@ -196,7 +200,7 @@ def test_the_record_is_json_ready_and_counts_parameters():
 def test_weights_that_grow_beyond_all_bounds_are_refused():
     settings = SETTINGS.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(TrainingError, match="learning_rate"):
-        _train(settings, validation=NOTHING)
+        _train(settings, validation=None)
 
 
 def test_training_leaves_the_callers_settings_of_torch_alone():
@@ -221,7 +225,7 @@ def test_the_number_of_threads_makes_no_difference():
             torch.set_num_threads(count)
             network = _network()
             network.spatial.register_forward_hook(lambda *_: threads.add(threading.current_thread().name))
-            train_network(network, TRAINING, VALIDATION, SETTINGS, device="cpu")
+            _run(network)
             trained.append(network)
     finally:
         torch.set_num_threads(own)
@@ -250,15 +254,21 @@ def _kept(folder, *, resume, identity=None):
     return Checkpoints(folder / "run", identity or {"seed": 0}, resume)
 
 
-@pytest.mark.parametrize(
-    "settings", [SETTINGS, SETTINGS.model_copy(update={"schedule": "cosine"})], ids=["flat", "cosine"]
+@pytest.mark.parametrize(  # every pair of choices once
+    ("schedule", "validation", "epoch", "interval"),
+    [
+        ("constant", VALIDATION, 1, 0.0),
+        ("constant", None, 3, 3600.0),
+        ("constant", VALIDATION, 6, 3600.0),
+        ("cosine", VALIDATION, 3, 0.0),
+        ("cosine", None, 1, 3600.0),
+        ("cosine", None, 6, 0.0),
+    ],
 )
-@pytest.mark.parametrize("validation", [VALIDATION, NOTHING], ids=["validation", "none"])
-@pytest.mark.parametrize("epoch", [1, 3, 6])
-@pytest.mark.parametrize("interval", [0.0, 3600.0])
 def test_interrupted_and_resumed_is_as_good_as_uninterrupted_bit_for_bit(
-    tmp_path, monkeypatch, epoch, interval, validation, settings
+    tmp_path, monkeypatch, schedule, validation, epoch, interval
 ):
+    settings = SETTINGS.model_copy(update={"schedule": schedule})
     monkeypatch.setattr(checkpointing, "_INTERVAL", interval)
     log = tmp_path / "log.csv"
     with pytest.raises(KeyboardInterrupt):
@@ -277,7 +287,7 @@ def test_interrupted_and_resumed_is_as_good_as_uninterrupted_bit_for_bit(
         [{k: v for k, v in row.items() if k != "seconds"} for row in _rows(file)]
         for file in (log, tmp_path / "whole.csv")
     )
-    assert str(rows) == str(whole)  # as text, because NaN is not equal to itself
+    assert rows == whole
 
 
 def test_an_interruption_in_the_middle_of_an_epoch_repeats_that_epoch(tmp_path, monkeypatch):
@@ -369,33 +379,6 @@ def test_checkpoints_in_a_place_that_cannot_be_written_are_one_error(tmp_path):
         _train(checkpoints=Checkpoints(tmp_path / "file" / "run", {}, False))
 
 
-def test_the_start_stays_unless_training_has_proven_better():
-    """A demand that nothing can meet leaves the warm start; without a demand the lowest loss decides."""
-    demanding = SETTINGS.model_copy(update={"proven_by": 1e6})
-    start = _network()
-    train_network(start, TRAINING, VALIDATION, SETTINGS, device="cpu", epochs=0)
-    kept, record = _train(demanding)
-    assert record.best_epoch == 0
-    assert record.best_validation_loss == pytest.approx(_loss(kept), rel=1e-4)
-    assert all(torch.equal(one, two) for one, two in zip(kept.parameters(), start.parameters(), strict=True))
-    assert _train()[1].best_epoch > 0
-
-
-def test_a_resumed_run_remembers_the_start_that_training_must_improve_upon(tmp_path):
-    settings = SETTINGS.model_copy(update={"proven_by": 0.5})
-    whole, record = _train(settings)
-
-    def stop_after_three(figures):
-        if figures.epoch == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        _train(settings, checkpoints=Checkpoints(tmp_path, {"run": 1}, False), listener=stop_after_three)
-    resumed, again = _train(settings, checkpoints=Checkpoints(tmp_path, {"run": 1}, True))
-    assert _same(resumed, whole)
-    assert (again.best_epoch, again.best_validation_loss) == (record.best_epoch, record.best_validation_loss)
-
-
 # -- probabilities instead of classes ----------------------------------------------------------------------------------
 
 UNBALANCED = SETTINGS.model_copy(update={"class_balance": False})
@@ -410,7 +393,7 @@ def _softened(pixels, sure=1.0):
 
 def _fit(pixels, settings=UNBALANCED, **options):
     heard, network = [], _network()
-    train_network(network, pixels, NOTHING, settings, device="cpu", listener=heard.append, **options)
+    _run(network, pixels, settings, validation=None, listener=heard.append, **options)
     return network, heard
 
 
@@ -435,22 +418,12 @@ def test_uncertain_probabilities_make_a_network_less_sure():
     assert sureness[1] < 0.75
 
 
-def test_probabilities_are_not_weighed_by_class():
-    torch.testing.assert_close(_class_weights(_softened(TRAINING), 3, SETTINGS), torch.ones(3))
-
-
-def test_the_warm_start_takes_the_most_probable_class():
-    starts = [_fit(pixels, epochs=0)[0] for pixels in (TRAINING, _softened(TRAINING), _softened(TRAINING, 0.4))]
-    assert _same(starts[0], starts[1])
-    assert _same(starts[0], starts[2])
-
-
 @pytest.mark.parametrize("epoch", [1, 3, 6])
 def test_one_cycle_is_resumed_in_the_middle_bit_for_bit(tmp_path, epoch):
     settings, pixels = UNBALANCED.model_copy(update={"schedule": "one-cycle"}), _softened(TRAINING, 0.8)
     with pytest.raises(KeyboardInterrupt):
-        train_network(
-            _network(), pixels, NOTHING, settings, device="cpu", listener=_interrupt_at(epoch),
+        _run(
+            _network(), pixels, settings, validation=None, listener=_interrupt_at(epoch),
             checkpoints=_kept(tmp_path, resume=False),
         )  # fmt: skip
     resumed, _ = _fit(pixels, settings, checkpoints=_kept(tmp_path, resume=True))

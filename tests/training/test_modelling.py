@@ -12,20 +12,30 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, HsiattnError, LabelError, RecipeError, SceneError, SplitError, TrainingError
 from hsiattn.mapping import predict_array
 from hsiattn.models.model_file import read_model, write_model
+from hsiattn.networks import Discriminant
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.scenes import SpectralBands, as_source, open_source
 from hsiattn.splits import ROLES, AllPixels, RandomPixels, leakage
-from hsiattn.training import accuracy, modelling
+from hsiattn.training import accuracy, fit, held_out, load_recipe, modelling
+from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.modelling import fit_model
-from hsiattn.training.training_scene import ranges
+from hsiattn.training.training_scene import TrainingScene, ranges
 
 SPLIT = RandomPixels(train_size=12)
 
 
 @pytest.fixture(scope="module")
 def recipe(quick_recipe):
-    """Without a teacher."""
-    return _changed(quick_recipe, max_epochs=2, teacher=None)
+    """With early stopping."""
+    shared = quick_recipe.training.model_dump(exclude={"method", "pseudo_labels"}) | {"max_epochs": 2}
+    training = EarlyStoppingTraining(**shared, class_balance=False)
+    return quick_recipe.model_copy(update={"training": training})
+
+
+@pytest.fixture(scope="module")
+def fitted_recipe():
+    """In closed form, on means of the bands."""
+    return load_recipe("lda-means", ["patch_size=3"])
 
 
 def _changed(recipe, **training):
@@ -43,7 +53,7 @@ def classes(tiny):
 
 
 @pytest.fixture(scope="module")
-def model(scene, tiny, classes, recipe):
+def result(scene, tiny, classes, recipe):
     return fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
 
 
@@ -82,14 +92,14 @@ def test_one_seed_gives_one_model_and_another_another(result, scene, tiny, class
 def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs(
     monkeypatch, scene, tiny, classes, recipe
 ):
-    calls, original = [], modelling.train_network
+    calls, original = [], fit.train_network
 
-    def record(network, training, validation, settings, **options):
-        result = original(network, training, validation, settings, **options)
-        calls.append((len(training), len(validation), options.get("epochs"), result))
+    def record(network, training, settings, told, *, validation=None, epochs=None, **options):
+        result = original(network, training, settings, told, validation=validation, epochs=epochs, **options)
+        calls.append((len(training), len(validation or ()), epochs, result))
         return result
 
-    monkeypatch.setattr(modelling, "train_network", record)
+    monkeypatch.setattr(fit, "train_network", record)
     recipe = _changed(recipe, refit=True, max_epochs=4)
     result = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     (trained, validated, limit, first), (together, nothing, epochs, _) = calls
@@ -102,35 +112,84 @@ def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs
     assert len(calls) == 1
 
 
-def test_without_epochs_the_start_is_fitted_on_all_but_the_test_pixels_and_for_confidence_on_four_fifths_of_them(
-    scene, tiny, classes, recipe, monkeypatch
+def test_in_closed_form_all_but_the_test_pixels_are_fitted_on_and_for_confidence_four_fifths_of_them(
+    scene, tiny, classes, fitted_recipe, monkeypatch, tmp_path
 ):
-    calls, original = [], modelling.train_network
+    sizes, original = [], Discriminant.fit
 
-    def record(network, training, validation, settings, **options):
-        calls.append((len(training), len(validation)))
-        return original(network, training, validation, settings, **options)
+    def record(self, spectra, patches, valid, targets):
+        sizes.append(len(targets))
+        original(self, spectra, patches, valid, targets)
 
-    monkeypatch.setattr(modelling, "train_network", record)
-    result = fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
-    assert calls[0] == (3 * 12, 0)
-    assert [without for without, _ in calls[1:]] == [3 * 12 - 3 * left_out for left_out in (3, 2, 3, 2, 2)]
-    held_out = result.model.training["held_out"]
-    assert (held_out["by"], held_out["pixels"]) == ("cross-validation", 3 * 12)
-    assert held_out["accuracy"] > 0.9
+    monkeypatch.setattr(Discriminant, "fit", record)
+    log = tmp_path / "log.csv"
+    result = fit_model(as_source(scene), tiny.codes, classes, fitted_recipe, SPLIT, device="cpu", log=log)
+    assert sizes == [3 * 12, *(3 * 12 - 3 * left_out for left_out in (3, 2, 3, 2, 2))]
+    training = result.model.training
+    assert (training["held_out"]["by"], training["held_out"]["pixels"]) == ("cross-validation", 3 * 12)
+    assert training["held_out"]["accuracy"] > 0.9
     assert result.model.temperature != 1
-    assert result.model.training["epochs"] == 0
-    assert result.split.record["pixels"]["validation"] > 0
+    assert (training["epochs"], training["precision"]) == (0, "32")
+    assert "best_validation_loss" not in training
+    assert log.read_text().split(",")[0] == "epoch"
+    assert len(log.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("method", ["pseudo-labels", "early-stopping", "closed-form"])
+def test_pixels_validate_where_the_method_validates_and_train_elsewhere(
+    method, scene, tiny, classes, recipe, pseudo_recipe, fitted_recipe
+):
+    chosen = {"pseudo-labels": pseudo_recipe, "early-stopping": recipe, "closed-form": fitted_recipe}[method]
+    if method != "closed-form":
+        chosen = _changed(chosen, max_epochs=1)
+    given = np.where(tiny.codes > 0, ROLES["test"], ROLES["none"])
+    for code in classes.codes:
+        some = np.argwhere((tiny.codes == code) & (tiny.spectra[0] != tiny.nodata))[:10]
+        given[tuple(some.T)] = [ROLES["training"]] * 6 + [ROLES["validation"]] * 4
+    for splitter, pixels, aside in ((SPLIT, 36, 6), (given, 30, 12)):
+        result = fit_model(as_source(scene), tiny.codes, classes, chosen, splitter, device="cpu")
+        validating = aside if method == "early-stopping" else 0
+        found = result.split.record["pixels"]
+        assert (found["training"], found["validation"]) == (pixels - validating, validating)
+        assert ("best_validation_loss" in result.model.training) is bool(validating)
+        told = f"12 validation pixels of the split train: {method} validates nothing"
+        assert (told in result.messages) is (splitter is given and not validating)
+
+
+def test_early_stopping_without_a_validation_pixel_says_so(scene, tiny, classes, recipe):
+    roles = np.where(tiny.codes > 0, ROLES["training"], ROLES["none"])
+    result = fit_model(as_source(scene), tiny.codes, classes, recipe, roles, device="cpu")
+    assert "no pixel validates, so training does not stop early" in result.messages
+    assert result.model.training["epochs"] == result.model.training["best_epoch"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "match"),
+    [
+        ("lda", ["training={method: early-stopping}"], "'discriminant' is fitted in closed form, which"),
+        ("default", ["training.method=closed-form"], "'grouped-ssan' learns by gradient, which"),
+        ("default", ["network.arguments.attention_arguments={merg: residual}"], "merg"),
+        ("default", ["training.augmentation.illumination=0.1", "preprocessing.spectral_transform=absorbance"], "illum"),
+        ("lda", ["network.arguments.features=means"], "means need components"),
+    ],
+)
+def test_a_network_that_cannot_be_made_or_trained_so_is_refused_before_the_scene_is_read(
+    monkeypatch, scene, tiny, classes, name, changes, match
+):
+    monkeypatch.setattr(modelling, "TrainingScene", None)
+    with pytest.raises(RecipeError, match=match) as caught:
+        fit_model(as_source(scene), tiny.codes, classes, load_recipe(name, changes), SPLIT, device="cpu")
+    assert "\n" not in str(caught.value)
 
 
 def test_test_pixels_are_gathered_in_parts_that_fit_memory(result, scene, tiny, classes, recipe, monkeypatch):
-    sizes, original = [], modelling.TrainingScene.gather
+    sizes, original = [], TrainingScene.gather
 
     def record(self, positions, *rest):
         sizes.append(len(positions))
         return original(self, positions, *rest)
 
-    monkeypatch.setattr(modelling.TrainingScene, "gather", record)
+    monkeypatch.setattr(TrainingScene, "gather", record)
     monkeypatch.setattr(accuracy, "_BYTES_AT_ONCE", 1)
     again = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     np.testing.assert_array_equal(again.report.confusion, result.report.confusion)
@@ -158,7 +217,9 @@ def test_the_most_pixels_per_class_are_a_limit(scene, tiny, classes, recipe):
         assert counts["training"] + counts["validation"] == 7
 
 
-def test_advice_is_in_the_report_and_ends_the_messages(result):
+def test_advice_is_in_the_report_and_ends_the_messages(scene, tiny, classes, recipe):
+    longer = _changed(recipe, max_epochs=25)
+    result = fit_model(as_source(scene), tiny.codes, classes, longer, SPLIT, device="cpu")
     assert result.report.advice == result.advice
     assert result.messages[-len(result.advice) :] == result.advice
     starts = ("accuracy is optimistic", "the validation score is likely noise")
@@ -178,8 +239,8 @@ def test_enough_labels_held_out_with_a_buffer_need_no_advice(scene, tiny, classe
     assert result.advice == result.report.advice == ()
 
 
-def test_confidence_in_the_report_is_the_softmax_of_the_logits_by_the_temperature(scene, tiny, classes, recipe):
-    result = fit_model(as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=0), SPLIT, device="cpu")
+def test_confidence_in_the_report_is_the_softmax_of_the_logits_by_the_temperature(scene, tiny, classes, fitted_recipe):
+    result = fit_model(as_source(scene), tiny.codes, classes, fitted_recipe, SPLIT, device="cpu")
     calibration, test = result.report.calibration, result.split.roles == ROLES["test"]
     assert calibration.temperature == result.model.temperature != 1
     mapped = predict_array(result.model, as_source(scene), device="cpu")
@@ -194,28 +255,25 @@ def test_confidence_in_the_report_is_the_softmax_of_the_logits_by_the_temperatur
 def test_the_temperature_is_that_of_the_network_on_the_validation_pixels_before_the_refit(
     monkeypatch, scene, tiny, classes, recipe
 ):
-    held_out, original = [], modelling.HeldOut
+    found, original = [], held_out.logits_of
 
     def record(*arguments):
-        held_out.append(original(*arguments))
-        return held_out[-1]
+        found.append(original(*arguments))
+        return found[-1]
 
-    monkeypatch.setattr(modelling, "HeldOut", record)
+    monkeypatch.setattr(held_out, "logits_of", record)
     recipe = _changed(recipe, validation_share=0.5)
     split = RandomPixels(train_size=40)
     result = fit_model(as_source(scene), tiny.codes, classes, recipe, split, device="cpu")
     validation = result.split.mask("validation")
-    (seen,) = held_out
-    np.testing.assert_array_equal(seen.targets, classes.to_indices(tiny.codes[validation]))
+    seen = held_out.HeldOut("validation", found[0], classes.to_indices(tiny.codes[validation]))
     assert result.model.temperature == pytest.approx(robust_temperature(seen.logits, seen.targets), abs=1e-4)
     assert result.model.training["held_out"] == seen.to_dict()
-    assert seen.by == "validation"
 
 
-def test_spectra_in_which_classes_cannot_be_told_apart_do_not_stop_a_training(make_scene, tiny, classes, recipe):
+def test_spectra_in_which_classes_cannot_be_told_apart_do_not_stop_a_training(make_scene, tiny, classes, fitted_recipe):
     values = np.broadcast_to(np.random.default_rng(0).normal(500, 30, (1, 40, 48)), (24, 40, 48)).astype(np.float32)
-    recipe = _changed(recipe, max_epochs=0)
-    result = fit_model(as_source(make_scene(values)), tiny.codes, classes, recipe, SPLIT, device="cpu")
+    result = fit_model(as_source(make_scene(values)), tiny.codes, classes, fitted_recipe, SPLIT, device="cpu")
     assert result.report.overall_accuracy.value < 0.6
     assert result.model.temperature > 0
     monotone = [sentence for sentence in result.advice if "are confused in" in sentence]
@@ -248,7 +306,7 @@ def test_classes_without_a_pixel_are_left_out_and_told(scene, tiny, recipe):
     table = ClassTable.from_records([{"code": c, "name": n} for c, n in ((1, "a"), (4, "b"), (7, "c"), (9, "d"))])
     result = fit_model(as_source(scene), tiny.codes, table, recipe, SPLIT, device="cpu")
     assert result.model.classes.names == ("a", "b", "c")
-    assert "no pixel is labelled d: the result will not know it" in result.messages
+    assert "no pixel is labelled d: the model will not know it" in result.messages
 
 
 def test_a_preparation_fitted_on_the_scene_sees_all_of_its_valid_pixels(scene, tiny, classes, quick_recipe):
@@ -410,19 +468,19 @@ def test_a_recipe_that_weighs_attributes_says_so_where_the_classes_have_none(sce
     assert "column attributes" in caught.value.remedy
 
 
-# -- with a teacher ----------------------------------------------------------------------------------------------------
+# -- with pseudo-labels ------------------------------------------------------------------------------------------------
 
-TAUGHT = 150
-
-
-@pytest.fixture(scope="module")
-def taught_recipe(quick_recipe):
-    return _changed(quick_recipe, max_epochs=3, teacher=PseudoLabelSettings(pixels=TAUGHT))
+UNLABELLED = 150
 
 
 @pytest.fixture(scope="module")
-def taught(scene, tiny, classes, taught_recipe):
-    return fit_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu")
+def pseudo_recipe(quick_recipe):
+    return _changed(quick_recipe, max_epochs=3, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED))
+
+
+@pytest.fixture(scope="module")
+def pseudo(scene, tiny, classes, pseudo_recipe):
+    return fit_model(as_source(scene), tiny.codes, classes, pseudo_recipe, SPLIT, device="cpu")
 
 
 def _weights(result):
@@ -433,24 +491,24 @@ def _same_weights(one, other):
     return all(torch.equal(tensor, _weights(other)[name]) for name, tensor in _weights(one).items())
 
 
-def test_a_taught_model_knows_the_scene_and_records_its_teacher(taught, tiny):
-    assert taught.report.overall["overall_accuracy"].value > 0.9
-    assert taught.model.classes.codes == (1, 4, 7)
-    record = taught.model.training["teacher"]
-    assert record["pixels_taught"] == TAUGHT
+def test_a_model_of_pseudo_labels_knows_the_scene_and_records_where_they_come_from(pseudo, tiny):
+    assert pseudo.report.overall["overall_accuracy"].value > 0.9
+    assert pseudo.model.classes.codes == (1, 4, 7)
+    record = pseudo.model.training["pseudo_labels"]
+    assert record["pixels_used"] == UNLABELLED
     assert record["pixels"] == (tiny.spectra[0] != tiny.nodata).sum()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
-    assert taught.model.training["epochs"] == 3
-    assert taught.model.temperature == taught.report.calibration.temperature == 1
-    assert "held_out" not in taught.model.training
+    assert pseudo.model.training["epochs"] == 3
+    assert pseudo.model.temperature == pseudo.report.calibration.temperature == 1
+    assert "held_out" not in pseudo.model.training
 
 
-def test_the_report_says_whether_unlabelled_pixels_took_part(taught, result, scene, tiny, classes, recipe):
-    """With a teacher, and without one where noise components were measured on them; not where labels alone served."""
+def test_the_report_says_whether_unlabelled_pixels_took_part(pseudo, result, scene, tiny, classes, recipe):
+    """With pseudo-labels, or where noise components were measured on them; not where labels alone served."""
     settings = recipe.preprocessing.model_copy(update={"noise_components": 0, "principal_components": 3})
     alone = _changed(recipe, max_epochs=1).model_copy(update={"preprocessing": settings})
     labels_alone = fit_model(as_source(scene), tiny.codes, classes, alone, SPLIT, device="cpu")
-    for seeing in (taught, result):
+    for seeing in (pseudo, result):
         [note] = seeing.report.notes
         assert "their labels were not seen in training, their spectra" in note
         assert "unlabelled pixels, may have been" in note
@@ -458,136 +516,130 @@ def test_the_report_says_whether_unlabelled_pixels_took_part(taught, result, sce
     [note] = labels_alone.report.notes
     assert "none of them was seen in training" in note
     assert labels_alone.model.training["sees_unlabelled"] is False
-    assert "teacher" not in result.model.training
+    assert "pseudo_labels" not in result.model.training
 
 
-def test_one_seed_gives_one_taught_model_and_another_another(taught, scene, tiny, classes, taught_recipe):
+def test_one_seed_gives_one_model_of_pseudo_labels_and_another_another(pseudo, scene, tiny, classes, pseudo_recipe):
     again, other = (
-        fit_model(as_source(scene), tiny.codes, classes, taught_recipe, SPLIT, device="cpu", seed=seed)
+        fit_model(as_source(scene), tiny.codes, classes, pseudo_recipe, SPLIT, device="cpu", seed=seed)
         for seed in (0, 1)
     )
-    assert _same_weights(taught, again)
-    assert not _same_weights(taught, other)
-    assert again.model.training["teacher"] == taught.model.training["teacher"]
+    assert _same_weights(pseudo, again)
+    assert not _same_weights(pseudo, other)
+    assert again.model.training["pseudo_labels"] == pseudo.model.training["pseudo_labels"]
 
 
-def test_a_taught_model_maps_after_a_stay_in_a_file(taught, tmp_path):
-    write_model(taught.model, tmp_path / "m.hsiattn")
+def test_a_model_of_pseudo_labels_maps_after_a_stay_in_a_file(pseudo, tmp_path):
+    write_model(pseudo.model, tmp_path / "m.hsiattn")
     model = read_model(tmp_path / "m.hsiattn")
-    assert model.training["teacher"] == taught.model.training["teacher"]
+    assert model.training["pseudo_labels"] == pseudo.model.training["pseudo_labels"]
     pixels = torch.randn(5, len(model.preprocessing.bands)), torch.randn(5, model.preprocessing.channels, 5, 5)
-    assert torch.equal(model.network.eval()(*pixels), taught.model.network.eval()(*pixels))
+    assert torch.equal(model.network.eval()(*pixels), pseudo.model.network.eval()(*pixels))
 
 
 def _what_trains(monkeypatch, *arguments, **options):
     """The positions and targets that patches were gathered of for training, and the result."""
-    gathered, original = [], modelling.TrainingScene.gather
+    gathered, original = [], TrainingScene.gather
 
     def record(self, positions, targets, preprocessing):
         gathered.append((positions, targets))
         return original(self, positions, targets, preprocessing)
 
-    monkeypatch.setattr(modelling.TrainingScene, "gather", record)
+    monkeypatch.setattr(TrainingScene, "gather", record)
     result = fit_model(*arguments, device="cpu", **options)
     return *gathered[0], result
 
 
 def test_unlabelled_pixels_train_with_probabilities_and_labelled_ones_with_their_class(
-    monkeypatch, scene, tiny, classes, taught_recipe
+    monkeypatch, scene, tiny, classes, pseudo_recipe
 ):
-    recipe = _changed(taught_recipe, max_epochs=1, teacher=PseudoLabelSettings(pixels=TAUGHT, label_weight=3))
+    recipe = _changed(pseudo_recipe, max_epochs=1, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, label_weight=3))
     positions, targets, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
     roles = result.split.roles
     fitted = np.argwhere(np.isin(roles, (ROLES["training"], ROLES["validation"])))
     assert len(fitted) == 3 * 12
-    drawn, repeated = positions[:TAUGHT].tolist(), positions[TAUGHT:].tolist()
-    assert len({tuple(place) for place in drawn}) == TAUGHT
+    drawn, repeated = positions[:UNLABELLED].tolist(), positions[UNLABELLED:].tolist()
+    assert len({tuple(place) for place in drawn}) == UNLABELLED
     assert not {tuple(place) for place in drawn} & {tuple(place) for place in fitted.tolist()}
     assert (tiny.spectra[(slice(None), *np.array(drawn).T)] != tiny.nodata).all()
     assert repeated == fitted.tolist() * 3
     assert targets.dtype == np.float32
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
-    expected = np.eye(3)[classes.to_indices(tiny.codes[tuple(positions[TAUGHT:].T)])]
-    np.testing.assert_array_equal(targets[TAUGHT:], expected)
+    expected = np.eye(3)[classes.to_indices(tiny.codes[tuple(positions[UNLABELLED:].T)])]
+    np.testing.assert_array_equal(targets[UNLABELLED:], expected)
     field = (np.indices((40, 48))[1] // 8 + np.indices((40, 48))[0] // 10) % 3
-    assert (targets[:TAUGHT].argmax(axis=1) == field[tuple(positions[:TAUGHT].T)]).mean() > 0.95
+    assert (targets[:UNLABELLED].argmax(axis=1) == field[tuple(positions[:UNLABELLED].T)]).mean() > 0.95
 
 
-def test_labels_of_test_pixels_have_no_influence(taught, scene, tiny, classes, taught_recipe):
+def test_labels_of_test_pixels_have_no_influence(pseudo, scene, tiny, classes, pseudo_recipe):
     """The same roles, and the classes of the test pixels shuffled: the same weights, another accuracy."""
-    test = taught.split.roles == ROLES["test"]
+    test = pseudo.split.roles == ROLES["test"]
     shuffled = tiny.codes.copy()
     shuffled[test] = np.random.default_rng(0).permutation(shuffled[test])
     models = [
-        fit_model(as_source(scene), codes, classes, taught_recipe, taught.split.roles, device="cpu")
+        fit_model(as_source(scene), codes, classes, pseudo_recipe, pseudo.split.roles, device="cpu")
         for codes in (tiny.codes, shuffled)
     ]
     assert _same_weights(*models)
     assert models[0].report.overall["overall_accuracy"].value > models[1].report.overall["overall_accuracy"].value
 
 
-def test_the_most_pixels_per_class_limit_what_a_teacher_knows(monkeypatch, scene, tiny, classes, taught_recipe):
-    recipe = _changed(taught_recipe, max_epochs=1, max_per_class=7)
+def test_the_most_pixels_per_class_limit_what_pseudo_labels_come_from(monkeypatch, scene, tiny, classes, pseudo_recipe):
+    recipe = _changed(pseudo_recipe, max_epochs=1, max_per_class=7)
     positions, _, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, AllPixels())
     for counts in result.split.record["per_class"].values():
         assert counts["training"] + counts["validation"] == 7
-    assert len(positions) == TAUGHT + 2 * 3 * 7
+    assert len(positions) == UNLABELLED + 2 * 3 * 7
 
 
-def test_labelled_pixels_outside_the_tiles_that_the_teacher_sees_train_too(
-    monkeypatch, scene, tiny, classes, taught_recipe
-):
-    recipe = _changed(taught_recipe, max_epochs=1, teacher=PseudoLabelSettings(area=1024, pixels=TAUGHT))
+def test_labelled_pixels_outside_the_region_train_too(monkeypatch, scene, tiny, classes, pseudo_recipe):
+    recipe = _changed(pseudo_recipe, max_epochs=1, pseudo_labels=PseudoLabelSettings(area=1024, pixels=UNLABELLED))
     positions, _, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, SPLIT)
-    assert result.model.training["teacher"]["pixels"] == 1024 - 5  # of a tile of 32 × 32, without those without data
+    assert (
+        result.model.training["pseudo_labels"]["pixels"] == 1024 - 5
+    )  # of a tile of 32 × 32, without those without data
     fitted = np.argwhere(np.isin(result.split.roles, (ROLES["training"], ROLES["validation"])))
     assert (fitted.max(axis=0) >= 32).any()
-    assert positions[TAUGHT:].tolist() == fitted.tolist() * 2
+    assert positions[UNLABELLED:].tolist() == fitted.tolist() * 2
 
 
-def test_where_every_pixel_is_labelled_the_teacher_has_nobody_to_label(scene, tiny, classes, taught_recipe):
+def test_where_every_pixel_is_labelled_there_are_no_pseudo_labels(scene, tiny, classes, pseudo_recipe):
     codes = np.where(tiny.codes == 0, 1, tiny.codes)
-    recipe = _changed(taught_recipe, max_epochs=1, max_per_class=None)
+    recipe = _changed(pseudo_recipe, max_epochs=1, max_per_class=None)
     result = fit_model(as_source(scene), codes, classes, recipe, AllPixels(), device="cpu")
-    assert result.model.training["teacher"]["pixels_taught"] == 0
+    assert result.model.training["pseudo_labels"]["pixels_used"] == 0
     assert result.report is None
 
 
 @pytest.mark.parametrize("interrupted_at", [1, 2])
-def test_an_interrupted_taught_model_that_is_resumed_is_the_uninterrupted_one(
-    tmp_path, taught, scene, tiny, classes, taught_recipe, interrupted_at
+def test_an_interrupted_model_of_pseudo_labels_that_is_resumed_is_the_uninterrupted_one(
+    tmp_path, pseudo, scene, tiny, classes, pseudo_recipe, interrupted_at
 ):
-    arguments = (as_source(scene), tiny.codes, classes, taught_recipe, SPLIT)
+    arguments = (as_source(scene), tiny.codes, classes, pseudo_recipe, SPLIT)
     with pytest.raises(KeyboardInterrupt):
         fit_model(*arguments, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(interrupted_at))
     heard = []
     resumed = fit_model(*arguments, device="cpu", checkpoints=tmp_path, resume=True, listener=heard.append)
     assert heard[0].epoch == interrupted_at
-    assert _same_weights(resumed, taught)
-    np.testing.assert_array_equal(resumed.report.confusion, taught.report.confusion)
+    assert _same_weights(resumed, pseudo)
+    np.testing.assert_array_equal(resumed.report.confusion, pseudo.report.confusion)
 
 
-def test_a_taught_model_is_not_resumed_with_another_teacher(tmp_path, scene, tiny, classes, taught_recipe):
+def test_a_model_of_pseudo_labels_is_not_resumed_with_other_settings_of_theirs(
+    tmp_path, scene, tiny, classes, pseudo_recipe
+):
     arguments = (as_source(scene), tiny.codes, classes)
     with pytest.raises(KeyboardInterrupt):
-        fit_model(*arguments, taught_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
-    other = _changed(taught_recipe, teacher=PseudoLabelSettings(pixels=TAUGHT, linear_views=1))
+        fit_model(*arguments, pseudo_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
+    other = _changed(pseudo_recipe, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, linear_views=1))
     with pytest.raises(TrainingError, match="recipe"):
         fit_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
 
 
-def test_the_classes_of_a_taught_model_without_epochs_are_those_of_its_start(scene, tiny, classes, taught_recipe):
-    result = fit_model(
-        as_source(scene), tiny.codes, classes, _changed(taught_recipe, max_epochs=0), SPLIT, device="cpu"
-    )
-    assert result.model.training["epochs"] == 0
-    assert result.model.training["teacher"]["pixels_taught"] == TAUGHT
-
-
 @pytest.mark.parametrize("bands", [1, 2, 3])
-def test_scenes_of_few_bands_are_taught_with_as_many_noise_components(make_scene, tiny, classes, taught_recipe, bands):
+def test_scenes_of_few_bands_have_as_many_noise_components(make_scene, tiny, classes, pseudo_recipe, bands):
     source = as_source(make_scene(tiny.spectra[:bands], nodata=tiny.nodata))
-    recipe = _changed(taught_recipe, max_epochs=1)
+    recipe = _changed(pseudo_recipe, max_epochs=1)
     assert recipe.preprocessing.noise_components > bands
     result = fit_model(source, tiny.codes, classes, recipe, SPLIT, device="cpu")
     assert result.model.preprocessing.channels == bands
@@ -595,7 +647,7 @@ def test_scenes_of_few_bands_are_taught_with_as_many_noise_components(make_scene
 
 
 @pytest.mark.parametrize("spoil", ["constant band", "holes", "every third pixel", "without noise"])
-def test_scenes_that_are_hard_to_measure_noise_in_are_taught(make_scene, tiny, classes, taught_recipe, spoil):
+def test_scenes_that_are_hard_to_measure_noise_in_train_a_network(make_scene, tiny, classes, pseudo_recipe, spoil):
     values = tiny.spectra.copy()
     if spoil == "constant band":
         values[7] = 500.0
@@ -606,7 +658,7 @@ def test_scenes_that_are_hard_to_measure_noise_in_are_taught(make_scene, tiny, c
     else:
         for code in (1, 4, 7):
             values[:, tiny.codes == code] = values[:, tiny.codes == code][:, -1:]
-    recipe = _changed(taught_recipe, max_epochs=1)
+    recipe = _changed(pseudo_recipe, max_epochs=12)
     result = fit_model(
         as_source(make_scene(values, nodata=tiny.nodata)), tiny.codes, classes, recipe, SPLIT, device="cpu"
     )
@@ -614,26 +666,27 @@ def test_scenes_that_are_hard_to_measure_noise_in_are_taught(make_scene, tiny, c
     assert result.report.overall["overall_accuracy"].value > 0.8
 
 
-def test_one_pixel_of_every_class_is_enough_for_a_taught_model(scene, tiny, classes, taught_recipe):
+def test_one_pixel_of_every_class_is_enough_for_a_model_of_pseudo_labels(scene, tiny, classes, pseudo_recipe):
     result = fit_model(
-        as_source(scene), tiny.codes, classes, taught_recipe, AllPixels(train_size=1, random_state=3), device="cpu"
+        as_source(scene), tiny.codes, classes, pseudo_recipe, AllPixels(train_size=1, random_state=3), device="cpu"
     )
-    assert result.model.training["teacher"]["cross_validated_accuracy"] is None
+    assert result.model.training["pseudo_labels"]["cross_validated_accuracy"] is None
     assert result.split.record["pixels"]["training"] == 3
 
 
-def test_most_steps_are_a_limit_with_a_teacher_too(scene, tiny, classes, taught_recipe):
-    recipe = _changed(taught_recipe, max_steps=1)
+def test_most_steps_are_a_limit_with_pseudo_labels_too(scene, tiny, classes, pseudo_recipe):
+    recipe = _changed(pseudo_recipe, max_steps=1)
     result = fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, device="cpu")
     assert result.model.training["epochs"] == 1
 
 
-@pytest.mark.parametrize("changes", [{}, {"ensemble": 2}, {"teacher": PseudoLabelSettings(pixels=50)}])
-def test_a_recipe_may_show_patches_from_all_sides(changes, scene, tiny, classes, recipe, tmp_path):
+@pytest.mark.parametrize(("method", "ensemble"), [("recipe", 1), ("recipe", 2), ("pseudo_recipe", 1)])
+def test_a_recipe_may_show_patches_from_all_sides(method, ensemble, scene, tiny, classes, request, tmp_path):
+    recipe = request.getfixturevalue(method)
     network = recipe.network.model_copy(update={"orientations": 8})
-    turned = _changed(recipe, **changes).model_copy(update={"network": network})
+    turned = _changed(recipe, ensemble=ensemble).model_copy(update={"network": network})
     model = fit_model(as_source(scene), tiny.codes, classes, turned, SPLIT, device="cpu").model
-    innermost = model.arguments["member_arguments"] if changes.get("ensemble") else model.arguments
+    innermost = model.arguments["member_arguments"] if ensemble > 1 else model.arguments
     assert (innermost["member"], innermost["orientations"]) == (recipe.network.name, 8)
     write_model(model, tmp_path / "turned.hsiattn")
     kept = read_model(tmp_path / "turned.hsiattn")

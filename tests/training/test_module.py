@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.training.early_stopping import EarlyStoppingTraining
+from hsiattn.training.methods import AugmentationSettings
 from hsiattn.training.module import PixelClassification
-from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
 
 
 class _Linear(SpectralSpatialNetwork):
@@ -35,7 +36,7 @@ def _module(weights=(1.0, 1.0, 1.0), **settings):
     torch.manual_seed(1)
     quiet = AugmentationSettings(flips_and_rotations=False)
     module = PixelClassification(
-        _Linear(), TrainingSettings(augmentation=quiet, **settings), torch.tensor(weights), seed=3
+        _Linear(), EarlyStoppingTraining(augmentation=quiet, **settings), torch.tensor(weights), seed=3
     )
     module.log_dict = lambda *a, **k: None  # figures go nowhere without a trainer
     return module
@@ -63,7 +64,7 @@ def test_the_loss_of_several_members_is_the_mean_of_their_own(monkeypatch):
 
 def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(monkeypatch):
     module, batch = _module(), _batch()
-    module.settings = TrainingSettings(augmentation=AugmentationSettings(spectral_noise=1.0))
+    module.settings = EarlyStoppingTraining(augmentation=AugmentationSettings(spectral_noise=1.0))
     seen = []
     monkeypatch.setattr(module.network, "forward", lambda s, p, v: (seen.append(s), module.network.layer(s))[1])
     module.training_step(batch, 0)
@@ -72,9 +73,26 @@ def test_a_training_step_sees_a_varied_batch_and_a_validation_step_a_plain_one(m
     assert torch.equal(seen[1], batch[0])
 
 
+def test_every_epoch_draws_numbers_of_its_own_and_in_another_run_the_same(monkeypatch):
+    module, batch = _module(), _batch()
+
+    def drawn(epoch):
+        torch.rand(7)  # whatever else draws numbers between epochs
+        monkeypatch.setattr(PixelClassification, "current_epoch", epoch)
+        numbers = []
+        for index in range(2):
+            module.on_train_batch_start(batch, index)
+            numbers += torch.rand(2).tolist()
+        return numbers
+
+    first, second, again = drawn(0), drawn(1), drawn(0)
+    assert again == first
+    assert len({*first, *second}) == 8
+
+
 def test_illumination_without_the_preparation_is_refused():
     module = _module()
-    module.settings = TrainingSettings(augmentation=AugmentationSettings(illumination=0.1))
+    module.settings = EarlyStoppingTraining(augmentation=AugmentationSettings(illumination=0.1))
     with pytest.raises(ValueError, match="preprocessing"):
         module.training_step(_batch(), 0)
 

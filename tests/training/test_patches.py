@@ -89,21 +89,3 @@ def test_no_window_is_read_in_which_no_pixel_was_chosen(monkeypatch, source):
     monkeypatch.setattr(type(source), "read", record)
     gather_spectra(source, np.array([[1, 2], [3, 2], [22, 16]]))
     assert sorted(read) == [(1, 2, 3, 1), (22, 16, 1, 1)]
-
-
-def test_another_scenes_bands_are_taken_by_their_place_there(source, make_scene, values, preprocessing):
-    other = as_source(make_scene(values[[1, 0, 3]], nodata=-32768.0, scale=1000.0))
-    positions, targets = np.argwhere(np.ones((23, 17)))[::7], np.zeros(56, dtype=np.int64)
-    here = gather_patches(source, positions, targets, preprocessing, patch_size=3)
-    there = gather_patches(other, positions, targets, preprocessing, patch_size=3, source_bands=np.array([2, 0]))
-    np.testing.assert_array_equal(there.patches, here.patches)
-    np.testing.assert_array_equal(there.spectra, here.spectra)
-
-
-def test_some_of_the_pixels_can_be_taken(source, preprocessing):
-    positions = np.argwhere(np.ones((23, 17)))[:10]
-    everything = gather_patches(source, positions, np.arange(10), preprocessing, patch_size=3)
-    some = everything.take(np.array([7, 2]))
-    np.testing.assert_array_equal(some.targets, [7, 2])
-    np.testing.assert_array_equal(some.patches, everything.patches[[7, 2]])
-    assert len(everything.take(np.empty(0, np.int64))) == 0

@@ -12,7 +12,9 @@ from hsiattn.preprocessing import PreprocessingSettings
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.resources import resource_folder
 from hsiattn.training import Recipe, load_recipe, recipe_names
-from hsiattn.training.recipes import AugmentationSettings, TrainingSettings
+from hsiattn.training.early_stopping import EarlyStoppingTraining
+from hsiattn.training.methods import AugmentationSettings, GradientTraining
+from hsiattn.training.recipes import METHODS
 
 
 def _refused(*arguments, match):
@@ -29,7 +31,6 @@ def test_a_recipe_of_the_package_loads_says_its_name_and_builds_its_network(name
     assert recipe.description
     settings = recipe.preprocessing
     channels = 9 * settings.bands_as_components + settings.principal_components + settings.noise_components
-    channels += 2 * settings.discriminant
     sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
     assert create_network(recipe.network.name, **sizes, **recipe.network.arguments)
 
@@ -67,6 +68,7 @@ def test_changes_are_applied_in_their_order_and_to_that_key_alone():
     ("change", "key"),
     [
         ("training.max_epochs=-1", "training.max_epochs"),
+        ("training.max_epochs=0", "training.max_epochs"),
         ("training.max_epochs=many", "training.max_epochs"),
         ("training.epochs=3", "training.epochs"),
         ("training.optimizer=sgd", "training.optimizer"),
@@ -77,7 +79,8 @@ def test_changes_are_applied_in_their_order_and_to_that_key_alone():
         ("network.nam=ssan", "network.nam"),
         ("network.orientations=3", "network.orientations"),
         ("colour=red", "colour"),
-        ("training.validation_share=1", "training.validation_share"),
+        ("training.method=sgd", "training.method"),
+        ("training.ensemble=0", "training.ensemble"),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_by_its_name(change, key):
@@ -131,7 +134,6 @@ def test_a_file_that_extends_a_recipe_takes_the_sections_it_does_not_hold(tmp_pa
     )
     recipe = load_recipe(tmp_path / "r.yaml", ["training.max_epochs=3"])
     assert (recipe.name, recipe.network.name, recipe.network.arguments) == ("mine", "smlp", {"width": 8})
-    assert recipe.network.search == {}
     assert recipe.preprocessing == default.preprocessing
     assert recipe.training == default.training.model_copy(update={"max_epochs": 3})
 
@@ -146,31 +148,169 @@ def test_a_recipe_extends_one_that_is_whole(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "seen"),
     [
-        (["training.teacher=null", "preprocessing.noise_components=0"], False),
+        (["training.method=early-stopping", "preprocessing.noise_components=0"], False),
         (["preprocessing.noise_components=0"], True),
-        (["training.teacher=null"], True),
-        (["training.teacher=null", "preprocessing.noise_components=0", "preprocessing.fit_on=scene"], True),
+        (["training.method=early-stopping"], True),
+        (["training.method=early-stopping", "preprocessing.noise_components=0", "preprocessing.fit_on=scene"], True),
+        (["training.method=closed-form", "preprocessing.noise_components=0"], False),
     ],
 )
 def test_a_recipe_knows_whether_unlabelled_pixels_take_part(changes, seen):
     assert load_recipe("default", changes).sees_unlabelled is seen
 
 
+# -- training methods --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_default_and_its_relatives_train_on_pseudo_labels_and_the_published_network_with_early_stopping(name):
+    relatives = ("default", "accurate", "attendnet", "gsa", "hierarchical", "smlp")
+    expected = "pseudo-labels" if name in relatives else "early-stopping" if name == "ssan-paper" else "closed-form"
+    assert load_recipe(name).training.method == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_method_keeps_the_settings_that_both_have_and_drops_the_others(method):
+    default = load_recipe("default")
+    training = load_recipe("default", [f"training.method={method}"]).training
+    assert type(training) is METHODS[method]
+    for key in METHODS[method].model_fields.keys() - {"method"}:
+        shared = key in type(default.training).model_fields
+        source = default.training if shared else METHODS[method]()
+        assert getattr(training, key) == getattr(source, key)
+
+
+def test_settings_of_the_new_method_may_stand_before_it():
+    changes = ["training.patience=7", "training.method=early-stopping", "training.max_epochs=9"]
+    training = load_recipe("default", changes).training
+    assert (training.patience, training.max_epochs) == (7, 9)
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "others"),
+    [
+        ("pseudo-labels", "patience", "early-stopping"),
+        ("pseudo-labels", "validation_share", "early-stopping"),
+        ("pseudo-labels", "refit", "early-stopping"),
+        ("pseudo-labels", "class_balance", "early-stopping"),
+        ("early-stopping", "pseudo_labels", "pseudo-labels"),
+        ("closed-form", "patience", "early-stopping"),
+        ("closed-form", "learning_rate", "pseudo-labels or early-stopping"),
+        ("closed-form", "augmentation", "pseudo-labels or early-stopping"),
+        ("closed-form", "ensemble", "pseudo-labels or early-stopping"),
+        ("closed-form", "precision", "pseudo-labels or early-stopping"),
+        ("closed-form", "max_epochs", "pseudo-labels or early-stopping"),
+    ],
+)
+def test_a_setting_without_effect_is_answered_with_the_methods_that_have_it(method, key, others):
+    error = _refused(
+        "default", [f"training.method={method}", f"training.{key}=1"], match=rf"training\.{key}: has no effect with"
+    )
+    assert error.remedy == f"leave it out, or take method: {others}"
+
+
+@pytest.mark.parametrize(
+    ("change", "instead"),
+    [
+        ("training.teacher.pixels=3", "training.pseudo_labels"),
+        ("training.teacher=null", "early-stopping"),
+        ("training.proven_by=1", "lowest validation loss"),
+        ("network.search={width: [1, 2]}", "network.arguments"),
+        ("preprocessing.discriminant=true", "noise_components"),
+        ("preparation.scaling=minmax", "preprocessing"),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_answered_with_what_there_is_now(change, instead):
+    assert instead in _refused("default", [change], match=change.split("=")[0].removesuffix(".pixels")[:12]).remedy
+
+
+@pytest.mark.parametrize(
+    ("training", "method"),
+    [
+        ("{max_epochs: 0}", "closed-form"),
+        ("{teacher: {pixels: 3}, max_epochs: 5}", "pseudo-labels"),
+        ("{teacher: null, max_epochs: 5}", "early-stopping"),
+        ("{}", "early-stopping"),
+        ("{method: null}", None),
+    ],
+)
+def test_a_recipe_without_a_method_is_told_which_one_it_means(training, method):
+    error = _refused("default", [f"training={training}"], match="recipe default: training.method: must be one of")
+    assert method is None or f"write training: {{method: {method}}}" in error.remedy
+
+
+def test_a_recipe_without_training_is_told_what_to_write(tmp_path):
+    (tmp_path / "r.yaml").write_text("name: r\ndescription: ''\nnetwork: {name: ssan}\npatch_size: 5\n")
+    assert "write training: {method: " in _refused(tmp_path / "r.yaml", match="training.method: must be").remedy
+
+
+def test_settings_show_what_differs_from_the_defaults():
+    assert repr(EarlyStoppingTraining(patience=3)) == "EarlyStoppingTraining(patience=3)"
+    assert "max_epochs" not in repr(load_recipe("lda"))
+
+
+@pytest.mark.parametrize(("epochs", "steps", "batches", "expected"), [(9, None, 5, 9), (9, 11, 5, 3), (2, 11, 5, 2)])
+def test_most_steps_count_as_whole_epochs(epochs, steps, batches, expected):
+    assert GradientTraining(method="any", max_epochs=epochs, max_steps=steps).epochs_of(batches) == expected
+
+
+# -- extending a recipe ------------------------------------------------------------------------------------------------
+
+
+def _extending(folder, text, base="default"):
+    (folder / "r.yaml").write_text(f"name: mine\nextends: {base}\n{text}\n")
+    return load_recipe(folder / "r.yaml")
+
+
+def test_a_file_that_extends_a_recipe_says_only_what_differs_however_deep(tmp_path):
+    default = load_recipe("default")
+    text = "network: {arguments: {hidden: 7}}\ntraining: {max_steps: 9, pseudo_labels: {pixels: 5}}"
+    recipe = _extending(tmp_path, text)
+    assert recipe.network.arguments == {**default.network.arguments, "hidden": 7}
+    labels = default.training.pseudo_labels.model_copy(update={"pixels": 5})
+    assert recipe.training == default.training.model_copy(update={"max_steps": 9, "pseudo_labels": labels})
+    assert recipe.preprocessing == default.preprocessing
+
+
+def test_an_argument_that_is_a_mapping_is_replaced_as_a_whole(tmp_path):
+    text = "network: {arguments: {attention: se, attention_arguments: {reduction: 4}}}"
+    assert _extending(tmp_path, text).network.arguments["attention_arguments"] == {"reduction": 4}
+
+
+def test_another_network_takes_no_arguments_over_and_keeps_what_all_networks_have(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        "name: base\ndescription: ''\npatch_size: 3\ntraining: {method: early-stopping}\n"
+        "network: {name: ssan, orientations: 4, arguments: {hidden: 3}}\n"
+    )
+    network = _extending(tmp_path, "network: {name: smlp, arguments: {width: 8}}", tmp_path / "base.yaml").network
+    assert (network.name, network.arguments, network.orientations) == ("smlp", {"width": 8}, 4)
+
+
+def test_a_section_with_another_method_takes_over_what_both_methods_have(tmp_path):
+    default = load_recipe("default").training
+    training = _extending(tmp_path, "training: {method: early-stopping, patience: 3}").training
+    assert (training.method, training.patience) == ("early-stopping", 3)
+    assert training.augmentation == default.augmentation
+    assert training.learning_rate == default.learning_rate
+    with pytest.raises(RecipeError, match="pseudo_labels: has no effect"):
+        _extending(tmp_path, "training: {method: early-stopping, pseudo_labels: {pixels: 3}}")
+
+
 # -- hostile values ----------------------------------------------------------------------------------------------------
 
 SETTINGS = ["patch_size", "name", "network", "preprocessing", "training"]
-SETTINGS += [f"network.{key}" for key in ("name", "arguments", "search", "orientations")]
+SETTINGS += [f"network.{key}" for key in ("name", "arguments", "orientations")]
 SETTINGS += [f"preprocessing.{key}" for key in PreprocessingSettings.model_fields]
-SETTINGS += [f"training.{key}" for key in TrainingSettings.model_fields]
+SETTINGS += [f"training.{key}" for settings in METHODS.values() for key in settings.model_fields]
 SETTINGS += [f"training.augmentation.{key}" for key in AugmentationSettings.model_fields]
-SETTINGS += [f"training.teacher.{key}" for key in PseudoLabelSettings.model_fields]
+SETTINGS += [f"training.pseudo_labels.{key}" for key in PseudoLabelSettings.model_fields]
 VALUES = [
     *("1000000000000", "-1", "0", "1.5", ".nan", ".inf", "-.inf", "1e400", "null", "true", "word", "''", "[]", "[1]"),
     *("{}", "{a: 1}", "{a: {b: [1]}}", "2001-02-03", "2001-99-99", "!!binary aGk=", "!!set {a, b}", "[[[[[[1]]]]]]"),
 ]
 
 
-@pytest.mark.parametrize("key", SETTINGS)
+@pytest.mark.parametrize("key", dict.fromkeys(SETTINGS))
 def test_any_value_of_any_key_is_taken_or_refused_by_the_name_of_the_key(key):
     refused = []
     for value in VALUES:
@@ -192,12 +332,10 @@ def test_any_value_of_any_key_is_taken_or_refused_by_the_name_of_the_key(key):
         "training.max_epochs=1000000000000",
         "preprocessing.principal_components=1000000000",
         "preprocessing.noise_components=1000000000",
-        "training.teacher.area=1000000000000",
+        "training.pseudo_labels.area=1000000000000",
         "training.learning_rate=.inf",
         "network.arguments.dropout=.nan",
         "network.arguments.hidden=99999999999999999999",
-        f"network.search={{width: {list(range(50))}, hidden: {list(range(50))}}}",
-        "network.search={width: []}",
     ],
 )
 def test_numbers_beyond_use_are_refused_when_the_recipe_is_read(change):
@@ -207,11 +345,11 @@ def test_numbers_beyond_use_are_refused_when_the_recipe_is_read(change):
 @pytest.mark.parametrize(
     ("change", "suggestion"),
     [
-        ("training.teacher.pixel=400", "training.teacher.pixels"),
+        ("training.pseudo_labels.pixel=400", "training.pseudo_labels.pixels"),
         ("epochs=3", "training.max_epochs"),
         ("training.epochs=3", "training.max_epochs"),
         ("training.learning-rate=1", "training.learning_rate"),
-        ("teacher.pixels=3", "training.teacher"),
+        ("pseudo_labels.pixels=3", "training.pseudo_labels"),
         ("augmentation={}", "training.augmentation"),
         ("Patch_Size=5", "patch_size"),
         ("preprocessing.max_epochs=3", "training.max_epochs"),
@@ -222,9 +360,7 @@ def test_an_unknown_key_is_answered_with_the_one_that_is_meant(change, suggestio
 
 
 def test_a_key_like_no_other_is_answered_with_the_keys_there():
-    assert _refused("default", ["training.xyzzy=1"], match="no such key").remedy.startswith(
-        "the keys there are optimizer"
-    )
+    assert _refused("default", ["training.xyzzy=1"], match="no such key").remedy.startswith("the keys there are method")
     assert "did you mean" not in _refused("default", ["training.xyzzy=1"], match="no such key").remedy
 
 

@@ -5,7 +5,6 @@ from hsiattn.core.attention.channel_reassessment import ChannelReassessmentAtten
 from hsiattn.core.attention.condenser import AttentionCondenser
 from hsiattn.core.attention.efficient_channel import EfficientChannelAttention
 from hsiattn.core.attention.global_self_attention import GlobalSelfAttention
-from hsiattn.core.attention.neighbourhood import NeighbourhoodAttention
 from hsiattn.core.attention.non_local_gate import NonLocalSpatialAttention
 from hsiattn.core.attention.self_attention import SelfAttention
 from hsiattn.core.attention.spatial_channel import SpatialChannelAttention
@@ -37,7 +36,6 @@ __all__ = [
     "EfficientChannelAttention",
     "GlobalSelfAttention",
     "LearnedQuery",
-    "NeighbourhoodAttention",
     "NonLocalSpatialAttention",
     "SelfAttention",
     "SpatialChannelAttention",

@@ -17,7 +17,7 @@ from hsiattn.networks.baselines.features import FeatureKind, pixel_features
 
 
 class FittedNetwork(SpectralSpatialNetwork):
-    """A classifier that `warm_start` fits in closed form: nothing in it learns by gradient.
+    """A classifier that is fitted in closed form: nothing in it learns by gradient.
 
     scikit-learn fits, and what it found is kept as plain arrays under the names in `fitted`, so that the model file
     holds no pickle and the same `forward` and `dense` serve as for any network. Sizes of the arrays depend on the
@@ -76,8 +76,15 @@ class FittedNetwork(SpectralSpatialNetwork):
             return self._logits(features.T).T.reshape(self.classes, *spectra.shape[1:])
 
     @torch.no_grad()
-    def warm_start(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
-        """Fit on the training pixels. Whatever is random in it follows from torch's seed.
+    def fit(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
+        """Fit on training pixels. Whatever is random in it follows from torch's seed.
+
+        Parameters
+        ----------
+        spectra, patches, valid
+            As for `forward`.
+        targets
+            (N,) class indices.
 
         Raises
         ------
@@ -139,7 +146,7 @@ class FittedNetwork(SpectralSpatialNetwork):
 
     def _logits(self, features: Tensor) -> Tensor:
         if not all(getattr(self, name).numel() for name in self.fitted):
-            raise RuntimeError(f"{type(self).__name__} knows nothing before warm_start has fitted it")
+            raise RuntimeError(f"{type(self).__name__} knows nothing before it is fitted")
         return self.logits_of(features)
 
     def _features(self, spectra: Tensor, components: Tensor, valid: Tensor | None) -> Tensor:

@@ -53,7 +53,7 @@ def _create(variant):
 
 def _fitted(network, pixels, seed=0):
     torch.manual_seed(seed)
-    network.warm_start(*pixels)
+    network.fit(*pixels)
     return network.eval()
 
 
@@ -175,14 +175,14 @@ def test_the_torch_exporter_captures_it(network, pixels):
 
 
 def test_before_the_fit_it_refuses_to_classify(empty, pixels):
-    with pytest.raises(RuntimeError, match="before warm_start"):
+    with pytest.raises(RuntimeError, match="before it is fitted"):
         empty(*pixels[:3])
 
 
 def test_a_class_without_a_training_pixel_is_refused(empty, variant, make_pixels):
     spectra, patches, valid, targets = make_pixels(30, variant[1])
     with pytest.raises(TrainingError, match=rf"1 of {variant[1]} classes have no training pixel"):
-        empty.warm_start(spectra, patches, valid, targets.clamp(max=variant[1] - 2))
+        empty.fit(spectra, patches, valid, targets.clamp(max=variant[1] - 2))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_forest_whose_branches_lead_astray_is_refused(name, damage):
     torch.manual_seed(0)
     forest = create_network("random-forest", **arguments, trees=3)
     spectra, targets = torch.randn(40, 4), torch.arange(40) % 2
-    forest.warm_start(spectra, torch.zeros(40, 0, 1, 1), None, targets)
+    forest.fit(spectra, torch.zeros(40, 0, 1, 1), None, targets)
     weights = {key: value.clone() for key, value in forest.state_dict().items()}
     sound = load_network(weights, "random-forest", **arguments, trees=3)
     torch.testing.assert_close(sound(spectra, torch.zeros(40, 0, 1, 1)), forest(spectra, torch.zeros(40, 0, 1, 1)))

@@ -11,7 +11,7 @@ from hsiattn.networks.baselines import random_forest
 
 def test_probabilities_are_those_of_the_estimator(make_pixels, estimators):
     network = RandomForest(12, 3, 4, 9, trees=30)
-    network.warm_start(*make_pixels(80, 4))
+    network.fit(*make_pixels(80, 4))
     spectra, patches, valid, _ = make_pixels(200, 4, seed=2)
     expected = estimators[0].predict_proba(spectra.numpy())
     assert (expected == 0).any()
@@ -24,7 +24,7 @@ def test_leaves_may_hold_pixels_of_several_classes(make_pixels, estimators):
     spectra = spectra.round()
     spectra[1:30:3] = spectra[0]
     network = RandomForest(12, 3, 3, 9, trees=5)
-    network.warm_start(spectra, patches, valid, targets)
+    network.fit(spectra, patches, valid, targets)
     shares = network.shares.numpy()
     assert ((shares > 0).sum(axis=1) > 1).any()
     expected = estimators[0].predict_proba(spectra.numpy())
@@ -39,7 +39,7 @@ def test_a_value_at_a_threshold_goes_the_same_way_as_in_scikit_learn(estimators)
     spectra = torch.tensor([[low], [high]] * 10)
     empty = torch.empty(20, 0, 1, 1)
     network = RandomForest(1, 0, 2, 1, trees=8)
-    network.warm_start(spectra, empty, None, torch.arange(20) % 2)
+    network.fit(spectra, empty, None, torch.arange(20) % 2)
     predicted = network(spectra, empty).argmax(dim=1).numpy()
     np.testing.assert_array_equal(predicted, estimators[0].predict(spectra.numpy()))
     np.testing.assert_array_equal(predicted, np.arange(20) % 2)
@@ -47,7 +47,7 @@ def test_a_value_at_a_threshold_goes_the_same_way_as_in_scikit_learn(estimators)
 
 def test_every_node_is_reached_once_and_leaves_lead_nowhere(make_pixels, estimators):
     network = RandomForest(12, 3, 4, 9, trees=7)
-    network.warm_start(*make_pixels(80, 4))
+    network.fit(*make_pixels(80, 4))
     nodes = sum(tree.tree_.node_count for tree in estimators[0].estimators_)
     child = network.child.numpy()
     inner = child != np.arange(nodes)
@@ -59,7 +59,7 @@ def test_every_node_is_reached_once_and_leaves_lead_nowhere(make_pixels, estimat
 
 def test_pixels_are_taken_in_parts(make_pixels, monkeypatch):
     network = RandomForest(12, 3, 4, 9, trees=9)
-    network.warm_start(*make_pixels(40, 4))
+    network.fit(*make_pixels(40, 4))
     spectra, patches, valid, _ = make_pixels(101, 4, seed=3)
     whole = network(spectra, patches, valid)
     monkeypatch.setattr(random_forest, "_PLACES", 100)
@@ -71,7 +71,7 @@ def test_the_seed_decides_the_trees(make_pixels):
     for seed in (1, 2):
         torch.manual_seed(seed)
         networks.append(RandomForest(12, 3, 4, 9, trees=5))
-        networks[-1].warm_start(*make_pixels(40, 4))
+        networks[-1].fit(*make_pixels(40, 4))
     assert networks[0].state_dict().keys() == networks[1].state_dict().keys()
     one, two = (network.threshold for network in networks)
     assert not torch.equal(one, two)

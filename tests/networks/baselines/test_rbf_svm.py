@@ -18,7 +18,7 @@ def _network(classes=4, **arguments):
 
 def test_logits_are_three_times_the_scores_of_one_class_against_the_rest(make_pixels, estimators):
     network = _network(5)
-    network.warm_start(*make_pixels(50, 5))
+    network.fit(*make_pixels(50, 5))
     spectra, patches, valid, _ = make_pixels(80, 5, seed=2)
     scores = estimators[0].decision_function(spectra.numpy())
     np.testing.assert_allclose(network(spectra, patches, valid).numpy(), 3 * scores, atol=1e-3)
@@ -26,7 +26,7 @@ def test_logits_are_three_times_the_scores_of_one_class_against_the_rest(make_pi
 
 def test_of_two_classes_the_sign_of_the_decision_decides(make_pixels, estimators):
     network = _network(2)
-    network.warm_start(*make_pixels(30, 2))
+    network.fit(*make_pixels(30, 2))
     spectra, patches, valid, _ = make_pixels(80, 2, seed=2)
     decision = estimators[0].decision_function(spectra.numpy())
     logits = network(spectra, patches, valid).numpy()
@@ -37,7 +37,7 @@ def test_of_two_classes_the_sign_of_the_decision_decides(make_pixels, estimators
 
 def test_only_tied_votes_are_told_apart_otherwise_than_by_plain_svc(make_pixels, estimators):
     network = _network(4)
-    network.warm_start(*make_pixels(48, 4))
+    network.fit(*make_pixels(48, 4))
     spectra, patches, valid, _ = make_pixels(400, 4, seed=5)
     logits = network(spectra, patches, valid).numpy()
     votes = np.round(logits / 3)
@@ -49,7 +49,7 @@ def test_only_tied_votes_are_told_apart_otherwise_than_by_plain_svc(make_pixels,
 def test_c_and_gamma_are_the_best_of_cross_validation_inside_the_training_pixels(make_pixels, estimators):
     spectra, patches, valid, targets = make_pixels(60, 4)
     torch.manual_seed(7)
-    _network(penalties=[1.0, 100.0], gammas=["scale", 1e-3, 1.0]).warm_start(spectra, patches, valid, targets)
+    _network(penalties=[1.0, 100.0], gammas=["scale", 1e-3, 1.0]).fit(spectra, patches, valid, targets)
     torch.manual_seed(7)
     folds = stratified_folds(targets.numpy(), rbf_svm.seed_from_torch())
     scores = {
@@ -64,14 +64,14 @@ def test_c_and_gamma_are_the_best_of_cross_validation_inside_the_training_pixels
 def test_single_pixels_alone_leave_the_first_of_the_grid(make_pixels, estimators):
     spectra, patches, valid, targets = make_pixels(4, 4)
     network = _network(penalties=[10.0, 1.0], gammas=[0.01, "scale"])
-    network.warm_start(spectra, patches, valid, targets)
+    network.fit(spectra, patches, valid, targets)
     assert (estimators[0].C, estimators[0].gamma) == (10.0, 0.01)
     assert (network(spectra, patches, valid).argmax(dim=1) == targets).all()
 
 
 def test_pixels_are_taken_in_parts_so_that_the_kernel_stays_small(make_pixels, monkeypatch):
     network = _network()
-    network.warm_start(*make_pixels(40, 4))
+    network.fit(*make_pixels(40, 4))
     spectra, patches, valid, _ = make_pixels(101, 4, seed=3)
     whole, sizes = network(spectra, patches, valid), []
     kernel = network._kernel

@@ -1,0 +1,66 @@
+"""Training on pixels that were labelled by machine: the method for few labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from hsiattn.pseudo_labels import PseudoLabelSettings
+from hsiattn.training.methods import FitOptions, FitResult, GradientTraining
+
+if TYPE_CHECKING:
+    from hsiattn.splits import Split
+    from hsiattn.training.training_scene import TrainingScene
+
+
+class PseudoLabelTraining(GradientTraining):
+    """Train on labelled pixels and on unlabelled ones of the scene with class probabilities.
+
+    The probabilities are those that classifiers in closed form, fitted on the labelled pixels, give to pixels around
+    the labels and elsewhere: `hsiattn.pseudo_labels`. All labelled pixels but those of the test train, to the last
+    epoch or step; none validates. The spectra of test pixels may take part, their labels never do.
+
+    Parameters
+    ----------
+    pseudo_labels
+        How pixels are labelled, and how many; see `PseudoLabelSettings`.
+
+    The others are those of `GradientTraining`. Every member of an ensemble has pseudo-labels of its own.
+
+    Examples
+    --------
+    >>> PseudoLabelTraining(max_epochs=60, pseudo_labels=PseudoLabelSettings(pixels=3000))
+    PseudoLabelTraining(max_epochs=60, pseudo_labels=PseudoLabelSettings(pixels=3000))
+    """
+
+    sees_unlabelled: ClassVar[bool] = True
+
+    method: Literal["pseudo-labels"] = "pseudo-labels"
+    pseudo_labels: PseudoLabelSettings = PseudoLabelSettings()
+
+    @property
+    def region_size(self) -> int:
+        """See `TrainingMethod`."""
+        return self.pseudo_labels.area
+
+    def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
+        """Label pixels, and train on them and on those that were labelled before."""
+        import numpy as np
+
+        from hsiattn.pseudo_labels import pseudo_label
+
+        settings = self.pseudo_labels
+        positions, targets = scene.positions(split, "training")
+        region = scene.region(positions, targets)
+        inside = region.indices_of(positions)
+        labelled = inside[inside >= 0]
+        labels = pseudo_label(region, labelled, targets[inside >= 0], settings, seed=options.seed)
+        others = np.setdiff1d(np.arange(len(region)), labelled)
+        drawn = np.random.default_rng((options.seed, 3)).permutation(others)[: settings.pixels]
+        certain = np.eye(len(scene.classes), dtype=np.float32)[targets]
+        weight = settings.label_weight
+        shares = np.concatenate([labels.probabilities[drawn], *[certain] * weight])
+        preprocessing = scene.fit_preprocessing(positions, targets)
+        pixels = scene.gather(np.concatenate([region.positions[drawn], *[positions] * weight]), shares, preprocessing)
+        account = {"pseudo_labels": {**labels.record, "pixels_used": len(drawn)}}
+        return replace(self.train(scene, pixels, preprocessing, options), account=account)
