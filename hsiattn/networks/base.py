@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import ClassVar, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 Edge = Literal["reflect", "zero"]
+
+
+class AttentionWeights(NamedTuple):
+    """What a network attends to, for N pixels.
+
+    Attributes
+    ----------
+    bands
+        (N, B), at least 0, with sum 1; None where the network does not weigh bands.
+    neighbours
+        (N, w, w), at least 0, 0 for neighbours that are missing, the others with sum 1; None where the network does not
+        weigh neighbours.
+    """
+
+    bands: Tensor | None = None
+    neighbours: Tensor | None = None
 
 
 class SpectralSpatialNetwork(nn.Module):
@@ -98,8 +116,21 @@ class SpectralSpatialNetwork(nn.Module):
         """`dense` from what `read_spectra_of_tile` gave."""
         return self.dense(read, components, valid)
 
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """What the network attends to; arguments as in `forward`. By default it weighs neither bands nor neighbours.
+
+        Weights of a group of bands, of a ring or of another part are divided equally among what the part consists of.
+        """
+        return AttentionWeights()
+
     def set_class_counts(self, counts: Tensor) -> None:
         """Take in how many training pixels every class has, (K,), before the first step; by default nothing is done."""
+
+
+def mean_weights(each: Iterable[Tensor | None]) -> Tensor | None:
+    """Mean of the weights that there are; None where there are none."""
+    weights = [one for one in each if one is not None]
+    return torch.stack(weights).mean(dim=0) if weights else None
 
 
 def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
+from hsiattn.networks.by_name import create_network
 
 
 class Ensemble(SpectralSpatialNetwork):
@@ -46,8 +47,6 @@ class Ensemble(SpectralSpatialNetwork):
         member_arguments: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks.by_name import create_network  # which knows this class too
-
         if members < 1:
             raise ValueError(f"an ensemble of {members} members has no opinion")
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
@@ -68,6 +67,11 @@ class Ensemble(SpectralSpatialNetwork):
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Means of those of the members; see `SpectralSpatialNetwork.attention_weights`."""
+        each = zip(*(member.attention_weights(spectra, patches, valid) for member in self._each), strict=True)
+        return AttentionWeights(*map(mean_weights, each))
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Hand them to every member; see `SpectralSpatialNetwork.set_class_counts`."""

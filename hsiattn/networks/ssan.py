@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import FastGRU
+from hsiattn.core import FastGRU, FeatureBlock
 from hsiattn.core.block import only
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import BandAttention
 
 
@@ -75,7 +75,7 @@ class SSAN(SpectralSpatialNetwork):
         self.band_attention = BandAttention(2 * hidden, bands, spectral_attention, spectral_attention_arguments)
         self.spectral_logits = nn.Linear(2 * hidden, classes)
 
-        self.attention = None
+        self.attention: FeatureBlock | None = None
         if attention != "none":
             self.attention = make_block(attention, channels, attention_arguments, size=patch_size)
         first = make_pooling(pooling, 32, pooling_arguments)
@@ -102,6 +102,15 @@ class SSAN(SpectralSpatialNetwork):
         fused = [functional.relu(self.shared_fusion(logits)) for logits in (self.spectral_branch(spectra), spatial)]
         joint: Tensor = self.output(functional.relu(self.fusion_hidden(torch.cat(fused, dim=1))))
         return joint
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Those of the attention over the bands and of that on the patch; see `SpectralSpatialNetwork`."""
+        bands = self.band_attention.weights(self.recurrent(spectra.unsqueeze(-1))[0])
+        if self.attention is None:
+            return AttentionWeights(bands)
+        return AttentionWeights(
+            bands, self.attention.attention_weights(patches, None if valid is None else valid[:, None])
+        )
 
     def spectral_branch(self, spectra: Tensor) -> Tensor:
         """Logits from the pixel's spectrum alone: (N, B) -> (N, K)."""

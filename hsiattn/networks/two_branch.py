@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsiattn.core import AttributeAwarePooling, concurrently
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
 
 _LEAST_PROBABILITY = 1e-4
@@ -103,6 +103,11 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         else:
             logits = self._classify(parts[0].T, parts[-1].T).T
         return logits.reshape(self.classes, *read.shape[1:])
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Those of both branches; see `SpectralSpatialNetwork.attention_weights`."""
+        neighbours = self.spatial.attention_weights(patches, None if valid is None else valid[:, None])
+        return AttentionWeights(self.spectral.attention_weights(spectra), neighbours)
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Set how often attributes occur together; see `SpectralSpatialNetwork.set_class_counts`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hsiattn.core.block import Dimensions, FeatureBlock, only
+from hsiattn.core.block import Dimensions, FeatureBlock, only, shares
 
 
 class AdditiveAttention(nn.Module):
@@ -103,6 +103,10 @@ class AdditiveGate(FeatureBlock):
         weights = self.attention.weights(sequence, counting)
         count = sequence.shape[1] if counting is None else counting.sum(dim=1, keepdim=True)
         return (count * weights).view(x[:, :1].shape)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The attention weights α; see `FeatureBlock.attention_weights`."""
+        return shares(self.gate(x, mask), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Weighed features; see `FeatureBlock`."""

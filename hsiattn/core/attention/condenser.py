@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only, shares, without
 
 
 class AttentionCondenser(FeatureBlock):
@@ -87,6 +87,10 @@ class AttentionCondenser(FeatureBlock):
         for axis, side in enumerate(x.shape[2:], start=2):
             expanded = expanded.narrow(axis, 0, side)
         return torch.sigmoid(expanded) if self.gates else expanded
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """σ(A), its mean over the channels, in shares; None with "add"; see `FeatureBlock.attention_weights`."""
+        return shares(self.attention(x, mask), mask) if self.gates else None
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Selected features; see `FeatureBlock`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only, shares, without
 from hsiattn.core.normalisation import MaskedBatchNorm
 
 _SCORES = 2**18
@@ -86,6 +86,13 @@ class GlobalSelfAttention(FeatureBlock):
         if identity_start:
             for parameter in self.project.parameters():
                 nn.init.zeros_(parameter)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """Mean of K' over heads and features, None without content; see `FeatureBlock.attention_weights`."""
+        if self.key is None:
+            return None
+        scores = without(self.key(only(x, mask)), mask)
+        return shares(scores.flatten(2).softmax(dim=-1).view(scores.shape), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What each position gathers from all; see `FeatureBlock`."""

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, shares, without
 from hsiattn.core.normalisation import MaskedBatchNorm
 
 Form = Literal["pairwise", "query-independent"]
@@ -85,6 +85,10 @@ class NonLocalSpatialAttention(FeatureBlock):
         x = only(x, mask)
         likeness = self._pairwise(x, mask) if self.form == "pairwise" else self._query_independent(x, mask)
         return self.gain * torch.sigmoid(likeness)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The gate in shares; see `FeatureBlock.attention_weights`."""
+        return shares(self.gate(x, mask), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Recalibrated features; see `FeatureBlock`."""

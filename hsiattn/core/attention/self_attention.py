@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, shares, without
 
 
 class SelfAttention(FeatureBlock):
@@ -78,6 +78,12 @@ class SelfAttention(FeatureBlock):
         kept = only(x, mask)
         scores = torch.einsum("ncp,ncq->npq", self.query(kept).flatten(2), self.key(kept).flatten(2))
         return without(scores, None if mask is None else mask.flatten(2)).softmax(dim=-1)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The mean of β_ij over the positions i that count; see `FeatureBlock.attention_weights`."""
+        rows = None if mask is None else mask.flatten(1).unsqueeze(2)
+        received = only(self.weights(x, mask), rows).sum(dim=1)
+        return shares(received.view(x[:, :1].shape), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The values x and what it attends to; see `FeatureBlock`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, mean, only
+from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, mean, only, shares
 from hsiattn.core.normalisation import MaskedBatchNorm
 
 
@@ -64,6 +64,11 @@ class SpatialChannelAttention(FeatureBlock):
         gates = self.gain * torch.sigmoid(self.norm(seen, self._counting(mask, x.shape[1])).squeeze(1))
         height = x.shape[2]
         return gates[:, :, :height].unsqueeze(3), gates[:, :, height:].unsqueeze(2)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The product of both gates, its mean over the channels, in shares; see `FeatureBlock.attention_weights`."""
+        row_gate, column_gate = self.gates(x, mask)
+        return shares(row_gate * column_gate, mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Recalibrated features; see `FeatureBlock`."""

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only, shares
 
 Broadcast = Literal["paper", "released"]
 Merge = Literal["multiply", "residual"]
@@ -81,6 +81,10 @@ class SpatialGate(FeatureBlock):
             return numbers
         tiled = numbers.flatten(1).repeat(1, x.shape[1])
         return tiled.reshape(x.shape[0], *x.shape[2:], x.shape[1]).movedim(-1, 1)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The gate a in shares, whatever `merge` makes of it; see `FeatureBlock.attention_weights`."""
+        return shares(self.gate(x, mask), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Gated features; see `FeatureBlock`."""

@@ -112,13 +112,20 @@ class LearnedQuery(nn.Module):
 
     def forward(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
         """The vector; see the class for shapes."""
+        weights, value = self._weights_and_values(sequence, mask)
+        context = self.dropout(torch.einsum("nt,ntf->nf", weights.to(value.dtype), value))
+        normalised: Tensor = self.normalisation(context + self.feedforward(context))
+        return normalised
+
+    def weights(self, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The weights alone: (N, T), at least 0, 0 where the mask is False, with sum 1."""
+        return self._weights_and_values(sequence, mask)[0]
+
+    def _weights_and_values(self, sequence: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         kept = only(sequence, None if mask is None else mask.unsqueeze(-1))
         key, value = self.key_value(kept).chunk(2, dim=-1)
         scores = torch.einsum("ntf,of->nt", key, self.query.to(key.dtype)) / math.sqrt(key.shape[-1])
-        weights = torch.softmax(without(scores, mask), dim=1).to(value.dtype)
-        context = self.dropout(torch.einsum("nt,ntf->nf", weights, value))
-        normalised: Tensor = self.normalisation(context + self.feedforward(context))
-        return normalised
+        return torch.softmax(without(scores, mask), dim=1), value
 
 
 def with_positions(sequence: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class HybridPooling(Pooling):
     Raises
     ------
     ValueError
-        Unknown wavelet or `detail`, or fewer than 1 detail channel; in `forward`, with "skip", details that have not d
+        Unknown wavelet or `detail`, or fewer than 1 detail channel; when called, with "skip", details that have not d
         channels or not the sides of x.
     """
 
@@ -90,12 +90,12 @@ class HybridPooling(Pooling):
             for parameter in self.condense.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """Pooled features followed by detail channels; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features followed by detail channels; see `Pooling.pool`."""
         cells = cell_counts(mask)
         approximation, bands = self.transform.analyse(filled(x, mask))
         share = torch.sigmoid(self.balance)
-        mixed = share * self.maximum(x, mask).values + (1 - share) * approximation / self.transform.gain
+        mixed = share * self.maximum.pool(x, mask).values + (1 - share) * approximation / self.transform.gain
         carried: Tensor = self.condense(bands)
         if self.skip and details is not None:
             self._check(x, details)

@@ -33,8 +33,8 @@ class MaxPooling(Pooling):
         super().__init__()
         self.outputs = channels
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """Pooled features; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features; see `Pooling.pool`."""
         if mask is None:
             return Pooled(cell_maximum(x), None, None)
         cells = cell_counts(mask)
@@ -66,6 +66,6 @@ class AveragePooling(Pooling):
         super().__init__()
         self.outputs = channels
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """Pooled features; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features; see `Pooling.pool`."""
         return Pooled(cell_mean(x, mask), cell_counts(mask), None)

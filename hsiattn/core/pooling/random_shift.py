@@ -57,15 +57,14 @@ class RandomShift(Pooling):
         self.offsets = offsets
         self.per_sample = per_sample
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """What the pooling makes of the shifted input; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """What the pooling makes of the shifted input; see `Pooling.pool`."""
         if self.training:
             steps = self.draw(x)
             x = shifted(x, steps)
             mask = None if mask is None else shifted(mask, steps)
             details = None if details is None else shifted(details, steps)
-        pooled: Pooled = self.pooling(x, mask, details)
-        return pooled
+        return self.pooling.pool(x, mask, details)
 
     def draw(self, x: Tensor) -> Tensor:
         """Random offsets for a batch: (N, axes), or (1, axes) where all samples share theirs."""

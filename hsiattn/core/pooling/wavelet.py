@@ -65,8 +65,8 @@ class WaveletPooling(Pooling):
         self.weights = nn.Parameter(torch.ones(2**dimensions)) if weighted else None
         self.cellwise = self.transform.cellwise and not weighted
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """Pooled features; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features; see `Pooling.pool`."""
         values = self.transform.approximate(filled(x, mask))
         cells = cell_counts(mask)
         if self.weights is not None:

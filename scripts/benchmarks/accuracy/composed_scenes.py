@@ -72,7 +72,8 @@ def read_library(folder: Path) -> Library:
     header = (folder / "roberts2017_urban.hdr").read_text(encoding="utf-8")
     centres = header.partition("wavelength = {")[2].partition("}")[0].split(",")
     wavelengths = np.array(centres, dtype=np.float64) * 1000
-    spectra = np.fromfile(folder / "roberts2017_urban.sli", "<f4").reshape(len(rows), -1) / _SCALE
+    stored = np.fromfile(folder / "roberts2017_urban.sli", "<f4").reshape(len(rows), -1)
+    spectra = np.asarray(stored / _SCALE, dtype=np.float32)
     seen = ~in_water_vapour(wavelengths)
     found: dict[str, dict[str, list[int]]] = {}
     for number, row in enumerate(rows):
