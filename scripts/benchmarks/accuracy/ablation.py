@@ -51,7 +51,7 @@ def pooling(name: str, arguments: str = "") -> list[str]:
     return [f"network.arguments.pooling={name}", f"network.arguments.pooling_arguments={{{arguments}}}"]
 
 
-def backbone(name: str, arguments: str = "discriminant: false") -> list[str]:
+def backbone(name: str, arguments: str = "") -> list[str]:
     """Another network; the recipe stays."""
     return [f"network={{name: {name}, arguments: {{{arguments}}}}}"]
 

@@ -55,7 +55,12 @@ PLAIN = ("train", "scene.tif", "--labels", "labels.tif", "--recipe", "lda", "--d
 TRAIN = (*PLAIN, "-o", "n.hsiattn", "--log", "log.csv", "--write-split", "split.tif")
 SMALL = tuple(
     text
-    for setting in ("patch_size=5", "training.max_epochs=3", "training.teacher.pixels=200", "training.max_per_class=40")
+    for setting in (
+        "patch_size=5",
+        "training.max_epochs=3",
+        "training.pseudo_labels.pixels=200",
+        "training.max_per_class=40",
+    )
     for text in ("--set", setting)
 )
 
