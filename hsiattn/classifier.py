@@ -20,6 +20,7 @@ from hsiattn.mapping.classification import Progress
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.settings import first_mistake
 from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
@@ -272,10 +273,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         try:
             recipe = Recipe.model_validate(model.recipe)
         except ValidationError as error:
-            key = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise ModelFileError(
-                f"{path} was made by a recipe that this hsiattn does not know ({key})", "update hsiattn"
-            ) from error
+            problem = f"{path} was made by a recipe that this hsiattn does not know"
+            raise ModelFileError(f"{problem} ({first_mistake(error, Recipe).problem})", "update hsiattn") from error
         classifier = cls(recipe, device=device)
         classifier._take(model)
         return classifier

@@ -30,18 +30,21 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @options.unlabelled
 @click.option(
     "--split", "split_file", metavar="FILE",
-    help="Split raster of `hsiattn train --write-split`: only its test pixels count, and leakage is stated.",
+    help="Split raster of `hsiattn train --write-split`: only its test pixels are compared, and leakage is stated.",
 )  # fmt: skip
 @click.option(
     "--window", type=click.IntRange(1), metavar="PX",
-    help="Window of a pixel for the leakage figure; default: by the map's tags, the patch and what smoothing reaches.",
+    help="Window of a pixel for the leakage; default: from the map's tags, patch size and reach of the smoothing.",
 )  # fmt: skip
 @options.classes
 @options.label_key
 @click.option(
-    "--format", "report_format", type=click.Choice(FORMATS), help="Form of the report; default: by -o, or text."
+    "--format",
+    "report_format",
+    type=click.Choice(FORMATS),
+    help="Format of the report; default: from the suffix of -o, else text.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write the report there instead of printing it.")
+@click.option("-o", "--output", metavar="FILE", help="Write the report to this file instead of printing it.")
 @options.as_json
 @options.overwrite
 @options.common

@@ -23,17 +23,20 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare recipes on scenes, over protocols and seeds.")
 @click.argument("config", metavar="CONFIG")
-@click.option("-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; made if need be.")
+@click.option(
+    "-o", "--output", required=True, metavar="FOLDER", help="Folder of the results; created if it is missing."
+)
 @click.option(
     "--data",
     metavar="FOLDER",
-    help="What paths in CONFIG are relative to; default: its folder, for a plan of the package the working one.",
+    help="Folder that paths in CONFIG are relative to; default: that of CONFIG, or the working one for a plan of the "
+    "package.",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="Runs side by side; default: as many as the threads leave cores.",
+    help="Number of runs at the same time; default: CPU cores divided by --threads.",
 )
 @click.option(
     "--threads", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="CPU threads of each run."
@@ -41,8 +44,8 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), metavar="N", help="The seeds 0 … N-1 instead of those of CONFIG.")
 @click.option(
     "--only", multiple=True, metavar="KIND=NAME",
-    help="Do only the runs of scene=NAME, protocol=NAME or recipe=NAME; may be repeated, those of one kind add up. "
-    "In NAME, * stands for anything.",
+    help="Do only the runs of scene=NAME, protocol=NAME or recipe=NAME; may be repeated, names of one kind are "
+    "alternatives. In NAME, * stands for anything.",
 )  # fmt: skip
 @click.option("--skip", multiple=True, metavar="KIND=NAME", help="Do not do those runs; may be repeated.")
 @click.option("--report-only", is_flag=True, help="Run nothing; write tables and report of what is finished.")
@@ -70,7 +73,7 @@ def benchmark(
     """Run every recipe of CONFIG on every scene, under every protocol, with every seed, and compare them.
 
     CONFIG is a YAML file, or the name of one of the package (example). Recipes share the splits, so that they are
-    compared pair by pair. Every finished run is kept in FOLDER, and the same command goes on where it was stopped.
+    compared pair by pair. Every finished run is kept in FOLDER, and the same command continues where it stopped.
     FOLDER then holds runs.csv, one line per run (also runs.parquet where pyarrow is installed), classes.csv,
     report.html and report.md, always of all finished runs of CONFIG.
 

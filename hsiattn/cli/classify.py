@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--confidence", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
-    help="Also write how sure the class is, 0 to 1, divided by how far a pixel lies outside of what the model was "
-    "trained on; default path: <map>_confidence.tif.",
+    help="Also write the confidence, 0 to 1. It is divided by the distance from the training data where a pixel lies "
+    "outside of them. Default path: <map>_confidence.tif.",
 )  # fmt: skip
 @click.option(
     "--confidence-kind", type=click.Choice(["max", "margin", "entropy"]),
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--smooth", type=click.IntRange(0), default=0, show_default=True, metavar="N",
-    help="Smooth class probabilities in N steps between neighbours whose spectra are alike, each a pixel farther; "
-    "edges stay. 2 evens out single pixels, 0 is off.",
+    help="Smooth class probabilities in N steps between neighbours with similar spectra; each step reaches a pixel "
+    "farther, and edges stay. 2 removes single pixels, 0 is off.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
@@ -63,14 +63,13 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--force", is_flag=True,
-    help="Map a scene even if most of a sample looks like nothing in the model's training scene, or if some bands hold "
-    "no data at all.",
+    help="Map a scene even if most of a sample is unlike the training scene, or if some bands hold no data.",
 )  # fmt: skip
 @options.driver
 @options.creation_options
 @click.option(
     "--resume", is_flag=True,
-    help="Go on with maps that were interrupted, and leave alone those that this model has finished.",
+    help="Continue interrupted maps, and skip those that this model has finished.",
 )  # fmt: skip
 @options.overwrite
 @options.key
@@ -80,7 +79,7 @@ if TYPE_CHECKING:
 @options.ram
 @click.option(
     "--window-size", type=click.IntRange(1), metavar="PX",
-    help="Side of the windows the scene is read in, in place of --ram.",
+    help="Side of the windows in which the scene is read, instead of --ram.",
 )  # fmt: skip
 @options.workers
 @options.dask
@@ -99,11 +98,11 @@ def classify(
     """Map the land cover of SCENE; MAP defaults to <scene>_classes.tif beside it.
 
     The map has the scene's grid, a palette and class names; 0 is unclassified: missing pixels, and those outside
-    --mask. It appears under its name when it is whole; after an interruption --resume goes on where it stopped.
+    --mask. It appears under its name only when it is complete; after an interruption --resume continues.
 
-    Before that a sample of the scene is compared with what the model was trained on. Values 10, 100, … times what they
-    should be, a scene that looks like nothing in the training scene, and bands without any data are refused with
-    status 1; --force maps all the same.
+    Before that a sample of the scene is compared with the training scene. Values that are off by a factor of 10, 100,
+    …, a scene unlike the training scene, and bands without any data are refused with status 1, unless --force is
+    given.
 
     With --out-dir every path or pattern is a scene. One that cannot be mapped does not stop the others; the exit status
     is then 1.

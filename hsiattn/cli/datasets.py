@@ -12,7 +12,7 @@ from hsiattn.errors import DatasetError
 
 
 @click.group(invoke_without_command=True, short_help="List the public scenes; write the example.")
-@click.option("--check", "root", metavar="FOLDER", help="Tell which scenes lie complete in FOLDER.")
+@click.option("--check", "root", metavar="FOLDER", help="Check which scenes are complete in FOLDER.")
 @options.as_json
 @options.common
 @click.pass_context

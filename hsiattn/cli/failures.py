@@ -28,7 +28,7 @@ def print_line(message: str) -> None:
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong and what to do about it; for mistakes of ours, what to do with them."""
+    """Say what is wrong and what to do about it, or for a bug of hsiattn, where to report it."""
     if isinstance(error, HsiattnError):
         return f"{error.problem}; {in_options(error.remedy)}"
     if isinstance(error, KeyboardInterrupt):

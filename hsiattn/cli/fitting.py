@@ -49,7 +49,10 @@ training_options = options.use(
         "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
         help="Share of the labelled pixels to train on, 0 … 1, in place of --per-class.",
     ),
-    click.option("--block-size", type=click.IntRange(1), metavar="PX", help="Side of the blocks; default: chosen."),
+    click.option(
+        "--block-size", type=click.IntRange(1), metavar="PX",
+        help="Side of the blocks; default: chosen from the labels.",
+    ),
     click.option(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
@@ -60,7 +63,7 @@ training_options = options.use(
 
 @dataclass(frozen=True)
 class Training:
-    """Everything the command line says about one training; names as in the options."""
+    """Options of one training, by their names."""
 
     scene: str
     labels: str
@@ -84,7 +87,7 @@ class Training:
 
     @property
     def inputs(self) -> dict[str, str | None]:
-        """The files that are read, by what they are."""
+        """Files that are read, by what they are."""
         return {
             "scene": self.scene,
             "labels": self.labels,
@@ -148,7 +151,7 @@ def check_usage(ctx: click.Context) -> None:
 
 
 def make_splitter(request: Training, patch_size: int, labels: DataArray) -> PixelSplitter:
-    """The splitter that the options describe."""
+    """Make the splitter that the options describe."""
     from hsiattn import splits
 
     given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
@@ -167,7 +170,7 @@ def save_split(split: Split, request: Training, path: str, overwrite: bool) -> N
 
 
 def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
-    """What was sampled, how training went, how well the held-out pixels were classified; JSON-ready."""
+    """Record of the split, the training and the accuracy on the held-out pixels; JSON-ready."""
     report = classifier.report_
     return {
         "split": classifier.split_.record,
@@ -179,12 +182,12 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
 
 
 def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
-    """A report whose advice and notes name options."""
+    """Report whose advice and notes name options."""
     return replace(report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)))
 
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
-    """The same for people."""
+    """Format the same for people."""
     from hsiattn.assessment import formatting
 
     record, training, report = classifier.split_.record, classifier.model_.training, classifier.report_
@@ -205,7 +208,7 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
 
 
 def _course(training: Mapping[str, Any]) -> str:
-    """How training went, in words."""
+    """Epochs and time of the training, in words."""
     epochs, seconds, best = training["epochs"], training["seconds"], training["best_epoch"]
     if not epochs:
         return f"in closed form, in {seconds:.1f} s"

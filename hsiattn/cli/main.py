@@ -1,4 +1,4 @@
-"""The command group: it names the subcommands and turns every mistake into one line with a cause and a way out."""
+"""Command group: it names the subcommands and reports every mistake in one line with cause and remedy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hsiattn.version import __version__
 
 @cache
 def leave_imports_alone() -> None:
-    """Collect garbage less often, and none at the end.
+    """Collect garbage less often, and not at exit.
 
     torch alone makes some hundred thousand objects that stay to the end. To look through them again and again while
     they are made, and once more when the process ends, takes a third of a second.
@@ -93,8 +93,8 @@ def main() -> None:
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn assess scene_classes.tif --reference labels.tif
 
-    Results go to stdout, everything else to stderr: on a terminal how far long work has come, in a log a line a minute.
-    Exit status: 0 well, 1 something is wrong with data, model or output, 2 the command is not understood.
+    Results go to stdout, everything else to stderr: a progress bar on a terminal, a line a minute in a log.
+    Exit status: 0 success, 1 a problem with data, model or output, 2 a wrong command line.
     """
 
 

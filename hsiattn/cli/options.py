@@ -1,4 +1,4 @@
-"""One registry of the options and small habits that subcommands share.
+"""Options and helpers that subcommands share.
 
 An option that means the same in two subcommands is defined here once, with one name, type and help text.
 
@@ -103,8 +103,8 @@ classes = click.option(
 )  # fmt: skip
 unlabelled = click.option(
     "--unlabelled", type=int, metavar="VALUE",
-    help="Value of pixels without a label, beside nodata; default: 0. With another one 0 is a class: as 0 means "
-    "unclassified in maps, the two change places, so that class 0 has the code VALUE (255 for a negative VALUE).",
+    help="Value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a class. As 0 means "
+    "unclassified in maps, that class gets the code VALUE (255 for a negative VALUE).",
 )  # fmt: skip
 
 # -- computation -------------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def bytes_of(ctx: click.Context | None, param: click.Parameter | None, text: str
 
 ram = click.option(
     "--ram", default="1GB", show_default=True, metavar="AMOUNT", callback=bytes_of,
-    help="Memory to use, all in all: 500MB, 1.5GB, 2GiB, …; a plain number is in MB.",
+    help="Memory to use in total: 500MB, 1.5GB, 2GiB, …; a plain number is in MB.",
 )  # fmt: skip
 workers = click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Compute in N processes of this machine (needs dask)."
@@ -198,7 +198,7 @@ def check_suffix(path: str | None, kind: str) -> None:
 
 
 overwrite = click.option(
-    "--overwrite", is_flag=True, help="Replace outputs that hsiattn wrote earlier; nothing else ever is."
+    "--overwrite", is_flag=True, help="Replace outputs that hsiattn wrote earlier; other files are never replaced."
 )
 driver = click.option(
     "-f",
@@ -209,7 +209,7 @@ driver = click.option(
     help="GDAL driver of the rasters: GTiff, COG or ENVI.",
 )
 as_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print the result as JSON, whose first key is the version of its shape."
+    "--json", "as_json", is_flag=True, help="Print the result as JSON; its first key is the version of its schema."
 )
 
 
@@ -284,7 +284,7 @@ def refuse_without_effect(ctx: click.Context, names: Collection[str], where: str
 
 
 def prepare_streams() -> None:
-    """Let printing never fail for want of a character, nor files take the place of streams that are closed.
+    """Make sure that printing never fails on a character, and that no file takes the place of a closed stream.
 
     A file that is opened while descriptor 2 is free becomes descriptor 2, and what libraries complain goes into it.
     """

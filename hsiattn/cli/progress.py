@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, elsewhere a line with the time now and then; nothing with `-q`."""
+"""Progress of long work: a bar on a terminal, elsewhere a line with the time once a minute; nothing with `-q`."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ class Log:
 
 
 class Steps:
-    """Work of a known number of steps, and how fast it goes.
+    """Work of a known number of steps, and its speed.
 
     Parameters
     ----------
@@ -238,13 +238,13 @@ class Steps:
         self._done = done, total
 
     def in_words(self) -> str:
-        """What is done and how far it has come; "preparing" before the first update."""
+        """Name of the work and how much of it is done; "preparing" before the first update."""
         state = "preparing" if self._done is None else self._describe(*self._done, self._pace)
         return f"{wording.escaped(self._title)}: {state}"
 
 
 class Pace:
-    """How fast work goes that tells now and then how much of it is done.
+    """Speed of work, measured from occasional updates on how much of it is done.
 
     The speed is that of the last seconds, and of two updates at least. What was done before the first update, such as
     windows of an earlier run, does not count.

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @options.key
 @options.device
 @options.threads
-@click.option("--resume", is_flag=True, help="Go on with a training of the same MODEL that was interrupted.")
-@click.option("--log", metavar="CSV", help="Write loss and accuracy of every epoch there.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training of the same MODEL.")
+@click.option("--log", metavar="CSV", help="Write loss and accuracy of every epoch to this file.")
 @click.option("--write-split", metavar="FILE", help="Write the split as a raster for `hsiattn assess --split`.")
 @options.overwrite
 @options.as_json
@@ -59,7 +59,7 @@ def train(
     """Train a model on SCENE and its labels, and test it on labelled pixels that it has not seen.
 
     By default whole blocks of the scene are held out, with a buffer around them so that no test window holds a
-    training pixel. --split random is what most papers do; its accuracy is optimistic, as the leakage figure tells.
+    training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
         hsiattn train scene.tif --labels labels.tif -o fields.hsiattn

@@ -1,4 +1,4 @@
-"""An archive of scenes: which maps are to be made, and what has become of each."""
+"""Archive of scenes: the maps that are to be made, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ class Order:
             return request.map_scene(model, source, self.targets, inputs, listener)
 
     def describe(self, record: MappingRecord | None) -> dict[str, Any]:
-        """What has become of it, JSON-ready; without a record its map was there already."""
+        """Outcome of the order, JSON-ready; without a record its map was there already."""
         what: dict[str, Any] = {"left_alone": True} if record is None else record.to_dict()
         return {"scene": self.scene, "map": self.targets.map, **what}
 
 
 @dataclass
 class Summary:
-    """What has become of the scenes.
+    """Outcome of the scenes of an archive.
 
     Attributes
     ----------
     scenes
-        How many there are.
+        Number of scenes.
     maps
         One record for every scene that had its turn: `scene`, `map` and either the figures of the mapping, or
         `left_alone`, or instead of all that `error`.
     mapped, failed, left_alone
-        How many scenes met with which end.
+        Numbers of scenes by outcome.
     pixels
         Pixels mapped.
     seconds
-        From the first scene to the end of the last.
+        Time from the first scene to the end of the last.
     """
 
     scenes: int
@@ -104,7 +104,7 @@ class Summary:
         return {name: getattr(self, name) for name in names}
 
     def add(self, record: dict[str, Any]) -> None:
-        """Take in what has become of one more scene."""
+        """Count the outcome of one more scene."""
         self.maps.append(record)
         self.failed += "error" in record
         self.left_alone += "left_alone" in record

@@ -83,7 +83,7 @@ def _numbers(plan: WindowPlan, region: Window) -> Iterator[int]:
 
 
 def _common(window: Window, other: Window) -> tuple[slice, slice]:
-    """What two windows have in common, in pixels of the first."""
+    """Intersection of two windows, in pixels of the first."""
     (top, bottom), (left, right) = window.toranges()
     (upper, lower), (west, east) = other.toranges()
     rows = slice(max(top, upper) - top, min(bottom, lower) - top)

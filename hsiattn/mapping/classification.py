@@ -38,26 +38,26 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class MappingRecord:
-    """What was mapped, and where the time went.
+    """Record of a map: pixels, messages and the time that each step took.
 
     Attributes
     ----------
     pixels, windows
-        Of the map.
+        Numbers of the map.
     resumed
         Windows that an earlier run had finished.
     counts, unclassified
         Pixels of every class by its name, and of none.
     unscored
-        Of the unclassified ones, those that hold data but got no finite score from the network.
+        Unclassified pixels that hold data but got no finite score from the network.
     messages
-        What the user should know: by which rule the scene's bands were matched, what a sample of its pixels looks like.
+        Notices for the user, such as how bands were matched and how a sample of the scene compares.
     seconds
-        From the call to the closed file.
+        Time from the call to the closed file.
     seconds_reading, seconds_preparing, seconds_computing
-        Of this run, summed over threads and workers, so that together they may exceed `seconds`.
+        Times of this run, summed over threads and workers; together they may exceed `seconds`.
     seconds_writing
-        For the journal and the final rasters.
+        Time for the journal and the final rasters.
     """
 
     pixels: int
@@ -98,7 +98,7 @@ def classify_scene(
     Parameters
     ----------
     mask
-        Where a class is wanted; None for everywhere.
+        Pixels that get a class; None for all of them.
     part
         The window of the scene that is mapped; None for all of it.
     resume
@@ -168,7 +168,7 @@ def predict_array(
     Parameters
     ----------
     mask
-        (H, W), where a class is wanted; None for everywhere.
+        (H, W), True for pixels that get a class; None for all of them.
     probabilities
         Whether those of all classes are wanted.
     smoothing
@@ -222,16 +222,16 @@ def predict_array(
 
 @dataclass(frozen=True, eq=False)
 class _Task:
-    """What is to be computed, once it has been seen that it can be.
+    """Map that is to be computed, after all checks.
 
     Attributes
     ----------
     classifier
         Makes land cover of windows.
     execution
-        Where and how it does.
+        Place and resources of the computation.
     watched
-        The files that are read, as they were before.
+        Files that are read, in their state before.
     check
         What a sample of the scene says.
     """
@@ -278,7 +278,7 @@ class _Task:
 
     @property
     def provenance(self) -> Provenance:
-        """How the map is made."""
+        """Provenance of the map."""
         smoothing = self.classifier.smoothing
         return Provenance.of_model(
             self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,

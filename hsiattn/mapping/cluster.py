@@ -51,20 +51,20 @@ def run_on_cluster(
     Parameters
     ----------
     classifier
-        From the number of a window to its result; picklable. Every worker unpickles it once and calls it from all its
-        threads.
+        Function from the number of a window to its result; picklable. Every worker unpickles it once and calls it from
+        all its threads.
     numbers
-        Of the windows, each once; read as needed.
+        Numbers of the windows, each once; read as needed.
     workers
         Start so many processes of one thread on this machine (1, 2, …), and end them with the iteration.
     address
-        Of a running scheduler, e.g. "tcp://10.0.0.1:8786"; it and its workers stay.
+        Address of a running scheduler, e.g. "tcp://10.0.0.1:8786"; it and its workers stay.
 
     Returns
     -------
     generator of WindowResult
-        In the order in which windows are finished. Close it (`contextlib.closing`) where the iteration may end early:
-        this calls off what is still in work. Nothing starts before the first result is asked for.
+        Results in the order in which windows are finished. Close it (`contextlib.closing`) where the iteration may end
+        early: this calls off what is still in work. Nothing starts before the first result is asked for.
 
     Raises
     ------
@@ -175,7 +175,7 @@ class _Threads:
         self._seen = time.monotonic()
 
     def count(self) -> int:
-        """At least 1, even while there is no worker: an adaptive cluster starts workers when there is work."""
+        """Number of workers, at least 1: an adaptive cluster starts workers only when there is work."""
         now = time.monotonic()
         if now - self._counted >= _COUNTING:
             if self._client.status != "running":

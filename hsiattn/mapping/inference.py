@@ -1,4 +1,4 @@
-"""Logits of every pixel of a tile, by the fastest way that a network allows."""
+"""Inference: logits of every pixel of a tile, by the fastest method that the network allows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hsiattn.devices import Precision, mixed_precision
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing, patches_of_tile
 
 _BATCH = 256
-"""Patches per batch of the patchwise way: enough to keep matrix products busy, small enough for the cache."""
+"""Patches per batch: enough to keep matrix products busy, small enough for the cache."""
 
 
 @torch.inference_mode()
@@ -31,7 +31,7 @@ def evaluate_tile(
     Parameters
     ----------
     network
-        In evaluation mode, on any device.
+        Network in evaluation mode, on any device.
     spectra
         (B, h, w) prepared, of the core.
     components, valid
@@ -39,7 +39,7 @@ def evaluate_tile(
     wanted
         (h, w), True where a class is wanted.
     precision
-        Of matrix products: bfloat16 takes about half the time on CPUs that have it; logits are good to 2-3 digits.
+        Type of matrix products: bfloat16 takes about half the time on CPUs that have it; logits are good to 2-3 digits.
     """
     device = next(network.parameters()).device
     pixels, tile, there = (_on_device(array, device) for array in (spectra, components, valid))

@@ -31,7 +31,7 @@ _KIND = b"hsiattn journal "
 _MAGIC = _KIND + b"2\n"  # the format's version
 _HEADER = struct.Struct("<II")  # length and CRC-32 of the header
 _SYNC_SECONDS = 5.0
-"""At most so much work is lost when the power is cut."""
+"""Most work that is lost when the power is cut."""
 
 _CHUNK = 2**20
 _ANEW = "leave out resume= to start again"
@@ -40,7 +40,7 @@ _TOLD = 4
 
 
 def journal_path(map_path: StrPath) -> Path:
-    """Where the journal of a map lies: `maps/a.tif` → `maps/.a.tif.journal`."""
+    """Path of the journal of a map: `maps/a.tif` → `maps/.a.tif.journal`."""
     path = Path(map_path)
     return path.with_name(f".{path.name}.journal")
 
@@ -55,7 +55,7 @@ class Journal:
     def __init__(self, path: Path, descriptor: int, header: dict[str, Any], end: int) -> None:
         self.path = path
         self.header = header
-        """What is being mapped, as the journal was begun with."""
+        """Description of the map with which the journal was begun."""
         self.missing = self.unscored = 0
         """Pixels of the finished windows that were wanted but hold no data, or got no finite score."""
         self._descriptor = descriptor
@@ -230,7 +230,7 @@ class Journal:
     def pieces(self, number: int, region: Window) -> Iterator[Piece]:
         """The parts of a finished window that overlap a region of the map and hold classified pixels.
 
-        At most 256 × 256 pixels each; they may reach beyond the region. Nothing else is read.
+        Pieces have at most 256 × 256 pixels and may reach beyond the region. Nothing else is read.
 
         Raises
         ------

@@ -16,12 +16,12 @@ def header_changes(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[
     Parameters
     ----------
     stored, given
-        As JSON gives them back; entries may be mappings themselves. Those that only the stored header has are left out.
+        Headers as JSON gives them; entries may be mappings. Entries that only the stored header has are left out.
 
     Returns
     -------
     dict
-        For each the name (`scene: size`) and both values, shortened to the part that differs.
+        Both values of each change by its name (`scene: size`), shortened to the part that differs.
     """
     then, now = _leaves({name: stored[name] for name in given if name in stored}), _leaves(given)
     names = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))

@@ -36,7 +36,7 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
     Parameters
     ----------
     count
-        Of processes, each with one thread.
+        Number of processes, each with one thread.
     log
         Let the workers log.
 
@@ -97,7 +97,7 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
 
 
 def _options(count: int, log: bool) -> dict[str, Any]:
-    """Of `LocalCluster`."""
+    """Port of the cluster, see `LocalCluster`."""
     return {
         "n_workers": count,
         "threads_per_worker": 1,

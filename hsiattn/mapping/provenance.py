@@ -22,10 +22,10 @@ _YES = "yes"
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a map was made; empty where nothing is known of it.
+    """Origin of a map: model, settings and checks. Fields are empty where they are not known.
 
-    Its tags in a file are `HSIATTN_` and the name of the field, its attributes in memory the name alone. Fields that
-    are empty are not written.
+    Its tags in a file are `HSIATTN_` and the name of the field, its attributes in memory the name alone. Empty
+    fields are not written.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Provenance:
     sees_unlabelled
         Whether unlabelled pixels of the training scene took part in the training.
     confidence
-        How confidences were changed, in words.
+        Change of the confidences, in words.
     smoothing
         Steps by which class probabilities were smoothed; 0 for none.
     bands
         Rule by which the scene's bands were matched to the model's, in words.
     domain
-        How much of a sample of the scene lies outside of what the model was trained on, in words.
+        Share of a sample of the scene that lies outside of the training data, in words.
     """
 
     model_sha256: str = ""

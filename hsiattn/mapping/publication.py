@@ -244,7 +244,7 @@ def _carry_out(map_path: Path, content: dict[str, Any]) -> None:
 
 
 def _record_path(map_path: StrPath) -> Path:
-    """Where the record of a map lies: `maps/a.tif` → `maps/.a.tif.publication`."""
+    """Path of the record of a map: `maps/a.tif` → `maps/.a.tif.publication`."""
     path = Path(map_path)
     return path.with_name(f".{path.name}.publication")
 

@@ -64,7 +64,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class MappingRequest:
-    """How scenes are mapped.
+    """Settings by which scenes are mapped.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class MappingRequest:
     key
         Variable of the scenes in MATLAB files.
     mask
-        Raster that is 0 or nodata where no class is wanted.
+        Raster that is 0 or nodata at pixels that get no class.
     bounds
         Left, bottom, right and top of the part that is mapped, in map coordinates; None for all of a scene.
     confidence, probabilities
@@ -83,7 +83,7 @@ class MappingRequest:
     window_size, ram, threads, workers, dask, device, precision
         See `Execution`.
     resume
-        Whether interrupted maps are gone on with, and finished ones left alone.
+        Whether interrupted maps are continued, and finished ones skipped.
     scale
         Number by which values are divided to give reflectance; None to believe the scenes.
     force
@@ -129,7 +129,7 @@ class MappingRequest:
         return Targets(map_path, beside("confidence", self.confidence), beside("probabilities", self.probabilities))
 
     def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
-        """What is written for one scene."""
+        """Rasters that are written for one scene."""
         from hsiattn.mapping import Outputs
 
         return Outputs(
@@ -139,7 +139,7 @@ class MappingRequest:
 
     @property
     def execution(self) -> Execution:
-        """Where and how it is computed."""
+        """Place and resources of the computation."""
         from hsiattn.mapping import Execution
 
         return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)

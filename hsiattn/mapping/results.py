@@ -1,4 +1,4 @@
-"""What comes out of a window of a scene."""
+"""Result of a window of a scene."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 @dataclass(frozen=True)
 class Seconds:
-    """Where the time of a window went."""
+    """Time that each step of a window took."""
 
     reading: float = 0.0
     preparing: float = 0.0
@@ -26,9 +26,9 @@ class WindowResult:
     Attributes
     ----------
     number
-        Of the window in its plan.
+        Number of the window in its plan.
     window
-        In pixels of the map.
+        Place in pixels of the map.
     values
         (h, w) uint8 or uint16, class index + 1, 0 where unclassified.
     confidence
@@ -38,7 +38,7 @@ class WindowResult:
     missing
         Pixels that were wanted but hold no data.
     seconds
-        Where the time went.
+        Time that each step took.
     unscored
         Pixels that hold data but got no finite score from the network, and stay unclassified.
     """

@@ -21,7 +21,7 @@ from hsiattn.networks import SpectralSpatialNetwork
 _PIXELS_ON_CPU = 2**14
 """Pixels that are prepared and evaluated together; more gains nothing and costs memory."""
 _BYTES_PER_PIXEL_ON_GPU = 2**15
-"""What a network needs of a GPU's memory per pixel that it evaluates together with others, roughly."""
+"""GPU memory that a network needs per pixel of a batch, roughly, in bytes."""
 
 
 class NetworkRunner:
@@ -30,9 +30,9 @@ class NetworkRunner:
     Parameters
     ----------
     network
-        In evaluation mode, on the CPU; it stays there, a GPU gets a copy.
+        Network in evaluation mode, on the CPU; it stays there, a GPU gets a copy.
     device
-        Where it runs.
+        Device that it runs on.
     precision
         See `evaluate_tile`.
     """
@@ -88,7 +88,7 @@ class NetworkRunner:
 
     @contextmanager
     def on_own_stream(self) -> Iterator[None]:
-        """On a GPU every thread has a stream of its own, so that one window is copied while another is computed."""
+        """Give every thread a stream of its own on a GPU, so that one window is copied while another is computed."""
         if self.device.type != "cuda":
             yield
             return

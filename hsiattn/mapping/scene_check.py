@@ -31,7 +31,7 @@ ANYWAY = "to map it all the same, give force=True"
 
 @dataclass(frozen=True)
 class SceneCheck:
-    """What a sample of a scene says.
+    """Result of comparing a sample of a scene with the training scene.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ def check_scene(
 
 
 def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> str:
-    """By which rule the bands of a scene were matched, in a sentence."""
+    """Say in a sentence by which rule the bands of a scene were matched."""
     of_model = "the model" if not match.shared else f"the model's {len(match.indices)}"
     text = f"{len(np.unique(match.indices))} of {len(source.bands)} bands matched to {of_model} by {match.describe()}"
     if match.shared:
@@ -165,7 +165,7 @@ def _wrong_scale(source: SceneSource, power: int) -> DomainError:
 
 
 def why_empty(classifier: WindowClassifier, missing: int, unscored: int) -> HsiattnError | None:
-    """What is wrong with a map that has no classified pixel; None where the scene holds no data at all.
+    """Find out why a map has no classified pixel; None where the scene holds no data at all.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def _holds_data(model: TrainedModel, source: SceneSource, area: Window) -> bool:
 
 
 def _data_in_windows(source: SceneSource, bands: NDArray[np.int64], area: Window) -> Iterator[NDArray[np.bool_]]:
-    """Where the bands hold data, (B, h, w), window by window of an area."""
+    """Masks (B, h, w) of where the bands hold data, window by window of an area."""
     for tile in tile_windows(int(area.height), int(area.width), _TILE):
         window = Window(int(area.col_off) + tile.col_off, int(area.row_off) + tile.row_off, tile.width, tile.height)
         yield read_measured(source, window, bands)[1]

@@ -1,4 +1,4 @@
-"""What to write and how to go about it."""
+"""Settings of mapping: which rasters are written, and where and how they are computed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
 
 RAM = 10**9
-"""Bytes that mapping takes unless told otherwise, all in all."""
+"""Bytes that mapping takes in total unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Outputs:
         *,
         resume: bool = False,
     ) -> LandCoverWriter:
-        """What writes them, once everything has been found to be writable.
+        """Make the writer, after a check that everything can be written.
 
         Parameters
         ----------
         provenance
-            How the map is made, for its tags.
+            Provenance of the map, for its tags.
         resume
             Whether an interrupted map is gone on with, which may replace what it was begun to replace.
 
@@ -105,7 +105,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Execution:
-    """Where windows are computed, and how; nothing here but `precision` changes a pixel.
+    """Place and resources of the computation; nothing here but `precision` changes a pixel.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ class Smoothing:
     Attributes
     ----------
     steps
-        How many, and as many pixels it reaches.
+        Number of steps, and of pixels that smoothing reaches.
     guide
         The noise components among all components.
     """
@@ -67,7 +67,7 @@ class Smoothing:
         return cls(steps, range(first, first + min(settings["noise_components"], bands)))
 
     def bytes_per_pixel(self, classes: int) -> int:
-        """What is kept of every pixel of a window until all of them are known."""
+        """Bytes that are kept of every pixel of a window until all of them are known."""
         return (classes + len(self.guide)) * torch.float32.itemsize
 
     def guide_of(self, components: Any) -> Any:
@@ -112,12 +112,12 @@ def check_smoothing(steps: int, preprocessing: Mapping[str, Any]) -> None:
     Parameters
     ----------
     preprocessing
-        That section of the recipe.
+        Section of the recipe.
 
     Raises
     ------
     OutputError, RecipeError
-        As said.
+        One of them is the case.
     """
     if not 0 <= steps <= MOST_STEPS:
         raise OutputError(f"{steps} is no number of smoothing steps", f"give 0 for none, up to {MOST_STEPS}")
@@ -129,7 +129,7 @@ def check_smoothing(steps: int, preprocessing: Mapping[str, Any]) -> None:
 
 
 def _neighbours() -> Iterator[tuple[Plane, Plane]]:
-    """Where pixels and their neighbours stand in a raster: to the right, below, and below to both sides."""
+    """Slices of pixels and their neighbours: to the right, below, and below to both sides."""
     whole, first, last = slice(None), slice(None, -1), slice(1, None)
     yield (whole, first), (whole, last)
     yield (first, whole), (last, whole)

@@ -42,7 +42,7 @@ _GTIFF = {
 }
 _COG = {"compress": "deflate", "bigtiff": "if_safer", "sparse_ok": "TRUE"}
 _CLASS_RESAMPLING = ("mode", "nearest")
-"""How overviews of classes may be made; anything else invents classes."""
+"""Resampling methods for overviews of classes; others would invent classes."""
 
 _SIZES = ("blocksize", "blockxsize", "blockysize")
 _LARGEST_BLOCK = 2**15
@@ -213,7 +213,7 @@ class StagedRaster:
 
     @property
     def header(self) -> Path | None:
-        """Where the header of an ENVI raster goes; other formats have none."""
+        """Path of the header of an ENVI raster; other formats have none."""
         if self.driver != "ENVI":
             return None
         added = str(self.options.get("suffix", "replace")).lower() == "add"
@@ -255,7 +255,7 @@ class StagedRaster:
         return options
 
     def _read_back(self) -> NDArray[np.uint64]:
-        """What the file holds, all bands of a block at a time; tiles that were never written hold nothing."""
+        """Contents of the file, all bands of a block at a time; tiles that were never written hold nothing."""
         content = np.zeros(2, dtype=np.uint64)
         with rasterio.open(self._whole) as raster:
             rows, columns = raster.block_shapes[0]
@@ -298,7 +298,7 @@ def _stored(raster: Any, window: Window) -> bool:
 
 @contextmanager
 def _warnings_of_gdal() -> Iterator[list[str]]:
-    """What GDAL warns of while the block runs: creation options that it does not know, or values that it ignores."""
+    """Collect warnings of GDAL while the block runs: creation options that it does not know, values that it ignores."""
     complaints: list[str] = []
 
     class Listener(logging.Handler):
@@ -319,7 +319,7 @@ def _warnings_of_gdal() -> Iterator[list[str]]:
 
 
 def _shortened(message: str) -> str:
-    """Without the class of the error, which rasterio puts first."""
+    """Message without the class of the error, which rasterio puts first."""
     prefix, found, rest = message.partition(" in ")
     return rest if found and prefix.startswith("CPLE_") else message
 
@@ -337,7 +337,7 @@ def _check_numbers(target: Path, options: Mapping[str, Any]) -> None:
 def _content(values: NDArray[Any], nodata: float) -> NDArray[np.uint64]:
     """Two numbers by which lost pixels are noticed, in whatever order the windows come.
 
-    How many pixels are valid, and the sum of their bit patterns modulo 2⁶⁴.
+    Number of valid pixels, and the sum of their bit patterns modulo 2⁶⁴.
     """
     valid = ~np.isnan(values) if np.isnan(nodata) else values != nodata
     bits = np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")

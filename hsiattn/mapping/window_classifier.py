@@ -28,10 +28,10 @@ from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.tiles import Tile, read_tile
 
 _LEAST_SHARE = 1e-30
-"""Of a class, so that its logarithm is finite in float32."""
+"""Least probability of a class, so that its logarithm is finite in float32."""
 
 Mask = NDArray[np.bool_] | SceneSource
-"""Where a class is wanted, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
+"""Pixels that get a class, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
 nodata are not wanted."""
 
 
@@ -42,18 +42,18 @@ class ReadWindow:
     Attributes
     ----------
     number
-        Of the window.
+        Number of the window.
     tile
         What the network sees: the window, the pixels around it that smoothing reaches into, and the halo of patches;
         None where no class is wanted.
     place
-        Of the window in the tile without the halo.
+        Place of the window in the tile without the halo.
     wanted
         (h, w), True where the window gets a class.
     missing
         Pixels that were wanted but hold no data.
     seconds
-        That reading took.
+        Time that reading took.
     """
 
     number: int
@@ -76,13 +76,13 @@ class WindowClassifier:
     plan
         Its windows.
     mask
-        Where a class is wanted; None for everywhere.
+        Pixels that get a class; None for all of them.
     confidence
         Kind of confidence to compute, None for none.
     probabilities
         Whether the probabilities of all classes are wanted.
     device, precision
-        Where the network runs, see `choose_device`, and the type of its matrix products, see `evaluate_tile`; None for
+        Device of the network, see `choose_device`, and the type of its matrix products, see `evaluate_tile`; None for
         the one the model was trained in.
     cache
         Bytes for GDAL's cache of the scene's blocks.
@@ -237,7 +237,7 @@ class WindowClassifier:
             yield
 
     def allowed(self, window: Window) -> NDArray[np.bool_]:
-        """Where a class is wanted in a window of the scene, (h, w)."""
+        """Pixels of a window of the scene that get a class, (h, w)."""
         if self.mask is None:
             return np.ones((int(window.height), int(window.width)), dtype=bool)
         if isinstance(self.mask, SceneSource):
@@ -320,7 +320,7 @@ class _Canvas:
 
     @classmethod
     def of(cls, wanted: NDArray[np.bool_], classes: int, kind: ConfidenceKind | None, probabilities: bool) -> _Canvas:
-        """Without a class anywhere."""
+        """Result without any class."""
         return cls(
             wanted,
             np.zeros(wanted.shape, dtype=np.uint8 if classes <= 255 else np.uint16),
@@ -339,7 +339,7 @@ class _Canvas:
     ) -> None:
         """Fill rows in from their logits (K, h, w); confidence is divided by a distance (h, w) beyond 1.
 
-        Where a pixel is not scored (h, w), its logits are not finite, and it gets no class.
+        Mask (h, w); a pixel that is not scored has no finite logits, and gets no class.
         """
         wanted = self.wanted[rows] & scored
         self.unscored.append(int(np.count_nonzero(self.wanted[rows] & ~scored)))
@@ -356,7 +356,7 @@ class _Canvas:
 
 
 def _scored(logits: Tensor) -> NDArray[np.bool_]:
-    """Where all logits of (K, h, w) are finite: their sum is, too."""
+    """Pixels whose logits (K, h, w) are all finite: their sum is, too."""
     return np.asarray(torch.isfinite(logits.sum(dim=0)).cpu().numpy())
 
 
@@ -368,7 +368,7 @@ def _likeliest(logits: Tensor) -> NDArray[np.int64]:
 
 
 def _core(halo: int, shape: tuple[int, ...]) -> Plane:
-    """Where a tile of that shape is no halo."""
+    """Slices of a tile of that shape without its halo."""
     return slice(halo, shape[0] - halo), slice(halo, shape[1] - halo)
 
 

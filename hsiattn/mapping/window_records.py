@@ -24,7 +24,7 @@ PIECE = 256
 """Rows and columns of a piece, in pixels of the map."""
 
 Piece = tuple[Window, NDArray[np.unsignedinteger[Any]], NDArray[np.float32]]
-"""Where it lies on the map; values (h, w); confidence and class probabilities (planes, h, w), of which none may be."""
+"""Place on the map; values (h, w); confidence and class probabilities (planes, h, w), of which there may be none."""
 
 _MARK = b"HSIW"
 _FRAME = struct.Struct("<4sI")  # mark, CRC-32 of the rest of the head
@@ -34,7 +34,7 @@ _LENGTHS = np.dtype("<u4")
 
 @dataclass(frozen=True)
 class RecordHead:
-    """What stands at the beginning of a record.
+    """Head of a record.
 
     Attributes
     ----------

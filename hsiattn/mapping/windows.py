@@ -12,7 +12,7 @@ from hsiattn.errors import OutputError
 from hsiattn.scenes import SceneSource
 
 PROCESS_BYTES = 350 * 10**6
-"""What Python, torch and GDAL take before the first window, measured on Linux."""
+"""Bytes that Python, torch and GDAL take before the first window, measured on Linux."""
 
 _CACHE_SHARE = 0.2
 _LARGEST_DENSE, _LARGEST_PATCHWISE, _LARGEST_ON_GPU = 2**15, 2**13, 2**18
@@ -27,7 +27,7 @@ _PER_THREAD = 4
 
 @dataclass(frozen=True)
 class Memory:
-    """How memory is shared out.
+    """Shares of the memory.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class WindowPlan:
     area
         The part of the scene that is mapped.
     rows, columns
-        Of every window, in pixels; at the lower and the right edge of the area less.
+        Size of every window in pixels; smaller at the lower and the right edge of the area.
     """
 
     area: Window

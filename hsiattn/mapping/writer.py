@@ -147,7 +147,7 @@ class LandCoverWriter:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the map's values."""
+        """Notices on the map's values for the user."""
         codes, values = self.classes.codes, self.classes.values
         if values == codes:
             return []
@@ -200,7 +200,7 @@ class LandCoverWriter:
         Parameters
         ----------
         window
-            Where it lies; whole numbers, inside the map.
+            Place of the window; whole numbers, inside the map.
         indices
             Class indices (h, w), -1 where unclassified.
         confidence
@@ -226,7 +226,7 @@ class LandCoverWriter:
         confidence: NDArray[np.floating[Any]] | None = None,
         probabilities: NDArray[np.floating[Any]] | None = None,
     ) -> None:
-        """As `write`, for the values of a `WindowResult`: class index + 1, 0 where unclassified.
+        """Write one window of the values of a `WindowResult`: class index + 1, 0 where unclassified.
 
         Raises
         ------

@@ -33,10 +33,10 @@ FORMAT_VERSION = 3
 """
 
 WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preprocessing.", "domain."
-"""What the names of tensors begin with."""
+"""Beginnings of the names of tensors."""
 
 FAILURES = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError)
-"""What can be raised where a header, whose checksum anybody can compute, does not fit itself or its tensors."""
+"""Exceptions of a header that does not fit itself or its tensors; anybody can give such a file a valid checksum."""
 
 _LONGEST_LIST = 2**25
 """Bytes of the list of tensors, our own header in it."""

@@ -19,7 +19,7 @@ MAX_PATCH = 255
 
 _MAX_CHARACTERS = 2**23
 _MAX_DEPTH = 40
-"""Of lists and mappings inside each other."""
+"""Depth of lists and mappings inside each other."""
 _MAX_BANDS = 2**16
 _MAX_CLASSES = 2**16 - 1
 _MAX_INTEGER = 2**63
@@ -111,7 +111,7 @@ class _Class(_Part):
 
 
 class _Preprocessing(_Part):
-    """What mapping asks the recipe about the components."""
+    """Settings of the components that mapping reads."""
 
     bands_as_components: bool = False
     principal_components: int = Field(default=0, ge=0, le=_MAX_BANDS)

@@ -45,7 +45,7 @@ from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
-"""Of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
+"""Types of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +55,9 @@ class TrainedModel:
     Attributes
     ----------
     network
-        On the CPU, in evaluation mode.
+        Network on the CPU, in evaluation mode.
     arguments
-        What `create_network` was called with, name included.
+        Arguments of `create_network`, name included.
     preprocessing
         Fitted on the training scene.
     bands
@@ -79,9 +79,9 @@ class TrainedModel:
     created
         Time in UTC, ISO 8601.
     temperature
-        By which the network's logits are divided before their softmax gives probabilities.
+        Calibration temperature: logits are divided by it before their softmax gives probabilities.
     domain
-        What the training scene looked like; None where the model keeps nothing of it, as those of older versions.
+        Statistics of the training scene; None in files of older versions.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -127,7 +127,7 @@ class TrainedModel:
         return self.find_match(source).indices
 
     def describe(self) -> dict[str, Any]:
-        """What tells where the model comes from and what it can do, JSON-ready."""
+        """Origin and abilities of the model, JSON-ready."""
         return {
             "created": self.created,
             "bands": self.bands.describe(),

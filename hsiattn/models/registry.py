@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ModelSummary:
-    """What the header of a model file says; that the file is sound is not known.
+    """Summary of a model file from its header; whether the file is sound is not checked.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def read_summary(path: StrPath) -> ModelSummary:
 
 
 def models_folder() -> Path:
-    """Where installed models lie: `$HSIATTN_HOME/models`, by default in the user's data folder."""
+    """Folder of the installed models: `$HSIATTN_HOME/models`, by default in the user's data folder."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(os.environ.get("HSIATTN_HOME") or Path(data) / "hsiattn") / "models"
 
@@ -92,7 +92,7 @@ def is_name(name: str) -> bool:
 
 
 def installed_path(name: str) -> Path:
-    """Where the model of a name lies, or would lie; the suffix may be left out."""
+    """Path of the installed model of a name, which need not exist; the suffix may be left out."""
     return models_folder() / f"{name.removesuffix(SUFFIX)}{SUFFIX}"
 
 
@@ -107,7 +107,7 @@ def install_model(model: StrPath, name: str | None = None, *, overwrite: bool = 
     Returns
     -------
     Path
-        Where it lies now.
+        Its path among the installed ones.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def remove_model(name: str) -> Path:
     Returns
     -------
     Path
-        Where it lay.
+        Path that it had.
 
     Raises
     ------

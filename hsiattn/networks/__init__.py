@@ -67,6 +67,22 @@ from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
+NETWORKS.update(
+    {
+        "ssan": SSAN,
+        "grouped-ssan": GroupedSSAN,
+        "gsa": GSA,
+        "smlp": SMLP,
+        "attendnet": AttendNet,
+        "hierarchical": Hierarchical,
+        "ensemble": Ensemble,
+        "test-time-augmentation": AugmentedAtTestTime,
+        "discriminant": Discriminant,
+        "random-forest": RandomForest,
+        "rbf-svm": RBFSVM,
+    }
+)
+
 __all__ = [
     "GSA",
     "NETWORKS",

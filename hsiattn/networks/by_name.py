@@ -11,33 +11,13 @@ from torch import Tensor, nn
 from hsiattn.errors import HsiattnError, RecipeError
 from hsiattn.files.text import printable
 from hsiattn.networks.arguments import checked, keywords
-from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.base import SpectralSpatialNetwork
-from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
+from hsiattn.networks.baselines import FittedNetwork
 from hsiattn.networks.budget import budget
-from hsiattn.networks.ensemble import Ensemble
-from hsiattn.networks.grouped_ssan import GroupedSSAN
-from hsiattn.networks.gsa import GSA
-from hsiattn.networks.hierarchical import Hierarchical
-from hsiattn.networks.orientations import AugmentedAtTestTime
 from hsiattn.networks.own import SIZES, ModuleNetwork, named_by_a_file, not_usable, own_network, registered
-from hsiattn.networks.smlp import SMLP
-from hsiattn.networks.ssan import SSAN
 
-NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {
-    "ssan": SSAN,
-    "grouped-ssan": GroupedSSAN,
-    "gsa": GSA,
-    "smlp": SMLP,
-    "attendnet": AttendNet,
-    "hierarchical": Hierarchical,
-    "ensemble": Ensemble,
-    "test-time-augmentation": AugmentedAtTestTime,
-    "discriminant": Discriminant,
-    "random-forest": RandomForest,
-    "rbf-svm": RBFSVM,
-}
-"""Networks of this package by the names that recipes use."""
+NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {}
+"""Networks of this package by the names that recipes use; `hsiattn.networks` enters them, some made of others."""
 
 _MOST_WEIGHTS = 2**27
 """Most weights of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
@@ -54,6 +34,7 @@ def network_class(name: str) -> type[SpectralSpatialNetwork]:
 
     Examples
     --------
+    >>> from hsiattn.networks import network_class
     >>> network_class("ssan").edge
     'zero'
     """
@@ -71,6 +52,7 @@ def accepts(name: str) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from hsiattn.networks import accepts
     >>> list(accepts("attendnet"))
     ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance']
     """
@@ -116,6 +98,7 @@ def create_network(
 
     Examples
     --------
+    >>> from hsiattn.networks import create_network
     >>> network = create_network("grouped-ssan", bands=30, channels=4, classes=3, patch_size=9)
     >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
     torch.Size([5, 3])
@@ -153,6 +136,7 @@ def check_network(name: str, *, bands: int, channels: int, classes: int, patch_s
 
     Examples
     --------
+    >>> from hsiattn.networks import check_network
     >>> sizes = {"bands": 30, "channels": 4, "classes": 3, "patch_size": 9}
     >>> check_network("grouped-ssan", **sizes, attention="se", attention_arguments={"reducton": 2})
     Traceback (most recent call last):

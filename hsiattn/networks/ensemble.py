@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
+from hsiattn.networks.by_name import create_network
 
 
 class Ensemble(SpectralSpatialNetwork):
@@ -52,8 +53,6 @@ class Ensemble(SpectralSpatialNetwork):
         member_arguments: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks.by_name import create_network  # which knows this class too
-
         if members < 1:
             raise ValueError(f"an ensemble of {members} members has no opinion")
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}

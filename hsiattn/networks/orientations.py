@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
+from hsiattn.networks.by_name import create_network
 from hsiattn.networks.ensemble import log_mean_softmax
 
 Orientations = Literal[4, 8]
@@ -55,8 +56,6 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         orientations: Orientations = 8,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks.by_name import create_network  # which knows this class too
-
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
         self.member = create_network(member, **sizes, **(member_arguments or {}))
         if self.member.edge != self.edge:
