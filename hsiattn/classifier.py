@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -20,7 +20,9 @@ from hsiattn.mapping.classification import Progress
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.settings import first_mistake
 from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
+from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
@@ -65,8 +67,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     >>> import hsiattn
     >>> from hsiattn.simulation import simulate_scene
     >>> scene, labels = simulate_scene(height=96, width=96, bands=24, seed=1)
-    >>> recipe = hsiattn.training.load_recipe("default", ["training.max_epochs=5"])
-    >>> classifier = hsiattn.SpectralSpatialClassifier(recipe, split="random").fit(scene, labels)
+    >>> classifier = hsiattn.SpectralSpatialClassifier("lda", split="random").fit(scene, labels)
     >>> land_cover = classifier.predict(scene)
     >>> land_cover["land_cover"].shape
     (96, 96)
@@ -216,6 +217,35 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             progress=progress,
         )  # fmt: skip
 
+    def attention(self, scene: Scene, pixels: ArrayLike, *, scale: float | None = None) -> xr.Dataset:
+        """What the network attends to when it classifies pixels of a scene.
+
+        Parameters
+        ----------
+        pixels
+            (N, 2) rows and columns, counted from 0.
+        scale
+            As in `predict`.
+
+        Returns
+        -------
+        xr.Dataset
+            `bands` (pixel, band), weights of the bands that the network reads, by their names, and `neighbours`
+            (pixel, dy, dx), weights of the pixels of the window, 0 where they are missing. Either is there only where
+            the network weighs by it. Weights of a pixel are at least 0 and have the sum 1; those of pixels without data
+            are NaN.
+
+        Raises
+        ------
+        RecipeError
+            The network weighs neither bands nor neighbours.
+        SceneError
+            No pixel is given, or one outside the scene.
+        HsiattnError
+            The kind says what is wrong with the scene.
+        """
+        return attention_of(self._fitted(), _source(scene, scale), pixels)
+
     def score(self, scene: Scene, labels: xr.DataArray) -> float:
         """Overall accuracy of `predict` on all labelled pixels; these may include the training pixels."""
         return assess(self.predict(scene), labels).overall_accuracy.value
@@ -243,10 +273,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         try:
             recipe = Recipe.model_validate(model.recipe)
         except ValidationError as error:
-            key = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise ModelFileError(
-                f"{path} was made by a recipe that this hsiattn does not know ({key})", "update hsiattn"
-            ) from error
+            problem = f"{path} was made by a recipe that this hsiattn does not know"
+            raise ModelFileError(f"{problem} ({first_mistake(error, Recipe).problem})", "update hsiattn") from error
         classifier = cls(recipe, device=device)
         classifier._take(model)
         return classifier

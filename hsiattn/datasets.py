@@ -20,16 +20,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import DatasetError, LabelError, SceneError
-from hsiattn.files.bounded_yaml import YamlError, load_yaml
-from hsiattn.files.text import TextFileError, printable, read_text
+from hsiattn.files.text import printable
 from hsiattn.resources import file_name_of, names_instead, resource_folder, resource_names
 from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
-from hsiattn.settings import Settings, first_mistake
+from hsiattn.settings import Settings, first_mistake, read_values
 
 _MAX_BANDS = 10_000
 _MAX_PIXELS = 10**9
-_MAX_BYTES = 2**20
-"""Largest file that is taken for a card."""
 
 ROOT_VARIABLE = "HSIATTN_DATA"
 """Environment variable with the folder of the scenes, where the caller names none."""
@@ -221,16 +218,13 @@ def dataset_card(name: str) -> DatasetCard:
         problem = f"there is no public scene {printable(repr(name), 100)}"
         raise DatasetError(problem, names_instead(wanted, known))
     path = resource_folder("datasets") / f"{wanted}.yaml"
+    values = read_values(path, "card", DatasetError, "another card")
     try:
-        values = load_yaml(read_text(path, _MAX_BYTES))
-        if not isinstance(values, dict):
-            raise YamlError("it holds no keys")
         card = DatasetCard.model_validate({**values, "name": wanted})
         _ = card.class_table
-    except ValidationError as error:
-        raise _malformed(path, first_mistake(error, DatasetCard).problem) from error
-    except (YamlError, TextFileError, LabelError) as error:
-        raise _malformed(path, getattr(error, "problem", str(error))) from error
+    except (ValidationError, LabelError) as error:
+        reason = error.problem if isinstance(error, LabelError) else first_mistake(error, DatasetCard).problem
+        raise DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again") from error
     return card
 
 
@@ -265,10 +259,6 @@ def open_dataset(name: str, root: str | os.PathLike[str] | None = None) -> tuple
         _check_sum(card, path, file)
     scene = _open_cube(card, cube_path, cube_file.key or card.cube.key)
     return scene, _open_label_map(card, labels_path, labels_file.key or card.labels.key, scene)
-
-
-def _malformed(path: Path, reason: str) -> DatasetError:
-    return DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again")
 
 
 def _folders(card: DatasetCard, root: str | os.PathLike[str] | None) -> list[Path]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hsiattn.files.text import printable
+from hsiattn.errors import HsiattnError
+from hsiattn.files.bounded_yaml import YamlError, load_yaml
+from hsiattn.files.text import TextFileError, printable, read_text
 
+_MAX_BYTES = 2**20
+"""Largest file that people write settings into."""
 _LONGEST, _LONGEST_REASON = 60, 300
 """Characters that are repeated of a key or a value of theirs, and of what is wrong with it."""
 
@@ -29,6 +34,35 @@ class Settings(BaseModel):
         for name, value in super().__repr_args__():
             if name is None or value != type(self).model_fields[name].get_default(call_default_factory=True):
                 yield name, value
+
+
+def read_values(path: str | Path, what: str, kind: type[HsiattnError], example: str) -> dict[str, Any]:
+    """Keys and values from a YAML file.
+
+    Parameters
+    ----------
+    what
+        What the file is, such as "recipe".
+    kind
+        Error to raise.
+    example
+        A file to start from where this one is beyond repair.
+
+    Raises
+    ------
+    HsiattnError
+        Of that kind: the file cannot be read, is larger than a megabyte, is not YAML, or holds no keys.
+    """
+    start = f"start from a copy of {example}"
+    try:
+        values = load_yaml(read_text(path, _MAX_BYTES))
+    except TextFileError as error:
+        raise kind(f"{what} {path} is not YAML: it {error.problem}", error.remedy) from error
+    except YamlError as error:
+        raise kind(f"{what} {path} is not YAML: {error}", f"correct it, or {start}") from error
+    if not isinstance(values, dict):
+        raise kind(f"{what} {path} holds no keys", start)
+    return values
 
 
 class Mistake(NamedTuple):
@@ -74,7 +108,7 @@ def first_mistake(error: ValidationError, settings: type[BaseModel], remedy: str
             reason = f"has no effect with {kinds.key}: {location[-2]}"
             remedy = f"leave it out, or take {kinds.key}: {' or '.join(elsewhere)}"
         place = [*place, key]
-    elif isinstance(found, _Kinds) and first["type"].startswith("union_tag"):
+    elif isinstance(found, _Kinds) and first["type"] in ("union_tag_invalid", "union_tag_not_found", "missing"):
         place, reason = [*place, found.key], f"must be one of {', '.join(found.tagged)}"
     else:
         reason = _reason(first)

@@ -124,7 +124,8 @@ def test_the_installed_wheel_runs_the_quick_starts_commands_away_from_the_checko
 
     assert "salinas-a" in hsiattn("datasets")
     hsiattn("datasets", "example", ".")
-    few = ("--per-class", "20", "--set", "training.max_epochs=1", "--write-split", "split.tif")
+    quick = ("training.max_epochs=1", "training.pseudo_labels.area=4096", "training.pseudo_labels.pixels=500")
+    few = ("--per-class", "20", "--write-split", "split.tif", *(part for key in quick for part in ("--set", key)))
     hsiattn("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *few)
     hsiattn("classify", "scene.tif", "-m", "m.hsiattn")
     hsiattn("assess", "scene_classes.tif", "--reference", "labels.tif", "--split", "split.tif", "-o", "report.html")

@@ -33,7 +33,7 @@ class ReliabilityBin:
     pixels : int
         Number of pixels.
     mean_confidence : float
-        Their mean confidence, 0 … 1; NaN without pixels.
+        Mean confidence of the pixels, 0 … 1; NaN without pixels.
     accuracy : float
         Share of them that is right, 0 … 1; NaN without pixels.
 
@@ -67,7 +67,7 @@ class Calibration:
     Parameters
     ----------
     bins : tuple of ReliabilityBin
-        What `reliability_bins` gives.
+        Result of `reliability_bins`.
     temperature : float or None, default None
         Number that the logits were divided by before their softmax gave the confidence; None if not known.
 
@@ -228,7 +228,7 @@ def fit_temperature(
     logits : array of float, shape (N, K)
         Logits of pixels that the network was not trained on.
     targets : array of int, shape (N,)
-        Their classes, 0 … K - 1.
+        Classes of these pixels, 0 … K - 1.
     weights : array of float, shape (N,), or None, default None
         Weight of each pixel, 0 or more; None weights all alike.
     bounds : tuple of float, default (0.05, 20.0)
@@ -288,7 +288,7 @@ def robust_temperature(logits: ArrayLike, targets: ArrayLike, *, bounds: tuple[f
     logits : array of float, shape (N, K)
         Logits of pixels that the classifier was not fitted on; K is 2 or more.
     targets : array of int, shape (N,)
-        Their classes, 0 … K - 1.
+        Classes of these pixels, 0 … K - 1.
     bounds : tuple of float, default (0.1, 100.0)
         Lowest and highest temperature, above 0.
 

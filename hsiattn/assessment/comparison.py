@@ -273,7 +273,7 @@ def _common_classes(
 ) -> ClassTable:
     """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one.
 
-    Of a map that lists more classes than can be compared, only those that occur are taken.
+    If the map lists more classes than can be compared, only those that occur are taken.
     """
     if len(of_map) > _MOST_CLASSES:
         of_map = [item for item in of_map if item.code in tested or item.code in mapped]

@@ -112,7 +112,7 @@ def reliability_rows(calibration: Mapping[str, Any]) -> list[list[str]]:
 
 
 def explain_method(record: Mapping[str, Any]) -> str:
-    """How to read intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
+    """Explain intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
     text = (
         f"Intervals ({100 * record['confidence_level']:g} %): Wilson for overall, producer's and user's accuracy, "
         f"bootstrap ({record['resamples']} resamples) for the others; they assume independent test pixels, which "

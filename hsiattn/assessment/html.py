@@ -14,7 +14,7 @@ def render_html(record: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record
-        What `AccuracyReport.to_dict` gives.
+        Result of `AccuracyReport.to_dict`.
     """
     return fill_template(
         "hsiattn.assessment",
@@ -39,7 +39,7 @@ def fill_template(package: str, **names: Any) -> str:
 
 
 def _shades(record: Mapping[str, Any]) -> list[list[float]]:
-    """How dark each cell of the matrix is: its share of the row, so that rare classes show their confusions too."""
+    """Darkness of each cell of the matrix: its share of the row, so that rare classes show their confusions too."""
     return [
         [count / row["support"] if row["support"] else 0.0 for count in counts]
         for counts, row in zip(record["confusion_matrix"], record["classes"], strict=True)

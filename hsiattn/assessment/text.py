@@ -31,7 +31,7 @@ def render_text(record: Mapping[str, Any]) -> str:
     Parameters
     ----------
     record
-        What `AccuracyReport.to_dict` gives.
+        Result of `AccuracyReport.to_dict`.
     """
     advice, calibration = record["advice"], record["calibration"]
     parts = [

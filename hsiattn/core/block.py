@@ -30,6 +30,14 @@ class FeatureBlock(nn.Module):
     pixelwise
         True where a position of the result depends on the same position of x alone; such a block gives the same on a
         patch and on a whole scene.
+
+    Examples
+    --------
+    >>> class Mean(FeatureBlock):
+    ...     def forward(self, x, mask=None):
+    ...         return mean(x, mask, axes=(2, 3)).expand_as(x)
+    >>> Mean()(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
@@ -39,9 +47,23 @@ class FeatureBlock(nn.Module):
         """The new feature map; see `FeatureBlock`."""
         raise NotImplementedError(type(self).__name__)
 
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """How the block weighs positions: (N, P), at least 0, 0 where the mask is False, the others with sum 1.
+
+        None where it does not tell positions apart, as attention over channels. Each block says which of its numbers
+        are the weights; in a sample in which no position counts all are 0.
+        """
+        return None
+
 
 class Pooled(NamedTuple):
-    """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come."""
+    """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come.
+
+    Examples
+    --------
+    >>> Pooled(torch.zeros(1, 8, 5, 5), None, None).values.shape
+    torch.Size([1, 8, 5, 5])
+    """
 
     values: Tensor
     mask: Tensor | None
@@ -51,10 +73,12 @@ class Pooled(NamedTuple):
 class Pooling(nn.Module):
     """A down-sampling by 2 along every axis; an odd side is rounded up, so 27 -> 14 -> 7.
 
-    Every pooling is called as `pooling(x, mask, details)`: x (N, C, P) and mask (N, 1, P) or None, as for
-    `FeatureBlock`, -> values (N, outputs, P/2), mask (N, 1, P/2) or None, details. A cell counts where any of its
-    positions does; positions that do not count have no influence, and cells without any are 0. `details` is None except
-    for poolings that hand something on to later stages: such a pooling takes the details that the one before returned.
+    Called as `pooling(x, mask, details)` with x (N, C, P) and mask (N, 1, P) or None, as for `FeatureBlock`, it returns
+    `Pooled`: values (N, outputs, P/2), mask (N, 1, P/2) or None, details. A cell counts where any of its positions
+    does; positions that do not count have no influence, and cells without any are 0. `details` is None except for
+    poolings that hand something on to later stages: such a pooling takes the details that the one before returned.
+
+    Called as `pooling(x)` it returns the values alone, so that it can stand in `torch.nn.Sequential`.
 
     Attributes
     ----------
@@ -64,13 +88,26 @@ class Pooling(nn.Module):
         True where a cell depends on its own 2 positions along every axis alone, with their masks and details, and a
         cell cut off by an odd edge is as if its last position were there twice; in evaluation, where a shift is drawn
         in training. Such a pooling can be evaluated on whole tiles, see `OverlappingPatches`.
+
+    Examples
+    --------
+    >>> class EverySecond(Pooling):
+    ...     def pool(self, x, mask=None, details=None):
+    ...         return Pooled(x[..., ::2, ::2], None if mask is None else mask[..., ::2, ::2], None)
+    >>> nn.Sequential(EverySecond(), nn.Flatten())(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 200])
     """
 
     forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
     outputs: int
     cellwise: bool = False
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+    def forward(self, x: Tensor, *mask_and_details: Tensor | None) -> Tensor | Pooled:
+        """`pool`, or its values where only x is given; see `Pooling`."""
+        pooled = self.pool(x, *mask_and_details)
+        return pooled if mask_and_details else pooled.values
+
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Values, mask and details at half the resolution; see `Pooling`."""
         raise NotImplementedError(type(self).__name__)
 
@@ -95,6 +132,16 @@ def mean(x: Tensor, mask: Tensor | None, *, axes: tuple[int, ...]) -> Tensor:
     counts = mask.sum(dim=axes, keepdim=True).clamp(min=1)
     wide = torch.promote_types(x.dtype, torch.float32)  # as sums overflow in half precision
     return (only(x, mask).sum(dim=axes, keepdim=True, dtype=wide) / counts).to(x.dtype)
+
+
+def shares(gate: Tensor, mask: Tensor | None) -> Tensor:
+    """A gate (N, C, P), not negative, as weights of positions: its means over the channels, divided by their sum.
+
+    (N, P), 0 where the mask (N, 1, P) is False.
+    """
+    weights = only(gate.float().mean(dim=1, keepdim=True), mask).squeeze(1)
+    total = weights.flatten(1).sum(dim=1).clamp(min=torch.finfo(weights.dtype).tiny)
+    return weights / total.view(-1, *(1 for _ in weights.shape[1:]))
 
 
 def without(scores: Tensor, mask: Tensor | None) -> Tensor:

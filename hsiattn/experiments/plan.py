@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.errors import PlanError
-from hsiattn.files.bounded_yaml import YamlError, load_yaml
-from hsiattn.files.text import TextFileError, printable, read_text
+from hsiattn.files.text import printable
 from hsiattn.resources import resource_folder, resource_names
-from hsiattn.settings import Settings, first_mistake
+from hsiattn.settings import Settings, first_mistake, read_values
 from hsiattn.splits import BlocksSplit, PolygonsSplit, RandomSplit
 
 _SHIPPED = "configs/experiments"
@@ -25,8 +24,6 @@ MAX_RUNS = 100_000
 _MAX_SEED = 2**32 - 1
 """Largest that scikit-learn takes."""
 _MAX_ENTRIES = 300
-_MAX_BYTES = 2**20
-"""Largest file that is taken for a plan."""
 
 
 class SceneEntry(Settings):
@@ -276,16 +273,7 @@ def load_plan(name_or_path: str | Path) -> Plan:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    start = f"start from a copy of {_SHIPPED}/example.yaml"
-    try:
-        values = load_yaml(read_text(path, _MAX_BYTES))
-    except TextFileError as error:
-        raise PlanError(f"plan {path} is not YAML: it {error.problem}", error.remedy) from error
-    except YamlError as error:
-        raise PlanError(f"plan {path} is not YAML: {error}", f"correct it, or {start}") from error
-    if not isinstance(values, dict):
-        raise PlanError(f"plan {path} holds no keys", start)
-    return values
+    return read_values(path, "plan", PlanError, f"{_SHIPPED}/example.yaml")
 
 
 def file_name(name: str) -> str:

@@ -289,7 +289,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 
 
 class _RightPixels:
-    """Which test pixels a run has right, read once."""
+    """The right test pixels of every run, read once."""
 
     def __init__(self, folder: RecordFolder) -> None:
         self.folder = folder

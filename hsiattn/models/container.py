@@ -82,8 +82,6 @@ class Container:
 
     def unusable(self, error: Exception) -> ModelFileError:
         """The complaint that an error among `FAILURES` means."""
-        if isinstance(error, ModelFileError):  # it knows what to do
-            return ModelFileError(f"{self.path} is not usable here: {error.problem}", error.remedy)
         reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
         remedy = error.remedy if isinstance(error, ModelFileError) else "train again with this version"
         return ModelFileError(f"{self.path} is not a usable model: {reason}", remedy)

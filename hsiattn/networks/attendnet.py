@@ -16,6 +16,7 @@ from hsiattn.core import (
     create_pooling,
 )
 from hsiattn.core.block import convolution, only
+from hsiattn.networks.base import mean_weights
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
@@ -33,15 +34,21 @@ class AttendNet(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels of both branches.
+        Channels of both branches. Default: 16.
     depth
-        Pairs of condenser and PEPE block in each.
+        Pairs of condenser and PEPE block in each. Default: 2.
     reduction
-        Of both kinds of block.
+        Of both kinds of block. Default: 2.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = AttendNet(bands=30, channels=4, classes=3, patch_size=9)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
@@ -80,7 +87,7 @@ class SpectralCondensers(SpectralBranch):
         places = torch.linspace(-1.0, 1.0, count, dtype=spectra.dtype, device=spectra.device).expand_as(spectra)
         x = functional.relu(self.stem(torch.stack([spectra, places], dim=1)))
         for pair in self.pairs:
-            x = self.pooling(pair(x, None)).values
+            x = self.pooling(pair(x, None))
         return torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1)
 
 
@@ -102,6 +109,15 @@ class SpatialCondensers(SpatialBranch):
         for pair in self.pairs:
             x = pair(x, mask)
         return read_out(x, mask, self.centre)
+
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Means of those of all condensers; see `SpatialBranch`."""
+        x, each = only(functional.relu(self.stem(only(patches, mask))), mask), []
+        for pair in self.pairs:
+            assert isinstance(pair, _Pair)
+            each.append(pair.condenser.attention_weights(x, mask))
+            x = pair(x, mask)
+        return mean_weights(each)
 
 
 class _Pair(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AdditiveAttention, FastGRU, MaskedConv2d, Pooling
+from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock, MaskedConv2d, Pooling
 from hsiattn.core.block import mean
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
@@ -28,6 +28,10 @@ class SpectralBranch(nn.Module):
     """
 
     features: int
+
+    def attention_weights(self, spectra: Tensor) -> Tensor | None:
+        """How it weighs bands, see `AttentionWeights`: (N, B) -> (N, B); None where it does not."""
+        return None
 
     def columns(self, spectra: Tensor) -> Tensor:
         """Features where bands lie before pixels, as in a scene: (B, N) -> (features, N). For evaluation only.
@@ -53,6 +57,10 @@ class SpatialBranch(nn.Module):
     features: int
     local: bool
 
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
+        """How it weighs neighbours, see `AttentionWeights`: (N, C, w, w) -> (N, w, w); None where it does not."""
+        return None
+
 
 class AttentionRNN(SpectralBranch):
     """Contiguous groups of bands are the steps of a bidirectional GRU; attention weighs its states.
@@ -62,15 +70,15 @@ class AttentionRNN(SpectralBranch):
     bands
         B.
     group
-        Bands per step.
+        Bands per step. Default: 8.
     embedding
-        Features of a group before the GRU.
+        Features of a group before the GRU. Default: 32.
     hidden
-        GRU units per direction.
+        GRU units per direction. Default: 32.
     attention
-        See `BandAttention`.
+        See `BandAttention`. Default: `additive`.
     pooling
-        Halves the number of steps before the GRU: `none` or the name of a pooling of the core.
+        Halves the number of steps before the GRU: `none` or the name of a pooling of the core. Default: `none`.
     """
 
     def __init__(
@@ -105,12 +113,16 @@ class AttentionRNN(SpectralBranch):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """(N, B) -> (N, features)."""
-        steps = functional.gelu(self.embedding(group_bands(spectra, self.group)))
-        if self.pools:
-            steps = self.pooling(steps.transpose(1, 2)).values.transpose(1, 2)
-        states, _ = self.recurrent(steps)
-        context: Tensor = self.attention(states)
+        context: Tensor = self.attention(self._states(spectra))
         return context
+
+    def attention_weights(self, spectra: Tensor) -> Tensor | None:
+        """Those of the attention over the steps; see `SpectralBranch`. Bands of a step share its weight."""
+        weights = self.attention.weights(self._states(spectra))
+        if weights is None:
+            return None
+        step = 2 * self.group if self.pools else self.group
+        return shared_out(weights, torch.arange(spectra.shape[1], device=spectra.device) // step)
 
     def columns(self, spectra: Tensor) -> Tensor:
         """(B, N) -> (features, N), in pieces that stay near the core."""
@@ -125,6 +137,14 @@ class AttentionRNN(SpectralBranch):
             out = states[: length * self.features * few.shape[1]].view(length, self.features, -1)
             parts.append(self.attention.over_columns(self.recurrent.scan(steps, out)))
         return torch.cat(parts, dim=1)
+
+    def _states(self, spectra: Tensor) -> Tensor:
+        """States of the GRU: (N, B) -> (N, T, features)."""
+        steps = functional.gelu(self.embedding(group_bands(spectra, self.group)))
+        if self.pools:
+            steps = self.pooling(steps.transpose(1, 2)).transpose(1, 2)
+        states: Tensor = self.recurrent(steps)[0]
+        return states
 
     def _embed(self, spectra: Tensor) -> Tensor:
         """What the GRU reads, features before pixels: (B, N) -> (T, embedding, N)."""
@@ -143,12 +163,12 @@ class BandAttention(nn.Module):
         F and T.
     name
         `additive`, the attention of SSAN, `none` for the mean of the states, or any block of the core with a
-        one-dimensional form, followed by the mean.
+        one-dimensional form, followed by the mean. Default: `additive`.
     """
 
     def __init__(self, features: int, steps: int, name: str = "additive", arguments: Arguments = None) -> None:
         super().__init__()
-        self.block: nn.Module | None = None
+        self.block: AdditiveAttention | FeatureBlock | None = None
         if name == "additive":
             known = keywords(AdditiveAttention, given=("features",))
             self.block = AdditiveAttention(features, **checked(name, known, arguments))
@@ -164,6 +184,12 @@ class BandAttention(nn.Module):
             return states.mean(dim=1)
         weighed: Tensor = self.block(states.transpose(1, 2))
         return weighed.mean(dim=2)
+
+    def weights(self, states: Tensor) -> Tensor | None:
+        """How the steps are weighed: (N, T, F) -> (N, T), with sum 1; None where they are not."""
+        if isinstance(self.block, AdditiveAttention):
+            return self.block.weights(states)
+        return None if self.block is None else self.block.attention_weights(states.transpose(1, 2))
 
     def over_columns(self, states: Tensor) -> Tensor:
         """The same with features before sequences, for evaluation: (T, F, N) -> (F, N)."""
@@ -186,13 +212,14 @@ class AttentionCNN(SpatialBranch):
     channels, patch_size
         C and w.
     width
-        Channels of the convolutions.
+        Channels of the convolutions. Default: 32.
     attention
-        `none`, or the name of a block of the core.
+        `none`, or the name of a block of the core. Default: `spatial-gate`.
     attention_at
         `input`: the block weighs the components, as in SSAN; `features`: what the first convolution makes of them.
+        Default: `input`.
     pooling
-        `none`, or the name of a pooling of the core.
+        `none`, or the name of a pooling of the core. Default: `none`.
     """
 
     def __init__(
@@ -210,7 +237,7 @@ class AttentionCNN(SpatialBranch):
         super().__init__()
         if attention_at not in ("input", "features"):
             raise ValueError(f"attention_at must be 'input' or 'features', not {attention_at!r}")
-        self.attention = None
+        self.attention: FeatureBlock | None = None
         self.attention_layer = 0 if attention_at == "input" else 1
         if attention != "none":
             place = (channels, patch_size) if attention_at == "input" else (width, patch_size - 2)
@@ -262,6 +289,21 @@ class AttentionCNN(SpatialBranch):
                 x, mask, details = layer(x, mask, details)
         return x
 
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Those of the attention; see `SpatialBranch`. What a feature sees shares its weight."""
+        if self.attention is None or self.attention_layer >= len(self.layers):
+            return None
+        if self.attention_layer == 0:
+            return self.attention.attention_weights(patches, mask)
+        features, there = self.layers[0](patches, mask)
+        weights = self.attention.attention_weights(functional.gelu(features), there)
+        if weights is None:
+            return None
+        measured = torch.ones_like(patches[:, :1]) if mask is None else mask.to(patches.dtype)
+        seen = torch.ones_like(patches[:1, :1, :3, :3])
+        counts = functional.conv2d(measured, seen).clamp(min=1.0)
+        return (measured * functional.conv_transpose2d(weights.unsqueeze(1) / counts, seen)).squeeze(1)
+
     def _on_tile(self, components: Tensor, mask: Tensor | None) -> Tensor:
         """`forward` with poolings on every patch of a tile: (N, C, H, W) -> (N, F, H - w + 1, W - w + 1)."""
         if self.training or not self.local:
@@ -285,6 +327,12 @@ def read_out(x: Tensor, mask: Tensor | None, centre: tuple[int, int]) -> Tensor:
     """
     at_centre = x[:, :, centre[0], centre[1], None, None]
     return torch.cat([at_centre, mean(x, mask, axes=(2, 3))], dim=1)
+
+
+def shared_out(weights: Tensor, owner: Tensor) -> Tensor:
+    """Weights of parts (N, T), divided equally among their members, of which `owner` (B,) names the part: (N, B)."""
+    members = torch.bincount(owner)
+    return weights[:, owner] / members[owner]
 
 
 def group_bands(spectra: Tensor, group: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn import functional
 from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
 from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.base import mean_weights
 from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
@@ -24,17 +25,24 @@ class GSA(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels between the bottlenecks; half of them inside.
+        Channels between the bottlenecks; half of them inside. Default: 32.
     depth
-        Number of bottlenecks.
+        Number of bottlenecks. Default: 2.
     heads
-        Attention heads.
+        Attention heads. Default: 4.
     spectral
-        Arguments of the `AttentionRNN` that reads the spectrum.
+        Arguments of the `AttentionRNN` that reads the spectrum. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = GSA(bands=30, channels=4, classes=3, patch_size=9, width=16, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
@@ -75,6 +83,15 @@ class GSABranch(SpatialBranch):
             x = bottleneck(x, mask)
         return read_out(functional.relu(self.normalisation(x, mask)), mask, self.centre)
 
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
+        """Means of those of all GSA modules; see `SpatialBranch`."""
+        x, each = only(self.stem(only(patches, mask)), mask), []
+        for bottleneck in self.bottlenecks:
+            assert isinstance(bottleneck, _Bottleneck)
+            each.append(bottleneck.mix.attention_weights(bottleneck.reduced(x, mask), mask))
+            x = bottleneck(x, mask)
+        return mean_weights(each)
+
 
 class _Bottleneck(nn.Module):
     """x + expand(GSA(reduce(x))), normalised before each layer: (N, C, H, W) -> (N, C, H, W)."""
@@ -88,6 +105,9 @@ class _Bottleneck(nn.Module):
         self.expand = convolution(2, inner, width, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        features = self.reduce(functional.relu(self.norms[0](x, mask)))
-        features = self.mix(functional.relu(self.norms[1](features, mask)), mask)
+        features = self.mix(self.reduced(x, mask), mask)
         return only(x + self.expand(functional.relu(self.norms[2](features, mask))), mask)
+
+    def reduced(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """What the GSA module sees."""
+        return functional.relu(self.norms[1](self.reduce(functional.relu(self.norms[0](x, mask))), mask))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsiattn.core import LearnedQuery, TransformerEncoder, with_positions
-from hsiattn.networks.branches import SpatialBranch, SpectralBranch, group_bands
+from hsiattn.networks.branches import SpatialBranch, SpectralBranch, group_bands, shared_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
 Windows = Literal["pixel", "ring"]
@@ -32,26 +32,33 @@ class Hierarchical(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     groups
-        Contiguous groups of bands of about equal size, each with an encoder of its own.
+        Contiguous groups of bands of about equal size, each with an encoder of its own. Default: 4.
     step
         Neighbouring bands that make one step, the last filled up with zeros; 1 as published, more to save time.
+        Default: 4.
     windows
         What the upper level attends to: every `pixel` of the patch, or every `ring` around the centre, by its mean:
-        w // 2 + 1 instead of w² vectors.
+        w // 2 + 1 instead of w² vectors. Default: `ring`.
     width
-        Features of every vector, a multiple of `heads`.
+        Features of every vector, a multiple of `heads`. Default: 32.
     heads
-        Attention heads.
+        Attention heads. Default: 4.
     feedforward
-        Hidden units between the attentions.
+        Hidden units between the attentions. Default: 64.
     depth
-        Transformer blocks of every encoder; 2 as published.
+        Transformer blocks of every encoder; 2 as published. Default: 2.
     encoder_dropout
-        Share of the features that is dropped inside the encoders in training.
+        Share of the features that is dropped inside the encoders in training. Default: 0.1.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = Hierarchical(bands=30, channels=4, classes=3, patch_size=9, groups=3, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
@@ -116,13 +123,25 @@ class GroupedBands(SpectralBranch):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """(N, B) -> (N, features)."""
+        summary: Tensor = self.summary(self._encoded(spectra))
+        return summary
+
+    def attention_weights(self, spectra: Tensor) -> Tensor:
+        """Those of the summary; see `SpectralBranch`. Bands of a step share its weight."""
+        owner: list[int] = []
+        for count in self.members:
+            first = owner[-1] + 1 if owner else 0
+            owner += [first + band // self.step for band in range(count)]
+        return shared_out(self.summary.weights(self._encoded(spectra)), torch.tensor(owner, device=spectra.device))
+
+    def _encoded(self, spectra: Tensor) -> Tensor:
+        """Steps of all groups: (N, B) -> (N, T, features)."""
         encoded = []
         parts = torch.split(spectra, self.members, dim=1)
         for part, embedding, encoder in zip(parts, self.embeddings, self.encoders, strict=True):
             steps = group_bands(part, self.step)
             encoded.append(encoder(with_positions(functional.relu(embedding(steps)))))
-        summary: Tensor = self.summary(torch.cat(encoded, dim=1))
-        return summary
+        return torch.cat(encoded, dim=1)
 
 
 class PixelsOfPatch(SpatialBranch):
@@ -146,12 +165,24 @@ class PixelsOfPatch(SpatialBranch):
 
     def forward(self, components: Tensor, mask: Tensor | None) -> Tensor:
         """See `SpatialBranch`."""
+        summary: Tensor = self.summary(*self._encoded(components, mask))
+        return summary[:, :, None, None]
+
+    def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor:
+        """Those of the summary; see `SpatialBranch`. Pixels of a ring share its weight."""
+        weights = self.summary.weights(*self._encoded(patches, mask))
+        if self.rings:
+            measured = torch.ones_like(patches[:, :1]) if mask is None else mask.to(weights.dtype)
+            counts = measured.flatten(1) @ self.members.T
+            weights = measured.flatten(1) * (weights / counts.clamp(min=1.0) @ self.members)
+        return weights.view(len(patches), *patches.shape[2:])
+
+    def _encoded(self, components: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Pixels or rings (N, P, features), and which of them exist (N, P)."""
         windows, exist = self._windows(components, mask)
         samples, count = windows.shape[:2]
         vectors = self.components(windows.flatten(0, 1)).unflatten(0, (samples, count))
-        encoded = self.encoder(with_positions(vectors), exist)
-        summary: Tensor = self.summary(encoded, exist)
-        return summary[:, :, None, None]
+        return self.encoder(with_positions(vectors), exist), exist
 
     def _windows(self, components: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Pixels or means of rings (N, P, C), and which of them exist (N, P)."""

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork, mean_weights
+from hsiattn.networks.by_name import create_network
 from hsiattn.networks.ensemble import log_mean_softmax
 
 Orientations = Literal[4, 8]
@@ -28,11 +29,19 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`.
     member
-        Name of the network.
+        Name of the network. Default: `grouped-ssan`.
     member_arguments
-        Its arguments.
+        Its arguments. Default: None.
     orientations
-        4: turned by quarters; 8: these and their mirror images.
+        4: turned by quarters; 8: these and their mirror images. Default: 8.
+
+    Examples
+    --------
+    >>> member = {"width": 8, "attention": "none"}
+    >>> network = AugmentedAtTestTime(30, 4, 3, 9, member="grouped-ssan", member_arguments=member).eval()
+    >>> spectra, patches = torch.randn(5, 30), torch.randn(5, 4, 9, 9)
+    >>> torch.allclose(network(spectra, patches), network(spectra, patches.flip(-1)), atol=1e-5)
+    True
     """
 
     def __init__(
@@ -47,8 +56,6 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         orientations: Orientations = 8,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
-        from hsiattn.networks.by_name import create_network  # which knows this class too
-
         sizes = {"bands": bands, "channels": channels, "classes": classes, "patch_size": patch_size}
         self.member = create_network(member, **sizes, **(member_arguments or {}))
         if self.member.edge != self.edge:
@@ -74,7 +81,7 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         )
 
     def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Of the network itself; see `SpectralSpatialNetwork.member_logits`."""
+        """Logits of the network itself; see `SpectralSpatialNetwork.member_logits`."""
         return self.member.member_logits(spectra, patches, valid)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -87,6 +94,15 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
             seen = _turned(read, *turn), _turned(components, *turn), None if valid is None else _turned(valid, *turn)
             logits.append(_turned_back(self.member.dense_read(*seen), *turn))
         return log_mean_softmax(logits, dim=0)
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Means of those of all orientations; see `SpectralSpatialNetwork.attention_weights`."""
+        bands, neighbours = None, []
+        for turn in self._turns():
+            mask = None if valid is None else _turned(valid, *turn)
+            bands, weights = self.member.attention_weights(spectra, _turned(patches, *turn), mask)
+            neighbours.append(None if weights is None else _turned_back(weights, *turn))
+        return AttentionWeights(bands, mean_weights(neighbours))
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Hand them to the network itself; see `SpectralSpatialNetwork.set_class_counts`."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import FastGRU
+from hsiattn.core import FastGRU, FeatureBlock
 from hsiattn.core.block import only
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
-from hsiattn.networks.base import SpectralSpatialNetwork
+from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import BandAttention
 
 
@@ -30,21 +30,28 @@ class SSAN(SpectralSpatialNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`; published with 4 principal components and 27 × 27 pixels.
+        See `SpectralSpatialNetwork`; published with 4 principal components and, the default, 27 × 27 pixels.
     hidden
-        GRU units per direction.
+        GRU units per direction. Default: 512.
     spectral_attention
-        Weighs the states of the GRU, see `BandAttention`; published: `additive`.
+        Weighs the states of the GRU, see `BandAttention`; published: `additive`. Default: `additive`.
     attention
-        Weighs the patch: `none`, or the name of a block of the core; published: `spatial-gate`.
+        Weighs the patch: `none`, or the name of a block of the core; published: `spatial-gate`. Default:
+        `spatial-gate`.
     pooling
-        After each convolution, the name of a pooling of the core; published: `max`.
+        After each convolution, the name of a pooling of the core; published: `max`. Default: `max`.
     spectral_attention_arguments, attention_arguments, pooling_arguments
-        Arguments of these beyond their sizes.
+        Arguments of these beyond their sizes. Default: None.
     dropout
-        Share of the spatial branch's hidden units that is dropped in training.
+        Share of the spatial branch's hidden units that is dropped in training. Default: 0.4.
     initialisation
-        `kaiming`, or `released`: convolutions and linear layers, biases included, from N(0, 1).
+        `kaiming`, or `released`: convolutions and linear layers, biases included, from N(0, 1). Default: `kaiming`.
+
+    Examples
+    --------
+    >>> network = SSAN(bands=30, channels=4, classes=3, patch_size=9, hidden=16)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     edge = "zero"
@@ -75,7 +82,7 @@ class SSAN(SpectralSpatialNetwork):
         self.band_attention = BandAttention(2 * hidden, bands, spectral_attention, spectral_attention_arguments)
         self.spectral_logits = nn.Linear(2 * hidden, classes)
 
-        self.attention = None
+        self.attention: FeatureBlock | None = None
         if attention != "none":
             self.attention = make_block(attention, channels, attention_arguments, size=patch_size)
         first = make_pooling(pooling, 32, pooling_arguments)
@@ -102,6 +109,15 @@ class SSAN(SpectralSpatialNetwork):
         fused = [functional.relu(self.shared_fusion(logits)) for logits in (self.spectral_branch(spectra), spatial)]
         joint: Tensor = self.output(functional.relu(self.fusion_hidden(torch.cat(fused, dim=1))))
         return joint
+
+    def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
+        """Those of the attention over the bands and of that on the patch; see `SpectralSpatialNetwork`."""
+        bands = self.band_attention.weights(self.recurrent(spectra.unsqueeze(-1))[0])
+        if self.attention is None:
+            return AttentionWeights(bands)
+        return AttentionWeights(
+            bands, self.attention.attention_weights(patches, None if valid is None else valid[:, None])
+        )
 
     def spectral_branch(self, spectra: Tensor) -> Tensor:
         """Logits from the pixel's spectrum alone: (N, B) -> (N, K)."""

@@ -85,16 +85,10 @@ def read_measured(
 
 
 def check_size(source: SceneSource, halo: int) -> None:
-    """Refuse a scene in which no patch of 2 · halo + 1 pixels has room.
-
-    Raises
-    ------
-    SceneError
-        As said.
-    """
+    """Refuse, with a `SceneError`, a scene in which no patch of 2 · halo + 1 pixels has room."""
     side = 2 * halo + 1
     if min(source.height, source.width) < side:
         raise SceneError(
             f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of {side} × {side}",
-            "use a recipe with a smaller patch_size, or a larger scene",
+            "use a larger scene, or train with a smaller patch: patch_size=5",
         )

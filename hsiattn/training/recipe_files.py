@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from hsiattn.errors import RecipeError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
-from hsiattn.files.text import TextFileError, printable, read_text
+from hsiattn.files.text import printable
 from hsiattn.resources import resource_folder, resource_names
-
-_MAX_BYTES = 2**20
-"""Largest file that is taken for a recipe."""
+from hsiattn.settings import read_values
 
 Values = dict[str, Any]
 KeysOf = Callable[[Any], set[str] | None]
@@ -43,19 +42,13 @@ def read_recipe(name_or_path: str | Path, *, whole: bool = False) -> Values:
         There is none, or it is no mapping in YAML.
     """
     text = str(name_or_path)
-    path = Path(text)
-    if text in recipe_names():
-        path = resource_folder("configs") / f"{text}.yaml"
-        content = read_text(path, _MAX_BYTES)
-    else:
-        content = _read_file(text)
-    try:
-        values = load_yaml(content)
-    except YamlError as error:
-        remedy = "correct it, or start from a copy of configs/default.yaml"
-        raise RecipeError(f"recipe {path} is not YAML: {error}", remedy) from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"recipe {path} holds no keys", "start from a copy of configs/default.yaml")
+    path = resource_folder("configs") / f"{text}.yaml" if text in recipe_names() else Path(text)
+    if not os.path.lexists(path):
+        close = difflib.get_close_matches(text, recipe_names(), n=1)
+        known = f"choose one of {', '.join(recipe_names())}, or give a YAML file"
+        problem = f"there is no recipe {printable(repr(text), 200)}"
+        raise RecipeError(problem, f"did you mean {close[0]}?" if close else known)
+    values = read_values(path, "recipe", RecipeError, "configs/default.yaml")
     if whole and "extends" in values:
         raise RecipeError(
             f"the recipe {printable(repr(text), 200)} extends another one itself",
@@ -142,17 +135,3 @@ def _parsed(change: str) -> tuple[list[str], Any, str]:
             f"{printable(repr(text), 60)} in {printable(repr(change), 100)} is not a value: {error}",
             "write a number, a word, true or false",
         ) from error
-
-
-def _read_file(text: str) -> str:
-    """The content of a recipe that is not of the package."""
-    try:
-        return read_text(text, _MAX_BYTES)
-    except TextFileError as error:
-        if not isinstance(error.__cause__, FileNotFoundError):
-            raise RecipeError(f"recipe {text} is not YAML: it {error.problem}", error.remedy) from error
-        close = difflib.get_close_matches(text, recipe_names(), n=1)
-        hint = (
-            f"did you mean {close[0]}?" if close else f"choose one of {', '.join(recipe_names())}, or give a YAML file"
-        )
-        raise RecipeError(f"there is no recipe {printable(repr(text), 200)}", hint) from error

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, LabelError, SceneError
+from hsiattn.errors import BandError, LabelError
 from hsiattn.networks import network_class
 from hsiattn.preprocessing import (
     Convert,
@@ -30,7 +30,7 @@ from hsiattn.scenes import SceneSource
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
-from hsiattn.scenes.tiles import read_tile, tile_windows
+from hsiattn.scenes.tiles import check_size, read_tile, tile_windows
 from hsiattn.splits import Split
 from hsiattn.training.patches import LabelledPatches, gather_patches
 from hsiattn.training.recipes import Recipe
@@ -83,12 +83,7 @@ class TrainingScene:
         BandError
             No band serves.
         """
-        if min(source.height, source.width) < recipe.patch_size:
-            raise SceneError(
-                f"{source.name} has {source.height} × {source.width} pixels, fewer than the patch of "
-                f"{recipe.patch_size} × {recipe.patch_size}",
-                "use a larger scene, or a smaller patch: patch_size=5",
-            )
+        check_size(source, recipe.patch_size // 2)
         present = _present(classes, codes)
         messages = [*source.notes, *_absent_classes(classes, present)]
         bands, usable = _choose_bands(source, codes, present, messages)

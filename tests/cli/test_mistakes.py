@@ -71,8 +71,8 @@ INPUTS = {
     f"{TRAIN} --set nonsense": "'nonsense' is not KEY=VALUE; write for example --set training.max_epochs=50",
     f"{TRAIN} --set network.name=foo": "there is no network 'foo'; choose one of",
     f"{TRAIN} --set network.arguments.foo=1": "network 'discriminant' has no argument foo; it takes",
-    f"{TRAIN} --set patch_size=99 --split none": "fewer than the patch of 99 × 99; use a larger scene, or a smaller "
-    "patch: --set patch_size=5",
+    f"{TRAIN} --set patch_size=99 --split none": "fewer than the patch of 99 × 99; use a larger scene, or train "
+    "with a smaller patch: --set patch_size=5",
     f"{TRAIN} --device cuda:99": "device cuda:99 is not available",
     f"{TRAIN} --device gpu": "there is no device 'gpu'; give auto, cpu, cuda or cuda:N",
     # -- models

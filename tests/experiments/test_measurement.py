@@ -26,10 +26,11 @@ def measured(tiny, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("measured")
 
-    def run(**protocol):
+    def run(*changes, **protocol):
         scene = {"name": "tiny", "cube": tiny.scene.name, "labels": tiny.labels.name}
         protocols = [{"name": "p", "split": "random", "per_class": 5, **protocol}]
-        plan = Plan.model_validate({"name": "x", "scenes": [scene], "protocols": protocols, "recipes": [QUICK]})
+        recipe = {**QUICK, "set": [*QUICK["set"], *changes]}
+        plan = Plan.model_validate({"name": "x", "scenes": [scene], "protocols": protocols, "recipes": [recipe]})
         (run, *_) = runs_of(plan, beside=folder)
         data = tiny.scene.parent
         task = Task(run, data_fingerprint(run, open_entry(run.scene, data), data), data, folder, "cpu")
@@ -77,11 +78,16 @@ def test_confidence_is_kept_and_judged(plain):
     assert outcome.record["unknown_auroc"] is None
 
 
+def test_pixels_that_validate_are_counted_among_those_that_train(measured):
+    _, outcome = measured("training.method=early-stopping")
+    assert (outcome.record["training_pixels"], outcome.record["validation_pixels"]) == (15, 3)
+
+
 def test_the_record_says_what_was_seen_and_what_it_cost(plain):
     task, outcome = plain
     record, roles = outcome.record, read_split(task.split_file)
     assert record["training_pixels"] == np.count_nonzero(roles == 1) == 15
-    assert record["validation_pixels"] == 3
+    assert record["validation_pixels"] == 0
     assert record["window"] == 5
     assert record["leakage"] == pytest.approx(leakage(roles == 1, roles == 3, 5))
     assert record["whole_training_seconds"] >= record["training_seconds"] > 0

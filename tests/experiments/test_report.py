@@ -33,7 +33,7 @@ CURVE = [{"name": f"random {size}", "split": "random", "per_class": size} for si
 
 
 @pytest.fixture
-def benchmark(finished):
+def experiments(finished):
     return finished(ACCURACIES)
 
 
@@ -41,8 +41,8 @@ def columns(table: Table) -> dict[str, list[Entry]]:
     return {head: [row[place] for row in table.rows] for place, head in enumerate(table.heads)}
 
 
-def test_a_scenes_table_gives_mean_and_deviation_over_seeds(benchmark):
-    _, runs, folder = benchmark
+def test_a_scenes_table_gives_mean_and_deviation_over_seeds(experiments):
+    _, runs, folder = experiments
     results = Results.of(folder.read_all(runs))
     cell = results.cells[0]
     accuracy = columns(cell_table(results, cell))["OA, %"]
@@ -52,8 +52,8 @@ def test_a_scenes_table_gives_mean_and_deviation_over_seeds(benchmark):
     assert [entry.best for entry in accuracy] == [True, False, False]
 
 
-def test_figures_that_nobody_has_get_no_column_and_equal_ones_are_not_bold(benchmark):
-    _, runs, folder = benchmark
+def test_figures_that_nobody_has_get_no_column_and_equal_ones_are_not_bold(experiments):
+    _, runs, folder = experiments
     found = columns(overall_table(Results.of(folder.read_all(runs)), None))
     assert "AUROC of unknown classes" not in found
     assert "interior, %" not in found
@@ -75,8 +75,8 @@ def test_p_values_have_two_digits(value, text):
     assert p_text(value) == text
 
 
-def test_the_report_tells_the_figures_of_all_runs(benchmark):
-    plan, runs, folder = benchmark
+def test_the_report_tells_the_figures_of_all_runs(experiments):
+    plan, runs, folder = experiments
     report = make_report(plan, runs, folder)
     results = Results.of(folder.read_all(runs))
     document = report.to_dict()
@@ -92,22 +92,22 @@ def test_the_report_tells_the_figures_of_all_runs(benchmark):
     assert text.count("| svm |") == 2 + 2 * 2  # all scenes together, then two scenes; figures and comparison each
 
 
-def test_what_is_missing_is_said(benchmark):
-    plan, runs, folder = benchmark
+def test_what_is_missing_is_said(experiments):
+    plan, runs, folder = experiments
     folder.record_path(runs[2]).unlink()
     text = make_report(plan, runs, folder).to_markdown()
     assert "17 runs of 18; 1 are not finished" in text
     assert "different numbers of runs" in text
 
 
-def test_a_report_of_nothing_is_refused(benchmark, tmp_path):
-    plan, runs, _ = benchmark
+def test_a_report_of_nothing_is_refused(experiments, tmp_path):
+    plan, runs, _ = experiments
     with pytest.raises(OutputError, match="no run of this plan is finished"):
         make_report(plan, runs, RecordFolder(tmp_path / "elsewhere"))
 
 
-def test_the_page_is_whole_and_escaped(benchmark, tmp_path):
-    plan, runs, folder = benchmark
+def test_the_page_is_whole_and_escaped(experiments, tmp_path):
+    plan, runs, folder = experiments
     report = make_report(plan, runs, folder)
     write_report(report, tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -121,8 +121,8 @@ def test_the_page_is_whole_and_escaped(benchmark, tmp_path):
         assert row[2].text in page
 
 
-def test_the_pictures_of_the_markdown_report_lie_beside_it(benchmark, tmp_path):
-    plan, runs, folder = benchmark
+def test_the_pictures_of_the_markdown_report_lie_beside_it(experiments, tmp_path):
+    plan, runs, folder = experiments
     files = write_report(make_report(plan, runs, folder), tmp_path)
     names = re.findall(r"\]\((plots/[^)]+)\)", (tmp_path / "report.md").read_text(encoding="utf-8"))
     assert {tmp_path / name for name in names} < set(files)
@@ -130,8 +130,8 @@ def test_the_pictures_of_the_markdown_report_lie_beside_it(benchmark, tmp_path):
         assert ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
 
 
-def test_the_same_runs_give_the_same_report(benchmark):
-    plan, runs, folder = benchmark
+def test_the_same_runs_give_the_same_report(experiments):
+    plan, runs, folder = experiments
     assert make_report(plan, runs, folder).to_html() == make_report(plan, runs, folder).to_html()
 
 
@@ -143,8 +143,8 @@ def test_one_recipe_alone_has_a_report_without_comparison(finished):
     assert " ± " not in text.split("## How")[0]
 
 
-def test_accuracies_are_drawn_run_by_run(benchmark):
-    _, runs, folder = benchmark
+def test_accuracies_are_drawn_run_by_run(experiments):
+    _, runs, folder = experiments
     results = Results.of(folder.read_all(runs))
     figure = plots.accuracy_figure(results)
     for axes, cell in zip(figure.axes, results.cells, strict=True):
@@ -194,8 +194,8 @@ def test_a_learning_curve_goes_on_where_some_scenes_have_too_few_labels(finished
     assert table["50"][1].text in text
 
 
-def test_the_best_rivals_stand_beside_the_reference(benchmark, tmp_path):
-    plan, runs, folder = benchmark
+def test_the_best_rivals_stand_beside_the_reference(experiments, tmp_path):
+    plan, runs, folder = experiments
     results = Results.of(folder.read_all(runs))
     margins = against_best(results, "default", ["svm"], lambda record: np.ones(200, bool))
     rows = columns(margin_table(margins, "default"))
@@ -214,15 +214,15 @@ def test_the_best_rivals_stand_beside_the_reference(benchmark, tmp_path):
     assert "against a &lt; b." in report.to_html()
 
 
-def test_a_plan_without_rivals_has_no_best_of_them(benchmark):
-    plan, runs, folder = benchmark
+def test_a_plan_without_rivals_has_no_best_of_them(experiments):
+    plan, runs, folder = experiments
     report = make_report(plan.model_copy(update={"rivals": ()}), runs, folder)
     assert "the best of" not in report.to_markdown().split("## How")[0]
     assert report.to_dict()["margins"] is None
 
 
-def test_leakage_by_window_is_the_mean_over_the_splits(benchmark):
-    plan, runs, folder = benchmark
+def test_leakage_by_window_is_the_mean_over_the_splits(experiments):
+    plan, runs, folder = experiments
     assert make_report(plan, runs, folder).leakage is None
     expected = {}
     for run in [run for run in runs if run.recipe_name == "default"]:
@@ -241,8 +241,8 @@ def test_leakage_by_window_is_the_mean_over_the_splits(benchmark):
     assert "27 × 27" in table
 
 
-def test_gains_are_drawn_with_their_intervals(benchmark):
-    plan, runs, folder = benchmark
+def test_gains_are_drawn_with_their_intervals(experiments):
+    plan, runs, folder = experiments
     comparisons = make_report(plan, runs, folder).comparisons
     (axes,) = plots.gain_figure(comparisons, "default").axes
     _, *drawn = axes.get_lines()

@@ -45,12 +45,11 @@ def test_a_temperature_survives_the_round_trip_and_older_files_have_none(model, 
 
 
 def test_files_from_before_spectral_transforms_have_none(model_path):
-    def age(header):
+    def edit(header):
         header.pop("spectral_transform")
-        header["network"]["discriminant"] = False  # how these files say that there are two branches and nothing else
-        header["format_version"] = 1
+        header.update(format_version=1, network=header["network"] | {"discriminant": False})
 
-    _rewrite(model_path, edit_header=age)
+    _rewrite(model_path, edit_header=edit)
     assert read_model(model_path).preprocessing.spectral_transform is None
 
 

@@ -47,7 +47,7 @@ def test_what_the_first_pooling_hands_on_reaches_the_second():
     network = SSAN(10, 4, 3, 9, hidden=4, attention="none", pooling="hybrid", pooling_arguments=options).eval()
     patches, valid = torch.randn(2, 4, 9, 9), torch.rand(2, 1, 9, 9) > 0.3
     (first, second), (wide, narrow) = network.convolutions, network.poolings
-    pooled, _, details = wide(torch.relu(first(patches * valid)))
+    pooled, _, details = wide(torch.relu(first(patches * valid)), None)
     features = narrow(torch.relu(second(pooled)), None, details).values.flatten(1)
     expected = network.spatial_logits(torch.relu(network.spatial_hidden(features)))
     torch.testing.assert_close(network.spatial_branch(patches, valid), expected)

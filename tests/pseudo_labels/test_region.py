@@ -215,7 +215,7 @@ def test_of_an_empty_scene_four_tiles_are_tried_for_each_that_is_wanted():
 
     source = Empty(3200, 3200)
     _read(source, [[0, 0], [1, 1]], [0, 1], 20 * 1024)
-    assert 1 + 4 * 20 - 1 <= len(source.windows) <= 1 + 4 * 20  # the one with labels may be drawn again
+    assert len(source.windows) in (80, 81)  # the one with labels may be drawn again
 
 
 def test_the_same_tiles_are_chosen_every_time():

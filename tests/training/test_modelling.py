@@ -603,10 +603,12 @@ def test_labelled_pixels_outside_the_region_train_too(monkeypatch, scene, tiny, 
     assert positions[UNLABELLED:].tolist() == fitted.tolist() * 2
 
 
-def test_where_every_pixel_is_labelled_there_are_no_pseudo_labels(scene, tiny, classes, pseudo_recipe):
-    codes = np.where(tiny.codes == 0, 1, tiny.codes)
+def test_where_every_pixel_is_labelled_there_are_no_pseudo_labels(make_scene, tiny, classes, pseudo_recipe):
+    part = slice(8, 28), slice(8, 28)
+    codes = np.where(tiny.codes == 0, 1, tiny.codes)[part]
     recipe = _changed(pseudo_recipe, max_epochs=1, max_per_class=None)
-    result = fit_model(as_source(scene), codes, classes, recipe, AllPixels(), device="cpu")
+    source = as_source(make_scene(tiny.spectra[:, *part]))
+    result = fit_model(source, codes, classes, recipe, AllPixels(), device="cpu")
     assert result.model.training["pseudo_labels"]["pixels_used"] == 0
     assert result.report is None
 
@@ -680,7 +682,7 @@ def test_most_steps_are_a_limit_with_pseudo_labels_too(scene, tiny, classes, pse
     assert result.model.training["epochs"] == 1
 
 
-@pytest.mark.parametrize(("method", "ensemble"), [("recipe", 1), ("recipe", 2), ("pseudo_recipe", 1)])
+@pytest.mark.parametrize(("method", "ensemble"), [("recipe", 2), ("pseudo_recipe", 1)])
 def test_a_recipe_may_show_patches_from_all_sides(method, ensemble, scene, tiny, classes, request, tmp_path):
     recipe = request.getfixturevalue(method)
     network = recipe.network.model_copy(update={"orientations": 8})

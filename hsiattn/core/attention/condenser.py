@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only, shares, without
 
 
 class AttentionCondenser(FeatureBlock):
@@ -33,15 +33,15 @@ class AttentionCondenser(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 4.
     kernel
-        k, odd.
+        k, odd. Default: 3.
     selection
-        "gate" for V·σ(A)·S + V, "add" for V·S + A.
+        "gate" for V·σ(A)·S + V, "add" for V·S + A. Default: `gate`.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise.
+        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise. Default: False.
 
     Shapes
     ------
@@ -51,6 +51,13 @@ class AttentionCondenser(FeatureBlock):
     ------
     ValueError
         Unknown `selection`, an even kernel, or reduction below 1.
+
+    Examples
+    --------
+    >>> block = AttentionCondenser(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(
@@ -87,6 +94,10 @@ class AttentionCondenser(FeatureBlock):
         for axis, side in enumerate(x.shape[2:], start=2):
             expanded = expanded.narrow(axis, 0, side)
         return torch.sigmoid(expanded) if self.gates else expanded
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """σ(A), its mean over the channels, in shares; None with "add"; see `FeatureBlock.attention_weights`."""
+        return shares(self.attention(x, mask), mask) if self.gates else None
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Selected features; see `FeatureBlock`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, only, shares, without
 from hsiattn.core.normalisation import MaskedBatchNorm
 
 _SCORES = 2**18
@@ -37,15 +37,15 @@ class GlobalSelfAttention(FeatureBlock):
     size
         L, the longest side that a feature map may have; used with `positional` only.
     heads
-        h.
+        h. Default: 8.
     head_features
         d, of keys and of values; max(C // h, 4) where None.
     positional, content
-        Whether the block has that part.
+        Whether the block has that part. Default: True.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
     identity_start
-        Adds x to the result and starts the last convolution at 0.
+        Adds x to the result and starts the last convolution at 0. Default: False.
 
     Shapes
     ------
@@ -56,6 +56,13 @@ class GlobalSelfAttention(FeatureBlock):
     ------
     ValueError
         A number below 1, neither part wanted, or, with `positional`, a feature map with a side longer than `size`.
+
+    Examples
+    --------
+    >>> block = GlobalSelfAttention(8, size=9, heads=2)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(
@@ -86,6 +93,13 @@ class GlobalSelfAttention(FeatureBlock):
         if identity_start:
             for parameter in self.project.parameters():
                 nn.init.zeros_(parameter)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor | None:
+        """Mean of K' over heads and features, None without content; see `FeatureBlock.attention_weights`."""
+        if self.key is None:
+            return None
+        scores = without(self.key(only(x, mask)), mask)
+        return shares(scores.flatten(2).softmax(dim=-1).view(scores.shape), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What each position gathers from all; see `FeatureBlock`."""

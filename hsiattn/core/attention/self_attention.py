@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, without
+from hsiattn.core.block import Dimensions, FeatureBlock, convolution, inner_channels, only, shares, without
 
 
 class SelfAttention(FeatureBlock):
@@ -25,15 +25,15 @@ class SelfAttention(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 8.
     value
-        "full" for h from C to C, "reduced" for h and v by way of C/r.
+        "full" for h from C to C, "reduced" for h and v by way of C/r. Default: `full`.
     spectral_norm
-        Divides every weight matrix by its largest singular value, as SAGAN does in both its networks.
+        Divides every weight matrix by its largest singular value, as SAGAN does in both its networks. Default: False.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Starts the scalar γ at 0, as the paper does, so that the fresh layer returns x; otherwise at 1.
+        Starts the scalar γ at 0, as the paper does, so that the fresh layer returns x; otherwise at 1. Default: True.
 
     Shapes
     ------
@@ -43,6 +43,13 @@ class SelfAttention(FeatureBlock):
     ------
     ValueError
         Unknown `value`, or reduction below 1.
+
+    Examples
+    --------
+    >>> block = SelfAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(
@@ -78,6 +85,12 @@ class SelfAttention(FeatureBlock):
         kept = only(x, mask)
         scores = torch.einsum("ncp,ncq->npq", self.query(kept).flatten(2), self.key(kept).flatten(2))
         return without(scores, None if mask is None else mask.flatten(2)).softmax(dim=-1)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The mean of β_ij over the positions i that count; see `FeatureBlock.attention_weights`."""
+        rows = None if mask is None else mask.flatten(1).unsqueeze(2)
+        received = only(self.weights(x, mask), rows).sum(dim=1)
+        return shares(received.view(x[:, :1].shape), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """The values x and what it attends to; see `FeatureBlock`."""

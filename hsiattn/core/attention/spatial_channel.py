@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, mean, only
+from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, mean, only, shares
 from hsiattn.core.normalisation import MaskedBatchNorm
 
 
@@ -28,11 +28,11 @@ class SpatialChannelAttention(FeatureBlock):
     channels
         C; the parameters do not depend on it.
     kernel
-        k, odd.
+        k, odd. Default: 7.
     dimensions
-        2 only: it takes two axes of positions.
+        2 only: it takes two axes of positions. Default: 2.
     identity_start
-        Doubles both gates and starts them at exactly 1.
+        Doubles both gates and starts them at exactly 1. Default: False.
 
     Shapes
     ------
@@ -42,6 +42,13 @@ class SpatialChannelAttention(FeatureBlock):
     ------
     ValueError
         An even kernel, or other than 2 dimensions.
+
+    Examples
+    --------
+    >>> block = SpatialChannelAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     forms = (2,)
@@ -64,6 +71,11 @@ class SpatialChannelAttention(FeatureBlock):
         gates = self.gain * torch.sigmoid(self.norm(seen, self._counting(mask, x.shape[1])).squeeze(1))
         height = x.shape[2]
         return gates[:, :, :height].unsqueeze(3), gates[:, :, height:].unsqueeze(2)
+
+    def attention_weights(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The product of both gates, its mean over the channels, in shares; see `FeatureBlock.attention_weights`."""
+        row_gate, column_gate = self.gates(x, mask)
+        return shares(row_gate * column_gate, mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Recalibrated features; see `FeatureBlock`."""

@@ -41,15 +41,15 @@ class HybridPooling(Pooling):
     channels
         C.
     wavelet
-        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, …
+        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, … Default: `haar`.
     detail
-        Whether details end with this stage ("concat") or are carried through those to come ("skip").
+        Whether details end with this stage ("concat") or are carried through those to come ("skip"). Default: `concat`.
     detail_channels
-        D's channels. With "skip" they must be the same in every stage, hence not a share of C.
+        D's channels. With "skip" they must be the same in every stage, hence not a share of C. Default: 8.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
     identity_start
-        Starts W and b at 0, so that the fresh pooling adds nothing but zeros to z.
+        Starts W and b at 0, so that the fresh pooling adds nothing but zeros to z. Default: False.
 
     Shapes
     ------
@@ -59,8 +59,15 @@ class HybridPooling(Pooling):
     Raises
     ------
     ValueError
-        Unknown wavelet or `detail`, or fewer than 1 detail channel; in `forward`, with "skip", details that have not d
+        Unknown wavelet or `detail`, or fewer than 1 detail channel; when called, with "skip", details that have not d
         channels or not the sides of x.
+
+    Examples
+    --------
+    >>> pooling = HybridPooling(8, detail="skip", detail_channels=3)
+    >>> values, _, details = pooling(torch.randn(2, 8, 9, 9), None)
+    >>> values.shape, details.shape
+    (torch.Size([2, 11, 5, 5]), torch.Size([2, 3, 5, 5]))
     """
 
     def __init__(
@@ -90,12 +97,12 @@ class HybridPooling(Pooling):
             for parameter in self.condense.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """Pooled features followed by detail channels; see `Pooling`."""
+    def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
+        """Pooled features followed by detail channels; see `Pooling.pool`."""
         cells = cell_counts(mask)
         approximation, bands = self.transform.analyse(filled(x, mask))
         share = torch.sigmoid(self.balance)
-        mixed = share * self.maximum(x, mask).values + (1 - share) * approximation / self.transform.gain
+        mixed = share * self.maximum.pool(x, mask).values + (1 - share) * approximation / self.transform.gain
         carried: Tensor = self.condense(bands)
         if self.skip and details is not None:
             self._check(x, details)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,7 @@ def main() -> None:
     channels = parser.parse_args().channels
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    candidates = {name: partial(create_block, name, channels) for name in BLOCKS}
+    candidates: dict[str, Callable[..., Any]] = {name: partial(create_block, name, channels) for name in BLOCKS}
     candidates["nl-sam, query-independent"] = partial(create_block, "nl-sam", channels, form="query-independent")
     poolings: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in POOLING}
     poolings |= {"wavelet db2": ("wavelet", {"wavelet": "db2"}), "max, shifted": ("max", {"random_shift": "full"})}

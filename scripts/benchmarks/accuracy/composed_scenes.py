@@ -43,9 +43,9 @@ _OPTICS = 0.55
 """Deviation in pixels of the Gaussian by which the optics mix neighbours."""
 _SCALE = 10_000
 _FIRST_SEED = 100
-"""Of the scenes. Those of seeds 0 to 3 and 210 to 224 decided on the views of the default's teacher and on pixels,
-steps and area that its network learns from, those of 300 to 323 on what it does with fewer than ten labels per class;
-these decided nothing, but were looked at before the last of these choices.
+"""Of the scenes. Those of seeds 0 to 3 and 210 to 224 decided on the views of the default's pseudo-labels and on
+pixels, steps and area that its network learns from, those of 300 to 323 on what it does with fewer than ten labels per
+class; these decided nothing, but were looked at before the last of these choices.
 """
 
 
@@ -72,7 +72,8 @@ def read_library(folder: Path) -> Library:
     header = (folder / "roberts2017_urban.hdr").read_text(encoding="utf-8")
     centres = header.partition("wavelength = {")[2].partition("}")[0].split(",")
     wavelengths = np.array(centres, dtype=np.float64) * 1000
-    spectra = np.fromfile(folder / "roberts2017_urban.sli", "<f4").reshape(len(rows), -1) / _SCALE
+    stored = np.fromfile(folder / "roberts2017_urban.sli", "<f4").reshape(len(rows), -1)
+    spectra = np.asarray(stored / _SCALE, dtype=np.float32)
     seen = ~in_water_vapour(wavelengths)
     found: dict[str, dict[str, list[int]]] = {}
     for number, row in enumerate(rows):

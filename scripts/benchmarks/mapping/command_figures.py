@@ -88,7 +88,7 @@ def memory(settings: Settings) -> Result:
     peaks = {name: [run.peak for run in finished] for name, finished in runs.items()}
     seconds = {name: [run.seconds for run in finished] for name, finished in runs.items()}
     largest = max(max(values) for values in peaks.values())
-    growth = np.median(peaks["16 times larger"]) / np.median(peaks["scene"])
+    growth = float(np.median(peaks["16 times larger"]) / np.median(peaks["scene"]))
     rows = [
         Row(
             f"peak memory, {name}",
@@ -161,7 +161,8 @@ def kills(settings: Settings) -> Result:
     whole = np.median([measure(classify(settings, None, *small, ending=reference)).seconds for _ in range(3)])
     expected = digest_of_pixels(reference), digest_of_file(reference)
     files = {path.name for path in reference.parent.iterdir()}
-    generator, trials = np.random.default_rng(), []
+    generator = np.random.default_rng()
+    trials: list[dict[str, Any]] = []
     while len(trials) < settings.kills:
         ending, moments, found = map_path(settings, "killed"), [], []
         command = classify(settings, None, *small, ending=ending, overwrite=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import numpy as np
 import rasterio
@@ -24,10 +25,10 @@ def patchwise(settings: Settings) -> Result:
     network = window.model.network
     plain = stage.with_plain_gru(network)
     places = stage.some_places(window, settings.pixels)
-    work = {"dense": lambda: stage.network_stage(window, settings.threads)}
+    work = {"dense": partial(stage.network_stage, window, settings.threads)}
     for name, net in (("forward", network), ("forward, nn.GRU", plain)):
-        work[name] = lambda net=net: stage.patchwise(net, window, places)
-        work[f"{name}, a core each"] = lambda net=net: stage.patchwise_apart(net, window, places, settings.threads)
+        work[name] = partial(stage.patchwise, net, window, places)
+        work[f"{name}, a core each"] = partial(stage.patchwise_apart, net, window, places, settings.threads)
     speeds = stage.speeds_by_turns(
         settings.repeats, work, {name: window.pixels if name == "dense" else settings.pixels for name in work}
     )
@@ -84,7 +85,7 @@ def published(settings: Settings) -> Result:
     side = max(8, round(settings.pixels**0.5) // 2)  # an eighth of the others' pixels: it is a hundred times slower
     window = prepared(settings, "ssan-paper", Window(32, 32, side, max(8, side // 2)))
     plain = stage.with_plain_gru(window.model.network)
-    places = np.unravel_index(np.arange(window.pixels), window.spectra.shape[1:])
+    places = stage.places_of(window, np.arange(window.pixels))
     work = {
         "product": lambda: stage.network_stage(window, settings.threads),
         "product, bfloat16": lambda: stage.network_stage(window, settings.threads, precision="bf16-mixed"),

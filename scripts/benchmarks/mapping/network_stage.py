@@ -19,6 +19,7 @@ from rasterio.windows import Window
 from torch import Tensor, nn
 
 from hsiattn.core import FastGRU
+from hsiattn.devices import Precision
 from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.models.model_file import TrainedModel, read_model
 from hsiattn.networks import patches_of_tile
@@ -41,9 +42,9 @@ class Prepared:
     valid: np.ndarray
 
     @classmethod
-    def of(cls, model: Path, scene: Path, window: Window) -> Prepared:
+    def of(cls, path: Path, scene: Path, window: Window) -> Prepared:
         """Read and prepare the window, of which no pixel may be missing."""
-        model, source = read_model(model), open_source(scene)
+        model, source = read_model(path), open_source(scene)
         halo = model.patch_size // 2
         bands = model.match(source)
         tile = read_tile(source, window, halo, bands, model.network.edge)
@@ -55,7 +56,7 @@ class Prepared:
     @property
     def pixels(self) -> int:
         """Of the core."""
-        return self.spectra[0].size
+        return int(self.spectra[0].size)
 
     def rows(self, first: int, last: int) -> Prepared:
         """Part of the window, with its halo."""
@@ -65,7 +66,7 @@ class Prepared:
         )
 
 
-def network_stage(window: Prepared, workers: int = 1, *, precision: str = "32", device: str = "cpu") -> Tensor:
+def network_stage(window: Prepared, workers: int = 1, *, precision: Precision = "32", device: str = "cpu") -> Tensor:
     """Logits (K, h, w) as the product computes them: in `workers` threads, each with a core of its own."""
     edges = np.linspace(0, window.spectra.shape[1], workers + 1).round().astype(int)
     runner = NetworkRunner(window.model.network, torch.device(device), precision)
@@ -74,13 +75,15 @@ def network_stage(window: Prepared, workers: int = 1, *, precision: str = "32", 
 
 
 def _in_strips(runner: NetworkRunner, window: Prepared) -> Tensor:
-    parts, wanted = [], np.ones(window.spectra.shape[1:], dtype=bool)
+    height, width = window.spectra.shape[1:]
+    parts: list[Tensor] = []
+    wanted = np.ones((height, width), dtype=bool)
 
     def compute(rows: slice) -> None:
         few = window.rows(rows.start, rows.stop)
         parts.append(runner.logits(few.spectra, few.components, few.valid, wanted[rows]).cpu())
 
-    runner.in_strips(*wanted.shape, compute)
+    runner.in_strips(height, width, compute)
     return torch.cat(parts, dim=1)
 
 
@@ -159,7 +162,13 @@ def with_plain_gru(network: nn.Module) -> nn.Module:
 def some_places(window: Prepared, count: int) -> Places:
     """Rows and columns of some pixels of the core, drawn at random without order."""
     chosen = np.random.default_rng(0).permutation(window.pixels)[:count]
-    return np.unravel_index(chosen, window.spectra.shape[1:])
+    return places_of(window, chosen)
+
+
+def places_of(window: Prepared, chosen: np.ndarray) -> Places:
+    """Rows and columns of pixels of the core by their number."""
+    rows, columns = np.unravel_index(chosen, window.spectra.shape[1:])
+    return rows, columns
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -185,7 +194,7 @@ def product_peak(dtype: torch.dtype = torch.float32, device: str = "cpu") -> flo
         a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
         product = torch.empty(size, size, dtype=dtype, device=device)
         _multiply(a, b, product)
-        seconds = min(seconds_of(lambda a=a, b=b, c=product: _multiply(a, b, c)) for _ in range(5))
+        seconds = min(seconds_of(partial(_multiply, a, b, product)) for _ in range(5))
         rates.append(2 * size**3 / seconds)
     return max(rates)
 
@@ -227,7 +236,7 @@ def cost_by_branch(network: Any, whole_patch: bool = False) -> dict[str, Cost]:
     scored, states = attention.projection.out_features, 2 * hidden
     convolved = [layer.weight for layer in spatial.layers]
     places = [(width - 2 * n) ** 2 if whole_patch else 1 for n in range(1, len(convolved) + 1)]
-    fused, classes, channels = spectral.features + spatial.features, network.classes, network.channels
+    fused, classes = spectral.features + spatial.features, network.classes
     return {
         "band embedding": Cost(2 * steps * embedding.weight.numel(), 6 * steps * embedding.out_features),
         "GRU": Cost(2 * steps * 2 * 3 * hidden * (gru.input_size + hidden), 18 * steps * states),
@@ -236,15 +245,14 @@ def cost_by_branch(network: Any, whole_patch: bool = False) -> dict[str, Cost]:
             2 * sum(n * w.numel() for n, w in zip(places, convolved, strict=True)),
             6 * sum(n * len(w) for n, w in zip(places, convolved, strict=True)),
         ),
-        "neighbourhood attention": Cost(0, width**2 * (3 * channels + 2 + 2 * channels) + channels),
-        "discriminant and fusion": Cost(2 * classes * (channels + fused), 8 * fused + classes),
+        "classification": Cost(2 * classes * fused, 8 * fused + classes),
     }
 
 
 def cost_of_recurrence(network: Any) -> float:
     """FLOPs per pixel in the products of the GRU of the published network, which is nearly all that it computes."""
     gru = network.recurrent
-    return 2 * network.bands * 2 * 3 * gru.hidden_size * (gru.input_size + gru.hidden_size)
+    return float(2 * network.bands * 2 * 3 * gru.hidden_size * (gru.input_size + gru.hidden_size))
 
 
 _PARTS = {
@@ -253,15 +261,15 @@ _PARTS = {
     "GRU": ("spectral.recurrent", "scan"),
     "band attention": ("spectral.attention", "over_columns"),
     "spatial branch": ("spatial", "forward"),
-    "neighbourhood attention": ("context_attention", "forward"),
-    "fusion": ("", "_refine_columns"),
+    "classification": ("", "_classify_columns"),
 }
 """Where the dense form spends its time: parts of the network and the methods that it calls."""
 
 
 def seconds_by_branch(window: Prepared) -> dict[str, float]:
     """Time of the network stage, by one thread, and inside its parts; a part that is not called is absent."""
-    modules, spent = dict(window.model.network.named_modules()), {}
+    modules: dict[str, Any] = dict(window.model.network.named_modules())
+    spent: dict[str, float] = {}
     wrapped = []
     for part, (place, method) in _PARTS.items():
         if hasattr(modules.get(place), method):
@@ -290,7 +298,8 @@ def operations(window: Prepared, rows: int = 14) -> str:
     runner = NetworkRunner(window.model.network, torch.device("cpu"), "32")
     with profile(activities=[ProfilerActivity.CPU]) as profiler:  # it sees this thread alone
         _in_strips(runner, window)
-    return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=rows, max_name_column_width=40)
+    averages = profiler.key_averages()
+    return str(averages.table(sort_by="self_cpu_time_total", row_limit=rows, max_name_column_width=40))
 
 
 def bytes_per_second_to(device: str) -> float:

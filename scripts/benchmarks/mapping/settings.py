@@ -71,4 +71,4 @@ def pixels_of(scene: Path) -> int:
     import rasterio
 
     with rasterio.open(scene) as dataset:
-        return dataset.height * dataset.width
+        return int(dataset.height * dataset.width)

@@ -111,7 +111,7 @@ def classify(scene: Path, machine: Pipeline, window: Window) -> np.ndarray:
     with rasterio.open(scene) as source:
         spectra = source.read(window=window)
     codes = machine.predict(spectra.reshape(len(spectra), -1).T)
-    return codes.reshape(spectra.shape[1:]).astype(np.uint8)
+    return np.asarray(codes.reshape(spectra.shape[1:]), dtype=np.uint8)
 
 
 if __name__ == "__main__":

@@ -128,14 +128,14 @@ def noise_of(cube: Floats) -> Floats:
     spectra = cube[:, np.isfinite(cube).all(axis=0)]
     spectra = spectra - spectra.mean(axis=1, keepdims=True)
     axes = np.linalg.eigh(spectra @ spectra.T)[1][:, -20:]
-    return (spectra - axes @ (axes.T @ spectra)).std(axis=1)
+    return np.asarray((spectra - axes @ (axes.T @ spectra)).std(axis=1))
 
 
 def haze(cube: Floats, centres: Floats, strength: float) -> Floats:
     """Path light that falls with the wavelength, and less contrast."""
     typical, mean = np.nanmedian(cube), np.nanmean(cube, axis=(1, 2), keepdims=True)
     path = strength * typical * (centres.min() / centres) ** 1.5
-    return (1 - strength) * cube + strength * mean + path[:, None, None]
+    return np.asarray((1 - strength) * cube + strength * mean + path[:, None, None])
 
 
 def clouds(cube: Floats, share: float, random: np.random.Generator) -> Floats:
@@ -173,7 +173,7 @@ def sunlight(centres: Floats) -> Floats:
     planck = metres**-5 / (np.exp(0.01438777 / (metres * 5800)) - 1)
     lines = ((940, 25, 0.5), (1130, 30, 0.5), (1400, 45, 0.9), (1900, 60, 0.9))  # centre, width, depth
     vapour = sum(depth * np.exp(-(((centres - centre) / width) ** 2)) for centre, width, depth in lines)
-    return planck / planck.max() * (1 - vapour)
+    return np.asarray(planck / planck.max() * (1 - vapour))
 
 
 def harmful(cube: Floats, centres: Floats) -> Iterator[tuple[str, Floats]]:

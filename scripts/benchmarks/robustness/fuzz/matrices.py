@@ -32,7 +32,7 @@ def matlab(version: str) -> inputs.Reader:
             stream.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM")
 
     if version == "7.3":
-        samples = (inputs.saved_files("scene.mat", save),)
+        samples: tuple[inputs.Files, ...] = (inputs.saved_files("scene.mat", save),)
     else:
         structure = {**variables, "info": {"a": np.eye(2), "b": ["x", "yy"]}, "z": np.array([1 + 2j])}
         samples = (

@@ -72,7 +72,7 @@ def _tiny_models() -> tuple[Any, list[Files]]:
     frame = bundles[1]
     sizes = {"bands": 8, "channels": frame.preprocessing.channels, "classes": 3, "patch_size": 5}
     small = {"group": 4, "embedding": 4, "hidden": 4, "width": 4}
-    for arguments in (
+    networks: tuple[dict[str, Any], ...] = (
         {"name": "grouped-ssan", **small},
         {"name": "ensemble", "member": "grouped-ssan", "members": 2, "member_arguments": small},
         {"name": "test-time-augmentation", "member": "grouped-ssan", "member_arguments": small, "orientations": 4},
@@ -81,7 +81,8 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         {"name": "smlp", "width": 4, "depths": [1], "spectral": {"hidden": 4, "embedding": 4}},
         {"name": "attendnet", "width": 4, "depth": 1},
         {"name": "hierarchical", "width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 2},
-    ):
+    )
+    for arguments in networks:
         torch.manual_seed(0)
         complete = {**arguments, **sizes}
         bundles.append(replace(frame, network=create_network(**complete).eval(), arguments=complete))
@@ -122,7 +123,7 @@ def _damaged_model(rng: random.Random, content: bytes) -> bytes:
 
 def listed_end(listed: dict[str, Any]) -> int:
     """Where the last tensor ends."""
-    return max(entry["data_offsets"][1] for entry in listed.values())
+    return int(max(entry["data_offsets"][1] for entry in listed.values()))
 
 
 def _damaged_list(rng: random.Random, listed: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import rasterio
 
@@ -16,7 +17,12 @@ from scripts.benchmarks.robustness.fuzz.damage import damaged_bytes, either
 def geotiff() -> inputs.Reader:
     """Scenes as GeoTIFF, in several layouts."""
     tiles = {"compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16}
-    layouts = ({}, {"interleave": "band", "compress": "lzw"}, tiles, {"BIGTIFF": "YES", "nodata": -9999})
+    layouts: tuple[dict[str, Any], ...] = (
+        {},
+        {"interleave": "band", "compress": "lzw"},
+        tiles,
+        {"BIGTIFF": "YES", "nodata": -9999},
+    )
     samples = [
         inputs.raster_files("scene.tif", inputs.scene_values(), {"scale": "0.0001"}, **layout) for layout in layouts
     ]

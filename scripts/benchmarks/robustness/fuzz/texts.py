@@ -85,7 +85,7 @@ def recipes() -> Reader:
         recipe = load_recipe(path, [change for change in changes if change])
         preprocessing = recipe.preprocessing
         channels = min(9, preprocessing.principal_components) + min(9, preprocessing.noise_components)
-        channels += 9 * preprocessing.bands_as_components + 2 * preprocessing.discriminant
+        channels += 9 * preprocessing.bands_as_components
         sizes = {"bands": 9, "channels": channels, "classes": 3, "patch_size": recipe.patch_size}
         check_arguments(recipe.network.name, recipe.network.arguments)
         return recipe.model_dump_json(), create_network(recipe.network.name, **sizes, **recipe.network.arguments)
