@@ -12,8 +12,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.alignment import TOLERANCE
@@ -26,6 +24,7 @@ from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.validity import clean_nodata
+from hsiattn.scenes.windowed_array import read_lazily
 
 DIMS = ("band", "y", "x")
 
@@ -74,13 +73,13 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     elif source.radiometry.stated:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
-        coords["masked"] = xr.Variable(("y", "x"), _lazily(_WindowedMask(source)))
+        coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
     if source.notes:
         attrs["notes"] = list(source.notes)
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
-        _lazily(_WindowedArray(source)),
+        read_lazily(source.shape, source.dtype, source.read_bands),
         dims=DIMS,
         coords={
             "band": np.arange(1, len(bands) + 1),
@@ -157,69 +156,6 @@ class ArraySource(SceneSource):
         """The coordinate `masked` of a window."""
         rows, columns = window.toslices()
         return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
-
-
-class _WindowedMask(BackendArray):
-    """What xarray needs in order to read the mask of a source, as large a window of it as an index spans."""
-
-    def __init__(self, source: SceneSource) -> None:
-        self.source = source
-        self.shape = source.shape[1:]
-        self.dtype = np.dtype(bool)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[np.bool_]:
-        rows, columns = (np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True))
-        result = np.zeros((rows.size, columns.size), dtype=bool)
-        if result.size:
-            top, left = int(rows.min()), int(columns.min())
-            window = Window(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
-            mask = self.source.masked(window)
-            if mask is not None:
-                result = mask[rows - top][:, columns - left]
-        return result[tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)]
-
-
-class _WindowedArray(BackendArray):
-    """What xarray needs in order to read from a source no more than an index asks for."""
-
-    _STRIP_VALUES = 2**25
-    """Values read at a time where an index skips rows: a thinned view of a huge scene must not read it whole."""
-
-    def __init__(self, source: SceneSource) -> None:
-        self.source = source
-        self.shape = source.shape
-        self.dtype = source.dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Values of an outer index: one integer, slice or integer array per dim."""
-        chosen = [np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True)]
-        bands, rows, columns = chosen
-        result = np.empty([len(axis) for axis in chosen], dtype=self.dtype)
-        if result.size:
-            left, right = int(columns.min()), int(columns.max()) + 1
-            for strip in self._strips(rows, len(bands) * (right - left)):
-                top, bottom = int(rows[strip].min()), int(rows[strip].max()) + 1
-                values = self.source.read_bands(Window(left, top, right - left, bottom - top), bands.tolist())
-                result[:, strip] = values[:, rows[strip] - top][:, :, columns - left]
-        dropped = tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)
-        return result[dropped]
-
-    def _strips(self, rows: NDArray[np.int64], values_per_row: int) -> list[slice]:
-        """Parts of `rows`: one where they are contiguous, else several that each span not too many values."""
-        if rows.size == rows.max() - rows.min() + 1:
-            return [slice(0, rows.size)]
-        span = max(1, self._STRIP_VALUES // values_per_row)
-        starts = [0]
-        for i in range(1, rows.size):
-            if abs(int(rows[i]) - int(rows[starts[-1]])) >= span:
-                starts.append(i)
-        return [slice(a, b) for a, b in zip(starts, [*starts[1:], rows.size], strict=True)]
 
 
 # ------------------------------------------------------------------------------------- metadata of a caller's array
@@ -410,13 +346,8 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
         near = np.abs(positions - np.round(positions)).max() <= TOLERANCE
         if not near or round(float(positions.min())) < 0 or round(float(positions.max())) >= size:
             return None
-    mask = xr.DataArray(_lazily(_WindowedMask(source)), dims=("y", "x"))
+    mask = xr.DataArray(read_lazily(source.shape[1:], bool, source.masked), dims=("y", "x"))
     return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
-
-
-def _lazily(array: BackendArray) -> Any:
-    """What xarray reads only when values are asked for."""
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))  # type: ignore[arg-type]
 
 
 def _files_of(*paths: Any) -> tuple[str, ...]:
