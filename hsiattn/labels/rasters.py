@@ -142,7 +142,7 @@ class LabelRaster:
         return self.read_counting(window)[0]
 
     def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
-        """As `read`, with the number of pixels for `note_on_zeros`."""
+        """Codes as from `read`, and the number of pixels for `note_on_zeros`."""
         values, missing = self._file.read(window)
         zeros = 0
         if self._zero_is_doubtful:
@@ -230,7 +230,7 @@ class LabelRaster:
         return np.where(values == UNLABELLED, UNLABELLED, codes[at])
 
     def _is_blank(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where a value is one that marks unlabelled pixels."""
+        """True for values that mark unlabelled pixels."""
         blank = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
         for marker in (self._file.nodata, self._unlabelled):
             if marker is not None and not math.isnan(marker):

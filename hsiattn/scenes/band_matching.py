@@ -109,7 +109,7 @@ def find_band_match(
         return _match_by_wavelength(wanted, offered, needed, names)
     places = {name: index for index, name in enumerate(offered.names)}
     of_needed = [wanted.names[i] for i in needed]
-    unique = _has_real_names(wanted) and len(places) == len(offered)
+    unique = len(_unique_names(wanted)) == len(wanted) and len(places) == len(offered)
     if unique and all(name in places for name in of_needed):
         indices = np.array([places[name] for name in of_needed], dtype=np.int64)
         return BandMatch(indices, "name", by_name=len(indices))
@@ -298,10 +298,6 @@ def _tolerance(bands: SpectralBands) -> NDArray[np.float64]:
 
 
 _GENERIC_NAME = re.compile(r"(band|layer|channel)?[\s_-]*\d+", re.IGNORECASE)
-
-
-def _has_real_names(bands: SpectralBands) -> bool:
-    return len(_unique_names(bands)) == len(bands)
 
 
 def _unique_names(bands: SpectralBands) -> dict[str, int]:

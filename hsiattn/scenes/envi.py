@@ -79,7 +79,7 @@ class EnviSource(SceneSource):
             ) from error
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
-        """Where the mask beside the data file (`.msk`) says that pixels are missing."""
+        """Read the mask of missing pixels beside the data file (`.msk`)."""
         with (
             as_gdal_sees_it(self._header, Path(self.name)) as path,
             # Silencing touches state that all threads share; only files without a georeference need it.

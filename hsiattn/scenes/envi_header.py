@@ -40,14 +40,14 @@ _DATA_SUFFIXES = (
     ".rfl",
     ".ref",
 )
-"""Of data files, the likeliest first; a file of any other suffix is taken if its size is just right."""
+"""Endings of data files, the likeliest first; a file of any other suffix is taken if its size is just right."""
 _SIDECARS = (".hdr", ".xml", ".msk", ".ovr", ".enp", ".sta", ".txt", ".hsiattn", ".qml")
 
 _MOST = {"bands": MOST_BANDS, "lines": 2**31 - 1, "samples": 2**31 - 1}
 """Rows and columns as GDAL counts them."""
 _MOST_BYTES = 2**21
 _MOST_LINES = 50_000
-"""Of a header; that of 10 000 bands has less than a million bytes. The parser's time grows with the square of lines."""
+"""Bounds of a header; one of 10 000 bands has less than 2²⁰ bytes. The parser's time grows with the square of lines."""
 
 _AFTER_LIST = re.compile(r"\}[ \t]*;[^\n]*")
 
@@ -79,7 +79,7 @@ class EnviHeader:
         return str(self.path)
 
     def cube(self, data: Path) -> FlatCube:
-        """Where the values stand in the data file.
+        """Layout of the values in the data file.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class EnviHeader:
 
     @property
     def class_names(self) -> list[str]:
-        """Of a classification, those of the values 0, 1, …, as far as they are listed."""
+        """Names of the values 0, 1, … of a classification, as far as they are listed."""
         return items_of(self.fields.get("class names", ""))
 
     def _check_kind(self, data: Path) -> None:
@@ -261,14 +261,10 @@ def read_header(path: Path) -> EnviHeader:
 
 def find_header(path: Path) -> Path | None:
     """The ENVI header of a data file: `scene.bsq.hdr` or `scene.hdr`; None where there is none."""
-    for candidate in (
-        Path(f"{path}.hdr"),
-        path.with_suffix(".hdr"),
-        Path(f"{path}.HDR"),
-        path.with_suffix(".HDR"),
-    ):
-        if candidate != path and candidate.is_file() and is_header(candidate):
-            return candidate
+    for suffix in (".hdr", ".HDR"):
+        for candidate in (Path(f"{path}{suffix}"), path.with_suffix(suffix)):
+            if candidate != path and candidate.is_file() and is_header(candidate):
+                return candidate
     return None
 
 

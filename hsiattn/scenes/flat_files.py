@@ -185,7 +185,7 @@ def _bytes_of(values: NDArray[Any]) -> memoryview:
 
 
 def _pick(values: NDArray[Any], indices: NDArray[np.int64], axis: int) -> NDArray[Any]:
-    """Those indices along an axis; without a copy where they are contiguous."""
+    """Take indices along an axis, without a copy where they are contiguous."""
     first = int(indices[0])
     if np.array_equal(indices, np.arange(first, first + len(indices))):
         return values[(slice(None),) * axis + (slice(first, first + len(indices)),)]

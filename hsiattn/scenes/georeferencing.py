@@ -11,7 +11,7 @@ from affine import Affine
 
 from hsiattn.errors import GridError
 from hsiattn.scenes.grid import Grid
-from hsiattn.scenes.ground_control import ControlPoint, GroundControl, rpcs_from_text, rpcs_to_text
+from hsiattn.scenes.ground_control import GroundControl, rpcs_from_text, rpcs_to_text
 
 
 def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
@@ -64,24 +64,25 @@ def grid_of(array: xr.DataArray) -> Grid:
 
 def _stored_control(array: xr.DataArray) -> GroundControl | None:
     """Control points and RPCs as they were written, which slicing leaves as they are; None where there are none."""
-    grid_mapping = array.rio.grid_mapping
-    attrs = array.coords[grid_mapping].attrs if grid_mapping in array.coords else {}
+    attrs = _spatial_ref(array)
     rpcs = rpcs_from_text(attrs["rpcs"]) if isinstance(attrs.get("rpcs"), str) else None
-    points = array.rio.get_gcps() if "gcps" in attrs else None
-    if not points and rpcs is None:
-        return None
-    places = tuple(ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0) for p in points or ())
-    return GroundControl(places, array.rio.crs if points else None, rpcs)
+    points = (array.rio.get_gcps() if "gcps" in attrs else None) or ()
+    return GroundControl.from_rasterio(points, array.rio.crs if points else None, rpcs)
 
 
 def _stored_transform(array: xr.DataArray) -> Affine | None:
     """The transform as it was written, which slicing leaves unchanged; None where there is none."""
-    grid_mapping = array.rio.grid_mapping
-    text = array.coords[grid_mapping].attrs.get("GeoTransform") if grid_mapping in array.coords else None
+    text = _spatial_ref(array).get("GeoTransform")
     try:
         return Affine.from_gdal(*(float(number) for number in text.split())) if text else None
     except (TypeError, ValueError) as error:
         raise GridError(f"the array has the GeoTransform {text!r}", "write six numbers, as rioxarray does") from error
+
+
+def _spatial_ref(array: xr.DataArray) -> dict[Any, Any]:
+    """Attributes of the coordinate in which rioxarray keeps the georeference."""
+    name = array.rio.grid_mapping
+    return array.coords[name].attrs if name in array.coords else {}
 
 
 def _positions(array: xr.DataArray, name: str, dim: str) -> np.ndarray[Any, Any] | None:

@@ -1,4 +1,4 @@
-"""Where the pixels of a raster lie on the ground."""
+"""Grids: size and georeference of rasters."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from hsiattn.files.inputs import open_regular
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
-"""As in `numpy.load`."""
+"""Most bytes of a header, as in `numpy.load`."""
 _MOST_AXES = 32
 _MOST_BRACKETS = 16
 """More of them in each other exhaust the memory of Python's parser; a header has two."""

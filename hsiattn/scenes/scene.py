@@ -81,14 +81,7 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     scene = xr.DataArray(
         read_lazily(source.shape, source.dtype, source.read_bands),
         dims=DIMS,
-        coords={
-            "band": np.arange(1, len(bands) + 1),
-            "wavelength": ("band", bands.wavelength, {"units": "nm"}),
-            "fwhm": ("band", bands.fwhm, {"units": "nm"}),
-            "good": ("band", bands.good),
-            "name": ("band", np.array(bands.names, dtype=object)),
-            **coords,
-        },
+        coords=bands.coords() | coords,
         attrs=attrs,
         name=Path(source.name).stem,
     )
@@ -170,10 +163,10 @@ def _bands_of(array: xr.DataArray) -> SpectralBands:
     count = array.sizes["band"]
     known = _in_coordinates(array)
     if not np.isfinite(known.wavelength).any():
-        behind = _of_file(array)
+        behind = _file_behind(array)
         if behind is not None:
-            good = behind.good if _on_band(array, "good") is None else known.good
-            known = replace(behind, good=good)
+            of_file = behind[0].bands.subset(behind[1])
+            known = of_file if _on_band(array, "good") is None else replace(of_file, good=known.good)
     if not np.isfinite(known.wavelength).any():
         names, centres = _described(array, count)
         if np.isfinite(centres).any() or _on_band(array, "name") is None:
@@ -206,12 +199,6 @@ def _in_coordinates(array: xr.DataArray) -> SpectralBands:
         )
     except BandError as error:
         raise SceneError(f"the coordinates of the array do not fit: {error.problem}", error.remedy) from error
-
-
-def _of_file(array: xr.DataArray) -> SpectralBands | None:
-    """What the file says from which xarray has read the array; None where there is none, or not of these bands."""
-    behind = _file_behind(array)
-    return behind[0].bands.subset(behind[1]) if behind is not None else None
 
 
 def _file_behind(array: xr.DataArray) -> tuple[SceneSource, NDArray[np.int64]] | None:
@@ -351,7 +338,7 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
 
 
 def _files_of(*paths: Any) -> tuple[str, ...]:
-    """Those paths that are files, with the header and the sidecars beside them."""
+    """Select the paths that are files, and add the header and the sidecars beside them."""
     found: dict[str, None] = {}
     for path in paths:
         if not _is_file(path):

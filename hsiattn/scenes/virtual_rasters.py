@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -50,19 +50,16 @@ def members_of(xml: str, folder: str, count: int) -> list[Member | None]:
 
 
 def bands_behind(
-    members: list[Member | None], read: Callable[[str], SpectralBands | None], own: SpectralBands
+    members: list[Member | None], files: Mapping[str, SpectralBands | None], own: SpectralBands
 ) -> SpectralBands:
     """A virtual raster's bands, with wavelengths, FWHM and good-band flags of its members, and with their names where
     it has none of its own.
 
     Parameters
     ----------
-    read
-        Bands of the raster at a path, None where it cannot be opened; called once per path.
+    files
+        Bands of the rasters by their paths, None where one cannot be opened.
     """
-    files: Mapping[str, SpectralBands | None] = {
-        path: read(path) for path in dict.fromkeys(member.path for member in members if member)
-    }
     wavelength, fwhm, good = own.wavelength.copy(), own.fwhm.copy(), own.good.copy()
     names: list[str] = list(own.names)
     for i, member in enumerate(members):
