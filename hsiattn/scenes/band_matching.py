@@ -70,6 +70,12 @@ def match_bands(
     ------
     BandError
         No rule fits; the message names both lists.
+
+    Examples
+    --------
+    >>> scene = SpectralBands.build(4, wavelength=[450, 550, 660, 860], fwhm=[10] * 4)
+    >>> match_bands(SpectralBands.build(2, wavelength=[862, 548], fwhm=[10, 10]), scene)
+    array([3, 1])
     """
     return find_band_match(wanted, offered, wanted_name=wanted_name, offered_name=offered_name).indices
 
@@ -102,6 +108,11 @@ def find_band_match(
     ------
     BandError
         No rule fits, or the wavelengths are known and do not agree; the message names both lists.
+
+    Examples
+    --------
+    >>> find_band_match(SpectralBands.unknown(3), SpectralBands.unknown(3)).describe()
+    'count alone'
     """
     needed = np.arange(len(wanted), dtype=np.int64) if needed is None else np.asarray(needed, dtype=np.int64)
     names = (wanted_name, offered_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tempfile
 import warnings
@@ -106,12 +107,11 @@ class EnviHeader:
 
     def bands(self, count: int) -> SpectralBands:
         """Spectral metadata; wavelengths without a list of their own are looked for in the band names."""
-        numbers = {key: self._list(key, count) for key in ("wavelength", "fwhm")}
+        centres, widths = (self._list(key, count) for key in ("wavelength", "fwhm"))
         given = self.fields.get("band names")
         names: list[str | None] = list(given) if isinstance(given, list) and len(given) == count else [None] * count
         unit = self.fields.get("wavelength units")
         unit = ",".join(items_of(unit)) if unit else None
-        centres = numbers["wavelength"]
         if centres is None:
             described = [parse_description(name) for name in names]
             names, wavelength = [name for name, _ in described], np.array([value for _, value in described])
@@ -119,7 +119,7 @@ class EnviHeader:
         else:
             known_unit = unit if unit and unit.lower() not in ("unknown", "") else guess_unit(centres)
             wavelength = to_nanometres(centres, known_unit)
-        widths, bbl = numbers["fwhm"], self.fields.get("bbl")
+        bbl = self.fields.get("bbl")
         return SpectralBands.build(
             count,
             names=names,
@@ -268,6 +268,11 @@ def find_header(path: Path) -> Path | None:
     return None
 
 
+def sidecars_of(data: Path | str) -> list[str]:
+    """Files beside a data file from which GDAL reads metadata and a mask."""
+    return [path for suffix in (".aux.xml", ".msk") if os.path.isfile(path := f"{data}{suffix}")]
+
+
 def is_header(path: Path) -> bool:
     """True where a file begins as ENVI headers do."""
     with path.open("rb") as stream:
@@ -330,10 +335,8 @@ def as_gdal_sees_it(header: EnviHeader, data: Path) -> Iterator[str]:
         link = Path(folder, f"scene{data.suffix}")
         link.symlink_to(data.absolute())
         Path(folder, f"{link.name}.hdr").write_text(header.text, encoding="utf-8")
-        for suffix in (".aux.xml", ".msk"):
-            sidecar = Path(f"{data}{suffix}")
-            if sidecar.is_file():
-                Path(folder, f"{link.name}{suffix}").symlink_to(sidecar.absolute())
+        for sidecar in sidecars_of(data):
+            Path(folder, f"{link.name}{sidecar.removeprefix(str(data))}").symlink_to(Path(sidecar).absolute())
         yield str(link)
 
 

@@ -15,7 +15,12 @@ from hsiattn.scenes.ground_control import GroundControl, rpcs_from_text, rpcs_to
 
 
 def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """`array` (…, y, x) with coordinates, CRS and transform of `grid`, as rioxarray writes them."""
+    """`array` (…, y, x) with coordinates, CRS and transform of `grid`, as rioxarray writes them.
+
+    >>> placed = georeference(xr.DataArray(np.zeros((2, 3)), dims=("y", "x")), Grid(2, 3, None, Affine.scale(10)))
+    >>> placed.x.values, grid_of(placed[:, 1:]).transform.c
+    (array([ 5., 15., 25.]), 10.0)
+    """
     array = array.assign_coords(grid.coords())
     if grid.crs is not None:
         array = array.rio.write_crs(grid.crs)
@@ -38,6 +43,11 @@ def grid_of(array: xr.DataArray) -> Grid:
     ------
     GridError
         The coordinates are not evenly spaced.
+
+    Examples
+    --------
+    >>> grid_of(xr.DataArray(np.zeros((2, 3)), dims=("y", "x"), coords={"y": [15, 5], "x": [5, 15, 25]})).bounds
+    (0.0, 0.0, 30.0, 20.0)
     """
     height, width = array.sizes["y"], array.sizes["x"]
     stored = _stored_transform(array)

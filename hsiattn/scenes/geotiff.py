@@ -237,10 +237,8 @@ def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tup
             return behind.subset(chosen) if behind is not None else None, ""
         return stated, note
     factors = np.full(len(chosen), number)
-    if stated is None:
-        radiometry, remark = reflectance_of(factors, None, None, dataset.name)
-    else:
-        radiometry, remark = reflectance_of(factors, stated.gain, stated.offset, dataset.name)
+    known = (stated.gain, stated.offset) if stated is not None else (None, None)
+    radiometry, remark = reflectance_of(factors, *known, dataset.name)
     return radiometry, "; ".join(text for text in (note, remark) if text)
 
 

@@ -66,8 +66,7 @@ def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
         raise NumpyFileError("its header cannot be understood") from error
     if dtype is None or dtype.kind not in "biuf" or dtype.itemsize > 16:
         raise NumpyFileError("it does not hold plain real numbers")
-    if not isinstance(shape, tuple) or len(shape) > _MOST_AXES:
-        raise NumpyFileError("its header says no shape")
-    if not all(type(axis) is int and 0 <= axis < 2**62 for axis in shape):
+    is_shape = isinstance(shape, tuple) and len(shape) <= _MOST_AXES
+    if not is_shape or not all(type(axis) is int and 0 <= axis < 2**62 for axis in shape):
         raise NumpyFileError("its header says no shape")
     return dtype, shape, "F" if fortran is True else "C"

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.alignment import TOLERANCE
-from hsiattn.scenes.envi_header import find_header
+from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
@@ -100,6 +100,11 @@ def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: s
         The path does not lead to a scene, or the array has other dims than "band", "y" and "x".
     GridError
         The coordinates of the array are not evenly spaced.
+
+    Examples
+    --------
+    >>> as_source(xr.DataArray(np.zeros((3, 4, 5)), dims=("band", "y", "x"), name="strip"))
+    <ArraySource strip: 4×5 pixels, 3 bands, wavelengths unknown>
     """
     if isinstance(scene, SceneSource):
         return scene
@@ -271,8 +276,7 @@ def _radiometry_of(array: xr.DataArray) -> Radiometry:
         return Radiometry(np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset)
     divisor = _figures(array, ("scale_factor_reflectance",))
     if divisor is not None and (divisor > 0).all():
-        same = (divisor == divisor[0]).all()
-        return Radiometry.divided_by(float(divisor[0]), count) if same else Radiometry(1 / divisor, np.zeros(count))
+        return Radiometry(1 / divisor, np.zeros(count))
     gain, offset = _figures(array, ("scale_factor", "scales")), _figures(array, ("add_offset", "offsets"))
     name = str(array.attrs.get("name") or array.name or "the array")
     stated, _ = radiometry_of(
@@ -341,16 +345,8 @@ def _files_of(*paths: Any) -> tuple[str, ...]:
     """Select the paths that are files, and add the header and the sidecars beside them."""
     found: dict[str, None] = {}
     for path in paths:
-        if not _is_file(path):
+        if not isinstance(path, str) or not os.path.isfile(path):
             continue
         header = find_header(Path(path))
-        beside = [f"{path}{suffix}" for suffix in (".aux.xml", ".msk")]
-        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *filter(_is_file, beside)])
+        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *sidecars_of(path)])
     return tuple(found)
-
-
-def _is_file(path: Any) -> bool:
-    try:
-        return isinstance(path, str) and os.path.isfile(path)
-    except ValueError:
-        return False
