@@ -28,9 +28,9 @@ from hsiattn.scenes.ground_control import GroundControl
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
-from hsiattn.scenes.virtual_rasters import Member, bands_behind, members_of
+from hsiattn.scenes.virtual_rasters import bands_behind, members_of
 
-T = TypeVar("T")
+T = TypeVar("T", SpectralBands, Radiometry)
 
 _READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, SystemError, MemoryError, OverflowError)
 """What rasterio raises on damaged files; the last four where it hands on what it found without a look at it."""
@@ -249,26 +249,28 @@ def _radiometry_behind(dataset: Any, depth: int) -> Radiometry | None:
     """
     if depth == _MOST_LEVELS or any(f"<{element}" in _xml_of(dataset) for element in _CHANGING_VALUES):
         return None
+    behind = _behind(dataset, lambda member: read_radiometry(member, member.indexes, depth + 1)[0])
+    gain, offset = np.ones(len(behind)), np.zeros(len(behind))
+    for place, found in enumerate(behind):
+        if found is not None:
+            radiometry, at = found
+            gain[place], offset[place] = radiometry.gain[at], radiometry.offset[at]
+    return Radiometry(gain, offset) if any(behind) else None
+
+
+def _behind(dataset: Any, read: Callable[[Any], T | None]) -> list[tuple[T, int] | None]:
+    """For every band of a virtual raster, what the raster behind it says of its bands, and which of those it is (0 …).
+
+    None where the band is computed from several, or what lies behind it is not told, cannot be opened or says nothing.
+    """
     members = members_of(_xml_of(dataset), os.path.dirname(dataset.name), dataset.count)
-    known = _ask_behind(members, lambda member: read_radiometry(member, member.indexes, depth + 1)[0])
-    gain, offset = np.ones(len(members)), np.zeros(len(members))
-    stated = False
-    for place, member in enumerate(members):
-        behind = known[member.path] if member is not None else None
-        if member is not None and behind is not None and member.band <= len(behind):
-            gain[place], offset[place] = behind.gain[member.band - 1], behind.offset[member.band - 1]
-            stated = True
-    return Radiometry(gain, offset) if stated else None
-
-
-def _ask_behind(members: Sequence[Member | None], read: Callable[[Any], T]) -> dict[str, T | None]:
-    """What the open rasters behind a virtual one say, by their paths; None for those that cannot be opened."""
     answers: dict[str, T | None] = {}
     for path in dict.fromkeys(member.path for member in members if member):
         answers[path] = None
-        with suppress(SceneError), open_raster(path) as dataset:
-            answers[path] = read(dataset)
-    return answers
+        with suppress(SceneError), open_raster(path) as file:
+            answers[path] = read(file)
+    found = [(answers[member.path], member.band - 1) if member else (None, 0) for member in members]
+    return [(answer, at) if answer is not None and at < len(answer) else None for answer, at in found]
 
 
 def _xml_of(dataset: Any) -> str:
@@ -334,10 +336,7 @@ def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
     good = good_bands_of(flags, count, dataset.name)
     own = SpectralBands.build(count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=good)
     if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
-        members = members_of(_xml_of(dataset), os.path.dirname(dataset.name), count)
-        return bands_behind(
-            members, _ask_behind(members, lambda member: read_band_tags(member, _depth=_depth + 1)), own
-        )
+        return bands_behind(_behind(dataset, lambda member: read_band_tags(member, _depth=_depth + 1)), own)
     return own
 
 
