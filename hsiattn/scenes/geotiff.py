@@ -237,8 +237,8 @@ def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tup
             return behind.subset(chosen) if behind is not None else None, ""
         return stated, note
     factors = np.full(len(chosen), number)
-    known = (stated.gain, stated.offset) if stated is not None else (None, None)
-    radiometry, remark = reflectance_of(factors, *known, dataset.name)
+    gains, offsets = (stated.gain, stated.offset) if stated is not None else (None, None)
+    radiometry, remark = reflectance_of(factors, gains, offsets, dataset.name)
     return radiometry, "; ".join(text for text in (note, remark) if text)
 
 

@@ -25,7 +25,7 @@ def read_lazily(shape: tuple[int, ...], dtype: DTypeLike, read: Callable[..., ND
         Picklable if the array is to be.
     """
     array: Any = WindowedArray(shape, dtype, read)
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))
+    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))  # type: ignore[arg-type]
 
 
 class WindowedArray(BackendArray):
