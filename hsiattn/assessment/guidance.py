@@ -218,54 +218,6 @@ def advise_on_confusions(
     return [sentence for _, sentence in sorted(found, key=lambda item: -item[0])]
 
 
-def advice(
-    *,
-    training: Mapping[str, int] | None = None,
-    bands: int = 1,
-    leakage: float | None = None,
-    window: int | None = None,
-    validation_pixels: int = 0,
-    validation_accuracy: float = math.nan,
-    left_out_pixels: int = 0,
-    left_out_accuracy: float = math.nan,
-    tested: bool = True,
-    confusion: NDArray[np.integer[Any]] | None = None,
-    names: Sequence[str] = (),
-    separability: NDArray[np.float64] | None = None,
-    most: int = 5,
-) -> list[str]:
-    """Collect all advice, the most important first: leakage, labels, confused classes, noisy scores.
-
-    Parameters
-    ----------
-    training, bands
-        See `advise_on_samples`; None to leave it out.
-    leakage, window
-        See `advise_on_leakage`.
-    validation_pixels, validation_accuracy
-        See `advise_on_validation`.
-    left_out_pixels, left_out_accuracy, tested
-        See `advise_on_cross_validation`.
-    confusion, names, separability
-        See `advise_on_confusions`, of whose sentences the first two are taken; None to leave it out.
-    most
-        Largest number of sentences.
-
-    Examples
-    --------
-    >>> advice(training={"roof": 50, "grass": 50}, bands=200, leakage=0.0, window=9)
-    []
-    """
-    sentences = advise_on_leakage(leakage, window)
-    if training is not None:
-        sentences += advise_on_samples(training, bands)
-    if confusion is not None:
-        sentences += advise_on_confusions(confusion, names, separability)[:2]
-    sentences += advise_on_validation(validation_pixels, validation_accuracy)
-    sentences += advise_on_cross_validation(left_out_pixels, left_out_accuracy, tested=tested)
-    return sentences[:most]
-
-
 def _interval(pixels: int, accuracy: float) -> tuple[str, bool]:
     """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points."""
     lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))

@@ -17,7 +17,7 @@ from hsiattn.errors import OutputError
 from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import refuse_foreign, whole_file
+from hsiattn.files.outputs import make_folder, refuse_foreign, whole_file
 from hsiattn.files.text import spreadsheet_cell
 
 Record = dict[str, Any]
@@ -137,12 +137,7 @@ class RecordFolder:
             The disk is full, or the folder not writable.
         """
         path = self.record_path(run)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"the folder {path.parent} cannot be made ({error.strerror})", "choose another place"
-            ) from error
+        make_folder(path.parent)
         pixels = self.pixels_path(run)
         with whole_file(pixels) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **outcome.pixels)  # type: ignore[arg-type]

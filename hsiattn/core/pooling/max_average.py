@@ -9,11 +9,8 @@ from hsiattn.core.block import Dimensions, Pooled, Pooling, only
 from hsiattn.core.pooling.cells import cell_counts, cell_maximum, cell_mean
 
 
-class MaxPooling(Pooling):
-    """The largest value of each cell of 2 positions along every axis.
-
-    A cell cut off by an odd edge takes the maximum of what it has, as `torch.nn.MaxPool2d(2, ceil_mode=True)`; with a
-    mask, of what counts in it.
+class _CellPooling(Pooling):
+    """A pooling without parameters that makes one value of each cell of 2 positions along every axis.
 
     Parameters
     ----------
@@ -32,6 +29,14 @@ class MaxPooling(Pooling):
     def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
         super().__init__()
         self.outputs = channels
+
+
+class MaxPooling(_CellPooling):
+    """The largest value of each cell of 2 positions along every axis.
+
+    A cell cut off by an odd edge takes the maximum of what it has, as `torch.nn.MaxPool2d(2, ceil_mode=True)`; with a
+    mask, of what counts in it.
+    """
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Pooled features; see `Pooling.pool`."""
@@ -42,29 +47,12 @@ class MaxPooling(Pooling):
         return Pooled(only(largest, cells), cells, None)
 
 
-class AveragePooling(Pooling):
+class AveragePooling(_CellPooling):
     """The mean of each cell of 2 positions along every axis.
 
     A cell cut off by an odd edge takes the mean of what it has, as
     `torch.nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)`; with a mask, of what counts in it.
-
-    Parameters
-    ----------
-    channels
-        C.
-    dimensions
-        1 or 2; the computation is the same.
-
-    Shapes
-    ------
-    As `Pooling`, with C outputs and no details. Parameters: none.
     """
-
-    cellwise = True
-
-    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
-        super().__init__()
-        self.outputs = channels
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Pooled features; see `Pooling.pool`."""
