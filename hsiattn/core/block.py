@@ -1,4 +1,4 @@
-"""What all blocks of the core share: their form, and how they leave missing positions out."""
+"""The form that all blocks of the core share, and how they leave missing positions out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FeatureBlock(nn.Module):
 
 
 class Pooled(NamedTuple):
-    """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come."""
+    """Result of a pooling: values at half the resolution, their mask, and details for the poolings to come."""
 
     values: Tensor
     mask: Tensor | None

@@ -1,4 +1,4 @@
-"""Which labelled pixels train, validate and test a network, and what that leaks."""
+"""Splits: which labelled pixels train, validate and test a network, and what that leaks."""
 
 from hsiattn.splits.factory import (
     SPLITS,

@@ -150,7 +150,7 @@ def _check_classes_are_grouped(codes: NDArray[Any], grouped: NDArray[np.bool_]) 
 
 
 def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which groups train, from the pixels of each class (column) in each group (row)."""
+    """Choose the groups that train, from the pixels of each class (column) in each group (row)."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 

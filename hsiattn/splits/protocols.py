@@ -50,7 +50,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What makes a protocol possible with some labels: classes to leave out (codes), and the side of blocks."""
+    """Changes that make a protocol possible with some labels: classes to leave out (codes), and the side of blocks."""
 
     left_out: tuple[int, ...] = ()
     block_size: int | None = None
@@ -78,7 +78,7 @@ PROTOCOLS = {
         fewest=10,
     ),
 }
-"""By name."""
+"""The protocols by name."""
 
 
 def draw_protocol(
@@ -140,7 +140,7 @@ def draw_protocol(
 
 
 def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seeds: Sequence[int] = (0,)) -> Adaptation:
-    """What it takes to draw a protocol from these labels with all of these seeds, and nothing where it can be drawn.
+    """Find what it takes to draw a protocol from these labels with all of these seeds; nothing where it can be drawn.
 
     Where a draw fails, the smallest of the classes that stand in its way is left out, and all are drawn again. Where
     classes would have to be left out, other sides of blocks are tried, and that with the fewest is taken.

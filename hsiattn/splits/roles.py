@@ -224,7 +224,7 @@ def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], 
 
 
 def _names(classes: ClassTable) -> dict[int, str]:
-    """What classes are called in errors: "maize (code 1)", the code alone where there is no other name."""
+    """Names of classes in errors: "maize (code 1)", the code alone where there is no other name."""
     return {c.code: f"{c.name} (code {c.code})" for c in classes if c.name != f"class {c.code}"}
 
 

@@ -150,6 +150,33 @@ def test_with_identity_start_the_fresh_block_returns_its_input(variant, dimensio
 
 
 @every_block
+def test_what_identity_start_leaves_at_zero_can_learn(variant, dimensions):
+    block, x = variant.create(dimensions, fresh=True, identity_start=True).train(), _features(dimensions)
+    # the shift of a normalisation may lie before the part that starts at 0, and waits for it
+    zero = [parameter for name, parameter in block.named_parameters() if not parameter.any() and name != "norm.shift"]
+    result = block(x)
+    if variant.name != "additive":  # whose weights sum to 1 but for rounding
+        assert torch.equal(result, x)
+    (result * torch.randn(x.shape, generator=torch.Generator().manual_seed(4))).sum().backward()
+    assert zero
+    assert all(parameter.grad.abs().sum() > 0 for parameter in zero)
+
+
+@pytest.mark.parametrize("name", ["condenser", "pepe"])
+def test_along_a_sequence_a_block_of_convolutions_equals_its_image_of_one_row(name):
+    block, image = Variant(name).create(1), Variant(name).create(2)
+    state = block.state_dict()
+    for key, value in image.state_dict().items():
+        if value.ndim == 4:
+            widened = torch.zeros_like(value)
+            widened[..., value.shape[2] // 2, :] = state[key]
+            state[key] = widened
+    image.load_state_dict(state)
+    x = _features(1)
+    torch.testing.assert_close(block(x), image(x[:, :, None]).squeeze(2))
+
+
+@every_block
 def test_it_does_not_return_its_input(variant, dimensions):
     """A public version of the condenser computes its branch and returns the input; a trained block must act."""
     x = _features(dimensions)
@@ -185,10 +212,11 @@ def test_the_compiler_takes_it_whole(name):
     torch.testing.assert_close(compiled(x, mask), block(x, mask), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gsa", "condenser"])
+# Cells of a kernel of 4 do not divide the sides.
+@pytest.mark.parametrize(("name", "arguments"), [("gsa", {}), ("condenser", {}), ("cra", {"kernel": 4})])
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_onnx_runtime_computes_the_same(name):
-    block, x = Variant(name).create(2), _features(2)
+def test_onnx_runtime_computes_the_same(name, arguments):
+    block, x = Variant(name, arguments).create(2), _features(2)
     program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]

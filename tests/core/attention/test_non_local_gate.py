@@ -102,12 +102,8 @@ def test_only_the_positions_that_count_are_compared(form):
 
 
 @every_form
-def test_with_identity_start_the_gate_is_one_and_can_learn(form):
-    block, x = NonLocalSpatialAttention(6, form=form, identity_start=True), torch.randn(2, 6, 4, 5)
-    assert torch.equal(block(x), x)
-    (block(x) * torch.randn_like(x)).sum().backward()
-    scale = block.norm.scale if form == "pairwise" else block.scale
-    assert scale.grad.abs().sum() > 0
+def test_with_identity_start_the_gate_is_twice_as_high(form):
+    x = torch.randn(2, 6, 4, 5)
     doubled, single = _block(6, form=form, identity_start=True), _block(6, form=form)
     torch.testing.assert_close(doubled.gate(x), 2 * single.gate(x))
 
