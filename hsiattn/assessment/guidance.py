@@ -112,8 +112,6 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     >>> advise_on_validation(40, 0.9)[0].partition(", ")[0]
     'the validation score is likely noise: 90.0 % of 40 pixels may as well be 76.9–96.0 %'
     """
-    if pixels < 1 or math.isnan(accuracy):
-        return []
     interval, noisy = _interval(pixels, accuracy)
     if not noisy:
         return []
@@ -145,10 +143,8 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
     >>> advise_on_cross_validation(60, 0.9, tested=True)[0].partition(";")[0]
     'choices by cross-validation are likely noise: 90.0 % of 60 training pixels may as well be 79.9–95.3 %'
     """
-    if pixels < 1 or math.isnan(accuracy):
-        return []
     interval, noisy = _interval(pixels, accuracy)
-    if not tested:
+    if interval and not tested:
         return [
             f"accuracy is not known without test pixels: {format_share(accuracy)} ({interval}) of {pixels} training "
             "pixels are right in cross-validation, which is optimistic where they lie side by side; hold pixels out "
@@ -219,7 +215,9 @@ def advise_on_confusions(
 
 
 def _interval(pixels: int, accuracy: float) -> tuple[str, bool]:
-    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points."""
+    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points; empty if not known."""
+    if pixels < 1 or math.isnan(accuracy):
+        return "", False
     lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
     return f"{100 * lower:.1f}–{format_share(upper)}", (upper - lower) / 2 > _NOISY
 

@@ -140,7 +140,7 @@ def inner_channels(channels: int, reduction: int, least: int = 1) -> int:
     return max(channels // reduction, least)
 
 
-def check_odd(kernel: int, name: str = "kernel") -> int:
+def check_odd(kernel: int) -> int:
     """The kernel side, if it has a centre.
 
     Raises
@@ -149,5 +149,5 @@ def check_odd(kernel: int, name: str = "kernel") -> int:
         It is even or below 1.
     """
     if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"{name} must be odd and positive, not {kernel}")
+        raise ValueError(f"kernel must be odd and positive, not {kernel}")
     return kernel

@@ -230,3 +230,36 @@ def test_a_block_is_called_pixelwise_where_a_position_depends_on_itself_alone(va
     changed[..., ::2] += 1.0
     others_change = (block(changed) - block(x))[..., 1::2].abs().max() > 1e-6
     assert bool(others_change) is not block.pixelwise
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("additive", {"attention_features": 0}, "attention_features must be at least 1, not 0"),
+        ("condenser", {"kernel": 2}, "kernel must be odd"),
+        ("condenser", {"reduction": 0}, "reduction must be at least 1"),
+        ("condenser", {"selection": "mean"}, "gate or add, not 'mean'"),
+        ("cra", {"kernel": 0}, "kernel must be at least 1, not 0"),
+        ("eca", {"kernel": 4}, "kernel must be odd and positive, not 4"),
+        ("gsa", {"positional": False, "content": False}, "both be False"),
+        *(("gsa", {number: 0}, "at least 1") for number in ("size", "heads", "head_features")),
+        ("nl-sam", {"form": "global"}, "form must be 'pairwise' or 'query-independent', not 'global'"),
+        ("nl-sam", {"reduction": 0}, "reduction must be at least 1, not 0"),
+        ("pepe", {"expansion": 0}, "expansion must be at least 1"),
+        ("pepe", {"kernel": 4}, "kernel must be odd"),
+        ("pepe", {"reduction": 0}, "reduction must be at least 1"),
+        ("se", {"reduction": 0}, "reduction must be at least 1, not 0"),
+        ("self-attention", {"reduction": 0}, "reduction must be at least 1"),
+        ("self-attention", {"value": "half"}, "full or reduced, not 'half'"),
+        ("smlp", {"size": 0}, "size must be at least 1"),
+        ("spatial-channel", {"dimensions": 1}, "dimensions must be 2, not 1"),
+        ("spatial-channel", {"kernel": 4}, "kernel must be odd"),
+        ("spatial-gate", {"broadcast": "tiled"}, "broadcast must be"),
+        ("spatial-gate", {"merge": "add"}, "merge must be"),
+        ("spatial-gate", {"merge": "residual", "identity_start": True}, "merge must be"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(name, arguments, message):
+    size = {"size": 9} if name in ("gsa", "smlp") else {}
+    with pytest.raises(ValueError, match=message):
+        BLOCKS[name](CHANNELS, **size | arguments)

@@ -79,8 +79,3 @@ def test_the_gate_has_the_parameters_of_its_attention(channels, attention_featur
     gate = AdditiveGate(channels, attention_features=attention_features)
     count = sum(parameter.numel() for parameter in gate.parameters())
     assert count == channels * attention_features + 2 * attention_features
-
-
-def test_a_gate_without_attention_features_is_refused():
-    with pytest.raises(ValueError, match="attention_features must be at least 1, not 0"):
-        AdditiveGate(3, attention_features=0)

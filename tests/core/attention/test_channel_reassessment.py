@@ -115,8 +115,3 @@ def test_networks_have_the_published_number_of_parameters(counts, kernel, millio
 def test_the_parameters_follow_their_formula(channels, kernel, dimensions):
     block = ChannelReassessmentAttention(channels, kernel=kernel, dimensions=dimensions)
     assert sum(parameter.numel() for parameter in block.parameters()) == channels * (kernel**dimensions + 1)
-
-
-def test_a_kernel_below_one_is_refused():
-    with pytest.raises(ValueError, match="kernel must be at least 1, not 0"):
-        ChannelReassessmentAttention(3, kernel=0)

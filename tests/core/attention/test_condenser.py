@@ -120,15 +120,6 @@ def test_the_number_of_parameters_follows_the_formula(channels, reduction, kerne
     assert sum(p.numel() for p in block.parameters()) == expected
 
 
-def test_it_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match="gate or add, not 'mean'"):
-        AttentionCondenser(C, selection="mean")
-    with pytest.raises(ValueError, match="kernel must be odd"):
-        AttentionCondenser(C, kernel=2)
-    with pytest.raises(ValueError, match="reduction must be at least 1"):
-        AttentionCondenser(C, reduction=0)
-
-
 def test_the_module_says_that_it_is_a_reconstruction_with_other_readings():
     assert "reconstruction" in condenser.__doc__
     assert "three readings" in condenser.__doc__

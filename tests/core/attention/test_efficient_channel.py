@@ -54,8 +54,3 @@ def test_a_channel_sees_its_neighbours_alone():
     changed[:, 4] += 1.0
     differs = (block.gate(changed) != block.gate(x)).flatten()
     assert differs.nonzero().flatten().tolist() == [3, 4, 5]
-
-
-def test_an_even_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel must be odd and positive, not 4"):
-        EfficientChannelAttention(5, kernel=4)

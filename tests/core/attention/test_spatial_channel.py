@@ -134,12 +134,5 @@ def test_the_parameters_do_not_depend_on_the_channels(channels, kernel):
     assert count == kernel * kernel + 2
 
 
-def test_even_kernels_and_sequences_are_refused():
-    with pytest.raises(ValueError, match="kernel must be odd"):
-        SpatialChannelAttention(4, kernel=4)
-    with pytest.raises(ValueError, match="dimensions must be 2, not 1"):
-        SpatialChannelAttention(4, dimensions=1)
-
-
 def test_it_says_that_it_is_a_reconstruction():
     assert "reconstruction" in module.__doc__

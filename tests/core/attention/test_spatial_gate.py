@@ -127,11 +127,3 @@ def test_there_is_one_weight_per_channel_and_a_bias(channels, dimensions):
         sum(parameter.numel() for parameter in SpatialGate(channels, dimensions=dimensions).parameters())
         == channels + 1
     )
-
-
-@pytest.mark.parametrize(
-    "options", [{"broadcast": "tiled"}, {"merge": "add"}, {"merge": "residual", "identity_start": True}]
-)
-def test_unknown_options_are_refused(options):
-    with pytest.raises(ValueError, match="must be"):
-        SpatialGate(2, **options)

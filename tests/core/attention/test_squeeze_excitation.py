@@ -36,8 +36,3 @@ def test_there_is_one_gate_per_channel_at_every_size(sides):
     assert block(x).shape == x.shape
     assert block.gate(x).shape == (3, 5, *(1 for _ in sides))
     assert ((block.gate(x) > 0) & (block.gate(x) < 1)).all()
-
-
-def test_a_reduction_below_one_is_refused():
-    with pytest.raises(ValueError, match="reduction must be at least 1, not 0"):
-        SqueezeExcitation(4, reduction=0)
