@@ -252,9 +252,7 @@ class AccuracyReport:
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "advice": list(self.advice),
             "notes": list(self.notes),
-            "confidence_level": self.confidence_level,
-            "resamples": self.resamples,
-            "random_state": self.random_state,
+            **{name: getattr(self, name) for name in _INTERVAL_SETTINGS},
         }
 
     @classmethod
@@ -271,9 +269,7 @@ class AccuracyReport:
             leakage=record["leakage"],
             window=record["window"],
             notes=tuple(record["notes"]),
-            confidence_level=record["confidence_level"],
-            resamples=record["resamples"],
-            random_state=record["random_state"],
+            **{name: record[name] for name in _INTERVAL_SETTINGS},
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
         )
@@ -339,6 +335,7 @@ _BOOTSTRAPPED = {
     "f1": metrics.f1_score,
     "iou": metrics.intersection_over_union,
 }
+_INTERVAL_SETTINGS = ("confidence_level", "resamples", "random_state")
 _CLASS_COUNTS = ("support", "mapped", "unclassified")
 _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
 

@@ -110,11 +110,8 @@ class AllPixels(PixelSplitter):
     def _draw(
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        chosen = [
-            rng.permutation(np.flatnonzero(codes == code))[: self.train_size if self.train_size else None]
-            for code in np.unique(codes)
-        ]
-        return np.concatenate(chosen), np.empty(0, dtype=np.int64)
+        chosen = draw_per_class(np.arange(len(codes)), codes, self.train_size or None, rng)
+        return chosen, np.empty(0, dtype=np.int64)
 
 
 @dataclass(eq=False, repr=False)
