@@ -12,7 +12,7 @@ from hsiattn.assessment.calibration import (
     fit_temperature,
     robust_temperature,
 )
-from hsiattn.assessment.comparison import assess
+from hsiattn.assessment.comparison import compare
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
 from hsiattn.assessment.report import AccuracyReport, ClassAccuracy, Estimate
 
@@ -22,8 +22,8 @@ __all__ = [
     "ClassAccuracy",
     "Estimate",
     "ReliabilityBin",
-    "assess",
     "border_pixels",
+    "compare",
     "confusion_matrix",
     "expected_calibration_error",
     "fit_temperature",

@@ -43,7 +43,7 @@ _RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
 Result = TypeVar("Result")
 
 
-def assess(
+def compare(
     land_cover: Raster,
     reference: Raster,
     *,
@@ -52,7 +52,7 @@ def assess(
     leakage: float | None = None,
     notes: Sequence[str] = (),
 ) -> AccuracyReport:
-    """Compare a land-cover map with reference data, pixel by pixel.
+    """Compare a land-cover map with reference data, pixel by pixel; `hsiattn.assess` also knows how the map was made.
 
     All labelled pixels of the reference are compared, or with `roles` those of them that the split keeps for the test.
     Classes are matched by code. A class that only the reference knows is a row of the matrix with nothing right; a
@@ -98,7 +98,7 @@ def assess(
     >>> import xarray as xr
     >>> reference = xr.DataArray(np.array([[1, 1, 2, 2], [1, 1, 2, 0]]), dims=("y", "x"))
     >>> land_cover = xr.DataArray(np.array([[1, 1, 2, 2], [1, 2, 2, 2]]), dims=("y", "x"))
-    >>> report = assess(land_cover, reference)
+    >>> report = compare(land_cover, reference)
     >>> report
     <AccuracyReport: overall accuracy 85.7 % (48.7–97.4), 2 classes, 7 test pixels>
     >>> report.confusion

@@ -214,7 +214,7 @@ def _interleaved(cells: Sequence[Sequence[Pooled]], part: str) -> Tensor | None:
 
 
 Uses = dict[Run, list[tuple[int, int]]]
-"""Of each run along an axis: which kinds it contributes to, and the shift of its first tap there."""
+"""Each run along an axis: which kinds it contributes to, and the shift of its first tap there."""
 
 
 def _runs(groups: Sequence[Group]) -> Uses:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment import AccuracyReport
-from hsiattn.assessment import assess as compare
+from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.errors import AssessmentError
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.mapping.provenance import Provenance

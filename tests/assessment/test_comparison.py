@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from rasterio.windows import Window
 from sklearn.metrics import confusion_matrix as reference_matrix
 
-from hsiattn.assessment import assess
+from hsiattn.assessment import compare
 from hsiattn.classes import ClassTable
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.scenes import Grid, georeference
@@ -44,9 +44,9 @@ def test_all_labelled_pixels_are_compared(mapped: np.ndarray[Any, Any], referenc
     labelled = reference > 0
     if not labelled.any():
         with pytest.raises(AssessmentError, match="no labelled pixel"):
-            assess(raster(mapped), raster(reference))
+            compare(raster(mapped), raster(reference))
         return
-    report = assess(raster(mapped), raster(reference))
+    report = compare(raster(mapped), raster(reference))
     expected = reference_matrix(reference[labelled], mapped[labelled], labels=[1, 10, 0])
     np.testing.assert_array_equal(report.confusion, expected[:2, :2])
     np.testing.assert_array_equal(report.unclassified, expected[:2, 2])
@@ -55,7 +55,7 @@ def test_all_labelled_pixels_are_compared(mapped: np.ndarray[Any, Any], referenc
 
 def test_with_a_split_only_its_test_pixels_count() -> None:
     mapped, reference = raster([[1, 1, 1, 10, 0]]), raster([[1, 10, 10, 10, 10]])
-    report = assess(mapped, reference, roles=np.array([[1, 2, 3, 3, 4]]), window=9, leakage=0.5)
+    report = compare(mapped, reference, roles=np.array([[1, 2, 3, 3, 4]]), window=9, leakage=0.5)
     assert report.confusion.tolist() == [[0, 0], [1, 1]]
     assert report.unclassified_pixels == 0
     assert (report.leakage, report.window) == (0.5, 9)
@@ -64,23 +64,23 @@ def test_with_a_split_only_its_test_pixels_count() -> None:
 
 def test_a_dataset_of_predictions_is_taken_by_its_land_cover() -> None:
     land_cover = xr.Dataset({"land_cover": raster([[1, 10]]), "confidence": raster([[0.5, 0.5]], None)})
-    assert assess(land_cover, raster([[1, 10]])).overall_accuracy.value == 1
+    assert compare(land_cover, raster([[1, 10]])).overall_accuracy.value == 1
 
 
 def test_nan_is_unclassified_in_a_map_and_unlabelled_in_a_reference() -> None:
-    report = assess(raster([[np.nan, 1.0, 1.0]]), raster([[1.0, 1.0, np.nan]]))
+    report = compare(raster([[np.nan, 1.0, 1.0]]), raster([[1.0, 1.0, np.nan]]))
     assert (report.test_pixels, report.unclassified_pixels) == (2, 1)
 
 
 def test_the_order_of_the_dimensions_does_not_matter() -> None:
     mapped, reference = raster([[1, 10, 1], [1, 1, 10]]), raster([[1, 10, 10], [0, 1, 10]])
-    expected = assess(mapped, reference).confusion
-    np.testing.assert_array_equal(assess(mapped.transpose("x", "y"), reference).confusion, expected)
+    expected = compare(mapped, reference).confusion
+    np.testing.assert_array_equal(compare(mapped.transpose("x", "y"), reference).confusion, expected)
 
 
 def test_a_class_that_only_the_reference_knows_is_a_row_with_nothing_right() -> None:
     mapped, reference = raster([[1, 10, 0]]), raster([[7, 10, 7]], table(low_vegetation=10, water=7))
-    report = assess(mapped, reference)
+    report = compare(mapped, reference)
     assert report.classes.names == ("roof", "water", "low vegetation")
     assert report.confusion.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
     assert report.unclassified is not None
@@ -89,52 +89,52 @@ def test_a_class_that_only_the_reference_knows_is_a_row_with_nothing_right() -> 
 
 
 def test_reference_classes_without_test_pixels_do_not_lengthen_the_report() -> None:
-    report = assess(raster([[1]]), raster([[1]], table(roof=1, water=7, soil=8)))
+    report = compare(raster([[1]]), raster([[1]], table(roof=1, water=7, soil=8)))
     assert report.classes.codes == (1, 10)
 
 
 def test_real_names_win_over_made_up_ones() -> None:
-    assert assess(raster([[1, 10]], None), raster([[1, 10]])).classes.names == TABLE.names
-    assert assess(raster([[1, 10]]), raster([[1, 10]], None)).classes.names == TABLE.names
+    assert compare(raster([[1, 10]], None), raster([[1, 10]])).classes.names == TABLE.names
+    assert compare(raster([[1, 10]]), raster([[1, 10]], None)).classes.names == TABLE.names
 
 
 def test_names_may_differ_in_case_and_spacing() -> None:
-    assert assess(raster([[1, 10]]), raster([[1, 10]], table(ROOF=1, Low_Vegetation=10))).classes == TABLE
+    assert compare(raster([[1, 10]]), raster([[1, 10]], table(ROOF=1, Low_Vegetation=10))).classes == TABLE
 
 
 def test_names_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(
         AssessmentError, match="the map calls class 10 'low vegetation', the reference calls it 'water'"
     ):
-        assess(raster([[1, 10]]), raster([[1, 10]], table(roof=1, water=10)))
+        compare(raster([[1, 10]]), raster([[1, 10]], table(roof=1, water=10)))
     with pytest.raises(AssessmentError, match="'roof' has the code 1 in the map and 2 in the reference"):
-        assess(raster([[1, 10]]), raster([[2, 10]], table(roof=2, low_vegetation=10)))
+        compare(raster([[1, 10]]), raster([[2, 10]], table(roof=2, low_vegetation=10)))
 
 
 def test_a_map_that_is_unclassified_throughout_is_all_omission() -> None:
-    report = assess(raster([[0, 0]], None), raster([[1, 10]]))
+    report = compare(raster([[0, 0]], None), raster([[1, 10]]))
     assert report.overall_accuracy.value == 0
     assert report.unclassified_pixels == 2
 
 
 def test_codes_outside_the_own_table_are_refused() -> None:
     with pytest.raises(AssessmentError, match="the map holds the code 99"):
-        assess(raster([[99]]), raster([[1]]))
+        compare(raster([[99]]), raster([[1]]))
 
 
 def test_rasters_on_other_grids_are_refused() -> None:
     with pytest.raises(GridError, match="differ in size"):
-        assess(raster([[1, 1]]), raster([[1], [1]]))
+        compare(raster([[1, 1]]), raster([[1], [1]]))
     here, there = Affine(10, 0, 0, 0, -10, 50), Affine(10, 0, 100, 0, -10, 50)
     with pytest.raises(GridError, match="differ in position"):
-        assess(raster([[1, 1]], transform=here), raster([[1, 1]], transform=there))
+        compare(raster([[1, 1]], transform=here), raster([[1, 1]], transform=there))
     with pytest.raises(GridError, match="the split has 2 × 1 pixels, the map 1 × 2"):
-        assess(raster([[1, 1]]), raster([[1, 1]]), roles=np.array([[3], [3]]))
+        compare(raster([[1, 1]]), raster([[1, 1]]), roles=np.array([[3], [3]]))
 
 
 def test_a_split_without_labelled_test_pixels_is_refused() -> None:
     with pytest.raises(AssessmentError, match="no labelled test pixel"):
-        assess(raster([[1]]), raster([[1]]), roles=np.array([[1]]))
+        compare(raster([[1]]), raster([[1]]), roles=np.array([[1]]))
 
 
 TYPES = st.sampled_from([np.uint8, np.uint16, np.int32, np.float32])
@@ -169,12 +169,12 @@ def test_files_are_compared_in_windows_as_arrays_are_at_once(
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
-        report = assess(*paths, roles=roles)
+        report = compare(*paths, roles=roles)
     tested = (truth > 0) if roles is None else (truth > 0) & (roles == 3)
     expected = reference_matrix(truth[tested], mapped[tested], labels=[1, 5, 6, 200, 0])
     np.testing.assert_array_equal(report.confusion, expected[:4, :4])
     np.testing.assert_array_equal(report.unclassified, expected[:4, 4])
-    at_once = assess(raster(mapped, None), raster(truth, None), roles=roles)
+    at_once = compare(raster(mapped, None), raster(truth, None), roles=roles)
     np.testing.assert_array_equal(report.confusion, at_once.confusion)
     np.testing.assert_array_equal(report.unclassified, at_once.unclassified)
     assert report.classes == at_once.classes
@@ -193,7 +193,7 @@ def test_the_memory_of_a_comparison_does_not_grow_with_the_area(tmp_path: Path) 
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", 2**18)
-            report = assess(*paths)
+            report = compare(*paths)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -204,12 +204,12 @@ def test_the_memory_of_a_comparison_does_not_grow_with_the_area(tmp_path: Path) 
 def test_measurements_are_no_classes(tmp_path: Path) -> None:
     heights = np.arange(60 * 60, dtype=np.int16).reshape(60, 60)
     with pytest.raises(AssessmentError, match="more than 1000 different codes"):
-        assess(raster(heights, None), raster(heights, None))
+        compare(raster(heights, None), raster(heights, None))
 
 
 def test_a_map_may_list_more_classes_than_can_be_compared() -> None:
     listed = ClassTable.from_codes(range(1, 5001))
-    report = assess(raster([[7, 9]], listed), raster([[7, 4000]], None))
+    report = compare(raster([[7, 9]], listed), raster([[7, 4000]], None))
     assert report.classes.codes == (7, 9, 4000)
 
 
@@ -219,20 +219,20 @@ def test_a_map_may_list_more_classes_than_can_be_compared() -> None:
 )
 def test_arrays_of_other_things_than_codes_are_refused(values: Any, message: str) -> None:
     with pytest.raises(AssessmentError, match=message):
-        assess(raster(values, None), raster([[1]]))
+        compare(raster(values, None), raster([[1]]))
 
 
 def test_the_fill_value_of_an_array_is_no_code() -> None:
     mapped = raster([[1, 255, 1]], None)
     mapped.attrs["_FillValue"] = 255
-    assert assess(mapped, raster([[1, 1, 10]])).unclassified_pixels == 1
+    assert compare(mapped, raster([[1, 1, 10]])).unclassified_pixels == 1
 
 
 def test_an_array_of_one_band_is_a_map_and_one_of_two_is_none() -> None:
     mapped = raster([[1, 10]])
-    assert assess(mapped.expand_dims("band"), raster([[1, 10]])).overall_accuracy.value == 1
+    assert compare(mapped.expand_dims("band"), raster([[1, 10]])).overall_accuracy.value == 1
     with pytest.raises(AssessmentError, match="the dims band, y, x"):
-        assess(xr.concat([mapped, mapped], "band"), raster([[1, 10]]))
+        compare(xr.concat([mapped, mapped], "band"), raster([[1, 10]]))
 
 
 def test_a_map_of_ours_given_as_reference_of_other_data_is_taken_for_swapped(tmp_path: Path) -> None:
@@ -240,17 +240,17 @@ def test_a_map_of_ours_given_as_reference_of_other_data_is_taken_for_swapped(tmp
     labels = write_raster(tmp_path / "labels.tif", values, None)
     mapped = write_raster(tmp_path / "map.tif", values, None, HSIATTN_KIND="land-cover")
     with pytest.raises(AssessmentError, match="they seem to be swapped"):
-        assess(labels, mapped)
+        compare(labels, mapped)
     other = write_raster(tmp_path / "other.tif", values, None, HSIATTN_KIND="land-cover")
-    assert [note for note in assess(mapped, other).notes if "how far two maps agree" in note]
-    assert assess(mapped, labels).notes == ()
+    assert [note for note in compare(mapped, other).notes if "how far two maps agree" in note]
+    assert compare(mapped, labels).notes == ()
 
 
 def test_a_full_reference_of_a_sparse_map_is_told(tmp_path: Path) -> None:
     full, sparse = np.ones((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
     sparse[0] = 1
-    assert any("may be swapped" in note for note in assess(raster(sparse, None), raster(full, None)).notes)
-    assert assess(raster(full, None), raster(sparse, None)).notes == ()
+    assert any("may be swapped" in note for note in compare(raster(sparse, None), raster(full, None)).notes)
+    assert compare(raster(full, None), raster(sparse, None)).notes == ()
 
 
 def test_one_file_is_not_compared_with_itself(tmp_path: Path) -> None:
@@ -258,4 +258,4 @@ def test_one_file_is_not_compared_with_itself(tmp_path: Path) -> None:
     (tmp_path / "link.tif").symlink_to(path)
     for other in (path, tmp_path / "link.tif"):
         with pytest.raises(AssessmentError, match="given as map and as reference"):
-            assess(path, other)
+            compare(path, other)

@@ -20,11 +20,19 @@ class MaxPooling(Pooling):
     channels
         C.
     dimensions
-        1 or 2; the computation is the same.
+        1 or 2; the computation is the same. Default: 2.
 
     Shapes
     ------
     As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> x, mask = torch.tensor([[[1.0, 3.0, 5.0]]]), torch.tensor([[[True, False, True]]])
+    >>> MaxPooling(1, dimensions=1)(x)
+    tensor([[[3., 5.]]])
+    >>> MaxPooling(1, dimensions=1)(x, mask).values
+    tensor([[[1., 5.]]])
     """
 
     cellwise = True
@@ -53,11 +61,16 @@ class AveragePooling(Pooling):
     channels
         C.
     dimensions
-        1 or 2; the computation is the same.
+        1 or 2; the computation is the same. Default: 2.
 
     Shapes
     ------
     As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> AveragePooling(1, dimensions=1)(torch.tensor([[[1.0, 3.0, 5.0]]]))
+    tensor([[[2., 5.]]])
     """
 
     cellwise = True

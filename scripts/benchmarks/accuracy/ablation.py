@@ -8,6 +8,7 @@ scripts.benchmarks.accuracy DATA OUT ablation`. The rows are the recipes of a pl
 written into OUT; options after -- say which runs are done and how, as in
 
     … ablation DATA OUT --set training.max_steps=2000 -- --seeds 2 --only 'recipe=pooling *' --jobs 2
+    … ablation DATA OUT --set training.method=early-stopping        the labels alone, without pseudo-labels
 
 What the blocks cost is told by `block_costs`, and what they do about a patch that is one pixel off by `patch_shift`.
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from hsiattn.experiments.plan import load_plan
 from hsiattn.training.recipes import load_recipe, recipe_names
 from scripts.benchmarks.accuracy.plan_runner import benchmark_options, run_plan
 from scripts.benchmarks.accuracy.real_scenes import lay_out
@@ -55,6 +57,9 @@ def backbone(name: str, arguments: str = "") -> list[str]:
     """Another network; the recipe stays."""
     return [f"network={{name: {name}, arguments: {{{arguments}}}}}"]
 
+
+CLASS_TABLES = Path(__file__).with_name("classes")
+"""Tables with attributes, for scenes of which no card tells them."""
 
 AS_IT_IS = "as it is"
 
@@ -91,6 +96,7 @@ ROWS: dict[str, list[str]] = {
     "pooling hybrid skip, shift full": pooling("hybrid", "detail: skip, random_shift: full"),
     "backbone ssan 9×9": backbone("ssan", "hidden: 64, attention_arguments: {merge: multiply}"),
     **{f"backbone {name}": backbone(name) for name in ("gsa", "smlp", "attendnet", "hierarchical")},
+    **{f"attributes {balance}": [f"network.arguments.attribute_balance={balance}"] for balance in (0.7, 0.3)},
 }
 """The changes of every row to the recipe."""
 
@@ -116,12 +122,17 @@ def main() -> None:
 def plan_of(recipe: str, per_class: int, settings: list[str]) -> dict[str, Any]:
     """The plan: every row as a recipe, on the scenes of few-labels."""
     base = recipe if recipe in recipe_names() else str(Path(recipe).resolve())
+    scenes = [entry.model_dump(exclude_defaults=True) for entry in load_plan("few-labels").scenes]
+    for scene in scenes:
+        if (table := CLASS_TABLES / f"{scene['name']}.csv").exists():
+            scene["classes"] = str(table)
     reach = load_recipe(base, settings).patch_size // 2
     return {
         "extends": "few-labels",
         "name": f"parts of {Path(recipe).stem}",
         "reference": AS_IT_IS,
         "rivals": [],
+        "scenes": scenes,
         "border_reach": max(1, reach),
         "protocols": [
             {"name": f"random {per_class}/class", "split": "random", "per_class": per_class},

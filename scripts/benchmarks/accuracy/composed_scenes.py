@@ -43,9 +43,9 @@ _OPTICS = 0.55
 """Deviation in pixels of the Gaussian by which the optics mix neighbours."""
 _SCALE = 10_000
 _FIRST_SEED = 100
-"""Of the scenes. Those of seeds 0 to 3 and 210 to 224 decided on the views of the pseudo-labels of default, and on the
-pixels, steps and area that its network learns from, those of 300 to 323 on what it does with few labels per class;
-these decided nothing, but were looked at before the last of these choices.
+"""Of the scenes. Those of seeds 0 to 3 and 210 to 224 decided on the views of the default's pseudo-labels and on
+pixels, steps and area that its network learns from, those of 300 to 323 on what it does with fewer than ten labels per
+class; these decided nothing, but were looked at before the last of these choices.
 """
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hsiattn.cli.benchmark import make_tasks
 from hsiattn.experiments.execution import Failed, cores, side_by_side
 from hsiattn.experiments.measurement import Task
 from hsiattn.experiments.plan import load_plan, plan_path
 from hsiattn.experiments.protocols import shared_split
 from hsiattn.experiments.runs import only, runs_of
 from hsiattn.experiments.scenes import open_entry
+from hsiattn.experiments.session import make_tasks
 
 _PIXELS = 500
 
@@ -59,8 +59,7 @@ def shift_change(task: Task) -> float:
     import torch
 
     from hsiattn.training.modelling import fit_model
-    from hsiattn.training.module import as_tensors
-    from hsiattn.training.patches import gather_patches
+    from hsiattn.training.patches import as_tensors, gather_patches
     from hsiattn.training.training_scene import TrainingScene
 
     run, scene = task.run, open_entry(task.run.scene, task.data)

@@ -236,7 +236,7 @@ def cost_by_branch(network: Any, whole_patch: bool = False) -> dict[str, Cost]:
     scored, states = attention.projection.out_features, 2 * hidden
     convolved = [layer.weight for layer in spatial.layers]
     places = [(width - 2 * n) ** 2 if whole_patch else 1 for n in range(1, len(convolved) + 1)]
-    fused, classes, channels = spectral.features + spatial.features, network.classes, network.channels
+    fused, classes = spectral.features + spatial.features, network.classes
     return {
         "band embedding": Cost(2 * steps * embedding.weight.numel(), 6 * steps * embedding.out_features),
         "GRU": Cost(2 * steps * 2 * 3 * hidden * (gru.input_size + hidden), 18 * steps * states),
@@ -245,8 +245,7 @@ def cost_by_branch(network: Any, whole_patch: bool = False) -> dict[str, Cost]:
             2 * sum(n * w.numel() for n, w in zip(places, convolved, strict=True)),
             6 * sum(n * len(w) for n, w in zip(places, convolved, strict=True)),
         ),
-        "neighbourhood attention": Cost(0, width**2 * (3 * channels + 2 + 2 * channels) + channels),
-        "discriminant and fusion": Cost(2 * classes * (channels + fused), 8 * fused + classes),
+        "classification": Cost(2 * classes * fused, 8 * fused + classes),
     }
 
 
@@ -262,8 +261,7 @@ _PARTS = {
     "GRU": ("spectral.recurrent", "scan"),
     "band attention": ("spectral.attention", "over_columns"),
     "spatial branch": ("spatial", "forward"),
-    "neighbourhood attention": ("context_attention", "forward"),
-    "fusion": ("", "_refine_columns"),
+    "classification": ("", "_classify_columns"),
 }
 """Where the dense form spends its time: parts of the network and the methods that it calls."""
 

@@ -53,16 +53,8 @@ MEASURES = ("--confidence", "--probabilities")
 CLASSIFY = ("classify", "scene.tif", "map.tif", "-m", "m.hsiattn", "--device", "cpu", "--window-size", "16")
 PLAIN = ("train", "scene.tif", "--labels", "labels.tif", "--recipe", "lda", "--device", "cpu")
 TRAIN = (*PLAIN, "-o", "n.hsiattn", "--log", "log.csv", "--write-split", "split.tif")
-SMALL = tuple(
-    text
-    for setting in (
-        "patch_size=5",
-        "training.max_epochs=3",
-        "training.pseudo_labels.pixels=200",
-        "training.max_per_class=40",
-    )
-    for text in ("--set", setting)
-)
+QUICK = ("patch_size=5", "training.max_epochs=3", "training.max_per_class=40", "training.pseudo_labels.pixels=200")
+SMALL = tuple(word for setting in QUICK for word in ("--set", setting))
 
 
 def cases() -> Iterator[Case]:
