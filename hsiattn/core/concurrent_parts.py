@@ -46,7 +46,7 @@ def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for_parts(threads: int) -> Iterator[None]:
-    """Within it, `concurrently` has so many threads, the caller's among them; for training on a CPU.
+    """Give `concurrently` so many threads, the caller's among them; for training on a CPU.
 
     Backward passes of what ran in it belong within it too.
 
