@@ -9,6 +9,7 @@ import click
 from hsiattn.cli import options
 from hsiattn.errors import SceneError
 from hsiattn.files.inputs import refuse_special
+from hsiattn.files.kinds import looks_like_model
 
 
 @click.command(short_help="Describe a scene, a model or a map.")
@@ -28,7 +29,6 @@ def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json
     """
     refuse_special(file, SceneError)
     from hsiattn.mapping.description import describe_map
-    from hsiattn.models.container import looks_like_model
 
     known = describe_model(file) if looks_like_model(file) else describe_map(file)
     if known is not None:

@@ -30,6 +30,14 @@ class FeatureBlock(nn.Module):
     pixelwise
         True where a position of the result depends on the same position of x alone; such a block gives the same on a
         patch and on a whole scene.
+
+    Examples
+    --------
+    >>> class Mean(FeatureBlock):
+    ...     def forward(self, x, mask=None):
+    ...         return mean(x, mask, axes=(2, 3)).expand_as(x)
+    >>> Mean()(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)
@@ -49,7 +57,13 @@ class FeatureBlock(nn.Module):
 
 
 class Pooled(NamedTuple):
-    """Result of a pooling: values at half the resolution, their mask, and details for the poolings to come."""
+    """Result of a pooling: values at half the resolution, their mask, and details for the poolings to come.
+
+    Examples
+    --------
+    >>> Pooled(torch.zeros(1, 8, 5, 5), None, None).values.shape
+    torch.Size([1, 8, 5, 5])
+    """
 
     values: Tensor
     mask: Tensor | None
@@ -74,6 +88,14 @@ class Pooling(nn.Module):
         True where a cell depends on its own 2 positions along every axis alone, with their masks and details, and a
         cell cut off by an odd edge is as if its last position were there twice; in evaluation, where a shift is drawn
         in training. Such a pooling can be evaluated on whole tiles, see `OverlappingPatches`.
+
+    Examples
+    --------
+    >>> class EverySecond(Pooling):
+    ...     def pool(self, x, mask=None, details=None):
+    ...         return Pooled(x[..., ::2, ::2], None if mask is None else mask[..., ::2, ::2], None)
+    >>> nn.Sequential(EverySecond(), nn.Flatten())(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 200])
     """
 
     forms: ClassVar[tuple[Dimensions, ...]] = (1, 2)

@@ -21,6 +21,14 @@ def create_block(name: str, channels: int, *, size: int, dimensions: Dimensions 
     ------
     ValueError
         Unknown name or argument, no form for so many dimensions, or a value that the block refuses.
+
+    Examples
+    --------
+    >>> create_block("se", 8, size=9, reduction=4)
+    SqueezeExcitation(
+      (squeeze): Linear(in_features=8, out_features=2, bias=True)
+      (excite): Linear(in_features=2, out_features=8, bias=True)
+    )
     """
     if name not in BLOCKS:
         raise ValueError(f"there is no attention {name!r}; choose one of none, {', '.join(sorted(BLOCKS))}")
@@ -40,6 +48,11 @@ def create_pooling(
     ------
     ValueError
         As for `create_block`.
+
+    Examples
+    --------
+    >>> create_pooling("hybrid", 8, detail_channels=4).outputs
+    12
     """
     if name not in POOLING:
         raise ValueError(f"there is no pooling {name!r}; choose one of none, {', '.join(sorted(POOLING))}")

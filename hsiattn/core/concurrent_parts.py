@@ -30,6 +30,13 @@ def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
     Returns
     -------
     One tensor per part. Gradients can be taken once, and not of gradients.
+
+    Examples
+    --------
+    >>> spectral, spatial = nn.Linear(20, 8), nn.Linear(9, 8)
+    >>> read, seen = concurrently((spectral, torch.randn(5, 20)), (spatial, torch.randn(5, 9)))
+    >>> read.shape, seen.shape
+    (torch.Size([5, 8]), torch.Size([5, 8]))
     """
     if torch.compiler.is_compiling():
         return _in_turn(parts)
@@ -39,9 +46,18 @@ def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for_parts(threads: int) -> Iterator[None]:
-    """Within it, `concurrently` has so many threads, the caller's among them; for training on a CPU.
+    """Give `concurrently` so many threads, the caller's among them; for training on a CPU.
 
     Backward passes of what ran in it belong within it too.
+
+    Examples
+    --------
+    >>> parts = [nn.Linear(4, 2), nn.Linear(3, 2)]
+    >>> with threads_for_parts(2):
+    ...     one, other = concurrently((parts[0], torch.randn(5, 4)), (parts[1], torch.randn(5, 3)))
+    ...     (one + other).sum().backward()
+    >>> parts[0].bias.grad
+    tensor([5., 5.])
     """
     if threads < 2:
         yield

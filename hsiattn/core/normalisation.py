@@ -20,14 +20,20 @@ class MaskedBatchNorm(nn.Module):
     channels
         C.
     zero_scale
-        Start with scale 0, so that the layer returns 0.
+        Start with scale 0, so that the layer returns 0. Default: False.
     momentum
-        Share of the new statistics in the running ones.
+        Share of the new statistics in the running ones. Default: 0.1.
 
     Shapes
     ------
     x (N, C, ...), mask (N, 1, ...) with the positions of x, none of them broadcast, or None -> (N, C, ...), 0 where the
     mask is False.
+
+    Examples
+    --------
+    >>> norm = MaskedBatchNorm(8)
+    >>> norm(torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     running_mean: Tensor

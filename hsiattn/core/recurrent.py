@@ -35,12 +35,18 @@ class FastGRU(nn.GRU):
     inputs, hidden
         Features of a step, and units per direction.
     bidirectional
-        Run backwards as well; features of both directions are concatenated.
+        Run backwards as well; features of both directions are concatenated. Default: True.
 
     Shapes
     ------
     `forward`: (N, T, inputs) -> (N, T, D·hidden), D directions, as the first result of `torch.nn.GRU` with
     `batch_first`. `scan`: the same with features before sequences, (T, inputs, N) -> (T, D·hidden, N).
+
+    Examples
+    --------
+    >>> states, _ = FastGRU(4, 16)(torch.randn(3, 25, 4))
+    >>> states.shape
+    torch.Size([3, 25, 32])
     """
 
     def __init__(self, inputs: int, hidden: int, *, bidirectional: bool = True) -> None:

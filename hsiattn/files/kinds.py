@@ -88,6 +88,9 @@ GENERATOR = "hsiattn"
 MODEL_FORMAT = "hsiattn model"
 """What the metadata of a model file call its format."""
 
+MODEL_SUFFIX = ".hsiattn"
+"""Usual ending of the names of model files."""
+
 LOG_COLUMNS = (
     "epoch", "of_epochs", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best_epoch",
     "seconds",
@@ -119,6 +122,18 @@ def kind_of(path: StrPath) -> FileKind | None:
         return _by_content(file, start)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def looks_like_model(path: StrPath) -> bool:
+    """True for files named `*.hsiattn`, and for safetensors files of any name."""
+    if os.fspath(path).lower().endswith(MODEL_SUFFIX):
+        return True
+    try:
+        with open(path, "rb") as file:
+            start = file.read(9)  # length of the header, then the header, which is JSON
+    except OSError:  # not there, or a path that only GDAL understands
+        return False
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON
 
 
 def _by_content(file: Path, start: bytes) -> FileKind | None:

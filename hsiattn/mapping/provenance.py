@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hsiattn.files.kinds import TAG_PREFIX
-from hsiattn.labels.rasters import LabelRaster
 
 if TYPE_CHECKING:
     from typing import Self
 
     from hsiattn.assessment.code_rasters import Raster
+    from hsiattn.labels.rasters import LabelRaster
     from hsiattn.models.model_file import TrainedModel
 
 _MADE_WITH = "made_with_"
@@ -74,11 +74,12 @@ class Provenance:
     @classmethod
     def of(cls, land_cover: Raster) -> Self:
         """Provenance of a map in a file or in memory; a missing file has none."""
-        if isinstance(land_cover, LabelRaster):
-            return cls.read(land_cover.name)
         if isinstance(land_cover, str | os.PathLike):
             return cls.read(land_cover)
-        return cls._from_entries({str(name): str(value) for name, value in land_cover.attrs.items()})
+        attrs: Mapping[Any, Any] | None = getattr(land_cover, "attrs", None)
+        if attrs is None:  # told apart without the module of LabelRaster, which brings xarray: mapping does without
+            return cls.read(cast("LabelRaster", land_cover).name)
+        return cls._from_entries({str(name): str(value) for name, value in attrs.items()})
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:

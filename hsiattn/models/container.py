@@ -6,7 +6,6 @@ only by `hsiattn.models.model_file.read_model`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,9 @@ from safetensors import SafetensorError, safe_open
 from hsiattn.errors import HsiattnError, ModelFileError
 from hsiattn.files.inputs import open_regular
 from hsiattn.files.kinds import MODEL_FORMAT
-from hsiattn.files.paths import StrPath
 from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
-
-SUFFIX = ".hsiattn"
-"""Usual ending of the names of model files."""
 
 FORMAT_VERSION = 3
 """Raised when an older hsiattn could no longer read a file that this one writes.
@@ -82,23 +77,9 @@ class Container:
 
     def unusable(self, error: Exception) -> ModelFileError:
         """The complaint that an error among `FAILURES` means."""
-        if isinstance(error, ModelFileError):  # it knows what to do
-            return ModelFileError(f"{self.path} is not usable here: {error.problem}", error.remedy)
         reason = printable(error.problem if isinstance(error, HsiattnError) else str(error), 300)
         remedy = error.remedy if isinstance(error, ModelFileError) else "train again with this version"
         return ModelFileError(f"{self.path} is not a usable model: {reason}", remedy)
-
-
-def looks_like_model(path: StrPath) -> bool:
-    """True for files named `*.hsiattn`, and for safetensors files of any name."""
-    if os.fspath(path).lower().endswith(SUFFIX):
-        return True
-    try:
-        with open(path, "rb") as file:
-            start = file.read(9)  # length of the header, then the header, which is JSON
-    except OSError:  # not there, or a path that only GDAL understands
-        return False
-    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < 2**27
 
 
 @contextmanager

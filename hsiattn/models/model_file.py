@@ -38,7 +38,7 @@ from hsiattn.models.container import (
     no_model,
     open_container,
 )
-from hsiattn.networks import SpectralSpatialNetwork, load_network
+from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.description import known_wavelengths
@@ -249,6 +249,8 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     _check_sizes(header, preprocessing)
     of_domain = {name: tensor.numpy() for name, tensor in _under(DOMAIN, tensors).items()}
     record = header.get("domain")
+    if isinstance(named := header["recipe"].get("network"), dict):  # which is made again when the model is fitted anew
+        check_allowed(named.get("name"), named.get("arguments"))
     return TrainedModel(
         network=load_network(_under(WEIGHTS, tensors), **header["network"]),
         arguments=header["network"],

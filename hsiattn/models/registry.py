@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, ModelFileError, OutputError
-from hsiattn.files.kinds import FileKind, kind_of
+from hsiattn.files.kinds import MODEL_SUFFIX, FileKind, kind_of
 from hsiattn.files.outputs import check_output, make_folder, whole_file
 from hsiattn.files.paths import StrPath
-from hsiattn.models.container import FAILURES, PREPROCESSING, SUFFIX, open_container
+from hsiattn.models.container import FAILURES, PREPROCESSING, open_container
 from hsiattn.scenes import SceneSource, SpectralBands, find_band_match
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def models_folder() -> Path:
 
 def installed_models() -> list[Path]:
     """Model files in the models folder, sorted by name."""
-    return sorted(models_folder().glob(f"*{SUFFIX}"))
+    return sorted(models_folder().glob(f"*{MODEL_SUFFIX}"))
 
 
 def is_name(name: str) -> bool:
@@ -93,7 +93,7 @@ def is_name(name: str) -> bool:
 
 def installed_path(name: str) -> Path:
     """Path of the installed model of a name, which need not exist; the suffix may be left out."""
-    return models_folder() / f"{name.removesuffix(SUFFIX)}{SUFFIX}"
+    return models_folder() / f"{name.removesuffix(MODEL_SUFFIX)}{MODEL_SUFFIX}"
 
 
 def install_model(model: StrPath, name: str | None = None, *, overwrite: bool = False) -> Path:

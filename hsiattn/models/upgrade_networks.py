@@ -9,7 +9,7 @@ from hsiattn.errors import ModelFileError
 _TWO_BRANCHES = ("grouped-ssan", "gsa", "smlp", "attendnet", "hierarchical")
 """Networks that were a linear discriminant refined by two branches, unless `discriminant` was False."""
 _MEMBER = "grouped-ssan"
-"""Of networks that are made of others, where no member is named."""
+"""The member of networks that are made of others, where none is named."""
 
 
 def with_plain_networks(header: dict[str, Any]) -> dict[str, Any]:

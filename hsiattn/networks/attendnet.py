@@ -34,15 +34,21 @@ class AttendNet(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels of both branches.
+        Channels of both branches. Default: 16.
     depth
-        Pairs of condenser and PEPE block in each.
+        Pairs of condenser and PEPE block in each. Default: 2.
     reduction
-        Of both kinds of block.
+        Of both kinds of block. Default: 2.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = AttendNet(bands=30, channels=4, classes=3, patch_size=9)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

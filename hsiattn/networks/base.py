@@ -21,6 +21,11 @@ class AttentionWeights(NamedTuple):
     neighbours
         (N, w, w), at least 0, 0 for neighbours that are missing, the others with sum 1; None where the network does not
         weigh neighbours.
+
+    Examples
+    --------
+    >>> AttentionWeights(bands=torch.tensor([[0.2, 0.8]])).neighbours is None
+    True
     """
 
     bands: Tensor | None = None
@@ -47,6 +52,18 @@ class SpectralSpatialNetwork(nn.Module):
     dense_capable
         True where `dense` evaluates whole tiles and equals `forward` on every pixel's patch; may depend on the
         arguments of the network.
+
+    Examples
+    --------
+    >>> class Linear(SpectralSpatialNetwork):
+    ...     def __init__(self, bands: int, channels: int, classes: int, patch_size: int) -> None:
+    ...         super().__init__(bands, channels, classes, patch_size)
+    ...         self.layer = nn.Linear(bands, classes)
+    ...
+    ...     def forward(self, spectra, patches, valid=None):
+    ...         return self.layer(spectra)
+    >>> Linear(30, 4, 3, 9)(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     edge: ClassVar[Edge] = "reflect"
@@ -137,11 +154,23 @@ def patches_of_tile(components: Tensor, valid: Tensor, size: int) -> tuple[Tenso
     """Every pixel's patch as strided views, nothing copied.
 
     (C, H, W) and (H, W) -> (h, w', C, size, size) and (h, w', size, size).
+
+    Examples
+    --------
+    >>> patches, valid = patches_of_tile(torch.randn(4, 28, 33), torch.ones(28, 33, dtype=torch.bool), 9)
+    >>> patches.shape, valid.shape
+    (torch.Size([20, 25, 4, 9, 9]), torch.Size([20, 25, 9, 9]))
     """
     patches = components.unfold(1, size, 1).unfold(2, size, 1).permute(1, 2, 0, 3, 4)
     return patches, valid.unfold(0, size, 1).unfold(1, size, 1)
 
 
 def if_any_missing(valid: Tensor) -> Tensor | None:
-    """The mask itself, or None where nothing is missing: the usual case, which networks then compute without masks."""
+    """The mask itself, or None where nothing is missing: the usual case, which networks then compute without masks.
+
+    Examples
+    --------
+    >>> if_any_missing(torch.ones(5, 9, 9, dtype=torch.bool)) is None
+    True
+    """
     return None if bool(valid.all()) else valid

@@ -70,15 +70,15 @@ class AttentionRNN(SpectralBranch):
     bands
         B.
     group
-        Bands per step.
+        Bands per step. Default: 8.
     embedding
-        Features of a group before the GRU.
+        Features of a group before the GRU. Default: 32.
     hidden
-        GRU units per direction.
+        GRU units per direction. Default: 32.
     attention
-        See `BandAttention`.
+        See `BandAttention`. Default: `additive`.
     pooling
-        Halves the number of steps before the GRU: `none` or the name of a pooling of the core.
+        Halves the number of steps before the GRU: `none` or the name of a pooling of the core. Default: `none`.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class BandAttention(nn.Module):
         F and T.
     name
         `additive`, the attention of SSAN, `none` for the mean of the states, or any block of the core with a
-        one-dimensional form, followed by the mean.
+        one-dimensional form, followed by the mean. Default: `additive`.
     """
 
     def __init__(self, features: int, steps: int, name: str = "additive", arguments: Arguments = None) -> None:
@@ -192,7 +192,7 @@ class BandAttention(nn.Module):
         return None if self.block is None else self.block.attention_weights(states.transpose(1, 2))
 
     def over_columns(self, states: Tensor) -> Tensor:
-        """The same with features before sequences, for evaluation: (T, F, N) -> (F, N)."""
+        """Evaluate with features before sequences: (T, F, N) -> (F, N)."""
         if isinstance(self.block, AdditiveAttention):
             return self.block.over_columns(states)
         if self.block is None:
@@ -212,13 +212,14 @@ class AttentionCNN(SpatialBranch):
     channels, patch_size
         C and w.
     width
-        Channels of the convolutions.
+        Channels of the convolutions. Default: 32.
     attention
-        `none`, or the name of a block of the core.
+        `none`, or the name of a block of the core. Default: `spatial-gate`.
     attention_at
         `input`: the block weighs the components, as in SSAN; `features`: what the first convolution makes of them.
+        Default: `input`.
     pooling
-        `none`, or the name of a pooling of the core.
+        `none`, or the name of a pooling of the core. Default: `none`.
     """
 
     def __init__(

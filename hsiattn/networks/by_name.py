@@ -20,7 +20,7 @@ NETWORKS: dict[str, type[SpectralSpatialNetwork]] = {}
 """Networks of this package by the names that recipes use; `hsiattn.networks` enters them, some made of others."""
 
 _MOST_WEIGHTS = 2**27
-"""Of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
+"""Most weights of a network that is made anew: 512 MiB, twenty times those of the published SSAN."""
 _MOST_TENSORS, _MOST_MODULES = 5000, 20_000
 
 
@@ -66,6 +66,12 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     ------
     RecipeError
         Names what there is instead.
+
+    Examples
+    --------
+    >>> check_arguments("ensemble", {"membres": 8})
+    Traceback (most recent call last):
+    hsiattn.errors.RecipeError: network 'ensemble' has no argument membres; it takes member, members, member_arguments
     """
     checked(f"network {name!r}", accepts(name), arguments)
 
@@ -104,7 +110,7 @@ def create_network(
         with budget(weights=_MOST_WEIGHTS, tensors=_MOST_TENSORS, modules=_MOST_MODULES):
             if issubclass(kind, SpectralSpatialNetwork):
                 return kind(**sizes, **arguments)
-            return ModuleNetwork(**sizes, kind=kind, **arguments)
+            return ModuleNetwork(kind, **sizes, **arguments)
     except HsiattnError:
         raise
     except Exception as error:  # constructors compute with whatever they are given
@@ -154,6 +160,27 @@ def check_network(name: str, *, bands: int, channels: int, classes: int, patch_s
             )
 
 
+def check_allowed(name: Any, arguments: Any) -> None:
+    """Refuse a network, or members of one, that a model file names and may not import; see `own_network`.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such network here, or it is not allowed.
+
+    Examples
+    --------
+    >>> check_allowed("ensemble", {"member": "os:system"})  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    hsiattn.errors.ModelFileError: its network os:system is not part of hsiattn, and model files may not import it ...
+    """
+    with named_by_a_file():
+        while isinstance(name, str):
+            network_class(name)
+            arguments = arguments if isinstance(arguments, dict) else {}
+            name, arguments = arguments.get("member"), arguments.get("member_arguments")
+
+
 def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> SpectralSpatialNetwork:
     """The network of that name with stored weights, in evaluation mode.
 
@@ -175,6 +202,13 @@ def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> 
         There is no network of that name here, or it is not allowed.
     ValueError
         The weights are not those of such a network; names the first that differs.
+
+    Examples
+    --------
+    >>> arguments = {"name": "attendnet", "bands": 30, "channels": 4, "classes": 3, "patch_size": 9}
+    >>> weights = create_network(**arguments).state_dict()
+    >>> load_network(weights, **arguments).training
+    False
     """
     stored = sum(tensor.numel() for tensor in weights.values())
     spare = min(arguments["classes"], 300) ** 3 + 2**24  # what is computed, not stored, such as pairs of classes

@@ -28,11 +28,17 @@ class Ensemble(SpectralSpatialNetwork):
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`.
     member
-        Name of the networks.
+        Name of the networks. Default: `grouped-ssan`.
     members
-        How many.
+        How many. Default: 3.
     member_arguments
-        Of each of them.
+        Of each of them. Default: None.
+
+    Examples
+    --------
+    >>> network = Ensemble(30, 4, 3, 9, member="attendnet", members=2, member_arguments={"width": 8})
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
@@ -61,11 +67,11 @@ class Ensemble(SpectralSpatialNetwork):
         return log_mean_softmax([member(spectra, patches, valid) for member in self.members], dim=1)
 
     def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Of all members; see `SpectralSpatialNetwork.member_logits`."""
+        """Logits of all members; see `SpectralSpatialNetwork.member_logits`."""
         return torch.cat([member.member_logits(spectra, patches, valid) for member in self._each])
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
+        """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:

@@ -18,15 +18,24 @@ class GroupedSSAN(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     group, embedding, hidden, spectral_attention, spectral_pooling
-        See `AttentionRNN`.
+        See `AttentionRNN`. Defaults: 8, 32, 32, `additive`, `none`.
     width, attention, attention_at, pooling
-        See `AttentionCNN`.
+        See `AttentionCNN`. Defaults: 32, `spatial-gate`, `input`, `none`.
     attention_arguments, pooling_arguments, spectral_attention_arguments, spectral_pooling_arguments
-        Arguments of the chosen blocks and poolings beyond their sizes.
+        Arguments of the chosen blocks and poolings beyond their sizes. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = GroupedSSAN(bands=30, channels=4, classes=3, patch_size=9, width=16, pooling="max")
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
+    >>> network.eval().dense(torch.randn(30, 20, 25), torch.randn(4, 28, 33)).shape
+    torch.Size([3, 20, 25])
     """
 
     def __init__(

@@ -25,17 +25,24 @@ class GSA(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels between the bottlenecks; half of them inside.
+        Channels between the bottlenecks; half of them inside. Default: 32.
     depth
-        Number of bottlenecks.
+        Number of bottlenecks. Default: 2.
     heads
-        Attention heads.
+        Attention heads. Default: 4.
     spectral
-        Arguments of the `AttentionRNN` that reads the spectrum.
+        Arguments of the `AttentionRNN` that reads the spectrum. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = GSA(bands=30, channels=4, classes=3, patch_size=9, width=16, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

@@ -32,26 +32,33 @@ class Hierarchical(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     groups
-        Contiguous groups of bands of about equal size, each with an encoder of its own.
+        Contiguous groups of bands of about equal size, each with an encoder of its own. Default: 4.
     step
         Neighbouring bands that make one step, the last filled up with zeros; 1 as published, more to save time.
+        Default: 4.
     windows
         What the upper level attends to: every `pixel` of the patch, or every `ring` around the centre, by its mean:
-        w // 2 + 1 instead of w² vectors.
+        w // 2 + 1 instead of w² vectors. Default: `ring`.
     width
-        Features of every vector, a multiple of `heads`.
+        Features of every vector, a multiple of `heads`. Default: 32.
     heads
-        Attention heads.
+        Attention heads. Default: 4.
     feedforward
-        Hidden units between the attentions.
+        Hidden units between the attentions. Default: 64.
     depth
-        Transformer blocks of every encoder; 2 as published.
+        Transformer blocks of every encoder; 2 as published. Default: 2.
     encoder_dropout
-        Share of the features that is dropped inside the encoders in training.
+        Share of the features that is dropped inside the encoders in training. Default: 0.1.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> network = Hierarchical(bands=30, channels=4, classes=3, patch_size=9, groups=3, depth=1)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

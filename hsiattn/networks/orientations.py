@@ -29,11 +29,19 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`.
     member
-        Name of the network.
+        Name of the network. Default: `grouped-ssan`.
     member_arguments
-        Its arguments.
+        Its arguments. Default: None.
     orientations
-        4: turned by quarters; 8: these and their mirror images.
+        4: turned by quarters; 8: these and their mirror images. Default: 8.
+
+    Examples
+    --------
+    >>> member = {"width": 8, "attention": "none"}
+    >>> network = AugmentedAtTestTime(30, 4, 3, 9, member="grouped-ssan", member_arguments=member).eval()
+    >>> spectra, patches = torch.randn(5, 30), torch.randn(5, 4, 9, 9)
+    >>> torch.allclose(network(spectra, patches), network(spectra, patches.flip(-1)), atol=1e-5)
+    True
     """
 
     def __init__(
@@ -73,11 +81,11 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         )
 
     def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Of the network itself; see `SpectralSpatialNetwork.member_logits`."""
+        """Logits of the network itself; see `SpectralSpatialNetwork.member_logits`."""
         return self.member.member_logits(spectra, patches, valid)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
+        """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         if not self.dense_capable:
             return super().dense(spectra, components, valid)
         read = self.member.read_spectra_of_tile(spectra)

@@ -36,7 +36,7 @@ _in_file: ContextVar[bool] = ContextVar("in_file", default=False)
 
 @contextmanager
 def named_by_a_file() -> Iterator[None]:
-    """Within it, networks are named by a model file, which may import only what somebody on this machine allows."""
+    """Mark names of networks as those of a model file, which may import only what somebody on this machine allows."""
     token = _in_file.set(True)
     try:
         yield
@@ -71,7 +71,7 @@ def own_network(name: str) -> type[nn.Module] | None:
     points = registered()
     if name not in points and not _PATH.fullmatch(name):
         return None
-    path = points[name].value if name in points else name
+    path = _path_of(points[name]) if name in points else name
     if name not in points and _in_file.get() and not _is_allowed(path, points):
         shown = printable(path, 100)
         raise ModelFileError(
@@ -98,16 +98,30 @@ class ModuleNetwork(SpectralSpatialNetwork):
 
     Parameters
     ----------
-    bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
     kind
         Class of the module.
+    bands, channels, classes, patch_size
+        See `SpectralSpatialNetwork`.
     arguments
-        Of its constructor beyond the sizes.
+        Of the module's constructor beyond the sizes.
+
+    Raises
+    ------
+    ValueError
+        Its constructor asks for neither bands nor channels.
+
+    Examples
+    --------
+    >>> class Perceptron(nn.Sequential):
+    ...     def __init__(self, bands: int, classes: int, hidden: int = 16) -> None:
+    ...         super().__init__(nn.Linear(bands, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    >>> network = ModuleNetwork(Perceptron, bands=30, channels=0, classes=3, patch_size=1, hidden=8)
+    >>> network(torch.randn(5, 30), torch.empty(5, 0, 1, 1)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(
-        self, bands: int, channels: int, classes: int, patch_size: int, *, kind: type[nn.Module], **arguments: Any
+        self, kind: type[nn.Module], /, bands: int, channels: int, classes: int, patch_size: int, **arguments: Any
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
         asked = inspect.signature(kind).parameters.keys() & set(SIZES)
@@ -133,8 +147,12 @@ class ModuleNetwork(SpectralSpatialNetwork):
         return torch.cat(parts, dim=1).reshape(self.classes, *spectra.shape[1:])
 
 
+def _path_of(point: EntryPoint) -> str:
+    return f"{point.module}:{point.attr}"
+
+
 def _is_allowed(path: str, points: dict[str, EntryPoint]) -> bool:
-    if path in _used or any(point.value == path for point in points.values()):
+    if path in _used or path in map(_path_of, points.values()):
         return True
     allowed = re.split(r"[,\s]+", os.environ.get(ALLOWED, ""))
     return any(path == each or path.startswith((f"{each}.", f"{each}:")) for each in allowed if each)

@@ -26,17 +26,24 @@ class SMLP(TwoBranchNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`.
+        See `SpectralSpatialNetwork`; patch_size has the default 9.
     width
-        Channels D of the first stage; stage i has D·2^i.
+        Channels D of the first stage; stage i has D·2^i. Default: 32.
     depths
-        Blocks of every stage.
+        Blocks of every stage. Default: (2,).
     expansion
-        Hidden channels of the channel mix, in multiples of the stage's.
+        Hidden channels of the channel mix, in multiples of the stage's. Default: 3.
     spectral
-        Arguments of that `AttentionRNN`.
+        Arguments of that `AttentionRNN`. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = SMLP(bands=30, channels=4, classes=3, patch_size=9, width=8, depths=[1, 1])
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     def __init__(

@@ -30,21 +30,28 @@ class SSAN(SpectralSpatialNetwork):
     Parameters
     ----------
     bands, channels, classes, patch_size
-        See `SpectralSpatialNetwork`; published with 4 principal components and 27 × 27 pixels.
+        See `SpectralSpatialNetwork`; published with 4 principal components and, the default, 27 × 27 pixels.
     hidden
-        GRU units per direction.
+        GRU units per direction. Default: 512.
     spectral_attention
-        Weighs the states of the GRU, see `BandAttention`; published: `additive`.
+        Weighs the states of the GRU, see `BandAttention`; published: `additive`. Default: `additive`.
     attention
-        Weighs the patch: `none`, or the name of a block of the core; published: `spatial-gate`.
+        Weighs the patch: `none`, or the name of a block of the core; published: `spatial-gate`. Default:
+        `spatial-gate`.
     pooling
-        After each convolution, the name of a pooling of the core; published: `max`.
+        After each convolution, the name of a pooling of the core; published: `max`. Default: `max`.
     spectral_attention_arguments, attention_arguments, pooling_arguments
-        Arguments of these beyond their sizes.
+        Arguments of these beyond their sizes. Default: None.
     dropout
-        Share of the spatial branch's hidden units that is dropped in training.
+        Share of the spatial branch's hidden units that is dropped in training. Default: 0.4.
     initialisation
-        `kaiming`, or `released`: convolutions and linear layers, biases included, from N(0, 1).
+        `kaiming`, or `released`: convolutions and linear layers, biases included, from N(0, 1). Default: `kaiming`.
+
+    Examples
+    --------
+    >>> network = SSAN(bands=30, channels=4, classes=3, patch_size=9, hidden=16)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     edge = "zero"

@@ -13,7 +13,7 @@ from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
 
 _LEAST_PROBABILITY = 1e-4
-"""Of an attribute, so that its logarithm stays finite."""
+"""Least probability of an attribute, so that its logarithm stays finite."""
 
 
 class TwoBranchNetwork(SpectralSpatialNetwork):
@@ -33,11 +33,19 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
     spectral, spatial
         The branches.
     dropout
-        Share of the joined features that is dropped in training.
+        Share of the joined features that is dropped in training. Default: 0.3.
     attributes
         (K, A), which class has which attribute; training takes them from the class table. None for no attributes.
     attribute_balance
-        λ, 0 … 1.
+        λ, 0 … 1. Default: 1.0.
+
+    Examples
+    --------
+    >>> from hsiattn.networks.branches import AttentionCNN, AttentionRNN
+    >>> spectral, spatial = AttentionRNN(30, group=5), AttentionCNN(4, 9, attention="se")
+    >>> network = TwoBranchNetwork(30, 4, 3, 9, spectral, spatial, dropout=0.5)
+    >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
+    torch.Size([5, 3])
     """
 
     attributes: Tensor
@@ -128,7 +136,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         return logits + self._attribute_score(each)
 
     def _classify_columns(self, features: Tensor) -> Tensor:
-        """The same with features before pixels, for evaluation: (F + F', N) -> (K, N).
+        """Evaluate the head with features before pixels: (F + F', N) -> (K, N).
 
         Rows would have to be made of them first, which takes a third more time.
         """

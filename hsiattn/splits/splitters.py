@@ -263,7 +263,7 @@ def check_share(share: float, side: str) -> None:
 
 
 def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.random.Generator) -> Indices:
-    """At most `size` pixels per class from a pool of pixel indices."""
+    """Draw at most `size` pixels per class from a pool of pixel indices."""
     drawn = []
     for k in np.unique(members[pool]):
         candidates = rng.permutation(pool[members[pool] == k])

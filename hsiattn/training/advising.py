@@ -22,7 +22,7 @@ from hsiattn.training.training_scene import TrainingScene
 
 _MOST_SENTENCES, _MOST_CONFUSIONS = 5, 2
 _MOST_PIXELS = 100
-"""Of a class, by which its spectra are judged: a tenth of a second for sixteen classes in two hundred bands."""
+"""Most pixels of a class for its separability: a tenth of a second for sixteen classes in two hundred bands."""
 
 
 def advise(

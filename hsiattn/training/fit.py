@@ -1,4 +1,4 @@
-"""From labelled patches and settings to a trained network, step by step along a gradient."""
+"""Training of a network on labelled patches, step by step along a gradient."""
 
 from __future__ import annotations
 

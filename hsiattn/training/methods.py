@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hsiattn.training.training_scene import TrainingScene
 
 _SEEDS_APART = 1_000_003
-"""Between the seeds of the members of an ensemble, so that no two runs with seeds near each other share one."""
+"""Distance of the seeds of the members of an ensemble, so that runs with neighbouring seeds share none."""
 
 
 class AugmentationSettings(Settings):

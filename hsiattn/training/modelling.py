@@ -1,4 +1,4 @@
-"""From a scene and its labels to a model: split, preprocessing, fit by the recipe's method, test on held-out pixels."""
+"""The pipeline of a training: split, preprocessing, fit by the recipe's method, test on held-out pixels."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from hsiattn.training.recipe_files import merged, read_recipe, recipe_names, wit
 __all__ = ["METHODS", "NetworkSettings", "Recipe", "load_recipe", "recipe_names"]
 
 _MAX_INTEGER = 2**53
-"""Beyond it JSON, in which the model file keeps the recipe, has no whole numbers."""
+"""Largest whole number of JSON, in which the model file keeps the recipe."""
 
 AnyTraining = PseudoLabelTraining | EarlyStoppingTraining | ClosedFormTraining
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import rasterio
@@ -86,3 +89,8 @@ def test_foreign_rasters_arrays_and_files_that_are_missing_have_none(tiny, tmp_p
     np.save(tmp_path / "map.npy", tiny.codes)
     for path in (tiny.labels, tmp_path / "map.npy", tmp_path / "missing.tif"):
         assert Provenance.of(path) == Provenance()
+
+
+def test_maps_in_files_are_made_without_xarray():
+    code = "import sys, hsiattn.mapping.classification, hsiattn.mapping.archive; assert 'xarray' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

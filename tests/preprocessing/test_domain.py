@@ -107,10 +107,10 @@ def test_other_units_orders_and_sensors_lie_outside(domain, other, preprocessing
         assert domain.power_of_ten(0.01 * wrong, preprocessing) == 0
 
 
-def test_bands_of_which_each_is_wrong_by_up_to_a_tenth_lie_outside(domain, other, preparation):
+def test_bands_of_which_each_is_wrong_by_up_to_a_tenth_lie_outside(domain, other, preprocessing):
     wrong = other * np.random.default_rng(0).uniform(0.9, 1.1, 60)
-    assert _share(domain, wrong, preparation) > 0.6
-    assert _share(domain, other, preparation) < 0.1
+    assert _share(domain, wrong, preprocessing) > 0.6
+    assert _share(domain, other, preprocessing) < 0.1
 
 
 def test_a_transform_of_spectra_has_a_domain_too(valley, other):

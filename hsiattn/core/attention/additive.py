@@ -20,11 +20,18 @@ class AdditiveAttention(nn.Module):
     features
         F, size of every step.
     attention_features
-        Size of v_t and u.
+        Size of v_t and u. Default: 32.
 
     Shapes
     ------
     sequence (N, T, F), mask (N, T) or None -> context (N, F), weights (N, T), non-negative, each row summing to 1.
+
+    Examples
+    --------
+    >>> attention = AdditiveAttention(6)
+    >>> context, weights = attention(torch.randn(2, 5, 6))
+    >>> context.shape, weights.shape
+    (torch.Size([2, 6]), torch.Size([2, 5]))
     """
 
     def __init__(self, features: int, attention_features: int = 32) -> None:
@@ -75,15 +82,22 @@ class AdditiveGate(FeatureBlock):
     channels
         C.
     attention_features
-        A, size of the hidden layer that scores a position.
+        A, size of the hidden layer that scores a position. Default: 32.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Starts with equal scores, so that n α_p is 1 but for rounding.
+        Starts with equal scores, so that n α_p is 1 but for rounding. Default: False.
 
     Shapes
     ------
     As `FeatureBlock`. Parameters: C·A + 2·A.
+
+    Examples
+    --------
+    >>> block = AdditiveGate(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

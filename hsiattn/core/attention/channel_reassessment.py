@@ -23,11 +23,11 @@ class ChannelReassessmentAttention(FeatureBlock):
         C.
     kernel
         k, the cells along each axis; odd or even. Neighbouring cells share positions where k does not divide the side,
-        as in `torch.nn.AdaptiveAvgPool2d`.
+        as in `torch.nn.AdaptiveAvgPool2d`. Default: 7.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------
@@ -37,6 +37,13 @@ class ChannelReassessmentAttention(FeatureBlock):
     ------
     ValueError
         A kernel below 1.
+
+    Examples
+    --------
+    >>> block = ChannelReassessmentAttention(8, kernel=4)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

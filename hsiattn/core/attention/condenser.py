@@ -33,15 +33,15 @@ class AttentionCondenser(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 4.
     kernel
-        k, odd.
+        k, odd. Default: 3.
     selection
-        "gate" for V·σ(A)·S + V, "add" for V·S + A.
+        "gate" for V·σ(A)·S + V, "add" for V·S + A. Default: `gate`.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise.
+        Starts S at 0 with "gate", and the expansion at 0 with "add". S starts at 1 otherwise. Default: False.
 
     Shapes
     ------
@@ -51,6 +51,13 @@ class AttentionCondenser(FeatureBlock):
     ------
     ValueError
         Unknown `selection`, an even kernel, or reduction below 1.
+
+    Examples
+    --------
+    >>> block = AttentionCondenser(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

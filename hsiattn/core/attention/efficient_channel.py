@@ -24,9 +24,9 @@ class EfficientChannelAttention(FeatureBlock):
     kernel
         k, odd; None for the odd number nearest to log₂(C)/2 + 1/2, the larger of two.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------
@@ -36,6 +36,13 @@ class EfficientChannelAttention(FeatureBlock):
     ------
     ValueError
         An even kernel.
+
+    Examples
+    --------
+    >>> block = EfficientChannelAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -37,15 +37,15 @@ class GlobalSelfAttention(FeatureBlock):
     size
         L, the longest side that a feature map may have; used with `positional` only.
     heads
-        h.
+        h. Default: 8.
     head_features
         d, of keys and of values; max(C // h, 4) where None.
     positional, content
-        Whether the block has that part.
+        Whether the block has that part. Default: True.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
     identity_start
-        Adds x to the result and starts the last convolution at 0.
+        Adds x to the result and starts the last convolution at 0. Default: False.
 
     Shapes
     ------
@@ -56,6 +56,13 @@ class GlobalSelfAttention(FeatureBlock):
     ------
     ValueError
         A number below 1, neither part wanted, or, with `positional`, a feature map with a side longer than `size`.
+
+    Examples
+    --------
+    >>> block = GlobalSelfAttention(8, size=9, heads=2)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -36,13 +36,13 @@ class NonLocalSpatialAttention(FeatureBlock):
     channels
         C.
     form
-        `pairwise` or `query-independent`.
+        `pairwise` or `query-independent`. Default: `pairwise`.
     reduction
-        r, the divisor of C that gives c = max(C // r, 4); `pairwise` only.
+        r, the divisor of C that gives c = max(C // r, 4); `pairwise` only. Default: 16.
     dimensions
-        1 or 2; the number of parameters is the same.
+        1 or 2; the number of parameters is the same. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------
@@ -53,6 +53,13 @@ class NonLocalSpatialAttention(FeatureBlock):
     ------
     ValueError
         Unknown `form`, or a reduction below 1.
+
+    Examples
+    --------
+    >>> block = NonLocalSpatialAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

@@ -25,15 +25,15 @@ class SelfAttention(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 8.
     value
-        "full" for h from C to C, "reduced" for h and v by way of C/r.
+        "full" for h from C to C, "reduced" for h and v by way of C/r. Default: `full`.
     spectral_norm
-        Divides every weight matrix by its largest singular value, as SAGAN does in both its networks.
+        Divides every weight matrix by its largest singular value, as SAGAN does in both its networks. Default: False.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Starts the scalar γ at 0, as the paper does, so that the fresh layer returns x; otherwise at 1.
+        Starts the scalar γ at 0, as the paper does, so that the fresh layer returns x; otherwise at 1. Default: True.
 
     Shapes
     ------
@@ -43,6 +43,13 @@ class SelfAttention(FeatureBlock):
     ------
     ValueError
         Unknown `value`, or reduction below 1.
+
+    Examples
+    --------
+    >>> block = SelfAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

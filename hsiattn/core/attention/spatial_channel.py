@@ -28,11 +28,11 @@ class SpatialChannelAttention(FeatureBlock):
     channels
         C; the parameters do not depend on it.
     kernel
-        k, odd.
+        k, odd. Default: 7.
     dimensions
-        2 only: it takes two axes of positions.
+        2 only: it takes two axes of positions. Default: 2.
     identity_start
-        Doubles both gates and starts them at exactly 1.
+        Doubles both gates and starts them at exactly 1. Default: False.
 
     Shapes
     ------
@@ -42,6 +42,13 @@ class SpatialChannelAttention(FeatureBlock):
     ------
     ValueError
         An even kernel, or other than 2 dimensions.
+
+    Examples
+    --------
+    >>> block = SpatialChannelAttention(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     forms = (2,)

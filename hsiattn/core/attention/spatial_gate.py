@@ -27,14 +27,15 @@ class SpatialGate(FeatureBlock):
         `paper` gates every channel of a position by that position's own number. `released` repeats what the authors'
         code does: it tiles the N = H·W numbers (N = L in a sequence) C times and reshapes to (H, W, C), so that channel
         c of position p is gated by number (C·p + c) mod N, which belongs to another position nearly everywhere; such a
-        gate is not `pixelwise`. Only for comparisons.
+        gate is not `pixelwise`. Only for comparisons. Default: `paper`.
     merge
         `multiply` gives x·a (the released code); `residual` gives x + x·a (the plus sign of the authors' figure).
+        Default: `multiply`.
     dimensions
-        1 or 2; the number of parameters is the same.
+        1 or 2; the number of parameters is the same. Default: 2.
     identity_start
         Doubles the gate and starts it at exactly 1. Only with `multiply`: the residual form that starts as identity,
-        x + x·(2a - 1), is the same function.
+        x + x·(2a - 1), is the same function. Default: False.
 
     Shapes
     ------
@@ -44,6 +45,15 @@ class SpatialGate(FeatureBlock):
     ------
     ValueError
         Unknown `broadcast` or `merge`, or `identity_start` with `residual`.
+
+    Examples
+    --------
+    >>> gate = SpatialGate(4, merge="residual")
+    >>> patches, mask = torch.randn(2, 4, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> gate(patches, mask).shape
+    torch.Size([2, 4, 9, 9])
+    >>> gate.attention_weights(patches, mask).shape
+    torch.Size([2, 9, 9])
     """
 
     pixelwise = True

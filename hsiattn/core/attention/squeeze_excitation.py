@@ -20,11 +20,11 @@ class SqueezeExcitation(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 16.
     dimensions
-        1 or 2; the parameters are the same.
+        1 or 2; the parameters are the same. Default: 2.
     identity_start
-        Doubles the gate and starts it at exactly 1.
+        Doubles the gate and starts it at exactly 1. Default: False.
 
     Shapes
     ------
@@ -34,6 +34,13 @@ class SqueezeExcitation(FeatureBlock):
     ------
     ValueError
         A reduction below 1.
+
+    Examples
+    --------
+    >>> block = SqueezeExcitation(8, reduction=4)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

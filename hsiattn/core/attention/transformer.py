@@ -25,9 +25,9 @@ class TransformerEncoder(nn.Module):
     feedforward
         Hidden units of the two linear layers behind each attention.
     depth
-        Number of blocks.
+        Number of blocks. Default: 2.
     dropout
-        Share that is dropped in training, of the inputs and of what each half of a block adds.
+        Share that is dropped in training, of the inputs and of what each half of a block adds. Default: 0.1.
 
     Shapes
     ------
@@ -38,6 +38,12 @@ class TransformerEncoder(nn.Module):
     ------
     ValueError
         F is no multiple of `heads`.
+
+    Examples
+    --------
+    >>> encoder = TransformerEncoder(8, heads=2, feedforward=16)
+    >>> encoder(with_positions(torch.randn(3, 5, 8))).shape
+    torch.Size([3, 5, 8])
     """
 
     def __init__(self, features: int, *, heads: int, feedforward: int, depth: int = 2, dropout: float = 0.1) -> None:
@@ -94,12 +100,17 @@ class LearnedQuery(nn.Module):
     feedforward
         Hidden units of the feed-forward layer.
     dropout
-        Share of c that is dropped in training.
+        Share of c that is dropped in training. Default: 0.1.
 
     Shapes
     ------
     sequence (N, T, F), mask (N, T) or None -> (N, F). Parameters: 2·F² + 3·F of attention, 2·F·h + h + F of h hidden
     units, 2·F of normalisation.
+
+    Examples
+    --------
+    >>> LearnedQuery(8, feedforward=16)(torch.randn(2, 5, 8)).shape
+    torch.Size([2, 8])
     """
 
     def __init__(self, features: int, *, feedforward: int, dropout: float = 0.1) -> None:
@@ -132,6 +143,11 @@ def with_positions(sequence: Tensor) -> Tensor:
     """√F · x_t plus the position t as sines and cosines of falling frequency: (N, T, F) -> (N, T, F), F even.
 
     Features 2i and 2i + 1 hold the sine and the cosine of t / 10000^(2i / F) (Vaswani et al. 2017, arXiv 1706.03762).
+
+    Examples
+    --------
+    >>> with_positions(torch.zeros(1, 2, 4))[0, 0]
+    tensor([0., 1., 0., 1.])
     """
     steps, features = sequence.shape[1:]
     rates = torch.exp(torch.arange(0, features, 2, device=sequence.device) * (-math.log(10000.0) / features))

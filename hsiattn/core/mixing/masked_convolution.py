@@ -20,14 +20,20 @@ class MaskedConv2d(nn.Module):
     inputs, outputs
         Channels in and out.
     kernel
-        Odd side of the kernel in pixels.
+        Odd side of the kernel in pixels. Default: 3.
     dilation
-        Step between its pixels.
+        Step between its pixels. Default: 1.
 
     Shapes
     ------
     x (N, inputs, H, W), mask (N, 1, H, W) or None where all are there -> (N, outputs, H', W') and its mask
     (N, 1, H', W') or None, with H' = H - dilation·(kernel - 1).
+
+    Examples
+    --------
+    >>> values, mask = MaskedConv2d(3, 8)(torch.randn(2, 3, 9, 9), torch.rand(2, 1, 9, 9) > 0.2)
+    >>> values.shape, mask.shape
+    (torch.Size([2, 8, 7, 7]), torch.Size([2, 1, 7, 7]))
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, dilation: int = 1) -> None:

@@ -27,15 +27,15 @@ class ProjectExpandProjectExpand(FeatureBlock):
     channels
         C.
     reduction
-        r.
+        r. Default: 2.
     expansion
-        e, a whole number.
+        e, a whole number. Default: 3.
     kernel
-        k, odd.
+        k, odd. Default: 3.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Starts extend at 0.
+        Starts extend at 0. Default: False.
 
     Shapes
     ------
@@ -45,6 +45,14 @@ class ProjectExpandProjectExpand(FeatureBlock):
     ------
     ValueError
         Reduction or expansion below 1, or an even kernel.
+
+    Examples
+    --------
+    >>> import torch
+    >>> block = ProjectExpandProjectExpand(8)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(

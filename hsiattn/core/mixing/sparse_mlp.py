@@ -25,9 +25,9 @@ class SparseMLP(FeatureBlock):
     size
         L, the side of the feature map: both sides of an image must have it.
     dimensions
-        D, 1 or 2.
+        D, 1 or 2. Default: 2.
     identity_start
-        Adds x to the result and starts the 1×1 convolution at 0.
+        Adds x to the result and starts the 1×1 convolution at 0. Default: False.
 
     Shapes
     ------
@@ -37,6 +37,13 @@ class SparseMLP(FeatureBlock):
     ------
     ValueError
         A size below 1, or a feature map with another side than `size`.
+
+    Examples
+    --------
+    >>> block = SparseMLP(8, size=9)
+    >>> patches, mask = torch.randn(2, 8, 9, 9), torch.rand(2, 1, 9, 9) > 0.2
+    >>> block(patches, mask).shape
+    torch.Size([2, 8, 9, 9])
     """
 
     def __init__(self, channels: int, *, size: int, dimensions: Dimensions = 2, identity_start: bool = False) -> None:

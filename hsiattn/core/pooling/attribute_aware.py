@@ -33,9 +33,10 @@ class AttributeAwarePooling(nn.Module):
     attributes
         A. A single one has no context: q = p.
     balance
-        λ, from 0 to 1.
+        λ, from 0 to 1. Default: 0.7.
     pool
         "mean", "max", or "certainty": a mean whose weights are the softmax of |s_r(a) - 0.5| over the branches.
+        Default: `mean`.
 
     Attributes
     ----------
@@ -51,6 +52,13 @@ class AttributeAwarePooling(nn.Module):
     ------
     ValueError
         Fewer than 1 attribute, λ outside 0 to 1, or unknown `pool`.
+
+    Examples
+    --------
+    >>> pooling = AttributeAwarePooling(2, balance=0.5)
+    >>> pooling.fit_prior(torch.tensor([[1, 1], [1, 0]]), torch.tensor([30, 10]))
+    >>> pooling(torch.rand(4, 3, 2)).shape
+    torch.Size([4, 2])
     """
 
     given_present: Tensor

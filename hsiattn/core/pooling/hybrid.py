@@ -41,15 +41,15 @@ class HybridPooling(Pooling):
     channels
         C.
     wavelet
-        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, …
+        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, … Default: `haar`.
     detail
-        Whether details end with this stage ("concat") or are carried through those to come ("skip").
+        Whether details end with this stage ("concat") or are carried through those to come ("skip"). Default: `concat`.
     detail_channels
-        D's channels. With "skip" they must be the same in every stage, hence not a share of C.
+        D's channels. With "skip" they must be the same in every stage, hence not a share of C. Default: 8.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
     identity_start
-        Starts W and b at 0, so that the fresh pooling adds nothing but zeros to z.
+        Starts W and b at 0, so that the fresh pooling adds nothing but zeros to z. Default: False.
 
     Shapes
     ------
@@ -61,6 +61,13 @@ class HybridPooling(Pooling):
     ValueError
         Unknown wavelet or `detail`, or fewer than 1 detail channel; when called, with "skip", details that have not d
         channels or not the sides of x.
+
+    Examples
+    --------
+    >>> pooling = HybridPooling(8, detail="skip", detail_channels=3)
+    >>> values, _, details = pooling(torch.randn(2, 8, 9, 9), None)
+    >>> values.shape, details.shape
+    (torch.Size([2, 11, 5, 5]), torch.Size([2, 3, 5, 5]))
     """
 
     def __init__(

@@ -10,19 +10,7 @@ from hsiattn.core.pooling.cells import cell_counts, cell_maximum, cell_mean
 
 
 class _CellPooling(Pooling):
-    """A pooling without parameters that makes one value of each cell of 2 positions along every axis.
-
-    Parameters
-    ----------
-    channels
-        C.
-    dimensions
-        1 or 2; the computation is the same.
-
-    Shapes
-    ------
-    As `Pooling`, with C outputs and no details. Parameters: none.
-    """
+    """A pooling without parameters that makes one value of each cell of 2 positions along every axis."""
 
     cellwise = True
 
@@ -36,6 +24,25 @@ class MaxPooling(_CellPooling):
 
     A cell cut off by an odd edge takes the maximum of what it has, as `torch.nn.MaxPool2d(2, ceil_mode=True)`; with a
     mask, of what counts in it.
+
+    Parameters
+    ----------
+    channels
+        C.
+    dimensions
+        1 or 2; the computation is the same. Default: 2.
+
+    Shapes
+    ------
+    As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> x, mask = torch.tensor([[[1.0, 3.0, 5.0]]]), torch.tensor([[[True, False, True]]])
+    >>> MaxPooling(1, dimensions=1)(x)
+    tensor([[[3., 5.]]])
+    >>> MaxPooling(1, dimensions=1)(x, mask).values
+    tensor([[[1., 5.]]])
     """
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
@@ -52,6 +59,22 @@ class AveragePooling(_CellPooling):
 
     A cell cut off by an odd edge takes the mean of what it has, as
     `torch.nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)`; with a mask, of what counts in it.
+
+    Parameters
+    ----------
+    channels
+        C.
+    dimensions
+        1 or 2; the computation is the same. Default: 2.
+
+    Shapes
+    ------
+    As `Pooling`, with C outputs and no details. Parameters: none.
+
+    Examples
+    --------
+    >>> AveragePooling(1, dimensions=1)(torch.tensor([[[1.0, 3.0, 5.0]]]))
+    tensor([[[2., 5.]]])
     """
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:

@@ -33,9 +33,9 @@ class RandomShift(Pooling):
         Any pooling.
     offsets
         "paper": (-1, -1), (0, 0) and (1, 1), the choices that the paper draws; "full": all nine. For sequences both
-        are -1, 0 and 1.
+        are -1, 0 and 1. Default: `paper`.
     per_sample
-        Draw for every sample of the batch instead of once for all.
+        Draw for every sample of the batch instead of once for all. Default: False.
 
     Shapes
     ------
@@ -45,6 +45,13 @@ class RandomShift(Pooling):
     ------
     ValueError
         Unknown offsets.
+
+    Examples
+    --------
+    >>> from hsiattn.core import MaxPooling
+    >>> pooling = RandomShift(MaxPooling(8), offsets="full")
+    >>> pooling(torch.randn(2, 8, 9, 9)).shape
+    torch.Size([2, 8, 5, 5])
     """
 
     def __init__(self, pooling: Pooling, *, offsets: Offsets = "paper", per_sample: bool = False) -> None:

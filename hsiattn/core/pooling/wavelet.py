@@ -31,13 +31,14 @@ class WaveletPooling(Pooling):
     channels
         C.
     wavelet
-        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, …
+        Any discrete wavelet of PyWavelets: haar, db2, bior2.2, … Default: `haar`.
     weighted
-        Learn a weight per sub-band of the second order, the same for all channels, squared, starting at 1.
+        Learn a weight per sub-band of the second order, the same for all channels, squared, starting at 1. Default:
+        False.
     mean_preserving
-        Divide by the gain 2 (√2 for sequences), so that a constant map keeps its value.
+        Divide by the gain 2 (√2 for sequences), so that a constant map keeps its value. Default: False.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
 
     Shapes
     ------
@@ -47,6 +48,11 @@ class WaveletPooling(Pooling):
     ------
     ValueError
         There is no discrete wavelet of that name.
+
+    Examples
+    --------
+    >>> WaveletPooling(1, mean_preserving=True)(torch.ones(1, 1, 4, 4)).allclose(torch.ones(1, 1, 2, 2))
+    True
     """
 
     def __init__(

@@ -25,9 +25,9 @@ class WaveletTransform(nn.Module):
     Parameters
     ----------
     wavelet
-        Name of any discrete wavelet of PyWavelets: haar, db2, sym4, bior2.2, bior3.3, …
+        Name of any discrete wavelet of PyWavelets: haar, db2, sym4, bior2.2, bior3.3, … Default: `haar`.
     dimensions
-        1 or 2.
+        1 or 2. Default: 2.
 
     Attributes
     ----------
@@ -48,6 +48,15 @@ class WaveletTransform(nn.Module):
     ------
     ValueError
         There is no discrete wavelet of that name.
+
+    Examples
+    --------
+    >>> transform, x = WaveletTransform("db2"), torch.randn(2, 3, 8, 8)
+    >>> approximation, details = transform.analyse(x)
+    >>> approximation.shape, details.shape
+    (torch.Size([2, 3, 4, 4]), torch.Size([2, 9, 4, 4]))
+    >>> torch.allclose(transform.synthesise(approximation, details, (8, 8)), x, atol=1e-5)
+    True
     """
 
     analysis: Tensor

@@ -22,6 +22,15 @@ class Discriminant(FittedNetwork):
     among the training pixels.
 
     See `FittedNetwork` for the parameters.
+
+    Examples
+    --------
+    >>> network = Discriminant(bands=30, channels=0, classes=2, patch_size=1)
+    >>> classes = torch.arange(40) % 2
+    >>> spectra = torch.randn(40, 30) + 3.0 * classes[:, None]
+    >>> network.fit(spectra, torch.empty(40, 0, 1, 1), None, classes)
+    >>> network(spectra, torch.empty(40, 0, 1, 1)).argmax(dim=1).equal(classes)
+    True
     """
 
     weight: Tensor

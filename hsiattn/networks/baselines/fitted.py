@@ -31,9 +31,28 @@ class FittedNetwork(SpectralSpatialNetwork):
         See `SpectralSpatialNetwork`.
     features
         What is seen of a pixel, see `FeatureKind`. All but `spectrum` need components: for means of the bands,
-        `preprocessing.bands_as_components`.
+        `preprocessing.bands_as_components`. Default: `spectrum`.
     radii
         Of the discs of morphological profiles, in pixels, increasing; the largest at most (patch_size - 1) / 4.
+        Default: (1, 2, 3, 4).
+
+    Examples
+    --------
+    >>> class NearestMean(FittedNetwork):
+    ...     fitted = {"means": torch.float32}
+    ...
+    ...     def fit_estimator(self, features, targets):
+    ...         return np.stack([features[targets == k].mean(axis=0) for k in range(self.classes)])
+    ...
+    ...     def arrays_of(self, estimator):
+    ...         return {"means": estimator}
+    ...
+    ...     def logits_of(self, features):
+    ...         return -torch.cdist(features, self.means)
+    >>> network, spectra = NearestMean(30, 0, 2, 1), torch.randn(40, 30)
+    >>> network.fit(spectra, torch.empty(40, 0, 1, 1), None, torch.arange(40) % 2)
+    >>> network(spectra, torch.empty(40, 0, 1, 1)).shape
+    torch.Size([40, 2])
     """
 
     edge = "zero"

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hsiattn.networks.baselines.fitted import FittedNetwork, seed_from_torch
 
 _LEAST_PROBABILITY = 1e-4
-"""Of a class, so that its logarithm stays finite."""
+"""Least share of a class, so that its logarithm stays finite."""
 _PLACES = 2**20
 """Most pixels times trees that are followed at a time."""
 
@@ -26,9 +26,18 @@ class RandomForest(FittedNetwork):
     Parameters
     ----------
     trees
-        How many.
+        How many. Default: 200.
     **arguments
         See `FittedNetwork`.
+
+    Examples
+    --------
+    >>> network = RandomForest(bands=30, channels=0, classes=2, patch_size=1, trees=20)
+    >>> classes = torch.arange(40) % 2
+    >>> spectra = torch.randn(40, 30) + 3.0 * classes[:, None]
+    >>> network.fit(spectra, torch.empty(40, 0, 1, 1), None, classes)
+    >>> network(spectra, torch.empty(40, 0, 1, 1)).argmax(dim=1).equal(classes)
+    True
     """
 
     fitted = {  # noqa: RUF012  (a ClassVar in the base)

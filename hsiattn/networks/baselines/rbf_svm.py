@@ -38,11 +38,20 @@ class RBFSVM(FittedNetwork):
     Parameters
     ----------
     penalties
-        Candidates of C.
+        Candidates of C. Default: (1.0, 10.0, 100.0, 1000.0).
     gammas
-        Candidates of γ; `scale` is 1 / (number of features × their variance).
+        Candidates of γ; `scale` is 1 / (number of features × their variance). Default: ('scale', 0.0001, 0.001, 0.01).
     **arguments
         See `FittedNetwork`.
+
+    Examples
+    --------
+    >>> network = RBFSVM(bands=30, channels=0, classes=2, patch_size=1, penalties=[10.0], gammas=["scale"])
+    >>> classes = torch.arange(40) % 2
+    >>> spectra = torch.randn(40, 30) + 3.0 * classes[:, None]
+    >>> network.fit(spectra, torch.empty(40, 0, 1, 1), None, classes)
+    >>> network(spectra, torch.empty(40, 0, 1, 1)).argmax(dim=1).equal(classes)
+    True
     """
 
     fitted = {  # noqa: RUF012  (a ClassVar in the base)

@@ -86,6 +86,16 @@ def test_weights_are_squared_and_act_each_on_its_sub_band():
     np.testing.assert_allclose(pooling(x).detach().numpy(), expected, atol=1e-12)
 
 
+def test_a_cell_without_values_takes_that_of_its_neighbour_before_the_second_transform():
+    x, mask = _image((8,)), torch.tensor([1, 1, 0, 0, 1, 1, 1, 1]).bool().expand(2, 1, 8)
+    pooling = WaveletPooling(3, weighted=True, dimensions=1).double()
+    pooling.weights.data = torch.tensor([0.5, 2.0], dtype=torch.float64)
+    first = pywt.dwt(x.numpy(), "haar", mode="periodization")[0]
+    low, high = pywt.dwt(first[..., [0, 0, 2, 3]], "haar", mode="periodization")
+    expected = pywt.idwt(0.25 * low, 4 * high, "haar", mode="periodization") * [1, 0, 1, 1]
+    np.testing.assert_allclose(pooling(x, mask).values.detach().numpy(), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("dimensions", "weighted", "count"), [(1, False, 0), (2, False, 0), (1, True, 2), (2, True, 4)]
 )
