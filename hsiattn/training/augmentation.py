@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hsiattn.preprocessing import Preprocessing
-from hsiattn.training.methods import AugmentationSettings
+from hsiattn.training.settings import AugmentationSettings
 
 _OFFSET = 0.1
 """Deviation of the illumination's offset, relative to the mean reflectance, for a deviation of 1 of its gain."""

@@ -13,8 +13,9 @@ from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.resources import resource_folder
 from hsiattn.training import Recipe, load_recipe, recipe_names
 from hsiattn.training.early_stopping import EarlyStoppingTraining
-from hsiattn.training.methods import AugmentationSettings, GradientTraining
+from hsiattn.training.methods import GradientTraining
 from hsiattn.training.recipes import METHODS
+from hsiattn.training.settings import AugmentationSettings
 
 
 def _refused(*arguments, match):
