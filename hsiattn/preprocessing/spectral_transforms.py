@@ -1,4 +1,4 @@
-"""What is made of reflectance before scaling: derivatives, the continuum removed, unit length, absorbance.
+"""Transforms of reflectance before scaling: derivatives, the continuum removed, unit length, absorbance.
 
 All of them work pixel by pixel, on all pixels at once, and keep the number of bands. Unlike scaling, most are not
 affine, so that no projection of the bands can take their place.
