@@ -33,7 +33,7 @@ MAX_NAME = 200
 """Most characters of the name of a class; longer ones are cut."""
 
 ATTRIBUTE_SEPARATOR = ";"
-"""Between the attributes of a class where they are one text."""
+"""Separator of the attributes of a class where they are one text."""
 
 _ATTRIBUTE = re.compile(r"[\w -]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")

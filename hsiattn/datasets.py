@@ -50,7 +50,7 @@ class DatasetRaster(Settings):
 
 
 class DatasetOrigin(Settings):
-    """Where the files are published."""
+    """Place where the files are published."""
 
     page: str
     provider: str
@@ -90,7 +90,7 @@ Attribute = Literal[
     "water",
     "shadow",
 ]
-"""What a card may say of a class; judged from the name of the class."""
+"""Attributes that a card may give a class; judged from the name of the class."""
 
 
 class DatasetClass(Settings):
@@ -104,7 +104,7 @@ class DatasetClass(Settings):
 
 
 class DatasetCard(Settings):
-    """What is known of a public scene.
+    """Card of a public scene.
 
     Attributes
     ----------

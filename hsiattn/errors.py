@@ -114,7 +114,7 @@ class SplitError(HsiattnError):
         super().__init__(problem, remedy)
 
     def named(self, names: Mapping[int, str]) -> SplitError:
-        """The same error with names of classes in the place of their codes."""
+        """Return the error with names of classes in the place of their codes."""
         return SplitError(self._of_classes, self.remedy, classes=self.classes, names=names)
 
 

@@ -30,7 +30,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_max_length=5000)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """What differs from the defaults."""
+        """Give what differs from the defaults."""
         for name, value in super().__repr_args__():
             if name is None or value != type(self).model_fields[name].get_default(call_default_factory=True):
                 yield name, value
@@ -66,7 +66,7 @@ def read_values(path: str | Path, what: str, kind: type[HsiattnError], example: 
 
 
 class Mistake(NamedTuple):
-    """What is wrong with settings, and what can be done about it; for the two halves of an error."""
+    """A mistake in settings and its remedy: the two halves of an error."""
 
     problem: str
     remedy: str
@@ -138,7 +138,7 @@ def _follow(settings: type[BaseModel], location: Iterable[int | str]) -> tuple[l
 
 
 def _within(found: Any, part: int | str) -> Any:
-    """What a key of settings, or an entry of a list, holds; None for plain values."""
+    """Find what a key of settings, or an entry of a list, holds; None for plain values."""
     if isinstance(part, int):
         return _held(get_args(found)[0]) if get_args(found) else None
     if isinstance(found, type) and issubclass(found, BaseModel):
@@ -148,7 +148,7 @@ def _within(found: Any, part: int | str) -> Any:
 
 
 def _held(annotation: Any, key: Any = None) -> Any:
-    """What an annotation stands for without what surrounds it: settings, kinds of settings, or another type."""
+    """Strip an annotation of what surrounds it: settings, kinds of settings, or another type."""
     if get_origin(annotation) is Annotated:
         inner, *remarks = get_args(annotation)
         return _held(inner, next((r.discriminator for r in remarks if getattr(r, "discriminator", None)), key))
@@ -166,7 +166,7 @@ def _keys(settings: type[BaseModel]) -> list[str]:
 
 
 def _keys_instead(key: str, place: list[int | str], found: Any, whole: type[BaseModel]) -> str:
-    """What keys there are instead of one that is not known, and which of them might be meant."""
+    """List the keys that there are instead of one that is not known, and say which may be meant."""
     there = _keys(found)
     before = "".join(f"{part}." for part in place) if all(isinstance(part, str) for part in place) else ""
     meant = _meant(key, [f"{before}{name}" for name in there], list(_nested(whole)))
@@ -210,7 +210,7 @@ def _nested(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _reason(first: Any) -> str:
-    """What pydantic says, and the value unless they are about one that is missing or is settings as a whole."""
+    """Quote pydantic, and the value unless they are about one that is missing or is settings as a whole."""
     reason = printable(str(first["msg"]).removeprefix("Value error, ").removeprefix("Input "), _LONGEST_REASON)
     value = first["input"]
     if first["type"] in ("missing", "value_error") or isinstance(value, dict | list):

@@ -138,24 +138,7 @@ class Calibration:
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy over bins of equal width (Guo et al. 2017, equation 3).
 
-    Parameters
-    ----------
-    confidence : array of float, shape (N,)
-        Probability, 0 … 1, of the class that each pixel is given.
-    right : array of bool, shape (N,)
-        Whether that is its class in the reference.
-    bins : int, default 15
-        Number of bins, 1 or more.
-
-    Returns
-    -------
-    float
-        0 … 1, 0 is the best; NaN without pixels.
-
-    Raises
-    ------
-    ValueError
-        See `reliability_bins`.
+    Parameters and errors are those of `reliability_bins`; 0 … 1, 0 is the best; NaN without pixels.
 
     Examples
     --------

@@ -44,23 +44,6 @@ class Windows(Protocol):
         """Values (h, w) of a window."""
 
 
-class Codes(Windows, Protocol):
-    """A raster of class codes that is read window by window, as `LabelRaster` is."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Sentences for the user on how the raster is understood."""
-
-    def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
-        """Codes (h, w) of a window, 0 where there is none, and the number of pixels for `note_on_zeros`."""
-
-    def note_on_zeros(self, pixels: int) -> str | None:
-        """A sentence on pixels of value 0 that are taken as if they had no class, though they may have one."""
-
-    def class_table(self, codes: list[int]) -> ClassTable | None:
-        """The raster's own classes, with entries for `codes`; None where it names none."""
-
-
 @dataclass(frozen=True, eq=False)
 class ArrayCodes:
     """A raster in memory, or read lazily by xarray, with the interface of `LabelRaster`."""
@@ -109,6 +92,9 @@ class ArrayCodes:
     def class_table(self, codes: list[int]) -> ClassTable | None:
         """The table in the array's attributes."""
         return ClassTable.from_attrs(self.array.attrs)
+
+
+Codes: TypeAlias = LabelRaster | ArrayCodes
 
 
 def codes_of(raster: Raster, name: str) -> Codes:

@@ -49,24 +49,7 @@ def confusion_matrix(reference: ArrayLike, predicted: ArrayLike, n_classes: int)
 def unclassified_counts(reference: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
     """Count the pixels of each reference class that the map leaves unclassified.
 
-    Parameters
-    ----------
-    reference : array of int, any shape
-        Class indices 0 … K-1; pixels with the index -1 are not counted.
-    predicted : array of int, same shape
-        Class indices of the map; -1 is unclassified.
-    n_classes : int
-        Number of classes K.
-
-    Returns
-    -------
-    ndarray of int64, shape (K,)
-        Numbers of pixels.
-
-    Raises
-    ------
-    ValueError
-        The shapes differ, or an index lies outside -1 … K-1.
+    Parameters and errors are those of `confusion_matrix`; the counts have the shape (K,).
 
     Examples
     --------

@@ -112,8 +112,6 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     >>> advise_on_validation(40, 0.9)[0].partition(", ")[0]
     'the validation score is likely noise: 90.0 % of 40 pixels may as well be 76.9–96.0 %'
     """
-    if pixels < 1 or math.isnan(accuracy):
-        return []
     interval, noisy = _interval(pixels, accuracy)
     if not noisy:
         return []
@@ -145,10 +143,8 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
     >>> advise_on_cross_validation(60, 0.9, tested=True)[0].partition(";")[0]
     'choices by cross-validation are likely noise: 90.0 % of 60 training pixels may as well be 79.9–95.3 %'
     """
-    if pixels < 1 or math.isnan(accuracy):
-        return []
     interval, noisy = _interval(pixels, accuracy)
-    if not tested:
+    if interval and not tested:
         return [
             f"accuracy is not known without test pixels: {format_share(accuracy)} ({interval}) of {pixels} training "
             "pixels are right in cross-validation, which is optimistic where they lie side by side; hold pixels out "
@@ -218,56 +214,10 @@ def advise_on_confusions(
     return [sentence for _, sentence in sorted(found, key=lambda item: -item[0])]
 
 
-def advice(
-    *,
-    training: Mapping[str, int] | None = None,
-    bands: int = 1,
-    leakage: float | None = None,
-    window: int | None = None,
-    validation_pixels: int = 0,
-    validation_accuracy: float = math.nan,
-    left_out_pixels: int = 0,
-    left_out_accuracy: float = math.nan,
-    tested: bool = True,
-    confusion: NDArray[np.integer[Any]] | None = None,
-    names: Sequence[str] = (),
-    separability: NDArray[np.float64] | None = None,
-    most: int = 5,
-) -> list[str]:
-    """Collect all advice, the most important first: leakage, labels, confused classes, noisy scores.
-
-    Parameters
-    ----------
-    training, bands
-        See `advise_on_samples`; None to leave it out.
-    leakage, window
-        See `advise_on_leakage`.
-    validation_pixels, validation_accuracy
-        See `advise_on_validation`.
-    left_out_pixels, left_out_accuracy, tested
-        See `advise_on_cross_validation`.
-    confusion, names, separability
-        See `advise_on_confusions`, of whose sentences the first two are taken; None to leave it out.
-    most
-        Largest number of sentences.
-
-    Examples
-    --------
-    >>> advice(training={"roof": 50, "grass": 50}, bands=200, leakage=0.0, window=9)
-    []
-    """
-    sentences = advise_on_leakage(leakage, window)
-    if training is not None:
-        sentences += advise_on_samples(training, bands)
-    if confusion is not None:
-        sentences += advise_on_confusions(confusion, names, separability)[:2]
-    sentences += advise_on_validation(validation_pixels, validation_accuracy)
-    sentences += advise_on_cross_validation(left_out_pixels, left_out_accuracy, tested=tested)
-    return sentences[:most]
-
-
 def _interval(pixels: int, accuracy: float) -> tuple[str, bool]:
-    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points."""
+    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points; empty if not known."""
+    if pixels < 1 or math.isnan(accuracy):
+        return "", False
     lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
     return f"{100 * lower:.1f}–{format_share(upper)}", (upper - lower) / 2 > _NOISY
 

@@ -121,7 +121,7 @@ class AccuracyReport:
     calibration : Calibration or None, default None
         Calibration of the confidence of the test pixels; None if not known.
     advice : tuple of str, default ()
-        Sentences on how to get better figures, the most important first, see `hsiattn.assessment.guidance.advice`.
+        Sentences on how to get better figures, the most important first, see `hsiattn.assessment.guidance`.
 
     Raises
     ------
@@ -237,17 +237,13 @@ class AccuracyReport:
         return {
             "test_pixels": self.test_pixels,
             "unclassified_pixels": self.unclassified_pixels,
-            "overall_accuracy": self.overall_accuracy.to_dict(),
-            "average_accuracy": self.average_accuracy.to_dict(),
-            "kappa": self.kappa.to_dict(),
+            **{name: estimate.to_dict() for name, estimate in self.overall.items()},
             "leakage": self.leakage,
             "window": self.window,
             "classes": [
                 {
                     **record,
-                    "support": row.support,
-                    "mapped": row.mapped,
-                    "unclassified": row.unclassified,
+                    **{name: getattr(row, name) for name in _CLASS_COUNTS},
                     **{name: getattr(row, name).to_dict() for name in _CLASS_MEASURES},
                 }
                 for record, row in rows
@@ -256,9 +252,7 @@ class AccuracyReport:
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
             "advice": list(self.advice),
             "notes": list(self.notes),
-            "confidence_level": self.confidence_level,
-            "resamples": self.resamples,
-            "random_state": self.random_state,
+            **{name: getattr(self, name) for name in _INTERVAL_SETTINGS},
         }
 
     @classmethod
@@ -275,9 +269,7 @@ class AccuracyReport:
             leakage=record["leakage"],
             window=record["window"],
             notes=tuple(record["notes"]),
-            confidence_level=record["confidence_level"],
-            resamples=record["resamples"],
-            random_state=record["random_state"],
+            **{name: record[name] for name in _INTERVAL_SETTINGS},
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
         )
@@ -307,7 +299,7 @@ class AccuracyReport:
             of_class = [spreadsheet_cell(item.name), item.code]
             for name in _CLASS_MEASURES:
                 table.writerow([*of_class, name, *_csv_numbers(getattr(row, name))])
-            for name in ("support", "mapped", "unclassified"):
+            for name in _CLASS_COUNTS:
                 table.writerow([*of_class, name, getattr(row, name), "", ""])
         return text.getvalue()
 
@@ -343,6 +335,8 @@ _BOOTSTRAPPED = {
     "f1": metrics.f1_score,
     "iou": metrics.intersection_over_union,
 }
+_INTERVAL_SETTINGS = ("confidence_level", "resamples", "random_state")
+_CLASS_COUNTS = ("support", "mapped", "unclassified")
 _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
 
 

@@ -1,4 +1,4 @@
-"""From an exception to the one line in which a command tells it."""
+"""One line for every exception that ends a command."""
 
 from __future__ import annotations
 

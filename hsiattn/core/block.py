@@ -1,4 +1,4 @@
-"""What all blocks of the core share: their form, and how they leave missing positions out."""
+"""The form that all blocks of the core share, and how they leave missing positions out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FeatureBlock(nn.Module):
 
 
 class Pooled(NamedTuple):
-    """What a pooling returns: values at half the resolution, their mask, and details for the poolings to come.
+    """Result of a pooling: values at half the resolution, their mask, and details for the poolings to come.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def inner_channels(channels: int, reduction: int, least: int = 1) -> int:
     return max(channels // reduction, least)
 
 
-def check_odd(kernel: int, name: str = "kernel") -> int:
+def check_odd(kernel: int) -> int:
     """The kernel side, if it has a centre.
 
     Raises
@@ -171,5 +171,5 @@ def check_odd(kernel: int, name: str = "kernel") -> int:
         It is even or below 1.
     """
     if kernel < 1 or kernel % 2 == 0:
-        raise ValueError(f"{name} must be odd and positive, not {kernel}")
+        raise ValueError(f"kernel must be odd and positive, not {kernel}")
     return kernel

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
-    """What each part makes of its arguments, and in the backward pass its gradients, all parts at the same time.
+    """Results of each part, and in the backward pass its gradients, all parts at the same time.
 
     Small layers leave nothing to share among the threads of one operation, but branches of a network can have a thread
     each. Every part computes what it would compute alone, in the same order, so that results and gradients are equal
@@ -46,7 +46,7 @@ def concurrently(*parts: tuple[Any, ...]) -> tuple[Tensor, ...]:
 
 @contextmanager
 def threads_for_parts(threads: int) -> Iterator[None]:
-    """Within it, `concurrently` has so many threads, the caller's among them; for training on a CPU.
+    """Give `concurrently` so many threads, the caller's among them; for training on a CPU.
 
     Backward passes of what ran in it belong within it too.
 

@@ -20,7 +20,7 @@ from hsiattn.core.mixing.masked_convolution import MaskedConv2d
 
 
 class Place(NamedTuple):
-    """Where a position of the patches' feature map stands along an axis: patch p finds it at p + shift of a map."""
+    """Place of a position of the patches' feature map along an axis: patch p finds it at p + shift of a map."""
 
     kind: int
     """Number of the map along the axis: positions of one kind are computed alike, at other places of the tile."""
@@ -63,12 +63,12 @@ class PatchAxis(NamedTuple):
         return PatchAxis(tuple(places), self.patches), list(first.values())
 
     def windows(self, kernel: int, dilation: int) -> list[Group]:
-        """What an unpadded convolution looks at."""
+        """Positions that an unpadded convolution looks at."""
         count = len(self.places) - dilation * (kernel - 1)
         return [self.places[first : first + dilation * (kernel - 1) + 1 : dilation] for first in range(count)]
 
     def cells(self) -> list[Group]:
-        """What a pooling looks at; a cell cut off by an odd edge holds its only position twice.
+        """Positions that a pooling looks at; a cell cut off by an odd edge holds its only position twice.
 
         To the largest value and to the mean of what counts that is the same as once, and a wavelet transform repeats
         the last value of an odd side anyway.
@@ -214,7 +214,7 @@ def _interleaved(cells: Sequence[Sequence[Pooled]], part: str) -> Tensor | None:
 
 
 Uses = dict[Run, list[tuple[int, int]]]
-"""Each run along an axis: which kinds it contributes to, and the shift of its first tap there."""
+"""Kinds that each run along an axis contributes to, with the shift of its first tap there."""
 
 
 def _runs(groups: Sequence[Group]) -> Uses:
@@ -254,6 +254,6 @@ def _summed(
 
 
 def _extent(axis: PatchAxis, uses: list[tuple[int, int]]) -> tuple[int, int]:
-    """Where a run's convolution begins along the axis, and how many positions serve all its uses."""
+    """Begin of a run's convolution along the axis, and how many positions serve all its uses."""
     first = min(shift for _, shift in uses)
     return first, max(shift + axis.length(kind) for kind, shift in uses) - first

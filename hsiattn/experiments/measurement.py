@@ -19,7 +19,7 @@ from hsiattn.experiments.plan import file_name
 from hsiattn.experiments.protocols import SharedSplit, shared_split
 from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import LabelledScene, open_entry
-from hsiattn.splits import ROLES, leakage
+from hsiattn.splits import fitted_pixels, leakage
 
 if TYPE_CHECKING:
     from hsiattn.training.modelling import TrainingResult
@@ -167,7 +167,7 @@ def _accuracies(
 
 def _sampling(result: TrainingResult, split: SharedSplit, window: int) -> dict[str, Any]:
     """Numbers of training and validation pixels, and the leakage."""
-    fitted = np.isin(result.split.roles, (ROLES["training"], ROLES["validation"]))
+    fitted = fitted_pixels(result.split.roles)
     return {
         "window": window,
         "leakage": leakage(fitted, split.test, window),

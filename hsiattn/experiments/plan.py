@@ -107,7 +107,7 @@ class TilesProtocol(ProtocolEntry):
     validation: str | None = None
     test: str
     folder: str | None = None
-    """What the paths in the CSV files are relative to; None: the folder of each of them."""
+    """Folder that paths in the CSV files are relative to; None: that of each of them."""
 
 
 class ShippedProtocol(ProtocolEntry):

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
-from hsiattn.experiments.comparison import Cell, Comparison, Ranking, Results
+from hsiattn.experiments.comparison import Comparison, Ranking, Results
 from hsiattn.experiments.learning_curves import LearningCurve
 from hsiattn.files.kinds import GENERATOR
 
@@ -33,12 +33,8 @@ def accuracy_figure(results: Results) -> Figure:
             axes.plot(values, np.full(len(values), place), "o", color=color, alpha=0.45, markersize=4, mew=0)
             if len(values):
                 axes.plot([values.mean()] * 2, [place - 0.34, place + 0.34], color=color, linewidth=2.2)
-        axes.set_title(_wrapped(cell), fontsize=9)
-        axes.set_ylim(len(results.recipes) - 0.5, -0.5)
-        axes.set_yticks(range(len(results.recipes)), results.recipes)
-        axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.set_xlabel("overall accuracy, %")
+        axes.set_title("\n".join(cell), fontsize=9)
+        _one_line_each(axes, results.recipes, "overall accuracy, %")
     return figure
 
 
@@ -51,13 +47,10 @@ def gain_figure(comparisons: Sequence[Comparison], reference: str) -> Figure:
         color = _COLORS[2] if comparison.low > 0 else _COLORS[1] if comparison.high < 0 else _COLORS[6]
         axes.plot(100 * comparison.mean, place, "o", color=color, markersize=5)
         axes.plot([100 * comparison.low, 100 * comparison.high], [place, place], color=color, linewidth=1.4)
-    axes.set_ylim(len(comparisons) - 0.5, -0.5)
-    axes.set_yticks(range(len(comparisons)), [comparison.other for comparison in comparisons])
+    others = [comparison.other for comparison in comparisons]
+    _one_line_each(axes, others, f"overall accuracy of {reference} less that of the other, points")
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.set_xlabel(f"overall accuracy of {reference} less that of the other, points")
     return figure
 
 
@@ -203,5 +196,10 @@ def _plain_logarithms(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _wrapped(cell: Cell) -> str:
-    return "\n".join(cell)
+def _one_line_each(axes: Axes, names: Sequence[str], label: str) -> None:
+    """Names from top to bottom, on a grid along the axis of that label."""
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), names)
+    axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(label)

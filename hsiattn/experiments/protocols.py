@@ -65,7 +65,7 @@ class SharedSplit:
         return np.asarray(self.roles == ROLES["test"])
 
     def for_training(self) -> PixelSplitter | NDArray[np.uint8]:
-        """What training gets to know of it: everything but the test pixels."""
+        """The split as training knows it: everything but the test pixels."""
         if np.any(self.roles == ROLES["validation"]):
             return np.where(self.test, ROLES["dropped"], self.roles).astype(np.uint8)
         return _ThesePixels(self.roles == ROLES["training"])
@@ -129,7 +129,9 @@ def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTa
         A class that is left out has no pixel, or fewer than two remain.
     """
     absent = [code for code in run.protocol.leave_out if not np.any(scene.codes == code)]
-    away = {*run.protocol.leave_out, *(_shipped(run, scene).record["left_out"] if _is_shipped(run) else ())}
+    shipped = isinstance(run.protocol, ShippedProtocol)
+    left_out = _shipped(run, scene).record["left_out"] if shipped else ()
+    away = {*run.protocol.leave_out, *left_out}
     remaining = set(scene.classes.codes) - away
     if absent or len(remaining) < 2:
         problem = f"no pixel has the code {absent[0]}" if absent else "fewer than two classes remain"
@@ -219,10 +221,6 @@ def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -
         groups = np.asarray(open_labels(path, like=scene.source).values)
     # all recipes share the split, so it does not depend on the patch of one
     return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
-
-
-def _is_shipped(run: Run) -> bool:
-    return isinstance(run.protocol, ShippedProtocol)
 
 
 def _shipped(run: Run, scene: LabelledScene) -> Split:

@@ -17,7 +17,7 @@ from hsiattn.errors import OutputError
 from hsiattn.experiments.measurement import Outcome, Task
 from hsiattn.experiments.runs import Run
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import refuse_foreign, whole_file
+from hsiattn.files.outputs import make_folder, refuse_foreign, whole_file
 from hsiattn.files.text import spreadsheet_cell
 
 Record = dict[str, Any]
@@ -107,26 +107,18 @@ class RecordFolder:
         """
         for name, kind in (*_TABLES.items(), *_REPORTS.items()):
             refuse_foreign(self.folder / name, kind)
-        missing, outdated = [], []
-        for task in tasks:
-            record = self.read(task.run)
-            if record is None:
-                missing.append(task)
-            elif (record["configuration_sha256"], record.get("data_sha256")) != (
-                task.run.configuration_sha256,
-                task.data_sha256,
-            ):
-                outdated.append(task)
+        found = [(task, self.read(task.run)) for task in tasks]
+        missing = [(task, record) for task, record in found if record is None or not _fits(record, task)]
+        outdated = [task for task, record in missing if record is not None]
         if outdated and not overwrite:
             raise OutputError(
                 f"{len(outdated)} finished runs in {self.folder} are of another plan, recipe or scene "
                 f"(the first: {outdated[0].run})",
                 "choose another folder, or do them again with overwrite=True",
             )
-        for task in (*missing, *outdated):
+        for task, _ in missing:
             refuse_foreign(self.pixels_path(task.run), FileKind.RUN_PIXELS)
-        again = {id(task) for task in (*missing, *outdated)}
-        return [task for task in tasks if id(task) in again]
+        return [task for task, _ in missing]
 
     def write(self, run: Run, outcome: Outcome) -> None:
         """Keep the results of a run; the JSON comes last, so that a run with a record has all its files.
@@ -137,12 +129,7 @@ class RecordFolder:
             The disk is full, or the folder not writable.
         """
         path = self.record_path(run)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"the folder {path.parent} cannot be made ({error.strerror})", "choose another place"
-            ) from error
+        make_folder(path.parent)
         pixels = self.pixels_path(run)
         with whole_file(pixels) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **outcome.pixels)  # type: ignore[arg-type]
@@ -173,6 +160,11 @@ class RecordFolder:
             written.append(self.folder / "runs.parquet")
             _write_parquet(written[-1], rows)
         return written
+
+
+def _fits(record: Record, task: Task) -> bool:
+    wanted = task.run.configuration_sha256, task.data_sha256
+    return (record["configuration_sha256"], record.get("data_sha256")) == wanted
 
 
 def run_row(record: Record) -> dict[str, Any]:

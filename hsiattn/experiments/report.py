@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -42,8 +41,8 @@ from hsiattn.experiments.tables import (
     points_text,
 )
 from hsiattn.files.kinds import EXPERIMENT_TITLE, FileKind
-from hsiattn.files.outputs import refuse_foreign, whole_file
-from hsiattn.splits import ROLES, leakage, read_split
+from hsiattn.files.outputs import make_folder, refuse_foreign, whole_file
+from hsiattn.splits import read_split, split_leakage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +68,8 @@ METHOD = (
 
 WINDOWS = (3, 5, 9, 13, 19, 27)
 """Sides of the windows, in pixels, for which the report gives the leakage of the splits."""
+
+_GAPS = "Recipes have different numbers of runs: compare their means with care, and rather pair by pair."
 
 _MOST_IN_DIAGRAM = 20
 """Largest number of recipes in a legible critical-difference diagram."""
@@ -150,7 +151,7 @@ class Report:
     @property
     def comparison(self) -> Table | None:
         """Comparisons over all pairs as a table; None where there are none."""
-        return _comparison_table(self.comparisons, self.reference)
+        return comparison_table(self.comparisons, self.reference)
 
     @property
     def margin(self) -> Table | None:
@@ -234,15 +235,25 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
     records = folder.read_all(runs)
     if not records:
         raise OutputError(f"no run of this plan is finished in {folder.folder}", "run it first")
-    results, right = Results.of(records), _RightPixels(folder)
+    results = Results.of(records)
+    known: dict[str, NDArray[np.bool_]] = {}
+
+    def right(record: Record) -> NDArray[np.bool_]:
+        """The right test pixels of a run, read once."""
+        name = record["pixels_file"]
+        if name not in known:
+            pixels = folder.read_pixels(record)
+            known[name] = np.asarray(pixels["predicted"] == pixels["truth"])
+        return known[name]
+
     reference = plan.reference_recipe
-    ranking, curves = rank(results), _curves(plan, results)
+    ranking, curves = rank(results), [curve for curve in learning_curves(plan) if curve.scenes(results)]
     overall = compare_all(results, reference, right)
     sections = []
     for cell in results.cells:
         compared = compare_all(results, reference, right, [cell])
         of_cell = [record for key, record in results.records.items() if key[:2] == cell]
-        table = _comparison_table(compared, reference)
+        table = comparison_table(compared, reference)
         sections.append(Section(", ".join(cell), _cell_facts(of_cell), cell_table(results, cell), table))
     return Report(
         title=plan.name,
@@ -275,10 +286,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     """
     files = {folder / "report.html": report.to_html().encode(), folder / "report.md": report.to_markdown().encode()}
     plots = folder / "plots"
-    try:
-        os.makedirs(plots, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"the folder {plots} cannot be made ({error.strerror})", "choose another place") from error
+    make_folder(plots)
     files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}
     for path in files:
         refuse_foreign(path, FileKind.PLOT if path.suffix == ".svg" else FileKind.EXPERIMENT_REPORT)
@@ -288,46 +296,16 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     return list(files)
 
 
-class _RightPixels:
-    """The right test pixels of every run, read once."""
-
-    def __init__(self, folder: RecordFolder) -> None:
-        self.folder = folder
-        self.known: dict[str, NDArray[np.bool_]] = {}
-
-    def __call__(self, record: Record) -> NDArray[np.bool_]:
-        name = record["pixels_file"]
-        if name not in self.known:
-            pixels = self.folder.read_pixels(record)
-            self.known[name] = np.asarray(pixels["predicted"] == pixels["truth"])
-        return self.known[name]
-
-
-def _comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table | None:
-    return comparison_table(comparisons, reference) if comparisons else None
-
-
-def _curves(plan: Plan, results: Results) -> list[LearningCurve]:
-    """Learning curves that have runs."""
-    return [curve for curve in learning_curves(plan) if curve.scenes(results)]
-
-
 def _leakage_by_window(results: Results, folder: RecordFolder) -> Table | None:
     """Mean leakage of the splits of every scene and protocol whose files are there."""
-    files: dict[Cell, set[Path]] = {}
-    for (*names, _, _), record in results.records.items():
-        path = folder.folder / record.get("split_file", "")
-        if path.is_file():
-            files.setdefault((names[0], names[1]), set()).add(path)
-    if not files:
-        return None
     found: dict[Cell, dict[int, float]] = {}
-    for cell, paths in files.items():
-        splits = [read_split(path) for path in sorted(paths)]
-        fitted = (ROLES["training"], ROLES["validation"])
-        masks = [(np.isin(roles, fitted), roles == ROLES["test"]) for roles in splits]
-        found[cell] = {side: float(np.mean([leakage(*pair, side) for pair in masks])) for side in WINDOWS}
-    return leakage_table(found)
+    for cell in results.cells:
+        records = [record for key, record in results.records.items() if key[:2] == cell]
+        paths = {folder.folder / record.get("split_file", "") for record in records}
+        splits = [read_split(path) for path in sorted(paths) if path.is_file()]
+        if splits:
+            found[cell] = {side: float(np.mean([split_leakage(roles, side) for roles in splits])) for side in WINDOWS}
+    return leakage_table(found) if found else None
 
 
 def _pictures(
@@ -367,16 +345,8 @@ def _facts(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> tuple[
             f"Made with {text}" + (f" ({count} {'run' if count == 1 else 'runs'})." if len(made_with) > 1 else ".")
             for text, count in made_with.most_common()
         ),
-        *_gaps(records),
+        *([_GAPS] if len(set(Counter(record["recipe"] for record in records).values())) > 1 else []),
     )
-
-
-def _gaps(records: Sequence[Record]) -> list[str]:
-    """A warning where recipes do not have the same runs."""
-    counts = Counter(record["recipe"] for record in records)
-    if len(set(counts.values())) == 1:
-        return []
-    return ["Recipes have different numbers of runs: compare their means with care, and rather pair by pair."]
 
 
 def _made_with(record: Record) -> str:

@@ -130,10 +130,6 @@ def _name_of(run: Run, kind: str) -> str:
 
 
 def _recipe(entry: RecipeEntry, beside: Path) -> Recipe:
-    known = entry.recipe in recipe_names()
-    return load_recipe(entry.recipe if known else _existing(beside / entry.recipe, entry.recipe), entry.settings)
-
-
-def _existing(path: Path, name: str) -> Path | str:
-    """The path where there is a file, else the name, with which `load_recipe` says what it knows."""
-    return path if os.path.isfile(path) else name
+    path = beside / entry.recipe
+    own = entry.recipe not in recipe_names() and os.path.isfile(path)
+    return load_recipe(path if own else entry.recipe, entry.settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,7 +87,7 @@ def overall_table(results: Results, ranking: Ranking | None) -> Table:
         columns.append(_column([ranks[recipe] for recipe in results.recipes], Measure("", "", 1, 2, -1)))
     counts = [Entry(str(sum(key[2] == recipe for key in results.records))) for recipe in results.recipes]
     heads = ("recipe", "runs", *(m.head for m in measures), *(["mean rank"] if ranks else []))
-    return Table(heads, tuple(zip(_names(results.recipes), counts, *columns, strict=True)))
+    return Table(heads, tuple(zip(map(Entry, results.recipes), counts, *columns, strict=True)))
 
 
 def cell_table(results: Results, cell: Cell) -> Table:
@@ -97,24 +97,25 @@ def cell_table(results: Results, cell: Cell) -> Table:
     columns = [_spread_column([results.values(cell, recipe, m.name) for recipe in recipes], m) for m in measures]
     counts = [Entry(str(len(results.of_cell(cell, recipe)))) for recipe in recipes]
     heads = ("recipe", "runs", *(m.head for m in measures))
-    return Table(heads, tuple(zip(_names(recipes), counts, *columns, strict=True)))
+    return Table(heads, tuple(zip(map(Entry, recipes), counts, *columns, strict=True)))
 
 
-def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table:
-    """Make the table that compares the reference with the others; differences in percentage points."""
+def comparison_table(comparisons: Sequence[Comparison], reference: str) -> Table | None:
+    """Make the table that compares the reference with the others, in percentage points; None without others."""
+    if not comparisons:
+        return None
     heads = (
         f"{reference} against", "pairs", "ΔOA", "95 % interval", "won : lost", "Wilcoxon p", "p (Holm)",
         "McNemar better : worse", "ΔAA", "Δborder",
     )  # fmt: skip
-    rows = []
-    for c in comparisons:
-        texts = (
+    return _plain_table(heads, [
+        (
             c.other, str(c.pairs), points_text(c.mean), _interval(c),
             f"{c.won} : {c.lost}", p_text(c.p_value), p_text(c.corrected), f"{c.better} : {c.worse}",
             points_text(c.average_accuracy), points_text(c.border_accuracy),
-        )  # fmt: skip
-        rows.append(tuple(Entry(text) for text in texts))
-    return Table(heads, tuple(rows))
+        )
+        for c in comparisons
+    ])  # fmt: skip
 
 
 def margin_table(margins: Margins, reference: str) -> Table:
@@ -136,7 +137,7 @@ def margin_table(margins: Margins, reference: str) -> Table:
         )
         for names, c, ours, theirs in lines
     ]  # fmt: skip
-    return Table(heads, tuple(tuple(Entry(text) for text in row) for row in rows))
+    return _plain_table(heads, rows)
 
 
 def learning_table(results: Results, curve: LearningCurve, scene: str) -> Table:
@@ -147,19 +148,16 @@ def learning_table(results: Results, curve: LearningCurve, scene: str) -> Table:
         _spread_column([results.values(cell, r, MEASURES[0].name) for r in recipes], MEASURES[0]) for _, cell in cells
     ]
     heads = ("OA, %, by pixels per class", *(str(size) for size, _ in cells))
-    return Table(heads, tuple(zip(_names(recipes), *columns, strict=True)))
+    return Table(heads, tuple(zip(map(Entry, recipes), *columns, strict=True)))
 
 
 def leakage_table(leakage: Mapping[Cell, Mapping[int, float]]) -> Table:
     """Make the table of leakage, 0 … 1, by scene, protocol and side of the window."""
     measure = Measure("leakage", "", 100, better=0)
-    windows = sorted({window for of_windows in leakage.values() for window in of_windows})
+    windows = sorted(next(iter(leakage.values())))
     heads = ("scene", "protocol", *(f"{window} × {window}" for window in windows))
-    rows = [
-        (*map(Entry, cell), *(Entry(measure.text(of_windows.get(window, math.nan))) for window in windows))
-        for cell, of_windows in leakage.items()
-    ]
-    return Table(heads, tuple(rows))
+    rows = [(*cell, *(measure.text(of[window]) for window in windows)) for cell, of in leakage.items()]
+    return _plain_table(heads, rows)
 
 
 def p_text(value: float) -> str:
@@ -183,8 +181,8 @@ def _interval(comparison: Comparison) -> str:
     return "" if math.isnan(low) else f"{points_text(low)} … {points_text(high)}"
 
 
-def _names(recipes: Sequence[str]) -> list[Entry]:
-    return [Entry(recipe) for recipe in recipes]
+def _plain_table(heads: tuple[str, ...], rows: Iterable[Iterable[str]]) -> Table:
+    return Table(heads, tuple(tuple(map(Entry, row)) for row in rows))
 
 
 def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:

@@ -99,12 +99,11 @@ def _roles_of(split: AnySplit) -> SplitRaster | xr.DataArray | NDArray[Any]:
 
 
 def _leakage(roles: SplitRaster | xr.DataArray | NDArray[Any], window: int) -> float:
-    from hsiattn.splits import ROLES, SplitRaster, leakage
+    from hsiattn.splits import SplitRaster, split_leakage
 
     if isinstance(roles, SplitRaster):
         return roles.leakage(window)
-    values = np.asarray(roles)
-    return leakage(np.isin(values, (ROLES["training"], ROLES["validation"])), values == ROLES["test"], window)
+    return split_leakage(np.asarray(roles), window)
 
 
 def _name(land_cover: Raster) -> str:

@@ -1,4 +1,4 @@
-"""Before a scene is mapped: a look at a sample of it, and whether the model can say anything of such a scene."""
+"""Check of a scene before it is mapped: whether a sample of it lies in the domain of the model."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Smoothing:
     """So many steps towards probabilities that alike neighbours share.
 
     The aim v minimises s · Σ |v_i - u_i|² + Σ w_ij |v_i - v_j|² over pixels i and neighbours ij by side or corner
-    (random walker with priors, Grady 2005, as the teacher has it), with u what the network says,
+    (random walker with priors, Grady 2005, as for pseudo-labels), with u what the network says,
     w_ij = exp(-|g_i - g_j|² / scale) and g the noise components. Each step is one of Jacobi's method from u:
     v_i = (s u_i + Σ_j w_ij v_j) / (s + Σ_j w_ij). A pixel thus depends on no other that is more than `steps` rows or
     columns away, and the scale comes with the model: windows of any size give the same map.

@@ -1,4 +1,4 @@
-"""From the number of a window to the land cover in it: reading, preparing, computing."""
+"""Classification of one window, given by its number: reading, preprocessing, inference."""
 
 from __future__ import annotations
 

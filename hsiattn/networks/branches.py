@@ -192,7 +192,7 @@ class BandAttention(nn.Module):
         return None if self.block is None else self.block.attention_weights(states.transpose(1, 2))
 
     def over_columns(self, states: Tensor) -> Tensor:
-        """The same with features before sequences, for evaluation: (T, F, N) -> (F, N)."""
+        """Evaluate with features before sequences: (T, F, N) -> (F, N)."""
         if isinstance(self.block, AdditiveAttention):
             return self.block.over_columns(states)
         if self.block is None:

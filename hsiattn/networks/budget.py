@@ -20,7 +20,7 @@ class BudgetError(ValueError):
 
 @contextmanager
 def budget(*, weights: int, tensors: int, modules: int) -> Iterator[None]:
-    """Within it, and in this thread, a network that is made may have so much of each, and no more.
+    """Limit what a network may consist of that is made within this context, in this thread.
 
     Parameters
     ----------

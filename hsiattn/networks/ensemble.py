@@ -71,7 +71,7 @@ class Ensemble(SpectralSpatialNetwork):
         return torch.cat([member.member_logits(spectra, patches, valid) for member in self._each])
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
+        """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:

@@ -85,7 +85,7 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
         return self.member.member_logits(spectra, patches, valid)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The same of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
+        """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         if not self.dense_capable:
             return super().dense(spectra, components, valid)
         read = self.member.read_spectra_of_tile(spectra)

@@ -36,7 +36,7 @@ _in_file: ContextVar[bool] = ContextVar("in_file", default=False)
 
 @contextmanager
 def named_by_a_file() -> Iterator[None]:
-    """Within it, networks are named by a model file, which may import only what somebody on this machine allows."""
+    """Mark names of networks as those of a model file, which may import only what somebody on this machine allows."""
     token = _in_file.set(True)
     try:
         yield

@@ -136,7 +136,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         return logits + self._attribute_score(each)
 
     def _classify_columns(self, features: Tensor) -> Tensor:
-        """The same with features before pixels, for evaluation: (F + F', N) -> (K, N).
+        """Evaluate the head with features before pixels: (F + F', N) -> (K, N).
 
         Rows would have to be made of them first, which takes a third more time.
         """

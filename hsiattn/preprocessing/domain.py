@@ -248,9 +248,9 @@ def fit_domain(
 
 
 def _unlikeness(reflectance: NDArray[np.float64], examples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What is left of spectra (n, B) beside the nearest multiple of an example (P, B), as a share of their length.
+    """Share of the length of spectra (n, B) that lies beside the nearest multiple of an example (P, B).
 
-    Of the dark ones, whose noise is most of them, as a share of a length that a quarter of the examples has not.
+    Dark spectra are mostly noise; theirs is the share of a length that three quarters of the examples have at least.
     """
     length, known = np.linalg.norm(reflectance, axis=1), np.linalg.norm(examples, axis=1)
     along = (reflectance @ (examples[known > 0] / known[known > 0, None]).T).max(axis=1, initial=0.0)

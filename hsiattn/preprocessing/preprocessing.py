@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from hsiattn.preprocessing.spectral_transforms import SpectralTransform, create_transform
 from hsiattn.scenes import Radiometry
 
+_ARRAYS = ("bands", "offset", "gain", "projection", "shift")
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
@@ -98,13 +100,7 @@ class Preprocessing:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, for the model file; with a spectral transform also the `centres` of its bands."""
-        arrays: dict[str, NDArray[Any]] = {
-            "bands": self.bands,
-            "offset": self.offset,
-            "gain": self.gain,
-            "projection": self.projection,
-            "shift": self.shift,
-        }
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
         if self.spectral_transform is not None:
             arrays["centres"] = self.spectral_transform.centres
         return arrays
@@ -118,7 +114,7 @@ class Preprocessing:
         KeyError, ValueError
             An array is missing, has another type or shape than it must have, or there is no such transform.
         """
-        needed = {name: np.asarray(arrays[name]) for name in ("bands", "offset", "gain", "projection", "shift")}
+        needed = {name: np.asarray(arrays[name]) for name in _ARRAYS}
         count, channels = needed["bands"].size, needed["shift"].size
         shapes = {"bands": (count,), "offset": (count,), "gain": (count,), "projection": (channels, count)}
         for name, shape in {**shapes, "shift": (channels,)}.items():

@@ -1,4 +1,4 @@
-"""What is made of reflectance before scaling: derivatives, the continuum removed, unit length, absorbance.
+"""Transforms of reflectance before scaling: derivatives, the continuum removed, unit length, absorbance.
 
 All of them work pixel by pixel, on all pixels at once, and keep the number of bands. Unlike scaling, most are not
 affine, so that no projection of the bands can take their place.
@@ -28,7 +28,7 @@ _FLOOR = 0.01
 """Share of a pixel's mean below which reflectance, which should be positive, is taken for just that."""
 _LEAST_REFLECTANCE = 1e-6
 _VALUES_AT_ONCE = 2**19
-"""Of a piece of pixels, so that what is needed beside the spectra stays small and in the cache."""
+"""Size of a piece of pixels, so that temporary arrays stay small and in the cache."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The teacher: class probabilities of all pixels of an area, from discriminants and their neighbours."""
+"""Pseudo-labels: class probabilities of all pixels of a region, from stacked discriminants and neighbouring pixels."""
 
 from __future__ import annotations
 

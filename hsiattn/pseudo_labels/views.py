@@ -16,6 +16,7 @@ from hsiattn.pseudo_labels.discriminants import (
     KernelDiscriminant,
     LinearDiscriminant,
     QuadraticDiscriminant,
+    class_means,
 )
 from hsiattn.pseudo_labels.region import SceneRegion
 
@@ -165,7 +166,6 @@ def _shrunk(scatter: NDArray[np.float64], share: float) -> NDArray[np.float64]:
 
 def _pooled(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:
     """Pooled within-class covariance (F, F), not shrunk."""
-    classes, members = np.unique(targets, return_inverse=True)
-    means = np.stack([features[targets == k].mean(axis=0) for k in classes])
-    residuals = features - means[members]
-    return np.asarray(residuals.T @ residuals / max(len(features) - len(classes), 1))
+    means = class_means(features, targets)
+    residuals = features - means[targets]
+    return np.asarray(residuals.T @ residuals / max(len(features) - len(means), 1))

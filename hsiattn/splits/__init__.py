@@ -1,4 +1,4 @@
-"""Which labelled pixels train, validate and test a network, and what that leaks."""
+"""Splits: which labelled pixels train, validate and test a network, and what that leaks."""
 
 from hsiattn.splits.factory import (
     SPLITS,
@@ -22,8 +22,10 @@ from hsiattn.splits.protocols import (
 from hsiattn.splits.roles import (
     ROLES,
     Split,
+    fitted_pixels,
     leave_classes_out,
     split_labels,
+    split_leakage,
     split_of_roles,
 )
 from hsiattn.splits.shipped import shipped_split, shipped_splits
@@ -51,6 +53,7 @@ __all__ = [
     "adapt_protocol",
     "connected_fields",
     "draw_protocol",
+    "fitted_pixels",
     "leakage",
     "leakage_by_window",
     "leave_classes_out",
@@ -61,6 +64,7 @@ __all__ = [
     "shipped_split",
     "shipped_splits",
     "split_labels",
+    "split_leakage",
     "split_of_roles",
     "write_split",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _TRIALS = 256
 _ROUNDS = 64
 
 
+@dataclass(eq=False, repr=False)
 class GroupedPixels(PixelSplitter):
     """Gives whole groups to training or test: no polygon, field or tile is on both sides.
 
@@ -47,20 +49,13 @@ class GroupedPixels(PixelSplitter):
     (array([1, 2, 3, 4], dtype=int32), array([], dtype=int32))
     """
 
-    def __init__(
-        self,
-        n_splits: int = 1,
-        *,
-        groups: NDArray[Any] | None = None,
-        train_share: float = 0.5,
-        train_size: float | None = None,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(n_splits, random_state=random_state)
-        check_share(train_share, "groups")
-        self.groups = groups
-        self.train_share = train_share
-        self.train_size = train_size
+    _: KW_ONLY
+    groups: NDArray[Any] | None = None
+    train_share: float = 0.5
+    train_size: float | None = None
+
+    def __post_init__(self) -> None:
+        check_share(self.train_share, "groups")
 
     in_words = "in other polygons or fields than the training pixels, whatever the distance between them"
 
@@ -155,7 +150,7 @@ def _check_classes_are_grouped(codes: NDArray[Any], grouped: NDArray[np.bool_]) 
 
 
 def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which groups train, from the pixels of each class (column) in each group (row)."""
+    """Choose the groups that train, from the pixels of each class (column) in each group (row)."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 

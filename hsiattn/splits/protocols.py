@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import SplitError
 from hsiattn.splits.factory import BlocksSplit, PolygonsSplit, RandomSplit, SplitSettings, make_splitter
-from hsiattn.splits.leakage import leakage
-from hsiattn.splits.roles import ROLES, Split, leave_classes_out, split_labels
+from hsiattn.splits.roles import ROLES, Split, fitted_pixels, leave_classes_out, split_labels, split_leakage
 
 WINDOWS = (1, 3, 5, 7, 9, 11, 15, 21, 27)
 """Sides of the windows for which a protocol's leakage is given."""
@@ -51,7 +50,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What makes a protocol possible with some labels: classes to leave out (codes), and the side of blocks."""
+    """Changes that make a protocol possible with some labels: classes to leave out (codes), and the side of blocks."""
 
     left_out: tuple[int, ...] = ()
     block_size: int | None = None
@@ -79,7 +78,7 @@ PROTOCOLS = {
         fewest=10,
     ),
 }
-"""By name."""
+"""The protocols by name."""
 
 
 def draw_protocol(
@@ -141,7 +140,7 @@ def draw_protocol(
 
 
 def adapt_protocol(codes: NDArray[Any], classes: ClassTable, protocol: str, seeds: Sequence[int] = (0,)) -> Adaptation:
-    """What it takes to draw a protocol from these labels with all of these seeds, and nothing where it can be drawn.
+    """Find what it takes to draw a protocol from these labels with all of these seeds; nothing where it can be drawn.
 
     Where a draw fails, the smallest of the classes that stand in its way is left out, and all are drawn again. Where
     classes would have to be left out, other sides of blocks are tried, and that with the fewest is taken.
@@ -184,8 +183,7 @@ def leakage_by_window(roles: NDArray[np.uint8], windows: Sequence[int] = WINDOWS
     >>> leakage_by_window(np.array([[1, 3, 0, 3]], np.uint8), windows=(1, 3, 7))
     {'1': 0.0, '3': 0.5, '7': 1.0}
     """
-    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
-    return {str(window): leakage(fitted, roles == ROLES["test"], window) for window in windows}
+    return {str(window): split_leakage(roles, window) for window in windows}
 
 
 def _protocol(name: str) -> Protocol:
@@ -214,7 +212,7 @@ def _classes_in_the_way(
 
 
 def _check_enough(codes: NDArray[Any], roles: NDArray[np.uint8], classes: ClassTable, fewest: int) -> None:
-    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"])) & (codes != UNLABELLED)
+    fitted = fitted_pixels(roles) & (codes != UNLABELLED)
     for side, pixels in (("training", fitted), ("the test", roles == ROLES["test"])):
         few = [code for code in classes.codes if np.count_nonzero(pixels & (codes == code)) < fewest]
         if few:

@@ -44,6 +44,20 @@ class Split:
         return np.asarray(self.roles == ROLES[role])
 
 
+def fitted_pixels(roles: NDArray[Any]) -> NDArray[np.bool_]:
+    """True where a pixel trains or validates: both decide what the network becomes."""
+    return np.isin(roles, (ROLES["training"], ROLES["validation"]))
+
+
+def split_leakage(roles: NDArray[Any], window: int) -> float:
+    """Share of the test pixels whose window holds a training or validation pixel, see `leakage`.
+
+    >>> split_leakage(np.array([[1, 3, 0, 3]], np.uint8), window=3)
+    0.5
+    """
+    return leakage(fitted_pixels(roles), roles == ROLES["test"], window)
+
+
 def split_labels(
     codes: NDArray[Any],
     classes: ClassTable,
@@ -210,15 +224,13 @@ def _check_every_class_is_there(codes: NDArray[Any], usable: NDArray[np.bool_], 
 
 
 def _names(classes: ClassTable) -> dict[int, str]:
-    """What classes are called in errors: "maize (code 1)", the code alone where there is no other name."""
+    """Names of classes in errors: "maize (code 1)", the code alone where there is no other name."""
     return {c.code: f"{c.name} (code {c.code})" for c in classes if c.name != f"class {c.code}"}
 
 
 def _record(
     codes: NDArray[Any], roles: NDArray[np.uint8], classes: ClassTable, window: int, parameters: dict[str, Any]
 ) -> dict[str, Any]:
-    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
-    test = roles == ROLES["test"]
     counted = [role for role in ROLES if role != "none"]
     per_class = {
         c.name: {role: int(np.sum((codes == c.code) & (roles == ROLES[role]))) for role in counted} for c in classes
@@ -226,7 +238,7 @@ def _record(
     return {
         **parameters,
         "window": window,
-        "leakage": leakage(fitted, test, window) if test.any() else None,
+        "leakage": split_leakage(roles, window) if (roles == ROLES["test"]).any() else None,
         "pixels": {role: int(np.sum(roles == ROLES[role])) for role in counted},
         "per_class": per_class,
     }

@@ -7,7 +7,6 @@ these pixels in the same order (`<protocol>_<seed>`): who trains and who tests, 
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 import zlib
@@ -83,44 +82,12 @@ def shipped_split(scene: str, protocol: str, seed: int = 0) -> Split:
     path = index_path.with_suffix(".npz")
     try:
         with path.open("rb") as stream, np.load(stream) as stored:
-            roles = _unpacked(stored["labelled"], stored[_member(record)], index["shape"])
+            roles = _unpacked(stored["labelled"], stored[member_name(record)], index["shape"])
     except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile, zlib.error) as error:
         raise _damaged(path) from error
     if digest_of(roles) != record["roles_sha256"]:
         raise _damaged(path)
     return Split(roles, {"scene": index["scene"], **record, "labels_sha256": index["labels_sha256"]})
-
-
-def pack_splits(scene: str, codes: NDArray[Any], splits: Sequence[Split]) -> tuple[bytes, str]:
-    """The two files that ship splits of one label map (H, W): the .npz archive and the JSON text.
-
-    The same splits give the same bytes, whenever they are packed.
-    """
-    labelled = splits[0].roles != ROLES["none"]
-    arrays = {"labelled": np.packbits(labelled.ravel())}
-    records = []
-    for split in splits:
-        if not np.array_equal(split.roles != ROLES["none"], labelled):
-            raise ValueError("the splits are not of the same labels")
-        record = {**split.record, "roles_sha256": digest_of(split.roles)}
-        arrays[_member(record)] = split.roles[labelled]
-        records.append(record)
-    head = {"scene": scene, "shape": list(codes.shape), "labels_sha256": digest_of(codes)}
-    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
-    text = f'{json.dumps(head)[:-1]}, "splits": [\n{lines}\n]}}\n'
-    return _archive(arrays), text
-
-
-def _archive(arrays: dict[str, NDArray[np.uint8]]) -> bytes:
-    """A .npz file whose members bear no date, so that it does not change with the day on which it is made."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in arrays.items():
-            content = io.BytesIO()
-            np.lib.format.write_array(content, array, allow_pickle=False)
-            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(member, content.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
-    return buffer.getvalue()
 
 
 def _unpacked(bits: NDArray[np.uint8], values: NDArray[np.uint8], shape: Sequence[int]) -> NDArray[np.uint8]:
@@ -131,7 +98,8 @@ def _unpacked(bits: NDArray[np.uint8], values: NDArray[np.uint8], shape: Sequenc
     return roles
 
 
-def _member(record: dict[str, Any]) -> str:
+def member_name(record: dict[str, Any]) -> str:
+    """Name of a split in the archive of its scene."""
     return f"{record['protocol']}_{record['seed']}"
 
 

@@ -28,7 +28,7 @@ from hsiattn.scenes import Grid
 from hsiattn.scenes.alignment import Raster, grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows, with_halo
 from hsiattn.splits.leakage import near
-from hsiattn.splits.roles import ROLES
+from hsiattn.splits.roles import ROLES, fitted_pixels
 
 _REMEDY = "give a file of write_split()"
 _ROLE_COLORS = {
@@ -207,7 +207,7 @@ class SplitRaster:
                 if not count:
                     continue
                 tested += count
-                fitted = (roles == ROLES["training"]) | (roles == ROLES["validation"])
+                fitted = fitted_pixels(roles)
                 if fitted.any():
                     leaked += int(np.count_nonzero(near(fitted, halo)[within] & test))
         return leaked / tested if tested else float("nan")

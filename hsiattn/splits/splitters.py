@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ _TRIALS = 256
 _SMALLEST_SHARE = 0.1
 
 
+@dataclass(eq=False, repr=False)
 class PixelSplitter(ABC):
     """Base of all splitters; a splitter of one's own defines `in_words` and `_draw`.
 
@@ -42,9 +44,9 @@ class PixelSplitter(ABC):
     (array([0, 2]), array([1]))
     """
 
-    def __init__(self, n_splits: int = 1, *, random_state: int = 0) -> None:
-        self.n_splits = n_splits
-        self.random_state = random_state
+    n_splits: int = 1
+    _: KW_ONLY
+    random_state: int = 0
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Number of draws."""
@@ -68,7 +70,7 @@ class PixelSplitter(ABC):
         return {"method": type(self).__name__, "in_words": self.in_words, **vars(self)}
 
     def __repr__(self) -> str:
-        names = inspect.signature(type(self)).parameters
+        names = sorted(inspect.signature(type(self)).parameters, key=lambda name: name == "random_state")
         return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in names)})"
 
     @property
@@ -108,13 +110,11 @@ class AllPixels(PixelSplitter):
     def _draw(
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        chosen = [
-            rng.permutation(np.flatnonzero(codes == code))[: self.train_size if self.train_size else None]
-            for code in np.unique(codes)
-        ]
-        return np.concatenate(chosen), np.empty(0, dtype=np.int64)
+        chosen = draw_per_class(np.arange(len(codes)), codes, self.train_size or None, rng)
+        return chosen, np.empty(0, dtype=np.int64)
 
 
+@dataclass(eq=False, repr=False)
 class RandomPixels(PixelSplitter):
     """Draws training pixels of each class at random; all others are test pixels.
 
@@ -136,9 +136,8 @@ class RandomPixels(PixelSplitter):
     ([1, 1], 6)
     """
 
-    def __init__(self, n_splits: int = 1, *, train_size: float = 10, random_state: int = 0) -> None:
-        super().__init__(n_splits, random_state=random_state)
-        self.train_size = train_size
+    _: KW_ONLY
+    train_size: float = 10
 
     in_words = "single pixels at random, among the training pixels"
 
@@ -161,6 +160,7 @@ class RandomPixels(PixelSplitter):
         return np.concatenate(training), np.concatenate(test)
 
 
+@dataclass(eq=False, repr=False)
 class SpatialBlocks(PixelSplitter):
     """Draws training and test pixels from different blocks of the scene, with a buffer between them.
 
@@ -197,22 +197,14 @@ class SpatialBlocks(PixelSplitter):
     3
     """
 
-    def __init__(
-        self,
-        n_splits: int = 1,
-        *,
-        block_size: int | None = None,
-        buffer: int = 4,
-        train_share: float = 0.5,
-        train_size: float | None = None,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(n_splits, random_state=random_state)
-        check_share(train_share, "blocks")
-        self.block_size = block_size
-        self.buffer = buffer
-        self.train_share = train_share
-        self.train_size = train_size
+    _: KW_ONLY
+    block_size: int | None = None
+    buffer: int = 4
+    train_share: float = 0.5
+    train_size: float | None = None
+
+    def __post_init__(self) -> None:
+        check_share(self.train_share, "blocks")
 
     @property
     def in_words(self) -> str:
@@ -271,7 +263,7 @@ def check_share(share: float, side: str) -> None:
 
 
 def draw_per_class(pool: Indices, members: Indices, size: float | None, rng: np.random.Generator) -> Indices:
-    """At most `size` pixels per class from a pool of pixel indices."""
+    """Draw at most `size` pixels per class from a pool of pixel indices."""
     drawn = []
     for k in np.unique(members[pool]):
         candidates = rng.permutation(pool[members[pool] == k])

@@ -15,7 +15,7 @@ from hsiattn.training.training_scene import TrainingScene
 
 _PIXELS_AT_ONCE = 8192
 _BYTES_AT_ONCE = 2**26
-"""Of patches; with all bands as components, those of 8192 pixels would take half a gigabyte, twice while gathered."""
+"""Most bytes of patches; with all bands as components, those of 8192 pixels would take half a gigabyte, twice."""
 
 
 def accuracy_on_test_pixels(

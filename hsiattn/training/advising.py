@@ -7,15 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment.guidance import advice
+from hsiattn.assessment.guidance import (
+    advise_on_confusions,
+    advise_on_cross_validation,
+    advise_on_leakage,
+    advise_on_samples,
+    advise_on_validation,
+)
 from hsiattn.assessment.separability import bhattacharyya_distances, jeffries_matusita
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.splits import Split
 from hsiattn.training.held_out import HeldOut
 from hsiattn.training.training_scene import TrainingScene
 
+_MOST_SENTENCES, _MOST_CONFUSIONS = 5, 2
 _MOST_PIXELS = 100
-"""Of a class, by which its spectra are judged: a tenth of a second for sixteen classes in two hundred bands."""
+"""Most pixels of a class for its separability: a tenth of a second for sixteen classes in two hundred bands."""
 
 
 def advise(
@@ -26,7 +33,7 @@ def advise(
     pseudo_labels: dict[str, Any] | None,
     confusion: NDArray[np.int64] | None,
 ) -> list[str]:
-    """Sentences on leakage, labels, confusions, and on what accuracy inside the training pixels is worth.
+    """Sentences on leakage, labels, confusions and noisy scores, the most important first, five at most.
 
     Parameters
     ----------
@@ -38,26 +45,22 @@ def advise(
         Of the test pixels (K, K); None where there are none.
     """
     per_class = split.record["per_class"]
-    pixels = sum(counts["training"] + counts["validation"] for counts in per_class.values())
-    figures: dict[str, Any] = {}
+    training = {name: counts["training"] + counts["validation"] for name, counts in per_class.items()}
+    sentences = advise_on_leakage(split.record["leakage"], scene.recipe.patch_size)
+    sentences += advise_on_samples(training, len(scene.bands))
+    if confusion is not None:
+        separability = _separability(scene, split, confusion)
+        sentences += advise_on_confusions(confusion, scene.classes.names, separability)[:_MOST_CONFUSIONS]
+    tested = confusion is not None
     if pseudo_labels is not None:
         known = pseudo_labels["cross_validated_accuracy"]
-        figures = {"left_out_pixels": pixels, "left_out_accuracy": np.nan if known is None else known}
+        accuracy = np.nan if known is None else known
+        sentences += advise_on_cross_validation(sum(training.values()), accuracy, tested=tested)
     elif held_out is not None and held_out.by == "validation":
-        figures = {"validation_pixels": len(held_out.targets), "validation_accuracy": held_out.accuracy}
-    elif held_out is not None and confusion is None:
-        figures = {"left_out_pixels": len(held_out.targets), "left_out_accuracy": held_out.accuracy}
-    return advice(
-        training={name: counts["training"] + counts["validation"] for name, counts in per_class.items()},
-        bands=len(scene.bands),
-        leakage=split.record["leakage"],
-        window=scene.recipe.patch_size,
-        tested=confusion is not None,
-        confusion=confusion,
-        names=scene.classes.names,
-        separability=None if confusion is None else _separability(scene, split, confusion),
-        **figures,
-    )
+        sentences += advise_on_validation(len(held_out.targets), held_out.accuracy)
+    elif held_out is not None and not tested:
+        sentences += advise_on_cross_validation(len(held_out.targets), held_out.accuracy, tested=False)
+    return sentences[:_MOST_SENTENCES]
 
 
 def _separability(scene: TrainingScene, split: Split, confusion: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hsiattn.preprocessing import Preprocessing
-from hsiattn.training.methods import AugmentationSettings
+from hsiattn.training.settings import AugmentationSettings
 
 _OFFSET = 0.1
 """Deviation of the illumination's offset, relative to the mean reflectance, for a deviation of 1 of its gain."""
 _LONGEST_RUN = 1 / 8
-"""Of dropped bands, as a share of all: about 30 of 240, the width of a water absorption."""
+"""Longest run of dropped bands, as a share of all: about 30 of 240, the width of a water absorption."""
 
 
 class Lighting(nn.Module):
@@ -44,7 +44,7 @@ class Lighting(nn.Module):
     component_slope: Tensor
 
     def __init__(self, preprocessing: Preprocessing, spectra: NDArray[np.float32]) -> None:
-        """For pixels prepared like the training pixels' `spectra` (N, B)."""
+        """Make the parts for pixels prepared like the training pixels' `spectra` (N, B)."""
         super().__init__()
         gain, offset = (np.asarray(part, dtype=np.float64) for part in (preprocessing.gain, preprocessing.offset))
         projection = preprocessing.projection.astype(np.float64)

@@ -42,11 +42,11 @@ class KeepBest(Callback):
         pl_module.network.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints."""
+        """State for checkpoints."""
         return {"loss": self.loss, "epoch": self.epoch, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From checkpoints."""
+        """Take the state of a checkpoint."""
         self.loss, self.epoch, self.weights = (state_dict[name] for name in ("loss", "epoch", "weights"))
 
 
@@ -94,9 +94,9 @@ class ReportEpochs(Callback):
             append_to_log(self.log_path, figures)
 
     def state_dict(self) -> dict[str, Any]:
-        """For checkpoints."""
+        """State for checkpoints."""
         return {"seconds": time.monotonic() - self.began}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From checkpoints."""
+        """Take the state of a checkpoint."""
         self.began = time.monotonic() - state_dict["seconds"]

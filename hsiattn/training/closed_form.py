@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from hsiattn.training.methods import FitOptions, FitResult, TrainingMethod, TrainingRecord
+from hsiattn.training.methods import TrainingMethod
+from hsiattn.training.results import FitOptions, FitResult, TrainingRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from hsiattn.training.methods import FitOptions, FitResult, GradientTraining
+from hsiattn.training.methods import GradientTraining
+from hsiattn.training.results import FitOptions, FitResult
 
 if TYPE_CHECKING:
     from hsiattn.splits import Split

@@ -69,7 +69,7 @@ def _deterministic_algorithms() -> Iterator[None]:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Without Lightning's banners and advice, which speak of its own options and not of the user's."""
+    """Silence Lightning's banners and advice, which name its own options and not the user's."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""From labelled patches and settings to a trained network, step by step along a gradient."""
+"""Training of a network on labelled patches, step by step along a gradient."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from hsiattn.training.callbacks import KeepBest, ReportEpochs
 from hsiattn.training.checkpoints import KeepState
 from hsiattn.training.environment import training_environment
 from hsiattn.training.log import start_log
-from hsiattn.training.methods import FitOptions, GradientTraining, TrainingRecord
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.network import parameters_of
 from hsiattn.training.patches import LabelledPatches, as_tensors, classes_of
+from hsiattn.training.results import FitOptions, TrainingRecord
+from hsiattn.training.settings import GradientSettings
 
 
 def train_network(
     network: SpectralSpatialNetwork,
     training: LabelledPatches,
-    settings: GradientTraining,
+    settings: GradientSettings,
     options: FitOptions,
     *,
     validation: LabelledPatches | None = None,

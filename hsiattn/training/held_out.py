@@ -25,7 +25,7 @@ _FEWEST = 20
 
 Way = Literal["validation", "cross-validation"]
 Predict = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""From indices of pixels to their logits (N, K)."""
+"""Function from indices of pixels to their logits (N, K)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class HeldOut:
 
     @classmethod
     def together(cls, members: Sequence[HeldOut]) -> HeldOut:
-        """The same pixels seen by several networks whose probabilities are averaged."""
+        """Average the probabilities that several networks give to the same pixels."""
         first = members[0]
         logs = [log_softmax(member.logits.astype(np.float64), axis=1) for member in members]
         return cls(first.by, logsumexp(logs, axis=0).astype(np.float32), first.targets)

@@ -1,4 +1,4 @@
-"""From a scene and its labels to a model: split, preprocessing, fit by the recipe's method, test on held-out pixels."""
+"""The pipeline of a training: split, preprocessing, fit by the recipe's method, test on held-out pixels."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from hsiattn.splits import ROLES, PixelSplitter, Split, split_labels, split_of_r
 from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise
 from hsiattn.training.log import Listener
-from hsiattn.training.methods import FitOptions, FitResult
 from hsiattn.training.network import check_recipe
 from hsiattn.training.recipes import Recipe
+from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
 from hsiattn.training.augmentation import Lighting, vary
-from hsiattn.training.methods import GradientTraining
 from hsiattn.training.patches import Batch, classes_of
+from hsiattn.training.settings import GradientSettings
 
 _WARMING_UP = 0.1
 """Share of the steps in which the learning rate of one cycle rises."""
@@ -40,7 +40,7 @@ class PixelClassification(lightning.LightningModule):
     def __init__(
         self,
         network: SpectralSpatialNetwork,
-        settings: GradientTraining,
+        settings: GradientSettings,
         class_weights: Tensor,
         seed: int,
         lighting: Lighting | None = None,

@@ -20,13 +20,13 @@ from hsiattn.networks import (
     network_class,
 )
 from hsiattn.training.held_out import HeldOut
-from hsiattn.training.methods import FitResult, GradientTraining
 from hsiattn.training.patches import LabelledPatches
-from hsiattn.training.recipes import Recipe
+from hsiattn.training.results import FitResult
+from hsiattn.training.settings import GradientSettings, RecipeSettings
 from hsiattn.training.training_scene import TrainingScene
 
 
-def check_recipe(recipe: Recipe, classes: ClassTable, bands: int) -> None:
+def check_recipe(recipe: RecipeSettings, classes: ClassTable, bands: int) -> None:
     """Make the network once, before anything is computed for it, as large as it may become.
 
     Raises
@@ -54,12 +54,12 @@ def check_recipe(recipe: Recipe, classes: ClassTable, bands: int) -> None:
     channels = bands * settings.bands_as_components + min(settings.principal_components, bands)
     channels += min(settings.noise_components, bands)
     arguments = network_arguments(recipe, classes, bands=bands, channels=channels)
-    if isinstance(recipe.training, GradientTraining) and recipe.training.ensemble > 1:
+    if isinstance(recipe.training, GradientSettings) and recipe.training.ensemble > 1:
         arguments = _around("ensemble", arguments, members=recipe.training.ensemble)
     check_network(**arguments)
 
 
-def network_arguments(recipe: Recipe, classes: ClassTable, *, bands: int, channels: int) -> dict[str, Any]:
+def network_arguments(recipe: RecipeSettings, classes: ClassTable, *, bands: int, channels: int) -> dict[str, Any]:
     """What `create_network` is called with: sizes, the recipe's arguments, and those that come from the classes.
 
     Raises
@@ -123,9 +123,9 @@ def _around(name: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]
     return {"name": name, **sizes, "member": arguments["name"], "member_arguments": own, **more}
 
 
-def _check_illumination(recipe: Recipe) -> None:
+def _check_illumination(recipe: RecipeSettings) -> None:
     transform, training = recipe.preprocessing.spectral_transform, recipe.training
-    if transform != "none" and isinstance(training, GradientTraining) and training.augmentation.illumination:
+    if transform != "none" and isinstance(training, GradientSettings) and training.augmentation.illumination:
         raise RecipeError(
             "training.augmentation.illumination varies reflectance, and preprocessing.spectral_transform is "
             f"{transform}",

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from hsiattn.pseudo_labels import PseudoLabelSettings
-from hsiattn.training.methods import FitOptions, FitResult, GradientTraining
+from hsiattn.training.methods import GradientTraining
+from hsiattn.training.results import FitOptions, FitResult
 
 if TYPE_CHECKING:
     from hsiattn.splits import Split

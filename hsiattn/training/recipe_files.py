@@ -16,7 +16,7 @@ from hsiattn.settings import read_values
 
 Values = dict[str, Any]
 KeysOf = Callable[[Any], set[str] | None]
-"""From the name of a training method to its keys; None where there is no such method."""
+"""Keys of a training method; None where there is no such method."""
 
 
 def recipe_names() -> list[str]:
@@ -99,7 +99,7 @@ def with_changes(values: Values, changes: Sequence[str], keys_of: KeysOf) -> Val
 
 
 def _of_method(values: Values, method: Any, keys_of: KeysOf) -> Values:
-    """The same without training settings that another method does not have."""
+    """Drop training settings that another method does not have."""
     known, training = keys_of(method), values.get("training")
     if known is None or not isinstance(training, dict) or training.get("method") == method:
         return values

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from hsiattn.errors import RecipeError
-from hsiattn.files.text import printable
-from hsiattn.models.header import MAX_PATCH
-from hsiattn.preprocessing import PreprocessingSettings
-from hsiattn.settings import Settings, first_mistake
+from hsiattn.settings import first_mistake
 from hsiattn.training.closed_form import ClosedFormTraining
 from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.pseudo_labels import PseudoLabelTraining
 from hsiattn.training.recipe_files import merged, read_recipe, recipe_names, with_changes
+from hsiattn.training.settings import NetworkSettings, RecipeSettings
 
 __all__ = ["METHODS", "NetworkSettings", "Recipe", "load_recipe", "recipe_names"]
-
-_MAX_INTEGER = 2**53
-"""Beyond it JSON, in which the model file keeps the recipe, has no whole numbers."""
 
 AnyTraining = PseudoLabelTraining | EarlyStoppingTraining | ClosedFormTraining
 
@@ -33,38 +27,7 @@ METHODS: Mapping[str, type[TrainingMethod]] = {
 """Settings of every training method by its name."""
 
 
-class NetworkSettings(Settings):
-    """Which network, and the arguments of its constructor beyond the sizes.
-
-    Parameters
-    ----------
-    name
-        See `hsiattn.networks.NETWORKS`.
-    arguments
-        By name; default: none.
-    orientations
-        Test-time augmentation: in use, the mean of the probabilities for 1, 4 or 8 orientations of the patch.
-        Default: 1.
-
-    Examples
-    --------
-    >>> NetworkSettings(name="discriminant", arguments={"features": "means"})
-    NetworkSettings(name='discriminant', arguments={'features': 'means'})
-    """
-
-    name: str = Field(max_length=100)
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    orientations: Literal[1, 4, 8] = 1
-
-    @field_validator("arguments")
-    @classmethod
-    def _plain(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for key, value in values.items():
-            _check_plain(value, key)
-        return values
-
-
-class Recipe(Settings):
+class Recipe(RecipeSettings):
     """One way to make a model.
 
     Parameters
@@ -88,25 +51,7 @@ class Recipe(Settings):
     ClosedFormTraining()
     """
 
-    name: str = Field(max_length=200)
-    description: str = Field(max_length=2000)
-    network: NetworkSettings
-    patch_size: int = Field(ge=1, le=MAX_PATCH)
-    preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: Annotated[AnyTraining, Field(discriminator="method")]
-
-    @property
-    def sees_unlabelled(self) -> bool:
-        """Whether pixels without labels, those of the test among them, take part in training."""
-        preprocessing = self.preprocessing
-        return bool(self.training.sees_unlabelled or preprocessing.noise_components or preprocessing.fit_on == "scene")
-
-    @field_validator("patch_size")
-    @classmethod
-    def _odd(cls, value: int) -> int:
-        if value % 2 == 0:
-            raise ValueError("must be odd, so that the window has a centre")
-        return value
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -180,19 +125,3 @@ def _likely_method(training: Any) -> str:
         return "closed-form"
     teacher = isinstance(training, dict) and (training.get("teacher") or training.get("pseudo_labels")) is not None
     return "pseudo-labels" if teacher else "early-stopping"
-
-
-def _check_plain(value: Any, key: object) -> None:
-    """See that a value is one that JSON has, since the model file keeps it."""
-    name = printable(str(key), 40)
-    if not isinstance(key, str):
-        raise ValueError(f"the name {name} is not text")
-    if isinstance(value, dict | list):
-        inner: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ((key, v) for v in value)
-        for inside, part in inner:
-            _check_plain(part, inside)
-    elif isinstance(value, int | float):
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > _MAX_INTEGER):
-            raise ValueError(f"{name} is {printable(str(value), 40)}, which is no number to compute with")
-    elif value is not None and not isinstance(value, str):
-        raise ValueError(f"{name} is a {type(value).__name__}; write numbers, words, lists and mappings")

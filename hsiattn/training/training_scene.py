@@ -33,7 +33,7 @@ from hsiattn.scenes.spectral import ranges
 from hsiattn.scenes.tiles import check_size, read_tile, tile_windows
 from hsiattn.splits import Split
 from hsiattn.training.patches import LabelledPatches, gather_patches
-from hsiattn.training.recipes import Recipe
+from hsiattn.training.settings import RecipeSettings
 
 _PIXELS_AT_ONCE = 50_000
 _LABELLED_PIXELS_OF_DOMAIN = 1000
@@ -64,14 +64,14 @@ class TrainingScene:
     source: SceneSource
     codes: NDArray[Any]
     classes: ClassTable
-    recipe: Recipe
+    recipe: RecipeSettings
     bands: NDArray[np.int64]
     usable: NDArray[np.bool_]
     messages: list[str] = field(default_factory=list)
     _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: Recipe) -> TrainingScene:
+    def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: RecipeSettings) -> TrainingScene:
         """Check scene and labels and choose the bands.
 
         Raises

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hsiattn.assessment.guidance import (
-    advice,
     advise_on_confusions,
     advise_on_cross_validation,
     advise_on_leakage,
@@ -163,22 +162,3 @@ def test_a_field_with_wrong_labels_is_found() -> None:
     assert advise_on_confusions(right, ["oats", "wheat"], separability) == []
     (sentence,) = advise_on_confusions(wrong, ["oats", "wheat"], separability)
     assert "labels may be wrong" in sentence
-
-
-def test_advice_comes_in_order_of_importance_and_five_at_most() -> None:
-    confusion = np.array([[100, 60, 60], [60, 100, 60], [60, 60, 100]])
-    everything = {
-        "training": {"roof": 3, "grass": 500, "water": 20}, "bands": 200, "leakage": 0.4, "window": 7,
-        "validation_pixels": 20, "validation_accuracy": 0.8, "confusion": confusion, "names": NAMES,
-        "separability": APART,
-    }  # fmt: skip
-    sentences = advice(**everything)  # type: ignore[arg-type]
-    starts = ("accuracy is optimistic", "too few", "training pixels are unbalanced", "roof and grass", "roof and water")
-    assert len(sentences) == 5
-    assert all(sentence.startswith(start) for sentence, start in zip(sentences, starts, strict=True))
-    assert all("; " in sentence and "\n" not in sentence for sentence in sentences)
-    some = advice(**{**everything, "leakage": 0.0, "confusion": None})  # type: ignore[arg-type]
-    assert [sentence.split()[0] for sentence in some] == ["too", "training", "the"]
-    (untested,) = advice(left_out_pixels=60, left_out_accuracy=0.9, tested=False)
-    assert untested.startswith("accuracy is not known")
-    assert advice() == []

@@ -89,8 +89,8 @@ def test_reductions_below_one_are_refused(reduction):
         inner_channels(8, reduction)
 
 
-def test_odd_kernels_pass_and_others_are_refused_by_name():
+def test_odd_kernels_pass_and_others_are_refused():
     assert [check_odd(kernel) for kernel in (1, 3, 9)] == [1, 3, 9]
     for kernel in (0, 2, -1):
-        with pytest.raises(ValueError, match=f"window must be odd and positive, not {kernel}"):
-            check_odd(kernel, "window")
+        with pytest.raises(ValueError, match=f"kernel must be odd and positive, not {kernel}"):
+            check_odd(kernel)

@@ -150,6 +150,33 @@ def test_with_identity_start_the_fresh_block_returns_its_input(variant, dimensio
 
 
 @every_block
+def test_what_identity_start_leaves_at_zero_can_learn(variant, dimensions):
+    block, x = variant.create(dimensions, fresh=True, identity_start=True).train(), _features(dimensions)
+    # the shift of a normalisation may lie before the part that starts at 0, and waits for it
+    zero = [parameter for name, parameter in block.named_parameters() if not parameter.any() and name != "norm.shift"]
+    result = block(x)
+    if variant.name != "additive":  # whose weights sum to 1 but for rounding
+        assert torch.equal(result, x)
+    (result * torch.randn(x.shape, generator=torch.Generator().manual_seed(4))).sum().backward()
+    assert zero
+    assert all(parameter.grad.abs().sum() > 0 for parameter in zero)
+
+
+@pytest.mark.parametrize("name", ["condenser", "pepe"])
+def test_along_a_sequence_a_block_of_convolutions_equals_its_image_of_one_row(name):
+    block, image = Variant(name).create(1), Variant(name).create(2)
+    state = block.state_dict()
+    for key, value in image.state_dict().items():
+        if value.ndim == 4:
+            widened = torch.zeros_like(value)
+            widened[..., value.shape[2] // 2, :] = state[key]
+            state[key] = widened
+    image.load_state_dict(state)
+    x = _features(1)
+    torch.testing.assert_close(block(x), image(x[:, :, None]).squeeze(2))
+
+
+@every_block
 def test_it_does_not_return_its_input(variant, dimensions):
     """A public version of the condenser computes its branch and returns the input; a trained block must act."""
     x = _features(dimensions)
@@ -185,10 +212,11 @@ def test_the_compiler_takes_it_whole(name):
     torch.testing.assert_close(compiled(x, mask), block(x, mask), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["gsa", "condenser"])
+# Cells of a kernel of 4 do not divide the sides.
+@pytest.mark.parametrize(("name", "arguments"), [("gsa", {}), ("condenser", {}), ("cra", {"kernel": 4})])
 @pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_onnx_runtime_computes_the_same(name):
-    block, x = Variant(name).create(2), _features(2)
+def test_onnx_runtime_computes_the_same(name, arguments):
+    block, x = Variant(name, arguments).create(2), _features(2)
     program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
     session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
     result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
@@ -202,3 +230,36 @@ def test_a_block_is_called_pixelwise_where_a_position_depends_on_itself_alone(va
     changed[..., ::2] += 1.0
     others_change = (block(changed) - block(x))[..., 1::2].abs().max() > 1e-6
     assert bool(others_change) is not block.pixelwise
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("additive", {"attention_features": 0}, "attention_features must be at least 1, not 0"),
+        ("condenser", {"kernel": 2}, "kernel must be odd"),
+        ("condenser", {"reduction": 0}, "reduction must be at least 1"),
+        ("condenser", {"selection": "mean"}, "gate or add, not 'mean'"),
+        ("cra", {"kernel": 0}, "kernel must be at least 1, not 0"),
+        ("eca", {"kernel": 4}, "kernel must be odd and positive, not 4"),
+        ("gsa", {"positional": False, "content": False}, "both be False"),
+        *(("gsa", {number: 0}, "at least 1") for number in ("size", "heads", "head_features")),
+        ("nl-sam", {"form": "global"}, "form must be 'pairwise' or 'query-independent', not 'global'"),
+        ("nl-sam", {"reduction": 0}, "reduction must be at least 1, not 0"),
+        ("pepe", {"expansion": 0}, "expansion must be at least 1"),
+        ("pepe", {"kernel": 4}, "kernel must be odd"),
+        ("pepe", {"reduction": 0}, "reduction must be at least 1"),
+        ("se", {"reduction": 0}, "reduction must be at least 1, not 0"),
+        ("self-attention", {"reduction": 0}, "reduction must be at least 1"),
+        ("self-attention", {"value": "half"}, "full or reduced, not 'half'"),
+        ("smlp", {"size": 0}, "size must be at least 1"),
+        ("spatial-channel", {"dimensions": 1}, "dimensions must be 2, not 1"),
+        ("spatial-channel", {"kernel": 4}, "kernel must be odd"),
+        ("spatial-gate", {"broadcast": "tiled"}, "broadcast must be"),
+        ("spatial-gate", {"merge": "add"}, "merge must be"),
+        ("spatial-gate", {"merge": "residual", "identity_start": True}, "merge must be"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(name, arguments, message):
+    size = {"size": 9} if name in ("gsa", "smlp") else {}
+    with pytest.raises(ValueError, match=message):
+        BLOCKS[name](CHANNELS, **size | arguments)

@@ -1,7 +1,6 @@
 """The splits in the package: whole, as their records say, and drawn by the code beside them."""
 
 import hashlib
-import json
 import shutil
 
 import numpy as np
@@ -155,15 +154,6 @@ def test_damaged_files_are_refused(damage, tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "resource_folder", lambda name: tmp_path)
     with pytest.raises(SplitError, match="damaged; install hsiattn again"):
         shipped_split("salinas", "random-10")
-
-
-def test_packed_splits_are_the_same_bytes_again_and_other_labels_are_refused():
-    splits = [shipped_split("indian-pines", "random-10", seed) for seed in (0, 1)]
-    codes = (splits[0].roles > 0).astype(int)
-    assert shipped.pack_splits("x", codes, splits) == shipped.pack_splits("x", codes, splits)
-    assert [r["seed"] for r in json.loads(shipped.pack_splits("x", codes, splits)[1])["splits"]] == [0, 1]
-    with pytest.raises(ValueError, match="same labels"):
-        shipped.pack_splits("x", codes, [splits[0], shipped_split("salinas", "random-10")])
 
 
 @pytest.mark.real_scene

@@ -13,8 +13,8 @@ from hsiattn.networks import create_network
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting, drop_bands, mix, orient, partners_of, shift, vary
 from hsiattn.training.early_stopping import EarlyStoppingTraining
-from hsiattn.training.methods import AugmentationSettings
 from hsiattn.training.module import PixelClassification
+from hsiattn.training.settings import AugmentationSettings
 
 BANDS = 24
 QUIET = {"flips_and_rotations": False}

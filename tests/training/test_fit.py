@@ -17,8 +17,9 @@ from hsiattn.training import checkpoints as checkpointing
 from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.fit import class_weights, train_network
-from hsiattn.training.methods import AugmentationSettings, FitOptions
 from hsiattn.training.patches import LabelledPatches
+from hsiattn.training.results import FitOptions
+from hsiattn.training.settings import AugmentationSettings
 
 NOISE = AugmentationSettings(spectral_noise=0.05, component_noise=0.1)
 SETTINGS = EarlyStoppingTraining(

@@ -10,8 +10,8 @@ from torch import nn
 
 from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.training.early_stopping import EarlyStoppingTraining
-from hsiattn.training.methods import AugmentationSettings
 from hsiattn.training.module import PixelClassification
+from hsiattn.training.settings import AugmentationSettings
 
 
 class _Linear(SpectralSpatialNetwork):

@@ -85,7 +85,10 @@ class AttentionCondenser(FeatureBlock):
                 nn.init.zeros_(parameter)
 
     def attention(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What selects: (N, C, P), with "gate" σ(A), in (0, 1), with "add" A itself; one value per cell and channel."""
+        """The map that selects: (N, C, P), with "gate" σ(A), in (0, 1), with "add" A itself.
+
+        It has one value per cell and channel.
+        """
         condensed = _largest_of_cells(self.reduce(only(x, mask)), mask)
         embedded = functional.relu(self.pointwise(functional.relu(self.depthwise(condensed))))
         # a 1×1 convolution and a repetition commute: this order costs a fraction of the other

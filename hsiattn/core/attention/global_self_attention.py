@@ -102,7 +102,7 @@ class GlobalSelfAttention(FeatureBlock):
         return shares(scores.flatten(2).softmax(dim=-1).view(scores.shape), mask)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """What each position gathers from all; see `FeatureBlock`."""
+        """Features that each position gathers from all; see `FeatureBlock`."""
         if self.offsets and max(x.shape[2:]) > self.size:
             raise ValueError(
                 f"no side of the feature map may be longer than size {self.size}, not {tuple(x.shape[2:])}"

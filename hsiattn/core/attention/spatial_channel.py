@@ -84,7 +84,7 @@ class SpatialChannelAttention(FeatureBlock):
 
     @staticmethod
     def _counting(mask: Tensor | None, channels: int) -> Tensor | None:
-        """Which rows and columns have a position that counts: (N, 1, C, H + W)."""
+        """True for rows and columns that have a position that counts: (N, 1, C, H + W)."""
         if mask is None:
             return None
         return torch.cat([mask.any(dim=3), mask.any(dim=2)], dim=2).unsqueeze(2).expand(-1, -1, channels, -1)

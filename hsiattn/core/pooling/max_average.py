@@ -9,7 +9,17 @@ from hsiattn.core.block import Dimensions, Pooled, Pooling, only
 from hsiattn.core.pooling.cells import cell_counts, cell_maximum, cell_mean
 
 
-class MaxPooling(Pooling):
+class _CellPooling(Pooling):
+    """A pooling without parameters that makes one value of each cell of 2 positions along every axis."""
+
+    cellwise = True
+
+    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
+        super().__init__()
+        self.outputs = channels
+
+
+class MaxPooling(_CellPooling):
     """The largest value of each cell of 2 positions along every axis.
 
     A cell cut off by an odd edge takes the maximum of what it has, as `torch.nn.MaxPool2d(2, ceil_mode=True)`; with a
@@ -35,12 +45,6 @@ class MaxPooling(Pooling):
     tensor([[[1., 5.]]])
     """
 
-    cellwise = True
-
-    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
-        super().__init__()
-        self.outputs = channels
-
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Pooled features; see `Pooling.pool`."""
         if mask is None:
@@ -50,7 +54,7 @@ class MaxPooling(Pooling):
         return Pooled(only(largest, cells), cells, None)
 
 
-class AveragePooling(Pooling):
+class AveragePooling(_CellPooling):
     """The mean of each cell of 2 positions along every axis.
 
     A cell cut off by an odd edge takes the mean of what it has, as
@@ -72,12 +76,6 @@ class AveragePooling(Pooling):
     >>> AveragePooling(1, dimensions=1)(torch.tensor([[[1.0, 3.0, 5.0]]]))
     tensor([[[2., 5.]]])
     """
-
-    cellwise = True
-
-    def __init__(self, channels: int, *, dimensions: Dimensions = 2) -> None:
-        super().__init__()
-        self.outputs = channels
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
         """Pooled features; see `Pooling.pool`."""

@@ -65,7 +65,7 @@ class RandomShift(Pooling):
         self.per_sample = per_sample
 
     def pool(self, x: Tensor, mask: Tensor | None = None, details: Tensor | None = None) -> Pooled:
-        """What the pooling makes of the shifted input; see `Pooling.pool`."""
+        """Pool the shifted input; see `Pooling.pool`."""
         if self.training:
             steps = self.draw(x)
             x = shifted(x, steps)

@@ -111,7 +111,7 @@ class WaveletTransform(nn.Module):
         return convolve(signal, weight, stride=self._stride(axis), groups=bands.shape[1])
 
     def _split_cells(self, x: Tensor, axis: int, filters: Tensor) -> list[Tensor]:
-        """What each filter of 2 taps makes of x along one axis: as `_split`, without a convolution's overhead."""
+        """Apply each filter of 2 taps to x along one axis: as `_split`, without a convolution's overhead."""
         half = (x.shape[2 + axis] + 1) // 2
         cells = torch.unflatten(_periodic(x, 2 + axis, 0, 2 * half, period=2 * half), 2 + axis, (half, 2))
         first, second = cells.unbind(3 + axis)

@@ -82,5 +82,5 @@ def _maximum_of_3x3(values: Tensor) -> Tensor:
 
 
 def _inner(values: Tensor, margin: int) -> Tensor:
-    """Without so many rows and columns at every side."""
+    """Cut so many rows and columns off at every side."""
     return values[..., margin : values.shape[-2] - margin, margin : values.shape[-1] - margin]

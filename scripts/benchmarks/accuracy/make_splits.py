@@ -10,17 +10,23 @@ files are the same, byte by byte, whenever they are made (with the same zlib). A
 from __future__ import annotations
 
 import argparse
+import io
+import json
+import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.datasets import DatasetCard, dataset_card
 from hsiattn.resources import resource_folder
 from hsiattn.scenes import read_matlab_variable
-from hsiattn.splits import PROTOCOLS, Split, adapt_protocol, draw_protocol
-from hsiattn.splits.shipped import pack_splits
+from hsiattn.splits import PROTOCOLS, ROLES, Split, adapt_protocol, draw_protocol
+from hsiattn.splits.groups import digest_of
+from hsiattn.splits.shipped import member_name
 
 SCENES = ("indian-pines", "pavia-centre", "pavia-university", "salinas")
 
@@ -57,6 +63,38 @@ def draw_all(card: DatasetCard, codes: NDArray[Any], seeds: range) -> list[Split
         adaptation = adapt_protocol(codes, card.class_table, protocol, seeds)
         splits += [draw_protocol(codes, card.class_table, protocol, seed, **asdict(adaptation)) for seed in seeds]
     return splits
+
+
+def pack_splits(scene: str, codes: NDArray[Any], splits: Sequence[Split]) -> tuple[bytes, str]:
+    """The two files that ship splits of one label map (H, W): the .npz archive and the JSON text.
+
+    The same splits give the same bytes, whenever they are packed.
+    """
+    labelled = splits[0].roles != ROLES["none"]
+    arrays = {"labelled": np.packbits(labelled.ravel())}
+    records = []
+    for split in splits:
+        if not np.array_equal(split.roles != ROLES["none"], labelled):
+            raise ValueError("the splits are not of the same labels")
+        record = {**split.record, "roles_sha256": digest_of(split.roles)}
+        arrays[member_name(record)] = split.roles[labelled]
+        records.append(record)
+    head = {"scene": scene, "shape": list(codes.shape), "labels_sha256": digest_of(codes)}
+    lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
+    text = f'{json.dumps(head)[:-1]}, "splits": [\n{lines}\n]}}\n'
+    return _archive(arrays), text
+
+
+def _archive(arrays: dict[str, NDArray[np.uint8]]) -> bytes:
+    """A .npz file whose members bear no date, so that it does not change with the day on which it is made."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, array, allow_pickle=False)
+            member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            archive.writestr(member, content.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return buffer.getvalue()
 
 
 def table(card: DatasetCard, splits: list[Split]) -> str:

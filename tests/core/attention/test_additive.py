@@ -74,20 +74,8 @@ def test_every_position_is_scaled_by_the_number_of_positions_times_its_weight(di
         np.testing.assert_allclose(gated[n], flat[n] * numbers, rtol=1e-4, atol=1e-5)
 
 
-def test_equal_scores_leave_every_position_as_it_is_while_the_scores_can_learn():
-    gate, x = AdditiveGate(3, identity_start=True), torch.randn(2, 3, 5, 7)
-    torch.testing.assert_close(gate(x), x)
-    (gate(x) * torch.randn_like(x)).sum().backward()
-    assert gate.attention.score.weight.grad.abs().sum() > 0
-
-
 @pytest.mark.parametrize(("channels", "attention_features"), [(1, 1), (5, 32), (64, 8)])
 def test_the_gate_has_the_parameters_of_its_attention(channels, attention_features):
     gate = AdditiveGate(channels, attention_features=attention_features)
     count = sum(parameter.numel() for parameter in gate.parameters())
     assert count == channels * attention_features + 2 * attention_features
-
-
-def test_a_gate_without_attention_features_is_refused():
-    with pytest.raises(ValueError, match="attention_features must be at least 1, not 0"):
-        AdditiveGate(3, attention_features=0)

@@ -1,7 +1,6 @@
 import math
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -116,26 +115,3 @@ def test_networks_have_the_published_number_of_parameters(counts, kernel, millio
 def test_the_parameters_follow_their_formula(channels, kernel, dimensions):
     block = ChannelReassessmentAttention(channels, kernel=kernel, dimensions=dimensions)
     assert sum(parameter.numel() for parameter in block.parameters()) == channels * (kernel**dimensions + 1)
-
-
-@pytest.mark.parametrize("dimensions", [1, 2])
-def test_with_identity_start_the_gate_is_one_and_can_learn(dimensions):
-    block = ChannelReassessmentAttention(3, dimensions=dimensions, identity_start=True)
-    x = torch.randn(2, 3, *(9,) * dimensions)
-    assert torch.equal(block(x), x)
-    block(x).square().sum().backward()
-    assert all(parameter.grad.abs().sum() > 0 for parameter in block.parameters())
-
-
-@pytest.mark.filterwarnings("ignore")  # the exporter's own
-def test_sizes_that_do_not_divide_export_to_onnx():
-    block, x = _block(3, kernel=4).eval(), torch.randn(2, 3, 9, 10)
-    program = torch.onnx.export(block, (x,), dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    result = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(result), block(x).detach(), atol=1e-4, rtol=1e-4)
-
-
-def test_a_kernel_below_one_is_refused():
-    with pytest.raises(ValueError, match="kernel must be at least 1, not 0"):
-        ChannelReassessmentAttention(3, kernel=0)

@@ -54,17 +54,3 @@ def test_a_channel_sees_its_neighbours_alone():
     changed[:, 4] += 1.0
     differs = (block.gate(changed) != block.gate(x)).flatten()
     assert differs.nonzero().flatten().tolist() == [3, 4, 5]
-
-
-@pytest.mark.parametrize("dimensions", [1, 2])
-def test_with_identity_start_the_gate_is_one_and_can_learn(dimensions):
-    block = EfficientChannelAttention(5, kernel=3, dimensions=dimensions, identity_start=True)
-    x = torch.randn(2, 5, *(4,) * dimensions)
-    assert torch.equal(block(x), x)
-    block(x).square().sum().backward()
-    assert block.convolution.weight.grad.abs().sum() > 0
-
-
-def test_an_even_kernel_is_refused():
-    with pytest.raises(ValueError, match="kernel must be odd and positive, not 4"):
-        EfficientChannelAttention(5, kernel=4)

@@ -102,12 +102,8 @@ def test_only_the_positions_that_count_are_compared(form):
 
 
 @every_form
-def test_with_identity_start_the_gate_is_one_and_can_learn(form):
-    block, x = NonLocalSpatialAttention(6, form=form, identity_start=True), torch.randn(2, 6, 4, 5)
-    assert torch.equal(block(x), x)
-    (block(x) * torch.randn_like(x)).sum().backward()
-    scale = block.norm.scale if form == "pairwise" else block.scale
-    assert scale.grad.abs().sum() > 0
+def test_with_identity_start_the_gate_is_twice_as_high(form):
+    x = torch.randn(2, 6, 4, 5)
     doubled, single = _block(6, form=form, identity_start=True), _block(6, form=form)
     torch.testing.assert_close(doubled.gate(x), 2 * single.gate(x))
 
@@ -119,13 +115,6 @@ def test_the_parameters_follow_their_formulas(channels, reduction, inner, dimens
     independent = NonLocalSpatialAttention(channels, form="query-independent", dimensions=dimensions)
     assert sum(p.numel() for p in pairwise.parameters()) == 2 * channels * inner + inner + channels + 2
     assert sum(p.numel() for p in independent.parameters()) == channels + 2
-
-
-def test_unknown_forms_and_reductions_are_refused():
-    with pytest.raises(ValueError, match="form must be 'pairwise' or 'query-independent', not 'global'"):
-        NonLocalSpatialAttention(4, form="global")
-    with pytest.raises(ValueError, match="reduction must be at least 1, not 0"):
-        NonLocalSpatialAttention(4, reduction=0)
 
 
 def test_it_says_that_it_is_a_reconstruction():

@@ -114,10 +114,3 @@ def test_the_number_of_parameters_follows_the_formula(channels, reduction, dimen
             channels, reduction=reduction, value=value, spectral_norm=spectral_norm, dimensions=dimensions
         )
         assert sum(p.numel() for p in block.parameters()) == expected
-
-
-def test_it_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match="full or reduced, not 'half'"):
-        SelfAttention(C, value="half")
-    with pytest.raises(ValueError, match="reduction must be at least 1"):
-        SelfAttention(C, reduction=0)

@@ -127,25 +127,11 @@ def test_empty_rows_and_columns_are_zeros_beyond_an_edge():
     torch.testing.assert_close(block(x, mask)[..., 2:, :4], block(x[..., 2:, :4]), atol=1e-5, rtol=1e-4)
 
 
-def test_with_identity_start_both_gates_are_one_and_can_learn():
-    block, x = SpatialChannelAttention(4, identity_start=True), torch.randn(2, 4, 5, 6)
-    assert torch.equal(block(x), x)
-    (block(x) * torch.randn_like(x)).sum().backward()
-    assert block.norm.scale.grad.abs().sum() > 0
-
-
 @pytest.mark.parametrize("kernel", [1, 3, 7])
 @pytest.mark.parametrize("channels", [1, 4, 200])
 def test_the_parameters_do_not_depend_on_the_channels(channels, kernel):
     count = sum(parameter.numel() for parameter in SpatialChannelAttention(channels, kernel=kernel).parameters())
     assert count == kernel * kernel + 2
-
-
-def test_even_kernels_and_sequences_are_refused():
-    with pytest.raises(ValueError, match="kernel must be odd"):
-        SpatialChannelAttention(4, kernel=4)
-    with pytest.raises(ValueError, match="dimensions must be 2, not 1"):
-        SpatialChannelAttention(4, dimensions=1)
 
 
 def test_it_says_that_it_is_a_reconstruction():

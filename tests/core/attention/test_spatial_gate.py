@@ -113,11 +113,8 @@ def test_missing_pixels_gate_nothing_and_are_zero(options):
 
 
 @pytest.mark.parametrize("broadcast", ["paper", "released"])
-def test_with_identity_start_the_gate_is_twice_as_high_and_starts_at_one(broadcast):
+def test_with_identity_start_the_gate_is_twice_as_high(broadcast):
     gate, x = SpatialGate(3, broadcast=broadcast, identity_start=True), torch.randn(2, 3, 4, 5)
-    assert torch.equal(gate(x), x)
-    (gate(x) * torch.randn_like(x)).sum().backward()
-    assert gate.score.weight.grad.abs().sum() > 0
     single = _gate(3, broadcast=broadcast)
     gate.load_state_dict(single.state_dict())
     torch.testing.assert_close(gate(x), 2 * single(x))
@@ -130,11 +127,3 @@ def test_there_is_one_weight_per_channel_and_a_bias(channels, dimensions):
         sum(parameter.numel() for parameter in SpatialGate(channels, dimensions=dimensions).parameters())
         == channels + 1
     )
-
-
-@pytest.mark.parametrize(
-    "options", [{"broadcast": "tiled"}, {"merge": "add"}, {"merge": "residual", "identity_start": True}]
-)
-def test_unknown_options_are_refused(options):
-    with pytest.raises(ValueError, match="must be"):
-        SpatialGate(2, **options)

@@ -36,15 +36,3 @@ def test_there_is_one_gate_per_channel_at_every_size(sides):
     assert block(x).shape == x.shape
     assert block.gate(x).shape == (3, 5, *(1 for _ in sides))
     assert ((block.gate(x) > 0) & (block.gate(x) < 1)).all()
-
-
-def test_with_identity_start_the_gate_is_one_and_can_learn():
-    block, x = SqueezeExcitation(5, reduction=1, identity_start=True), torch.randn(2, 5, 4, 4)
-    assert torch.equal(block(x), x)
-    block(x).square().sum().backward()
-    assert block.excite.weight.grad.abs().sum() > 0
-
-
-def test_a_reduction_below_one_is_refused():
-    with pytest.raises(ValueError, match="reduction must be at least 1, not 0"):
-        SqueezeExcitation(4, reduction=0)

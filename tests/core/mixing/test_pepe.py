@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,19 +58,6 @@ def test_biases_do_not_let_missing_positions_speak():
     assert not torch.allclose(block(torch.where(mask, x, 0.0))[..., :3], block(x[..., :3]), atol=1e-3)
 
 
-def test_along_a_sequence_it_equals_the_image_of_one_row():
-    block, image = _block(dimensions=1), _block(dimensions=2)
-    state = block.state_dict()
-    for name, value in image.state_dict().items():
-        if value.ndim == 4:
-            widened = torch.zeros_like(value)
-            widened[..., value.shape[2] // 2, :] = state[name]
-            state[name] = widened
-    image.load_state_dict(state)
-    x = torch.randn(2, C, 9)
-    torch.testing.assert_close(block(x), image(x[:, :, None]).squeeze(2))
-
-
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(1, 4), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]))
 def test_the_number_of_parameters_follows_the_formula(channels, reduction, expansion, kernel, dimensions):
@@ -89,21 +75,6 @@ def test_it_needs_less_than_a_third_of_the_parameters_of_a_plain_convolution():
     assert plain == 36928
     assert ours == 11424
     assert round(ours / plain, 2) == 0.31
-
-
-def test_with_identity_start_the_extension_gets_gradients():
-    block, x = _block(identity_start=True), torch.randn(2, C, 5, 5)
-    (block(x) * torch.randn_like(x)).sum().backward()
-    assert block.extend.weight.grad.abs().sum() > 0
-
-
-def test_it_refuses_what_it_cannot_do():
-    with pytest.raises(ValueError, match="kernel must be odd"):
-        ProjectExpandProjectExpand(C, kernel=4)
-    with pytest.raises(ValueError, match="expansion must be at least 1"):
-        ProjectExpandProjectExpand(C, expansion=0)
-    with pytest.raises(ValueError, match="reduction must be at least 1"):
-        ProjectExpandProjectExpand(C, reduction=0)
 
 
 def test_the_module_says_that_it_is_a_reconstruction():

@@ -99,5 +99,3 @@ def test_the_number_of_parameters_follows_the_formula(channels, size):
 def test_it_refuses_a_map_of_another_size():
     with pytest.raises(ValueError, match="must be 6, not \\(6, 5\\)"):
         _block(6)(torch.randn(1, C, 6, 5))
-    with pytest.raises(ValueError, match="size must be at least 1"):
-        SparseMLP(C, size=0)
