@@ -60,6 +60,11 @@ class LandCoverClass:
     ------
     LabelError
         An attribute is empty, or has other characters than letters, digits, spaces, "-" and "_".
+
+    Examples
+    --------
+    >>> LandCoverClass(3, "", (161, 102, 47), ("mineral",)).name
+    'class 3'
     """
 
     code: int
@@ -81,6 +86,12 @@ class ClassTable:
     LabelError
         No class or more than a map can hold, a code twice, a name twice, a code that is negative, above `MAX_CODE` or
         0, which means "unlabelled".
+
+    Examples
+    --------
+    >>> table = ClassTable.from_records([{"code": 7, "name": "water"}, {"code": 3, "name": "soil", "color": "#a1662f"}])
+    >>> table.names, table.to_indices(np.array([7, 0, 3])).tolist()
+    (('soil', 'water'), [1, -1, 0])
     """
 
     classes: tuple[LandCoverClass, ...]
@@ -248,6 +259,11 @@ def distinct_names(classes: Iterable[LandCoverClass]) -> ClassTable:
     ------
     LabelError
         As for `ClassTable`.
+
+    Examples
+    --------
+    >>> distinct_names(LandCoverClass(code, "forest", (0, 90, 0)) for code in (1, 2)).names
+    ('forest', 'forest (2)')
     """
     named: dict[str, LandCoverClass] = {}
     for item in classes:
@@ -352,7 +368,11 @@ def parse_attributes(value: Any) -> tuple[str, ...]:
 
 
 def distinct_color(position: int) -> Color:
-    """The `position`-th of an endless row of colours that differ well from their predecessors."""
+    """The `position`-th of an endless row of colours that differ well from their predecessors.
+
+    >>> [format_color(distinct_color(position)) for position in range(3)]
+    ['#e63939', '#294ea6', '#8ccc33']
+    """
     hue = (position * 0.618033988749895) % 1.0  # golden ratio: never near an earlier hue for long
     value = (0.9, 0.65, 0.8)[position % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)

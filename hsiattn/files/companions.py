@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from hsiattn.files.paths import StrPath, local_file
 
@@ -23,15 +26,24 @@ def files_of(path: StrPath, depth: int = _DEPTH) -> list[str]:
     return found
 
 
+@contextmanager
+def open_quietly(path: StrPath, driver: str | None = None) -> Iterator[Any]:
+    """An open rasterio dataset, without a warning where it has no georeference."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    with warnings.catch_warnings(), rasterio.Env():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(os.fspath(path), driver=driver) as raster:
+            yield raster
+
+
 def _members(path: StrPath) -> list[str]:
     """What GDAL opens for a raster; nothing for other files."""
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import RasterioError
 
     try:
-        with warnings.catch_warnings(), rasterio.Env():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(os.fspath(path)) as raster:
-                return [str(file) for file in raster.files]
+        with open_quietly(path) as raster:
+            return [str(file) for file in raster.files]
     except (RasterioError, ValueError, OSError):
         return []

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hsiattn.files.companions import open_quietly
 from hsiattn.files.paths import StrPath
 
 
@@ -160,14 +160,11 @@ def _by_content(file: Path, start: bytes) -> FileKind | None:
 
 def _raster(file: Path, driver: str) -> FileKind | None:
     """GeoTIFF and COG, or ENVI by its data file."""
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import RasterioError
 
     try:
-        with warnings.catch_warnings(), rasterio.Env():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(file, driver=driver) as raster:
-                return _of_raster(raster, file)
+        with open_quietly(file, driver=driver) as raster:
+            return _of_raster(raster, file)
     except RasterioError:
         return None
 

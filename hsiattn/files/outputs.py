@@ -129,20 +129,22 @@ def refuse_inputs(path: StrPath, inputs: Inputs) -> None:
     state = _state(Path(path))
     if state is None:
         return
-    for what, name in inputs.items():
-        if name is not None and _same(local_file(name), path):
-            raise OutputError(f"{path} is the {what} itself", "give the output a name of its own")
+    _refuse_itself(path, inputs)
     for what, name in inputs.items():
         if name is not None and any(_same(member, path) for member in files_of(name)):
             raise OutputError(f"{path} belongs to the {what} {name}", "give the output a name of its own")
 
 
+def _refuse_itself(path: StrPath, inputs: Inputs) -> None:
+    for what, name in inputs.items():
+        if name is not None and _same(local_file(name), path):
+            raise OutputError(f"{path} is the {what} itself", "give the output a name of its own")
+
+
 def _check_replaceable(target: Path, state: os.stat_result, kind: FileKind, overwrite: bool, inputs: Inputs) -> None:
     if stat.S_ISDIR(state.st_mode):
         raise OutputError(f"{target} is a folder", "give the name of a file")
-    for what, name in inputs.items():
-        if name is not None and _same(local_file(name), target):
-            raise OutputError(f"{target} is the {what} itself", "give the output a name of its own")
+    _refuse_itself(target, inputs)
     if stat.S_ISLNK(state.st_mode):
         raise OutputError(f"{target} is a link to {os.readlink(target)}", "give the path of a file, or remove the link")
     if not stat.S_ISREG(state.st_mode):
@@ -317,7 +319,7 @@ def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
 
 
 def fresh_name(path: Path) -> Path:
-    """Where `write_locked` writes before a file has its name."""
+    """Path to which `write_locked` writes before a file has its name."""
     return path.with_name(f"{path.name}.new")
 
 

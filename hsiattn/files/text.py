@@ -78,7 +78,8 @@ def printable(text: str, limit: int | None = None) -> str:
     """
     line = " ".join(text.split())
     if not line.isprintable():
-        line = "".join(c if c == " " or _is_visible(c) else "\ufffd" for c in line)
+        shown = (c == " " or c in _JOINERS or unicodedata.category(c) not in _INVISIBLE for c in line)
+        line = "".join(c if visible else "\ufffd" for c, visible in zip(line, shown, strict=True))
     return line if limit is None or len(line) <= limit else f"{line[: limit - 1]}…"
 
 
@@ -89,7 +90,3 @@ def spreadsheet_cell(value: T) -> T | str:
     ("'=HYPERLINK(1)", 'oak', -1)
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_MARKS) else value
-
-
-def _is_visible(character: str) -> bool:
-    return character in _JOINERS or unicodedata.category(character) not in _INVISIBLE

@@ -7,14 +7,13 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
@@ -25,6 +24,7 @@ from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georef
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.windowed_array import read_lazily
 
 _HELD = 2**26
 """Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
@@ -142,7 +142,7 @@ class LabelRaster:
         return self.read_counting(window)[0]
 
     def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
-        """As `read`, with the number of pixels for `note_on_zeros`."""
+        """Codes as from `read`, and the number of pixels for `note_on_zeros`."""
         values, missing = self._file.read(window)
         zeros = 0
         if self._zero_is_doubtful:
@@ -230,7 +230,7 @@ class LabelRaster:
         return np.where(values == UNLABELLED, UNLABELLED, codes[at])
 
     def _is_blank(self, values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where a value is one that marks unlabelled pixels."""
+        """True for values that mark unlabelled pixels."""
         blank = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
         for marker in (self._file.nodata, self._unlabelled):
             if marker is not None and not math.isnan(marker):
@@ -374,7 +374,9 @@ def read_labels(
             note.partition("; ")[2] if note else "give a raster with codes above 0",
         )
     classes = raster.class_table(sorted(present)) or ClassTable.from_codes(present)
-    values = held if held is not None else _lazily(raster)
+    values = held
+    if values is None:
+        values = read_lazily((grid.height, grid.width), np.int32, partial(_read_in_blocks, raster))
     labels = xr.DataArray(values, dims=("y", "x"), name="labels", attrs=classes.to_attrs())
     return georeference(labels, grid), (*raster.notes, *([note] if note else []))
 
@@ -386,34 +388,13 @@ def codes_in(codes: NDArray[np.integer[Any]]) -> set[int]:
     return set(np.unique(codes).tolist())
 
 
-class _Windowed(BackendArray):
-    """What xarray needs in order to read labels no sooner than they are asked for."""
-
-    def __init__(self, raster: LabelRaster) -> None:
-        self._raster = raster
-        self.shape = (raster.grid.height, raster.grid.width)
-        self.dtype = np.dtype(np.int32)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Codes of a basic index: an integer or a slice per dim, of which steps are taken afterwards."""
-        spans = [np.arange(size)[part] for part, size in zip(key, self.shape, strict=True)]
-        (top, bottom), (left, right) = ((int(np.min(s)), int(np.max(s)) + 1) if np.size(s) else (0, 0) for s in spans)
-        values = np.empty((bottom - top, right - left), np.int32)
-        for part in block_windows(bottom - top, right - left, [self._raster.block]) if values.size else ():
-            window = Window(part.col_off + left, part.row_off + top, part.width, part.height)
-            values[part.toslices()] = self._raster.read(window)
-        rows, columns = (
-            part - int(np.min(part)) if np.size(part) else np.zeros(0, int) for part in map(np.asarray, spans)
-        )
-        chosen: NDArray[Any] = values[rows][..., columns]
-        return chosen
-
-
-def _lazily(raster: LabelRaster) -> Any:
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(_Windowed(raster)))  # type: ignore[arg-type]
+def _read_in_blocks(raster: LabelRaster, window: Window) -> NDArray[np.int32]:
+    """Codes of a window of any size, decoded in parts that take little memory."""
+    values = np.empty((window.height, window.width), np.int32)
+    for part in block_windows(window.height, window.width, [raster.block]):
+        whole = Window(part.col_off + window.col_off, part.row_off + window.row_off, part.width, part.height)
+        values[part.toslices()] = raster.read(whole)
+    return values
 
 
 def _code_of_zero(unlabelled: int | None) -> int:

@@ -70,6 +70,12 @@ def match_bands(
     ------
     BandError
         No rule fits; the message names both lists.
+
+    Examples
+    --------
+    >>> scene = SpectralBands.build(4, wavelength=[450, 550, 660, 860], fwhm=[10] * 4)
+    >>> match_bands(SpectralBands.build(2, wavelength=[862, 548], fwhm=[10, 10]), scene)
+    array([3, 1])
     """
     return find_band_match(wanted, offered, wanted_name=wanted_name, offered_name=offered_name).indices
 
@@ -102,6 +108,11 @@ def find_band_match(
     ------
     BandError
         No rule fits, or the wavelengths are known and do not agree; the message names both lists.
+
+    Examples
+    --------
+    >>> find_band_match(SpectralBands.unknown(3), SpectralBands.unknown(3)).describe()
+    'count alone'
     """
     needed = np.arange(len(wanted), dtype=np.int64) if needed is None else np.asarray(needed, dtype=np.int64)
     names = (wanted_name, offered_name)
@@ -109,7 +120,7 @@ def find_band_match(
         return _match_by_wavelength(wanted, offered, needed, names)
     places = {name: index for index, name in enumerate(offered.names)}
     of_needed = [wanted.names[i] for i in needed]
-    unique = _has_real_names(wanted) and len(places) == len(offered)
+    unique = len(_unique_names(wanted)) == len(wanted) and len(places) == len(offered)
     if unique and all(name in places for name in of_needed):
         indices = np.array([places[name] for name in of_needed], dtype=np.int64)
         return BandMatch(indices, "name", by_name=len(indices))
@@ -298,10 +309,6 @@ def _tolerance(bands: SpectralBands) -> NDArray[np.float64]:
 
 
 _GENERIC_NAME = re.compile(r"(band|layer|channel)?[\s_-]*\d+", re.IGNORECASE)
-
-
-def _has_real_names(bands: SpectralBands) -> bool:
-    return len(_unique_names(bands)) == len(bands)
 
 
 def _unique_names(bands: SpectralBands) -> dict[str, int]:

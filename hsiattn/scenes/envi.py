@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.scenes.envi_header import as_gdal_sees_it, find_header, locate
+from hsiattn.scenes.envi_header import as_gdal_sees_it, find_header, locate, sidecars_of
 from hsiattn.scenes.envi_values import fill_of, number_of, reflectance_of
 from hsiattn.scenes.gdal_metadata import mask_of, radiometry_of
 from hsiattn.scenes.geotiff import open_raster
@@ -56,10 +56,9 @@ class EnviSource(SceneSource):
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
             self._mask = mask_of(dataset, [])
             notes += [self._take_nodata(dataset), self._take_radiometry(dataset)]
-        sidecars = [f"{data}{suffix}" for suffix in (".aux.xml", ".msk") if Path(f"{data}{suffix}").is_file()]
         if self._header.is_classification:
             notes.append(f"{data} holds classes ({', '.join(self._header.class_names)}), no measurements")
-        self.files = (self.name, str(self._header.path), *sidecars)
+        self.files = (self.name, str(self._header.path), *sidecars_of(data))
         self.notes = tuple(note for note in notes if note)
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -79,7 +78,7 @@ class EnviSource(SceneSource):
             ) from error
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
-        """Where the mask beside the data file (`.msk`) says that pixels are missing."""
+        """Read the mask of missing pixels beside the data file (`.msk`)."""
         with (
             as_gdal_sees_it(self._header, Path(self.name)) as path,
             # Silencing touches state that all threads share; only files without a georeference need it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tempfile
 import warnings
@@ -40,14 +41,14 @@ _DATA_SUFFIXES = (
     ".rfl",
     ".ref",
 )
-"""Of data files, the likeliest first; a file of any other suffix is taken if its size is just right."""
+"""Endings of data files, the likeliest first; a file of any other suffix is taken if its size is just right."""
 _SIDECARS = (".hdr", ".xml", ".msk", ".ovr", ".enp", ".sta", ".txt", ".hsiattn", ".qml")
 
 _MOST = {"bands": MOST_BANDS, "lines": 2**31 - 1, "samples": 2**31 - 1}
 """Rows and columns as GDAL counts them."""
 _MOST_BYTES = 2**21
 _MOST_LINES = 50_000
-"""Of a header; that of 10 000 bands has less than a million bytes. The parser's time grows with the square of lines."""
+"""Bounds of a header; one of 10 000 bands has less than 2²⁰ bytes. The parser's time grows with the square of lines."""
 
 _AFTER_LIST = re.compile(r"\}[ \t]*;[^\n]*")
 
@@ -79,7 +80,7 @@ class EnviHeader:
         return str(self.path)
 
     def cube(self, data: Path) -> FlatCube:
-        """Where the values stand in the data file.
+        """Layout of the values in the data file.
 
         Raises
         ------
@@ -106,12 +107,11 @@ class EnviHeader:
 
     def bands(self, count: int) -> SpectralBands:
         """Spectral metadata; wavelengths without a list of their own are looked for in the band names."""
-        numbers = {key: self._list(key, count) for key in ("wavelength", "fwhm")}
+        centres, widths = (self._list(key, count) for key in ("wavelength", "fwhm"))
         given = self.fields.get("band names")
         names: list[str | None] = list(given) if isinstance(given, list) and len(given) == count else [None] * count
         unit = self.fields.get("wavelength units")
         unit = ",".join(items_of(unit)) if unit else None
-        centres = numbers["wavelength"]
         if centres is None:
             described = [parse_description(name) for name in names]
             names, wavelength = [name for name, _ in described], np.array([value for _, value in described])
@@ -119,7 +119,7 @@ class EnviHeader:
         else:
             known_unit = unit if unit and unit.lower() not in ("unknown", "") else guess_unit(centres)
             wavelength = to_nanometres(centres, known_unit)
-        widths, bbl = numbers["fwhm"], self.fields.get("bbl")
+        bbl = self.fields.get("bbl")
         return SpectralBands.build(
             count,
             names=names,
@@ -152,7 +152,7 @@ class EnviHeader:
 
     @property
     def class_names(self) -> list[str]:
-        """Of a classification, those of the values 0, 1, …, as far as they are listed."""
+        """Names of the values 0, 1, … of a classification, as far as they are listed."""
         return items_of(self.fields.get("class names", ""))
 
     def _check_kind(self, data: Path) -> None:
@@ -261,15 +261,16 @@ def read_header(path: Path) -> EnviHeader:
 
 def find_header(path: Path) -> Path | None:
     """The ENVI header of a data file: `scene.bsq.hdr` or `scene.hdr`; None where there is none."""
-    for candidate in (
-        Path(f"{path}.hdr"),
-        path.with_suffix(".hdr"),
-        Path(f"{path}.HDR"),
-        path.with_suffix(".HDR"),
-    ):
-        if candidate != path and candidate.is_file() and is_header(candidate):
-            return candidate
+    for suffix in (".hdr", ".HDR"):
+        for candidate in (Path(f"{path}{suffix}"), path.with_suffix(suffix)):
+            if candidate != path and candidate.is_file() and is_header(candidate):
+                return candidate
     return None
+
+
+def sidecars_of(data: Path | str) -> list[str]:
+    """Files beside a data file from which GDAL reads metadata and a mask."""
+    return [path for suffix in (".aux.xml", ".msk") if os.path.isfile(path := f"{data}{suffix}")]
 
 
 def is_header(path: Path) -> bool:
@@ -334,10 +335,8 @@ def as_gdal_sees_it(header: EnviHeader, data: Path) -> Iterator[str]:
         link = Path(folder, f"scene{data.suffix}")
         link.symlink_to(data.absolute())
         Path(folder, f"{link.name}.hdr").write_text(header.text, encoding="utf-8")
-        for suffix in (".aux.xml", ".msk"):
-            sidecar = Path(f"{data}{suffix}")
-            if sidecar.is_file():
-                Path(folder, f"{link.name}{suffix}").symlink_to(sidecar.absolute())
+        for sidecar in sidecars_of(data):
+            Path(folder, f"{link.name}{sidecar.removeprefix(str(data))}").symlink_to(Path(sidecar).absolute())
         yield str(link)
 
 

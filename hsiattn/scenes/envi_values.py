@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hsiattn.errors import SceneError
 from hsiattn.files.text import printable
-from hsiattn.scenes.radiometry import Radiometry, legible_divisor
+from hsiattn.scenes.radiometry import Radiometry, legible_divisor, legible_range
 
 _NUMBER = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?|[+-]?nan|[+-]?inf(?:inity)?)(?![\w.])", re.IGNORECASE
@@ -133,8 +133,8 @@ def reflectance_of(
         plain = (gain == 1).all() and (offset is None or not offset.any())
         if not plain:
             notes.append(
-                f"{where} states the reflectance scale factor {_legible(factor)} and gains of {_legible(gain)}, which "
-                "contradict each other: values are divided by the factor"
+                f"{where} states the reflectance scale factor {legible_range(factor, ' to ')} and gains of "
+                f"{legible_range(gain, ' to ')}, which contradict each other: values are divided by the factor"
             )
         gain = offset = None
     if factor is None and gain is None and offset is None:
@@ -148,11 +148,6 @@ def reflectance_of(
         scale = float(factor[0]) if factor is not None else legible_divisor(float(gain[0]))
         return Radiometry.divided_by(scale, count), "; ".join(notes)
     return Radiometry(gain, offset), "; ".join(notes)
-
-
-def _legible(figures: NDArray[np.float64]) -> str:
-    low, high = float(figures.min()), float(figures.max())
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def wrong_length(where: str, key: str, found: int, count: int) -> SceneError:

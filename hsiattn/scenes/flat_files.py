@@ -78,23 +78,21 @@ class FlatCube:
         return out
 
 
+@dataclass
 class _Part:
     """The chosen indices of the three axes on file, in file order from the slowest on."""
 
-    def __init__(
-        self,
-        file: int,
-        offset: int,
-        dtype: np.dtype[Any],
-        sizes: tuple[int, ...],
-        outer: NDArray[np.int64],
-        middle: NDArray[np.int64],
-        inner: NDArray[np.int64],
-    ) -> None:
-        self.file, self.offset, self.dtype, self.sizes = file, offset, dtype, sizes
-        self.outer, self.middle, self.inner = outer, middle, inner
-        self.left, self.right = int(inner.min()), int(inner.max()) + 1
-        self.top, self.bottom = int(middle.min()), int(middle.max()) + 1
+    file: int
+    offset: int
+    dtype: np.dtype[Any]
+    sizes: tuple[int, ...]
+    outer: NDArray[np.int64]
+    middle: NDArray[np.int64]
+    inner: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        self.left, self.right = int(self.inner.min()), int(self.inner.max()) + 1
+        self.top, self.bottom = int(self.middle.min()), int(self.middle.max()) + 1
 
     def read(self, target: NDArray[Any]) -> None:
         """Read all values into an array (outer, middle, inner)."""
@@ -185,7 +183,7 @@ def _bytes_of(values: NDArray[Any]) -> memoryview:
 
 
 def _pick(values: NDArray[Any], indices: NDArray[np.int64], axis: int) -> NDArray[Any]:
-    """Those indices along an axis; without a copy where they are contiguous."""
+    """Take indices along an axis, without a copy where they are contiguous."""
     first = int(indices[0])
     if np.array_equal(indices, np.arange(first, first + len(indices))):
         return values[(slice(None),) * axis + (slice(first, first + len(indices)),)]

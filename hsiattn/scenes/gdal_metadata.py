@@ -20,7 +20,7 @@ from hsiattn.scenes.validity import clean_nodata
 
 @dataclass(frozen=True)
 class RasterMask:
-    """Where the pixels of a raster are missing, by an alpha band or by GDAL's mask of the dataset.
+    """Mask of the missing pixels of a raster, by an alpha band or by GDAL's mask of the dataset.
 
     Attributes
     ----------

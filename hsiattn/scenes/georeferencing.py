@@ -11,11 +11,16 @@ from affine import Affine
 
 from hsiattn.errors import GridError
 from hsiattn.scenes.grid import Grid
-from hsiattn.scenes.ground_control import ControlPoint, GroundControl, rpcs_from_text, rpcs_to_text
+from hsiattn.scenes.ground_control import GroundControl, rpcs_from_text, rpcs_to_text
 
 
 def georeference(array: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """`array` (…, y, x) with coordinates, CRS and transform of `grid`, as rioxarray writes them."""
+    """`array` (…, y, x) with coordinates, CRS and transform of `grid`, as rioxarray writes them.
+
+    >>> placed = georeference(xr.DataArray(np.zeros((2, 3)), dims=("y", "x")), Grid(2, 3, None, Affine.scale(10)))
+    >>> placed.x.values, grid_of(placed[:, 1:]).transform.c
+    (array([ 5., 15., 25.]), 10.0)
+    """
     array = array.assign_coords(grid.coords())
     if grid.crs is not None:
         array = array.rio.write_crs(grid.crs)
@@ -38,6 +43,11 @@ def grid_of(array: xr.DataArray) -> Grid:
     ------
     GridError
         The coordinates are not evenly spaced.
+
+    Examples
+    --------
+    >>> grid_of(xr.DataArray(np.zeros((2, 3)), dims=("y", "x"), coords={"y": [15, 5], "x": [5, 15, 25]})).bounds
+    (0.0, 0.0, 30.0, 20.0)
     """
     height, width = array.sizes["y"], array.sizes["x"]
     stored = _stored_transform(array)
@@ -64,24 +74,25 @@ def grid_of(array: xr.DataArray) -> Grid:
 
 def _stored_control(array: xr.DataArray) -> GroundControl | None:
     """Control points and RPCs as they were written, which slicing leaves as they are; None where there are none."""
-    grid_mapping = array.rio.grid_mapping
-    attrs = array.coords[grid_mapping].attrs if grid_mapping in array.coords else {}
+    attrs = _spatial_ref(array)
     rpcs = rpcs_from_text(attrs["rpcs"]) if isinstance(attrs.get("rpcs"), str) else None
-    points = array.rio.get_gcps() if "gcps" in attrs else None
-    if not points and rpcs is None:
-        return None
-    places = tuple(ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0) for p in points or ())
-    return GroundControl(places, array.rio.crs if points else None, rpcs)
+    points = (array.rio.get_gcps() if "gcps" in attrs else None) or ()
+    return GroundControl.from_rasterio(points, array.rio.crs if points else None, rpcs)
 
 
 def _stored_transform(array: xr.DataArray) -> Affine | None:
     """The transform as it was written, which slicing leaves unchanged; None where there is none."""
-    grid_mapping = array.rio.grid_mapping
-    text = array.coords[grid_mapping].attrs.get("GeoTransform") if grid_mapping in array.coords else None
+    text = _spatial_ref(array).get("GeoTransform")
     try:
         return Affine.from_gdal(*(float(number) for number in text.split())) if text else None
     except (TypeError, ValueError) as error:
         raise GridError(f"the array has the GeoTransform {text!r}", "write six numbers, as rioxarray does") from error
+
+
+def _spatial_ref(array: xr.DataArray) -> dict[Any, Any]:
+    """Attributes of the coordinate in which rioxarray keeps the georeference."""
+    name = array.rio.grid_mapping
+    return array.coords[name].attrs if name in array.coords else {}
 
 
 def _positions(array: xr.DataArray, name: str, dim: str) -> np.ndarray[Any, Any] | None:

@@ -8,9 +8,9 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any, TypeVar
 
 import numpy as np
 import rasterio
@@ -29,6 +29,8 @@ from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import MOST_BANDS, SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.virtual_rasters import bands_behind, members_of
+
+T = TypeVar("T", SpectralBands, Radiometry)
 
 _READ_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, SystemError, MemoryError, OverflowError)
 """What rasterio raises on damaged files; the last four where it hands on what it found without a look at it."""
@@ -97,7 +99,7 @@ class GdalSource(SceneSource):
             return values
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
-        """Where the alpha band or GDAL's mask of the dataset says that pixels are missing."""
+        """Read the mask of missing pixels from the alpha band or from GDAL's mask of the dataset."""
         with self._dataset() as dataset:
             return np.asarray(self._mask.read(dataset, window))
 
@@ -235,10 +237,8 @@ def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tup
             return behind.subset(chosen) if behind is not None else None, ""
         return stated, note
     factors = np.full(len(chosen), number)
-    if stated is None:
-        radiometry, remark = reflectance_of(factors, None, None, dataset.name)
-    else:
-        radiometry, remark = reflectance_of(factors, stated.gain, stated.offset, dataset.name)
+    gains, offsets = (stated.gain, stated.offset) if stated is not None else (None, None)
+    radiometry, remark = reflectance_of(factors, gains, offsets, dataset.name)
     return radiometry, "; ".join(text for text in (note, remark) if text)
 
 
@@ -247,28 +247,35 @@ def _radiometry_behind(dataset: Any, depth: int) -> Radiometry | None:
 
     None where the virtual raster changes their values, or they state none either.
     """
-    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
-    if depth == _MOST_LEVELS or any(f"<{element}" in xml for element in _CHANGING_VALUES):
+    if depth == _MOST_LEVELS or any(f"<{element}" in _xml_of(dataset) for element in _CHANGING_VALUES):
         return None
-    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
-    known = {path: _radiometry_in(path, depth + 1) for path in {member.path for member in members if member}}
-    gain, offset = np.ones(len(members)), np.zeros(len(members))
-    stated = False
-    for place, member in enumerate(members):
-        behind = known[member.path] if member is not None else None
-        if member is not None and behind is not None and member.band <= len(behind):
-            gain[place], offset[place] = behind.gain[member.band - 1], behind.offset[member.band - 1]
-            stated = True
-    return Radiometry(gain, offset) if stated else None
+    behind = _behind(dataset, lambda member: read_radiometry(member, member.indexes, depth + 1)[0])
+    gain, offset = np.ones(len(behind)), np.zeros(len(behind))
+    for place, found in enumerate(behind):
+        if found is not None:
+            radiometry, at = found
+            gain[place], offset[place] = radiometry.gain[at], radiometry.offset[at]
+    return Radiometry(gain, offset) if any(behind) else None
 
 
-def _radiometry_in(path: str, depth: int) -> Radiometry | None:
-    """What a raster behind a virtual one states; None where it cannot be opened."""
-    try:
-        with open_raster(path) as member:
-            return read_radiometry(member, member.indexes, depth)[0]
-    except SceneError:
-        return None
+def _behind(dataset: Any, read: Callable[[Any], T | None]) -> list[tuple[T, int] | None]:
+    """For every band of a virtual raster, what the raster behind it says of its bands, and which of those it is (0 …).
+
+    None where the band is computed from several, or what lies behind it is not told, cannot be opened or says nothing.
+    """
+    members = members_of(_xml_of(dataset), os.path.dirname(dataset.name), dataset.count)
+    answers: dict[str, T | None] = {}
+    for path in dict.fromkeys(member.path for member in members if member):
+        answers[path] = None
+        with suppress(SceneError), open_raster(path) as file:
+            answers[path] = read(file)
+    found = [(answers[member.path], member.band - 1) if member else (None, 0) for member in members]
+    return [(answer, at) if answer is not None and at < len(answer) else None for answer, at in found]
+
+
+def _xml_of(dataset: Any) -> str:
+    """Text of a virtual raster; empty for any other."""
+    return str(dataset.tags(ns="xml:VRT").get("xml:VRT", ""))
 
 
 def _geolocation_note(path: str, dataset: Any) -> str:
@@ -294,7 +301,7 @@ def _alpha_note(path: str, alpha: Sequence[int]) -> str:
 _CHANGING_VALUES = ("ScaleRatio", "ScaleOffset", "LUT", "Exponent")
 """Elements of virtual rasters by which they hand on other values than they read."""
 _MOST_LEVELS = 4
-"""Of virtual rasters whose members are virtual rasters; one that leads back to itself ends here."""
+"""Most virtual rasters inside each other that are followed; one that leads back to itself ends here."""
 
 
 def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
@@ -329,23 +336,8 @@ def read_band_tags(dataset: Any, *, _depth: int = 0) -> SpectralBands:
     good = good_bands_of(flags, count, dataset.name)
     own = SpectralBands.build(count, names=[name for name, _ in described], wavelength=wavelength, fwhm=fwhm, good=good)
     if dataset.driver == "VRT" and not np.isfinite(wavelength).any() and _depth < _MOST_LEVELS:
-        return _behind(dataset, own, _depth)
+        return bands_behind(_behind(dataset, lambda member: read_band_tags(member, _depth=_depth + 1)), own)
     return own
-
-
-def _behind(dataset: Any, own: SpectralBands, depth: int) -> SpectralBands:
-    """The bands of a virtual raster with what its members say of them."""
-    xml = dataset.tags(ns="xml:VRT").get("xml:VRT", "")
-    members = members_of(xml, os.path.dirname(dataset.name), dataset.count)
-
-    def read(path: str) -> SpectralBands | None:
-        try:
-            with open_raster(path) as member:
-                return read_band_tags(member, _depth=depth + 1)
-        except SceneError:
-            return None
-
-    return bands_behind(members, read, own)
 
 
 def _column(tags: Sequence[dict[str, str]], key: str) -> list[float]:

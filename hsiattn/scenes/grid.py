@@ -1,4 +1,4 @@
-"""Where the pixels of a raster lie on the ground."""
+"""Grids: size and georeference of rasters."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ class Grid:
         From (column, row) of a pixel corner to map coordinates; `Affine.identity()` where there is none.
     control
         Ground control points and RPCs of a raster that is not rectified, None where it has none.
+
+    Examples
+    --------
+    >>> grid = Grid(100, 200, CRS.from_epsg(32633), Affine(4, 0, 388_000, 0, -4, 5_812_000))
+    >>> grid.bounds
+    (388000.0, 5811600.0, 388800.0, 5812000.0)
     """
 
     height: int

@@ -1,8 +1,9 @@
-"""Where a raster lies on the ground if no transform says it: ground control points and rational polynomials."""
+"""Ground control points and rational polynomials, which say where a raster lies if no transform does."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,15 +45,20 @@ class GroundControl:
 
     @classmethod
     def of(cls, dataset: Any) -> GroundControl | None:
-        """That of an open rasterio dataset, without points where it has a transform; None where it has none."""
+        """Control of an open rasterio dataset, without points where it has a transform; None where it has none."""
         points, crs = dataset.gcps if dataset.transform == Affine.identity() else ([], None)
-        rpcs = dataset.rpcs
-        if not points and rpcs is None:
-            return None
-        return cls(tuple(ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0) for p in points), crs, rpcs)
+        return cls.from_rasterio(points, crs, dataset.rpcs)
+
+    @classmethod
+    def from_rasterio(
+        cls, points: Sequence[GroundControlPoint], crs: CRS | None, rpcs: RPC | None
+    ) -> GroundControl | None:
+        """Build the control from rasterio's points and RPCs; None where there are neither."""
+        own = tuple(ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0) for p in points)
+        return cls(own, crs, rpcs) if own or rpcs is not None else None
 
     def moved(self, to_whole: Affine) -> GroundControl:
-        """That of a part, given the affine map from (column, row) in the part to (column, row) in the whole."""
+        """Control of a part, given the affine map from (column, row) in the part to (column, row) in the whole."""
         to_part = ~to_whole
         points = []
         for point in self.points:
@@ -61,7 +67,7 @@ class GroundControl:
         return replace(self, points=tuple(points), rpcs=_moved(self.rpcs, to_part) if self.rpcs is not None else None)
 
     def in_degrees(self) -> GroundControl:
-        """The same points in longitude and latitude of WGS 84, as the `geo points` of ENVI headers have to be."""
+        """Transform the points to longitude and latitude of WGS 84, as the `geo points` of ENVI headers have to be."""
         geographic = CRS.from_epsg(4326)
         if not self.points or self.crs is None or self.crs == geographic:
             return self

@@ -24,7 +24,7 @@ _PIECE = 2**25
 _MEMORY = 2**28
 """Bytes beside the values."""
 _SECONDS = 2
-"""Of a processor, beside those that the values take."""
+"""Processor time, beside that which the values take."""
 _SLOWEST = 10 * 2**20
 """Bytes unpacked in a second, at least."""
 

@@ -27,6 +27,9 @@ _NUMERIC = {
     *("double", "single", "logical"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 }
+_MOST_LISTED = 20
+"""Variables that a message names."""
+
 _HDF5_PROGRAM = Path(__file__).with_name("hdf5_process.py")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -117,7 +120,10 @@ def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
                 )
             return variable.name, file.read(number)
     except MatFileError as error:
-        raise _damaged(path) from error
+        raise SceneError(
+            f"{path} cannot be read as a MAT file",
+            "it seems truncated, damaged or of another format; get a new copy",
+        ) from error
     except MemoryError:
         raise SceneError(
             f"{path} holds more than fits into memory", "convert it to GeoTIFF or ENVI, which are read part by part"
@@ -152,9 +158,9 @@ def _choose(variables: Sequence[Variable], path: str, ndim: int, key: str | None
     return fitting[0]
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def _listed(names: Sequence[str]) -> str:
     """Names as they fit into a line."""
-    shown = [printable(name, 60) for name in names[:most]] + (["…"] if len(names) > most else [])
+    shown = [printable(name, 60) for name in names[:_MOST_LISTED]] + (["…"] if len(names) > _MOST_LISTED else [])
     return ", ".join(shown) or "none"
 
 
@@ -215,10 +221,3 @@ def _is_hdf5(path: str) -> bool:
     with open_regular(path) as stream:
         start = stream.read(520)
     return start.startswith(_HDF5_SIGNATURE) or start[512:].startswith(_HDF5_SIGNATURE)
-
-
-def _damaged(path: str) -> SceneError:
-    return SceneError(
-        f"{path} cannot be read as a MAT file",
-        "it seems truncated, damaged or of another format; get a new copy",
-    )

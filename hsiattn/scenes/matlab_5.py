@@ -35,7 +35,7 @@ _TYPES_4 = ("f8", "f4", "i4", "i2", "u2", "u1")
 _CLASSES_4 = ("double", "char", "sparse")
 
 MOST_FOLD = 1032
-"""By which deflate can shrink data at most; what promises more is no honest file."""
+"""Largest factor by which deflate can shrink data; what promises more is no honest file."""
 
 _LONGEST_NAME = 4096
 _MOST_AXES = 32
@@ -67,7 +67,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a variable lies: its element in the file, and in that, unpacked, the element with the values."""
+    """Place of a variable: its element in the file, and in that, unpacked, the element with the values."""
 
     start: int
     size: int

@@ -15,7 +15,7 @@ from hsiattn.files.inputs import open_regular
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 10_000
-"""As in `numpy.load`."""
+"""Most bytes of a header, as in `numpy.load`."""
 _MOST_AXES = 32
 _MOST_BRACKETS = 16
 """More of them in each other exhaust the memory of Python's parser; a header has two."""
@@ -66,8 +66,7 @@ def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
         raise NumpyFileError("its header cannot be understood") from error
     if dtype is None or dtype.kind not in "biuf" or dtype.itemsize > 16:
         raise NumpyFileError("it does not hold plain real numbers")
-    if not isinstance(shape, tuple) or len(shape) > _MOST_AXES:
-        raise NumpyFileError("its header says no shape")
-    if not all(type(axis) is int and 0 <= axis < 2**62 for axis in shape):
+    is_shape = isinstance(shape, tuple) and len(shape) <= _MOST_AXES
+    if not is_shape or not all(type(axis) is int and 0 <= axis < 2**62 for axis in shape):
         raise NumpyFileError("its header says no shape")
     return dtype, shape, "F" if fortran is True else "C"

@@ -96,12 +96,12 @@ class Radiometry:
             return "not stated"
         if (scale := self.scale) is not None:
             return "value" if scale == 1.0 else f"value / {scale:.10g}"
-        text = "value" if (self.gain == 1.0).all() else f"value × {_range(self.gain)}"
+        text = "value" if (self.gain == 1.0).all() else f"value × {legible_range(self.gain)}"
         if not self.offset.any():
             return text
         if (self.offset <= 0).all():
-            return f"{text} - {_range(-self.offset)}"
-        return f"{text} + {_range(self.offset)}"
+            return f"{text} - {legible_range(-self.offset)}"
+        return f"{text} + {legible_range(self.offset)}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: one number where all bands share it, else one per band."""
@@ -126,9 +126,13 @@ def legible_divisor(gain: float) -> float:
     return float(round(divisor)) if math.isclose(divisor, round(divisor), rel_tol=1e-6) else divisor
 
 
-def _range(figures: NDArray[np.float64]) -> str:
-    low, high = float(figures.min()), float(figures.max())
-    return f"{low:.6g}" if low == high else f"{low:.6g} … {high:.6g}"
+def legible_range(figures: NDArray[np.float64], between: str = " … ") -> str:
+    """The least and the largest of some figures, once where they are the same.
+
+    >>> legible_range(np.array([0.25, 1, 0.5]), " to ")
+    '0.25 to 1'
+    """
+    return between.join(f"{end:g}" for end in dict.fromkeys((figures.min(), figures.max())))
 
 
 def _shortest(figures: NDArray[np.float64]) -> float | list[float]:

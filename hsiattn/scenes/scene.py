@@ -12,12 +12,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.alignment import TOLERANCE
-from hsiattn.scenes.envi_header import find_header
+from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
@@ -26,6 +24,7 @@ from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.validity import clean_nodata
+from hsiattn.scenes.windowed_array import read_lazily
 
 DIMS = ("band", "y", "x")
 
@@ -74,22 +73,15 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     elif source.radiometry.stated:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
-        coords["masked"] = xr.Variable(("y", "x"), _lazily(_WindowedMask(source)))
+        coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
     if source.notes:
         attrs["notes"] = list(source.notes)
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
-        _lazily(_WindowedArray(source)),
+        read_lazily(source.shape, source.dtype, source.read_bands),
         dims=DIMS,
-        coords={
-            "band": np.arange(1, len(bands) + 1),
-            "wavelength": ("band", bands.wavelength, {"units": "nm"}),
-            "fwhm": ("band", bands.fwhm, {"units": "nm"}),
-            "good": ("band", bands.good),
-            "name": ("band", np.array(bands.names, dtype=object)),
-            **coords,
-        },
+        coords=bands.coords() | coords,
         attrs=attrs,
         name=Path(source.name).stem,
     )
@@ -108,6 +100,11 @@ def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: s
         The path does not lead to a scene, or the array has other dims than "band", "y" and "x".
     GridError
         The coordinates of the array are not evenly spaced.
+
+    Examples
+    --------
+    >>> as_source(xr.DataArray(np.zeros((3, 4, 5)), dims=("band", "y", "x"), name="strip"))
+    <ArraySource strip: 4×5 pixels, 3 bands, wavelengths unknown>
     """
     if isinstance(scene, SceneSource):
         return scene
@@ -159,69 +156,6 @@ class ArraySource(SceneSource):
         return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
 
 
-class _WindowedMask(BackendArray):
-    """What xarray needs in order to read the mask of a source, as large a window of it as an index spans."""
-
-    def __init__(self, source: SceneSource) -> None:
-        self.source = source
-        self.shape = source.shape[1:]
-        self.dtype = np.dtype(bool)
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[np.bool_]:
-        rows, columns = (np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True))
-        result = np.zeros((rows.size, columns.size), dtype=bool)
-        if result.size:
-            top, left = int(rows.min()), int(columns.min())
-            window = Window(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
-            mask = self.source.masked(window)
-            if mask is not None:
-                result = mask[rows - top][:, columns - left]
-        return result[tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)]
-
-
-class _WindowedArray(BackendArray):
-    """What xarray needs in order to read from a source no more than an index asks for."""
-
-    _STRIP_VALUES = 2**25
-    """Values read at a time where an index skips rows: a thinned view of a huge scene must not read it whole."""
-
-    def __init__(self, source: SceneSource) -> None:
-        self.source = source
-        self.shape = source.shape
-        self.dtype = source.dtype
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
-
-    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        """Values of an outer index: one integer, slice or integer array per dim."""
-        chosen = [np.atleast_1d(np.arange(size)[part]) for part, size in zip(key, self.shape, strict=True)]
-        bands, rows, columns = chosen
-        result = np.empty([len(axis) for axis in chosen], dtype=self.dtype)
-        if result.size:
-            left, right = int(columns.min()), int(columns.max()) + 1
-            for strip in self._strips(rows, len(bands) * (right - left)):
-                top, bottom = int(rows[strip].min()), int(rows[strip].max()) + 1
-                values = self.source.read_bands(Window(left, top, right - left, bottom - top), bands.tolist())
-                result[:, strip] = values[:, rows[strip] - top][:, :, columns - left]
-        dropped = tuple(0 if isinstance(part, (int, np.integer)) else slice(None) for part in key)
-        return result[dropped]
-
-    def _strips(self, rows: NDArray[np.int64], values_per_row: int) -> list[slice]:
-        """Parts of `rows`: one where they are contiguous, else several that each span not too many values."""
-        if rows.size == rows.max() - rows.min() + 1:
-            return [slice(0, rows.size)]
-        span = max(1, self._STRIP_VALUES // values_per_row)
-        starts = [0]
-        for i in range(1, rows.size):
-            if abs(int(rows[i]) - int(rows[starts[-1]])) >= span:
-                starts.append(i)
-        return [slice(a, b) for a, b in zip(starts, [*starts[1:], rows.size], strict=True)]
-
-
 # ------------------------------------------------------------------------------------- metadata of a caller's array
 
 
@@ -234,10 +168,10 @@ def _bands_of(array: xr.DataArray) -> SpectralBands:
     count = array.sizes["band"]
     known = _in_coordinates(array)
     if not np.isfinite(known.wavelength).any():
-        behind = _of_file(array)
+        behind = _file_behind(array)
         if behind is not None:
-            good = behind.good if _on_band(array, "good") is None else known.good
-            known = replace(behind, good=good)
+            of_file = behind[0].bands.subset(behind[1])
+            known = of_file if _on_band(array, "good") is None else replace(of_file, good=known.good)
     if not np.isfinite(known.wavelength).any():
         names, centres = _described(array, count)
         if np.isfinite(centres).any() or _on_band(array, "name") is None:
@@ -270,12 +204,6 @@ def _in_coordinates(array: xr.DataArray) -> SpectralBands:
         )
     except BandError as error:
         raise SceneError(f"the coordinates of the array do not fit: {error.problem}", error.remedy) from error
-
-
-def _of_file(array: xr.DataArray) -> SpectralBands | None:
-    """What the file says from which xarray has read the array; None where there is none, or not of these bands."""
-    behind = _file_behind(array)
-    return behind[0].bands.subset(behind[1]) if behind is not None else None
 
 
 def _file_behind(array: xr.DataArray) -> tuple[SceneSource, NDArray[np.int64]] | None:
@@ -348,8 +276,7 @@ def _radiometry_of(array: xr.DataArray) -> Radiometry:
         return Radiometry(np.ones(count) if gain is None else gain, np.zeros(count) if offset is None else offset)
     divisor = _figures(array, ("scale_factor_reflectance",))
     if divisor is not None and (divisor > 0).all():
-        same = (divisor == divisor[0]).all()
-        return Radiometry.divided_by(float(divisor[0]), count) if same else Radiometry(1 / divisor, np.zeros(count))
+        return Radiometry(1 / divisor, np.zeros(count))
     gain, offset = _figures(array, ("scale_factor", "scales")), _figures(array, ("add_offset", "offsets"))
     name = str(array.attrs.get("name") or array.name or "the array")
     stated, _ = radiometry_of(
@@ -410,29 +337,16 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
         near = np.abs(positions - np.round(positions)).max() <= TOLERANCE
         if not near or round(float(positions.min())) < 0 or round(float(positions.max())) >= size:
             return None
-    mask = xr.DataArray(_lazily(_WindowedMask(source)), dims=("y", "x"))
+    mask = xr.DataArray(read_lazily(source.shape[1:], bool, source.masked), dims=("y", "x"))
     return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
 
 
-def _lazily(array: BackendArray) -> Any:
-    """What xarray reads only when values are asked for."""
-    return indexing.CopyOnWriteArray(indexing.LazilyIndexedArray(array))  # type: ignore[arg-type]
-
-
 def _files_of(*paths: Any) -> tuple[str, ...]:
-    """Those paths that are files, with the header and the sidecars beside them."""
+    """Select the paths that are files, and add the header and the sidecars beside them."""
     found: dict[str, None] = {}
     for path in paths:
-        if not _is_file(path):
+        if not isinstance(path, str) or not os.path.isfile(path):
             continue
         header = find_header(Path(path))
-        beside = [f"{path}{suffix}" for suffix in (".aux.xml", ".msk")]
-        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *filter(_is_file, beside)])
+        found |= dict.fromkeys([str(path), *([str(header)] if header else []), *sidecars_of(path)])
     return tuple(found)
-
-
-def _is_file(path: Any) -> bool:
-    try:
-        return isinstance(path, str) and os.path.isfile(path)
-    except ValueError:
-        return False

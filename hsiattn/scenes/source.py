@@ -117,7 +117,7 @@ class SceneSource(ABC):
         return self._mask is not None
 
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
-        """Where a mask of the file itself says that pixels are missing, (h, w); None where the file has no mask.
+        """Mask (h, w) of the pixels that the file itself marks as missing; None where the file has no mask.
 
         Pixels that hold nodata, NaN or infinity are missing besides, see `missing`.
         """
@@ -202,7 +202,7 @@ class SceneSource(ABC):
         return there if masked is None else there & ~masked
 
     def with_bands(self, bands: SpectralBands) -> Self:
-        """The same pixels with other spectral metadata (from a card, say).
+        """Copy of the source with other spectral metadata (from a card, say).
 
         Raises
         ------
@@ -219,7 +219,7 @@ class SceneSource(ABC):
         return clone
 
     def with_radiometry(self, radiometry: Radiometry) -> Self:
-        """The same pixels with another gain and offset.
+        """Copy of the source with another gain and offset.
 
         Raises
         ------
@@ -240,7 +240,7 @@ class SceneSource(ABC):
 
 
 def _state_on_disk(path: str) -> os.stat_result | None:
-    """Of a file, or of the archive that a GDAL path leads into; None where there is none on a disk."""
+    """State of a file, or of the archive that a GDAL path leads into; None where there is none on a disk."""
     try:
         state = os.stat(local_file(path))
     except (OSError, ValueError):

@@ -99,6 +99,16 @@ class SpectralBands:
             nominal=nominal,
         )
 
+    def coords(self) -> dict[str, Any]:
+        """Coordinates on "band" for a DataArray of these bands, as `open_scene` describes them."""
+        return {
+            "band": np.arange(1, len(self) + 1),
+            "wavelength": ("band", self.wavelength, {"units": "nm"}),
+            "fwhm": ("band", self.fwhm, {"units": "nm"}),
+            "good": ("band", self.good),
+            "name": ("band", np.array(self.names, dtype=object)),
+        }
+
     def subset(self, indices: Iterable[int] | NDArray[np.integer[Any]]) -> SpectralBands:
         """The bands at `indices` (0-based), in that order."""
         chosen = np.array(list(indices), dtype=np.int64)
@@ -155,27 +165,16 @@ class SpectralBands:
 # ----------------------------------------------------------------------------------------------------------- parsing
 
 _UNITS_IN_NM = {
-    "nanometers": 1.0,
-    "nanometer": 1.0,
-    "nanometres": 1.0,
-    "nanometre": 1.0,
-    "nm": 1.0,
-    "micrometers": 1e3,
-    "micrometer": 1e3,
-    "micrometres": 1e3,
-    "micrometre": 1e3,
-    "microns": 1e3,
-    "micron": 1e3,
-    "um": 1e3,
-    "µm": 1e3,
-    "μm": 1e3,  # Greek mu beside the micro sign
-    "millimeters": 1e6,
-    "mm": 1e6,
-    "centimeters": 1e7,
-    "cm": 1e7,
-    "meters": 1e9,
-    "m": 1e9,
-    "angstroms": 0.1,
+    unit: factor
+    for factor, units in {
+        1.0: "nanometers nanometer nanometres nanometre nm",
+        1e3: "micrometers micrometer micrometres micrometre microns micron um µm μm",  # micro sign and Greek mu
+        1e6: "millimeters mm",
+        1e7: "centimeters cm",
+        1e9: "meters m",
+        0.1: "angstroms",
+    }.items()
+    for unit in units.split()
 }
 _UNITLESS = {"", "unknown", "unitless", "none"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -49,33 +49,26 @@ def members_of(xml: str, folder: str, count: int) -> list[Member | None]:
     return members
 
 
-def bands_behind(
-    members: list[Member | None], read: Callable[[str], SpectralBands | None], own: SpectralBands
-) -> SpectralBands:
+def bands_behind(behind: Sequence[tuple[SpectralBands, int] | None], own: SpectralBands) -> SpectralBands:
     """A virtual raster's bands, with wavelengths, FWHM and good-band flags of its members, and with their names where
     it has none of its own.
 
     Parameters
     ----------
-    read
-        Bands of the raster at a path, None where it cannot be opened; called once per path.
+    behind
+        For every band the bands of the raster behind it, and its index among them; None where nothing is known of it.
     """
-    files: Mapping[str, SpectralBands | None] = {
-        path: read(path) for path in dict.fromkeys(member.path for member in members if member)
-    }
     wavelength, fwhm, good = own.wavelength.copy(), own.fwhm.copy(), own.good.copy()
     names: list[str] = list(own.names)
-    for i, member in enumerate(members):
-        bands = files[member.path] if member else None
-        if member is None or bands is None or member.band > len(bands):
+    for i, found in enumerate(behind):
+        if found is None:
             continue
-        at = member.band - 1
+        bands, at = found
         wavelength[i], fwhm[i] = bands.wavelength[at], bands.fwhm[at]
         good[i] &= bands.good[at]
         if names[i] == f"band {i + 1}" and bands.names[at] != f"band {at + 1}":
             names[i] = bands.names[at]
-    nominal = any(bands.nominal for bands in files.values() if bands is not None)
-    return SpectralBands(tuple(names), wavelength, fwhm, np.asarray(good, dtype=bool), own.nominal or nominal)
+    return SpectralBands(tuple(names), wavelength, fwhm, np.asarray(good, dtype=bool), own.nominal)
 
 
 def _first_source(band: ElementTree.Element, folder: str) -> Member | None:

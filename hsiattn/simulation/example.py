@@ -74,13 +74,7 @@ def simulate_scene(
     scene = xr.DataArray(
         stored,
         dims=("band", "y", "x"),
-        coords={
-            "band": np.arange(1, bands + 1),
-            "wavelength": ("band", known.wavelength, {"units": "nm"}),
-            "fwhm": ("band", known.fwhm, {"units": "nm"}),
-            "good": ("band", known.good),
-            "name": ("band", np.array(known.names, dtype=object)),
-        },
+        coords=known.coords(),
         attrs={"name": "simulated valley", "_FillValue": np.int16(NODATA), "scale_factor_reflectance": float(SCALE)},
         name="scene",
     )

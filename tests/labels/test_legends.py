@@ -7,34 +7,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 
 from hsiattn.classes import ClassTable
 from hsiattn.labels.legends import read_class_table, read_legend
 from hsiattn.labels.sidecars import palette, write_sidecars
-
-CLASSES = ClassTable.from_records(
-    [
-        {"code": 1, "name": "roof", "color": "#e60000"},
-        {"code": 10, "name": "soil & rock", "color": "#a07040"},
-        {"code": 900, "name": "Gewässer <tief>", "color": "#0040c0"},
-    ]
-)
-
-
-@pytest.fixture
-def raster(tmp_path: Path) -> Path:
-    """A map of 2 × 4 pixels without any names."""
-    path = tmp_path / "map.tif"
-    transform = Affine(10, 0, 5e5, 0, -10, 5e6)
-    with rasterio.open(
-        path, "w", driver="GTiff", height=2, width=4, count=1, dtype="uint8", nodata=0, transform=transform
-    ) as dataset:
-        dataset.write(np.array([[[0, 1, 2, 3], [1, 1, 2, 0]]], dtype=np.uint8))
-    return path
 
 
 def test_a_raster_without_names_has_no_table(raster: Path) -> None:
@@ -59,12 +37,12 @@ def test_a_palette_alone_is_a_table_up_to_its_last_colour(raster: Path) -> None:
     assert dict(zip(table.codes, table.colors, strict=True)) == {1: (9, 8, 7), 2: (0, 0, 0), 3: (6, 5, 4)}
 
 
-def test_the_palette_adds_no_class_to_an_attribute_table(raster: Path) -> None:
+def test_the_palette_adds_no_class_to_an_attribute_table(raster: Path, classes: ClassTable) -> None:
     """The colour of value 10 in the filled palette must not become a second class with the code 10."""
     with rasterio.open(raster, "r+") as dataset:
-        dataset.write_colormap(1, palette(CLASSES))
-    write_sidecars(raster, CLASSES, [3, 2, 1])
-    assert read_class_table(raster) == CLASSES
+        dataset.write_colormap(1, palette(classes))
+    write_sidecars(raster, classes, [3, 2, 1])
+    assert read_class_table(raster) == classes
 
 
 def test_category_names_alone_give_names_and_repeated_ones_are_told_apart(raster: Path) -> None:
@@ -102,7 +80,7 @@ def test_a_broken_pam_file_is_passed_over(raster: Path, text: str) -> None:
     assert read_class_table(raster) is None
 
 
-def test_an_attribute_table_that_hsiattn_once_wrote_gives_the_codes(raster: Path) -> None:
+def test_an_attribute_table_that_hsiattn_once_wrote_gives_the_codes(raster: Path, classes: ClassTable) -> None:
     """Labels of the simulated example had no tags, and the values 1 … K."""
     fields = [("Value", 5), ("Count", 1), ("Class", 2), ("R", 6), ("G", 7), ("B", 8), ("A", 9), ("Code", 0)]
     defined = "".join(
@@ -114,7 +92,7 @@ def test_an_attribute_table_that_hsiattn_once_wrote_gives_the_codes(raster: Path
         f'<Row index="{i}">'
         + "".join(f"<F>{cell}</F>" for cell in (i + 1, 5, c.name[:4], *c.color, 255, c.code))
         + "</Row>"
-        for i, c in enumerate(CLASSES)
+        for i, c in enumerate(classes)
     )
     table = f'<GDALRasterAttributeTable tableType="thematic">{defined}{rows}</GDALRasterAttributeTable>'
     raster.with_name("map.tif.aux.xml").write_text(
@@ -191,12 +169,12 @@ def test_an_older_map_without_its_table_is_lost(raster: Path) -> None:
     assert not read_legend(raster).lost
 
 
-def test_the_table_in_the_tags_serves_without_sidecar_and_wins_over_one(raster: Path) -> None:
-    records = [{"value": v, **r} for v, r in zip((1, 2, 3), CLASSES.to_records(), strict=True)]
+def test_the_table_in_the_tags_serves_without_sidecar_and_wins_over_one(raster: Path, classes: ClassTable) -> None:
+    records = [{"value": v, **r} for v, r in zip((1, 2, 3), classes.to_records(), strict=True)]
     tag(raster, HSIATTN_CLASSES=json.dumps(records), HSIATTN_KIND="land-cover")
-    assert read_class_table(raster) == CLASSES
+    assert read_class_table(raster) == classes
     write_pam(raster, attribute_table([("Value", 0, VALUE), ("Class", 2, NAME)], [(1, "something else")]))
-    assert read_class_table(raster) == CLASSES
+    assert read_class_table(raster) == classes
     assert read_legend(raster).codes == {1: 1, 2: 10, 3: 900}
 
 
@@ -208,7 +186,7 @@ def test_the_table_in_the_tags_serves_without_sidecar_and_wins_over_one(raster: 
         '[{"value": 1, "code": 1, "attributes": "?!"}]',
     ],
 )  # fmt: skip
-def test_a_broken_table_in_the_tags_is_none(raster: Path, text: str) -> None:
+def test_a_broken_table_in_the_tags_is_none(raster: Path, text: str, classes: ClassTable) -> None:
     tag(raster, HSIATTN_CLASSES=text)
     assert read_class_table(raster) is None
 

@@ -11,67 +11,48 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from affine import Affine
 
 from hsiattn.classes import ClassTable
 from hsiattn.labels.legends import read_class_table, read_legend
 from hsiattn.labels.sidecars import class_tags, palette, write_sidecars
 
-CLASSES = ClassTable.from_records(
-    [
-        {"code": 1, "name": "roof", "color": "#e60000"},
-        {"code": 10, "name": "soil & rock", "color": "#a07040"},
-        {"code": 900, "name": "Gewässer <tief>", "color": "#0040c0"},
-    ]
-)
+
+def test_written_names_colours_and_codes_are_read_back(coded_raster: Path, classes: ClassTable) -> None:
+    write_sidecars(coded_raster, classes, [3, 2, 1])
+    assert read_class_table(coded_raster) == classes
+    assert read_legend(coded_raster).codes == {}
 
 
-@pytest.fixture
-def raster(tmp_path: Path) -> Path:
-    """A map of 2 × 4 pixels without any names."""
-    path = tmp_path / "map.tif"
-    transform = Affine(10, 0, 5e5, 0, -10, 5e6)
-    with rasterio.open(
-        path, "w", driver="GTiff", height=2, width=4, count=1, dtype="uint16", nodata=0, transform=transform
-    ) as dataset:
-        dataset.write(np.array([[[0, 1, 10, 900], [1, 1, 10, 0]]], dtype=np.uint16))
-    return path
-
-
-def test_written_names_colours_and_codes_are_read_back(raster: Path) -> None:
-    write_sidecars(raster, CLASSES, [3, 2, 1])
-    assert read_class_table(raster) == CLASSES
-    assert read_legend(raster).codes == {}
-
-
-def test_gdal_takes_the_names_for_its_own(raster: Path, tmp_path: Path) -> None:
+def test_gdal_takes_the_names_for_its_own(coded_raster: Path, tmp_path: Path, classes: ClassTable) -> None:
     """GDAL writes an ENVI classification header from category names and palette, if it has understood them."""
-    with rasterio.open(raster, "r+") as dataset:
-        dataset.write_colormap(1, palette(CLASSES))
-    write_sidecars(raster, CLASSES, [3, 2, 1])
-    rasterio.shutil.copy(raster, tmp_path / "copy.img", driver="ENVI")
+    with rasterio.open(coded_raster, "r+") as dataset:
+        dataset.write_colormap(1, palette(classes))
+    write_sidecars(coded_raster, classes, [3, 2, 1])
+    rasterio.shutil.copy(coded_raster, tmp_path / "copy.img", driver="ENVI")
     header = (tmp_path / "copy.hdr").read_text(encoding="utf-8")
     assert "file type = ENVI Classification" in header
     names = re.search(r"class names = \{(.*?)\}", header, re.DOTALL)
     assert names is not None
     by_value = {value: name for value, n in enumerate(names[1].split(",")) if (name := n.strip())}
-    assert by_value == {0: "unclassified"} | dict(zip(CLASSES.codes, CLASSES.names, strict=True))
+    assert by_value == {0: "unclassified"} | dict(zip(classes.codes, classes.names, strict=True))
     colors = re.search(r"class lookup = \{(.*?)\}", header, re.DOTALL)
     assert colors is not None
     rows = np.array(colors[1].split(","), dtype=int).reshape(-1, 3)
     assert rows.shape == (901, 3)
-    np.testing.assert_array_equal(rows[list(CLASSES.codes)], CLASSES.colors)
+    np.testing.assert_array_equal(rows[list(classes.codes)], classes.colors)
     assert rows.any(axis=1).sum() == 3
 
 
-def test_gdal_carries_the_attribute_table_to_another_file(raster: Path, tmp_path: Path) -> None:
-    write_sidecars(raster, CLASSES, [3, 2, 1])
-    rasterio.shutil.copy(raster, tmp_path / "copy.tif", driver="GTiff")
-    assert read_class_table(tmp_path / "copy.tif") == CLASSES
+def test_gdal_carries_the_attribute_table_to_another_file(
+    coded_raster: Path, tmp_path: Path, classes: ClassTable
+) -> None:
+    write_sidecars(coded_raster, classes, [3, 2, 1])
+    rasterio.shutil.copy(coded_raster, tmp_path / "copy.tif", driver="GTiff")
+    assert read_class_table(tmp_path / "copy.tif") == classes
 
 
-def test_counts_stand_in_the_attribute_table(raster: Path) -> None:
-    pam, _ = write_sidecars(raster, CLASSES, [3, 2, 1])
+def test_counts_stand_in_the_attribute_table(coded_raster: Path, classes: ClassTable) -> None:
+    pam, _ = write_sidecars(coded_raster, classes, [3, 2, 1])
     rows = ET.parse(pam).findall(".//GDALRasterAttributeTable/Row")
     assert [[cell.text for cell in row][:3] for row in rows] == [
         ["1", "3", "roof"],
@@ -80,8 +61,8 @@ def test_counts_stand_in_the_attribute_table(raster: Path) -> None:
     ]
 
 
-def test_the_style_is_a_paletted_renderer_with_one_entry_per_class(raster: Path) -> None:
-    _, style = write_sidecars(raster, CLASSES, [3, 2, 1])
+def test_the_style_is_a_paletted_renderer_with_one_entry_per_class(coded_raster: Path, classes: ClassTable) -> None:
+    _, style = write_sidecars(coded_raster, classes, [3, 2, 1])
     assert style.name == "map.qml"
     root = ET.parse(style).getroot()
     assert root.tag == "qgis"
@@ -96,36 +77,38 @@ def test_the_style_is_a_paletted_renderer_with_one_entry_per_class(raster: Path)
     ]
 
 
-def test_unclassified_is_transparent_in_the_palette() -> None:
-    assert palette(CLASSES) == {0: (0, 0, 0, 0), 1: (230, 0, 0, 255), 10: (160, 112, 64, 255), 900: (0, 64, 192, 255)}
+def test_unclassified_is_transparent_in_the_palette(classes: ClassTable) -> None:
+    assert palette(classes) == {0: (0, 0, 0, 0), 1: (230, 0, 0, 255), 10: (160, 112, 64, 255), 900: (0, 64, 192, 255)}
 
 
-def test_the_attribute_table_has_a_column_of_codes_only_where_the_values_are_none(raster: Path) -> None:
-    for classes, names in (
-        (CLASSES, ["Value", "Count", "Class", "R", "G", "B", "A"]),
+def test_the_attribute_table_has_a_column_of_codes_only_where_the_values_are_none(
+    coded_raster: Path, classes: ClassTable
+) -> None:
+    for legend, names in (
+        (classes, ["Value", "Count", "Class", "R", "G", "B", "A"]),
         (ClassTable.from_codes([3, 70_000]), ["Value", "Count", "Class", "R", "G", "B", "A", "Code"]),
     ):
-        pam, _ = write_sidecars(raster, classes, [1] * len(classes))
+        pam, _ = write_sidecars(coded_raster, legend, [1] * len(legend))
         table = ET.parse(pam).find(".//GDALRasterAttributeTable")
         assert table is not None
         assert [field.findtext("Name") for field in table.findall("FieldDefn")] == names
         rows = [[cell.text for cell in row] for row in table.findall("Row")]
-        assert [row[0] for row in rows] == [str(value) for value in classes.values]
-        assert [row[7:] for row in rows] == ([["3"], ["70000"]] if classes is not CLASSES else [[]] * 3)
+        assert [row[0] for row in rows] == [str(value) for value in legend.values]
+        assert [row[7:] for row in rows] == ([["3"], ["70000"]] if legend is not classes else [[]] * 3)
 
 
 @pytest.mark.parametrize(("largest", "listed"), [(4095, 4096), (4096, 0)])
 def test_names_are_listed_by_value_up_to_a_bound_and_always_stand_in_the_attribute_table(
-    raster: Path, largest: int, listed: int
+    coded_raster: Path, largest: int, listed: int
 ) -> None:
-    pam, _ = write_sidecars(raster, ClassTable.from_codes([2, largest]), [1, 1])
+    pam, _ = write_sidecars(coded_raster, ClassTable.from_codes([2, largest]), [1, 1])
     assert len(ET.parse(pam).findall(".//Category")) == listed
-    table = read_class_table(raster)
+    table = read_class_table(coded_raster)
     assert table is not None
     assert dict(zip(table.codes, table.names, strict=True)) == {2: "class 2", largest: f"class {largest}"}
 
 
-def test_the_tag_lists_values_codes_names_and_colours() -> None:
+def test_the_tag_lists_values_codes_names_and_colours(classes: ClassTable) -> None:
     classes = ClassTable.from_records(
         [
             {"code": 7, "name": "Öl", "color": "#010203", "attributes": ["b", "a"]},
@@ -143,12 +126,12 @@ def test_the_tag_lists_values_codes_names_and_colours() -> None:
 @pytest.mark.parametrize(
     "name", ["bad \x00\x01\x1b[31m\ud800 name", "]]>&<!--\"'", "line\nbreak", "\u202eabc", "x" * 10**5]
 )
-def test_no_name_breaks_the_files_beside_a_raster(raster: Path, name: str) -> None:
+def test_no_name_breaks_the_files_beside_a_raster(coded_raster: Path, name: str) -> None:
     classes = ClassTable.from_records([{"code": 1, "name": name}, {"code": 2, "name": "roof"}])
-    pam, style = write_sidecars(raster, classes, [3, 2])
+    pam, style = write_sidecars(coded_raster, classes, [3, 2])
     assert [cell.text for cell in ET.parse(pam).findall(".//Row/F[3]")] == list(classes.names)
     assert [entry.get("label") for entry in ET.parse(style).iter("paletteEntry")] == list(classes.names)
-    rasterio.shutil.copy(raster, raster.with_name("copy.tif"), driver="GTiff")
-    again = read_class_table(raster.with_name("copy.tif"))
+    rasterio.shutil.copy(coded_raster, coded_raster.with_name("copy.tif"), driver="GTiff")
+    again = read_class_table(coded_raster.with_name("copy.tif"))
     assert again is not None
     assert again.names == classes.names

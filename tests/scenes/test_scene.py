@@ -101,9 +101,9 @@ def test_any_index_gives_what_it_gives_on_the_loaded_array(source, cube, index):
 
 
 def test_a_thinned_view_reads_strips_not_the_whole_scene(source, cube, monkeypatch):
-    from hsiattn.scenes.scene import _WindowedArray
+    from hsiattn.scenes.windowed_array import WindowedArray
 
-    monkeypatch.setattr(_WindowedArray, "_STRIP_VALUES", 6 * 11 * 2)
+    monkeypatch.setattr(WindowedArray, "_STRIP_VALUES", 6 * 11 * 2)
     np.testing.assert_array_equal(to_scene(source)[:, ::4, ::4].values, cube[:, ::4, ::4])
     assert [entry[:2] for entry in source.log] == [(0, 1), (4, 5), (8, 9)]
 
