@@ -78,7 +78,7 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
         with _interrupts_blocked():
             runner.start()
         stack.callback(runner.stop)
-        in_work = True
+        in_work, client = True, None
         try:
             try:
                 address = sync(runner.loop, start)
@@ -94,6 +94,11 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
         finally:
             with suppress(RuntimeError):
                 sync(runner.loop, stop, in_work)
+            if (
+                in_work and client is not None
+            ):  # else it looks for its scheduler for half a minute, and keeps the loop alive
+                with suppress(OSError, RuntimeError):
+                    client.close(timeout=_CLOSING)
 
 
 def _options(count: int, log: bool) -> dict[str, Any]:

@@ -294,6 +294,14 @@ def test_own_workers_compute_with_one_thread_and_end_with_the_iteration(monkeypa
     assert dict(os.environ) == environment
 
 
+def test_no_client_of_own_workers_looks_for_its_scheduler_once_the_iteration_has_ended(monkeypatch):
+    clients = []
+    monkeypatch.setattr(module, "_results", lambda client, *_: iter(lambda: clients.append(client), 1))
+    with closing(run_on_cluster(Threads(), itertools.count(), workers=1)) as results:
+        next(results)  # and there are more
+    assert clients[0].status == "closed"
+
+
 _INTERRUPTED = """
 import time
 from hsiattn.mapping.cluster import run_on_cluster
