@@ -213,6 +213,8 @@ def _reason(first: Any) -> str:
     """Quote pydantic, and the value unless they are about one that is missing or is settings as a whole."""
     reason = printable(str(first["msg"]).removeprefix("Value error, ").removeprefix("Input "), _LONGEST_REASON)
     value = first["input"]
+    if first["type"] in ("model_attributes_type", "model_type", "dict_type"):
+        reason = "should be a mapping of keys and values"
     if first["type"] in ("missing", "value_error") or isinstance(value, dict | list):
         return reason
     return f"{reason}, not {printable(repr(value), _LONGEST)}"

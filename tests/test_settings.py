@@ -40,7 +40,7 @@ class Whole(Settings):
         ({"parts": [{}, {"shar": 1}]}, "parts.2.shar: there is no such key", "the keys there are share; did you mean"),
         ({"parts": [{"share": "much"}]}, "parts.1.share: should be a valid number", "correct it"),
         ({"training": {"method": "early-stoping"}}, "training.method: must be one of early-stopping, pseudo-lab", ""),
-        ({"training": 3}, "training: should be a valid dictionary", "correct it"),
+        ({"training": 3}, "training: should be a mapping of keys and values, not 3", "correct it"),
         ({"training": {"patience": 3}}, "training.method: must be one of early-stopping, pseudo-labels", "correct it"),
         ({"several": [{}]}, "several.1.method: must be one of early-stopping, pseudo-labels", "correct it"),
         ({"training": {"method": "early-stopping", "patience": 0}}, "training.patience: should be greater", ""),

@@ -140,7 +140,8 @@ def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: i
     aside = split.mask("validation")
     if training.held_back or not aside.any():
         return split
-    scene.say(f"{np.count_nonzero(aside)} validation pixels of the split train: {training.method} validates nothing")
+    count = np.count_nonzero(aside)
+    scene.say(f"{count} validation pixels of the split train too: {training.method} does not validate")
     roles = np.where(aside, ROLES["training"], split.roles)
     return split_of_roles(roles, scene.codes, scene.classes, window=window, usable=scene.usable)
 

@@ -152,7 +152,7 @@ def test_pixels_validate_where_the_method_validates_and_train_elsewhere(
         found = result.split.record["pixels"]
         assert (found["training"], found["validation"]) == (pixels - validating, validating)
         assert ("best_validation_loss" in result.model.training) is bool(validating)
-        told = f"12 validation pixels of the split train: {method} validates nothing"
+        told = f"12 validation pixels of the split train too: {method} does not validate"
         assert (told in result.messages) is (splitter is given and not validating)
 
 
