@@ -1,4 +1,4 @@
-"""Which files this package wrote: recognised by what is in them, whatever their names are.
+"""Kinds of files that this package wrote: recognised by what is in them, whatever their names are.
 
 Only a file that is recognised here is ever replaced. Files of version 0.1.0 are, too, though not all of them carry a
 mark of their own.
@@ -42,7 +42,7 @@ class FileKind(StrEnum):
 
     @property
     def described(self) -> str:
-        """With an article, for messages."""
+        """Name with its article, for messages."""
         return _DESCRIPTIONS.get(self, f"a {self.value}")
 
 
@@ -202,7 +202,7 @@ _RASTERS = frozenset(
 
 
 def _envi_header(file: Path) -> FileKind | None:
-    """By its own field; those of version 0.1.0, which have none, by the raster that they name and lie beside."""
+    """Recognise it by its own field, or, of version 0.1.0, by the raster that it names and lies beside."""
     text = file.read_text(encoding="utf-8", errors="surrogateescape")
     for line in text.splitlines():
         name, _, value = line.partition("=")
@@ -321,7 +321,7 @@ def _names_in_archive(file: Path) -> set[str]:
 
 
 def _parquet(file: Path) -> FileKind | None:
-    """By the names of the columns, which stand in the footer."""
+    """Recognise it by the names of the columns, which stand in the footer."""
     with file.open("rb") as stream:
         stream.seek(-8, os.SEEK_END)
         length = int.from_bytes(stream.read(4), "little")

@@ -1,4 +1,4 @@
-"""Which bands of a scene stand for those of a model: by wavelength, by name, by position, or not at all."""
+"""Matching of the bands of a scene with those of a model: by wavelength, by name, by position, or not at all."""
 
 from __future__ import annotations
 

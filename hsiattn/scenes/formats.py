@@ -1,4 +1,4 @@
-"""Which reader a path needs."""
+"""Choice of the reader for a path."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def _radiometry_behind(dataset: Any, depth: int) -> Radiometry | None:
 
 
 def _behind(dataset: Any, read: Callable[[Any], T | None]) -> list[tuple[T, int] | None]:
-    """For every band of a virtual raster, what the raster behind it says of its bands, and which of those it is (0 …).
+    """Look up what the raster behind every band of a virtual one says of its bands, and which of those it is (0 …).
 
     None where the band is computed from several, or what lies behind it is not told, cannot be opened or says nothing.
     """

@@ -14,14 +14,14 @@ from hsiattn.scenes import SceneSource
 from hsiattn.scenes.tiles import read_measured
 
 _ROWS, _COLUMNS = 6, 24
-"""Of a window: few rows, because most files store a scene row by row."""
+"""Shape of a window: few rows, because most files store a scene row by row."""
 _ENOUGH = 32
 """Windows with data that make a sample."""
 _MOST = 128
 """Windows that are read where many hold no data."""
 _FEWEST = 8
 _BYTES, _SHARE = 16 * 10**6, 1 / 40
-"""Of the scene's blocks so much is decoded without a thought, and beyond it that share of all of them."""
+"""Part of the scene's blocks that is always decoded, and the share of all of them beyond it."""
 _GOLDEN = (0.7548776662466927, 0.5698402909980532)
 """Steps of the R2 sequence (Roberts 2018), which spreads any number of points evenly over a square."""
 

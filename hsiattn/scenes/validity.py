@@ -1,4 +1,4 @@
-"""Which stored values are no measurements: nodata as GDAL compares it, NaN and infinities."""
+"""Stored values that are no measurements: nodata as GDAL compares it, NaN and infinities."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def fill_range(nodata: float, dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 
 def _last_equal(fill: Any, beyond: Any) -> Any:
-    """Between `fill` and a value beyond, the last one that equals it."""
+    """Find the last value between `fill` and one beyond that equals it."""
     if not np.isfinite(beyond):
         beyond = np.copysign(np.finfo(type(fill)).max, fill)
         if _equal(beyond, fill):

@@ -172,7 +172,7 @@ class FittedNetwork(SpectralSpatialNetwork):
         return pixel_features(self.features, spectra, components, valid, size=self.patch_size, radii=self.radii)
 
     def _keep(self, name: str, values: Tensor) -> None:
-        """As a parameter without gradient, so that it counts as one; torch allows that for floating point only."""
+        """Make a parameter without gradient, so that it counts as one; torch allows that for floating point only."""
         if values.is_floating_point():
             self.register_parameter(name, nn.Parameter(values, requires_grad=False))
         else:
