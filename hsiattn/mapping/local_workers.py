@@ -94,9 +94,8 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
         finally:
             with suppress(RuntimeError):
                 sync(runner.loop, stop, in_work)
-            if (
-                in_work and client is not None
-            ):  # else it looks for its scheduler for half a minute, and keeps the loop alive
+            # A client left open looks for its scheduler for half a minute, and keeps the loop alive.
+            if in_work and client is not None:
                 with suppress(OSError, RuntimeError):
                     client.close(timeout=_CLOSING)
 
