@@ -10,6 +10,7 @@ from hsiattn.splits.factory import (
     make_splitter,
 )
 from hsiattn.splits.groups import GroupedPixels, connected_fields
+from hsiattn.splits.label_groups import connected_pixels, label_groups
 from hsiattn.splits.leakage import leakage, near
 from hsiattn.splits.protocols import (
     PROTOCOLS,
@@ -52,8 +53,10 @@ __all__ = [
     "SplitSettings",
     "adapt_protocol",
     "connected_fields",
+    "connected_pixels",
     "draw_protocol",
     "fitted_pixels",
+    "label_groups",
     "leakage",
     "leakage_by_window",
     "leave_classes_out",
