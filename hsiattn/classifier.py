@@ -15,13 +15,14 @@ from sklearn.exceptions import NotFittedError
 from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
 from hsiattn.errors import LabelError, ModelFileError
+from hsiattn.labels.group_rasters import group_ids
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.settings import first_mistake
-from hsiattn.splits import PixelSplitter, Split, SplitSettings, make_splitter
+from hsiattn.splits import PixelSplitter, PolygonsSplit, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
@@ -95,6 +96,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         log: str | Path | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        groups: xr.DataArray | NDArray[Any] | None = None,
     ) -> Self:
         """Train on the labelled pixels of a scene and test on those held out.
 
@@ -108,6 +110,10 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             CSV file for the same figures.
         checkpoints, resume
             Folder in which an interrupted training is kept, and whether to go on from there.
+        groups
+            (y, x) id of the polygon that every pixel lies in, on the scene's grid, 0 or less = none: pixels of one
+            polygon are never on both sides of a choice that training makes, and the report's intervals are over
+            polygons. With `split="polygons"` whole polygons are held out. None takes connected fields there.
 
         Raises
         ------
@@ -122,18 +128,20 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         if not codes.any():
             raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
         classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
+        ids = None if groups is None else _group_ids(source, groups, codes.shape)
         result = fit_model(
             source,
             codes,
             classes,
             recipe,
-            self._splitter(recipe.patch_size, codes),
+            self._splitter(recipe.patch_size, codes, ids),
             seed=self.random_state,
             device=self.device,
             listener=listener,
             log=Path(log) if log else None,
             checkpoints=Path(checkpoints) if checkpoints else None,
             resume=resume,
+            groups=ids,
         )
         self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
         self._take(result.model)
@@ -293,10 +301,27 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             raise NotFittedError("this classifier is not fitted; call fit or load first")
         return self.model_
 
-    def _splitter(self, patch_size: int, codes: NDArray[np.int64]) -> PixelSplitter | NDArray[Any]:
+    def _splitter(
+        self, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
+    ) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str | SplitSettings):
             return self.split
-        return make_splitter(self.split, codes, patch_size=patch_size, random_state=self.random_state)
+        by_polygon = self.split == "polygons" or isinstance(self.split, PolygonsSplit)
+        return make_splitter(
+            self.split,
+            codes,
+            patch_size=patch_size,
+            random_state=self.random_state,
+            groups=groups if by_polygon else None,
+        )
+
+
+def _group_ids(source: SceneSource, groups: xr.DataArray | NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Polygon ids (H, W) on the grid of the scene."""
+    if isinstance(groups, xr.DataArray):
+        groups = groups.transpose("y", "x")
+        check_same_grid(source, groups, ("the scene", "the groups"))
+    return group_ids(groups, shape)
 
 
 def _source(scene: Scene, scale: float | None) -> SceneSource:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from affine import Affine
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -12,6 +13,7 @@ from hsiattn.classes import ClassTable
 from hsiattn.errors import GridError, LabelError, ModelFileError, OutputError, RecipeError, SceneError, SplitError
 from hsiattn.mapping import Execution
 from hsiattn.models.model_file import write_model
+from hsiattn.scenes import Grid, georeference
 from hsiattn.splits import ROLES, RandomPixels
 
 
@@ -45,6 +47,24 @@ def test_a_scene_in_memory_and_its_path_give_the_same_model_and_map(tiny, scene,
     maps = [from_path.predict(s)["land_cover"] for s in (str(tiny.scene), scene)]
     np.testing.assert_array_equal(*maps)
     assert maps[0].rio.crs == maps[1].rio.crs == scene.rio.crs
+
+
+def test_polygons_may_be_an_array_or_lie_on_the_grid_of_the_scene(scene, labels):
+    rows = np.indices(labels.shape)[0] // 4 + 1
+    options = {"split": "polygons", "device": "cpu"}
+    array, raster = (
+        SpectralSpatialClassifier("lda", **options).fit(scene, labels, groups=groups)
+        for groups in (rows, labels.copy(data=rows).transpose("x", "y"))
+    )
+    np.testing.assert_array_equal(array.split_.roles, raster.split_.roles)
+    assert not set(rows[array.split_.mask("training")]) & set(rows[array.split_.mask("test")])
+
+
+def test_polygons_on_another_grid_are_refused(scene, labels, tiny):
+    grid = Grid(*labels.shape, labels.rio.crs, tiny.transform @ Affine.translation(1, 0))
+    shifted = georeference(labels.drop_vars(labels.coords), grid)
+    with pytest.raises(GridError, match="the groups"):
+        SpectralSpatialClassifier("lda").fit(scene, labels, groups=shifted)
 
 
 def test_prediction_probabilities_and_score_agree(fitted, scene, labels):

@@ -44,6 +44,11 @@ training_options = options.use(
         "as wholes, single random pixels, or none.",
     ),
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
+    click.option(
+        "--groups", metavar="RASTER",
+        help="Raster on the scene's grid with the polygon id of every pixel, 0 for none: no choice in training and no "
+        "interval divides a polygon, and --split polygons holds out these.",
+    ),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
         "--train-share", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
@@ -75,6 +80,7 @@ class Training:
     settings: tuple[str, ...]
     split: str
     split_file: str | None
+    groups: str | None
     per_class: int | None
     train_share: float | None
     block_size: int | None
@@ -93,12 +99,14 @@ class Training:
             "labels": self.labels,
             "class table": self.classes,
             "split file": self.split_file,
+            "raster of groups": self.groups,
             "recipe": self.recipe,
         }
 
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
+    from hsiattn.labels.group_rasters import read_groups
     from hsiattn.labels.rasters import LabelRaster, read_labels
     from hsiattn.scenes import open_scene
 
@@ -110,6 +118,7 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
         labels, notes = read_labels(raster, like=scene)
     for note in notes:
         options.say(note)
+    groups = None if request.groups is None else read_groups(request.groups, like=scene)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
     from hsiattn.training import load_recipe
@@ -119,12 +128,13 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     if request.split_file is not None:
         split = read_split(request.split_file, shape=labels.shape)
     else:
-        split = make_splitter(request, recipe.patch_size, labels)
+        split = make_splitter(request, recipe.patch_size, labels, groups)
     classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
     with training_progress() as listener:
         classifier.fit(
-            scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume
-        )
+            scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
+            groups=groups,
+        )  # fmt: skip
     for message in classifier.messages_:
         options.say(message)
     return classifier
@@ -150,12 +160,15 @@ def check_usage(ctx: click.Context) -> None:
         raise click.UsageError("--per-class and --train-share both say how many pixels train: give one of the two", ctx)
 
 
-def make_splitter(request: Training, patch_size: int, labels: DataArray) -> PixelSplitter:
+def make_splitter(
+    request: Training, patch_size: int, labels: DataArray, groups: NDArray[np.int32] | None
+) -> PixelSplitter:
     """Make the splitter that the options describe."""
     from hsiattn import splits
 
     given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
     given = {setting: value for setting, value in given.items() if value is not None}
+    given["groups"] = groups if request.split == "polygons" else None
     codes = labels.to_numpy()
     return splits.make_splitter(request.split, codes, patch_size=patch_size, random_state=request.seed, **given)
 

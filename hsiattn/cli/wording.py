@@ -15,6 +15,7 @@ OPTIONS: Mapping[str, str] = {
     "buffer": "--buffer",
     "device": "--device",
     "force": "--force",
+    "groups": "--groups",
     "jobs": "--jobs",
     "key": "--key",
     "model": "-m",

@@ -92,8 +92,9 @@ def perform(task: Task) -> Outcome:
     split = shared_split(run, scene, usable, data=task.data, file=task.split_file)
     began = time.monotonic()
     result = fit_model(
-        scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device
-    )
+        scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device,
+        groups=split.groups,
+    )  # fmt: skip
     trained = time.monotonic()
     land_cover = predict_array(result.model, scene.source, device=task.device)
     mapped = time.monotonic()

@@ -97,6 +97,8 @@ class FileProtocol(ProtocolEntry):
     split: Literal["file"]
     roles: str
     """Raster of roles; `{scene}` and `{seed}` stand for name and number."""
+    groups: str | None = None
+    """Raster of the ids of the polygons that the pixels were drawn from, as in `PolygonsProtocol`; None: not known."""
 
 
 class TilesProtocol(ProtocolEntry):

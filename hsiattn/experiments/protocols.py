@@ -17,12 +17,15 @@ from hsiattn.errors import PlanError, SplitError
 from hsiattn.experiments.plan import FileProtocol, PolygonsProtocol, ShippedProtocol, TilesProtocol
 from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import LabelledScene, resolved
-from hsiattn.labels import open_labels
+from hsiattn.labels.group_rasters import read_groups
 from hsiattn.splits import (
+    PROTOCOLS,
     ROLES,
     PixelSplitter,
+    PolygonsSplit,
     Split,
     SplitSettings,
+    connected_fields,
     leave_classes_out,
     make_splitter,
     read_split,
@@ -48,11 +51,15 @@ class SharedSplit:
         (H, W) codes of the classes that the model gets to know, 0 elsewhere.
     classes
         Their table.
+    groups
+        (H, W) ids of the polygons that divide the pixels, 0 = none, which training is to know; None where there are
+        none.
     """
 
     roles: NDArray[np.uint8]
     codes: NDArray[Any]
     classes: ClassTable
+    groups: NDArray[Any] | None = None
 
     @property
     def sha256(self) -> str:
@@ -110,14 +117,15 @@ def shared_split(
         Too few labels for the protocol, or files that do not fit the scene.
     """
     codes, classes = known_classes(scene, run)
+    groups = _groups(run, scene, codes, data)
     if file is not None and file.exists():
-        return SharedSplit(read_split(file), codes, classes)
-    roles = _draw_roles(run, scene, codes, classes, usable, data)
+        return SharedSplit(read_split(file), codes, classes, groups)
+    roles = _draw_roles(run, scene, codes, classes, usable, data, groups)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         # another process may have written the same a moment ago
         write_split(file, roles, crs=scene.source.crs, transform=scene.source.grid.transform, overwrite=True)
-    return SharedSplit(roles, codes, classes)
+    return SharedSplit(roles, codes, classes, groups)
 
 
 def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTable]:
@@ -164,13 +172,11 @@ def data_fingerprint(run: Run, scene: LabelledScene, data: Path) -> str:
 def _files_of(run: Run) -> list[str]:
     """Paths of the files that decide a run's split, as in the plan."""
     protocol = run.protocol
-    if isinstance(protocol, FileProtocol):
-        return [_filled(protocol.roles, run)]
     if isinstance(protocol, TilesProtocol):
         return [path for path in (protocol.training, protocol.validation, protocol.test) if path is not None]
-    if isinstance(protocol, PolygonsProtocol) and protocol.groups is not None:
-        return [_filled(protocol.groups, run)]
-    return []
+    roles = [protocol.roles] if isinstance(protocol, FileProtocol) else []
+    groups = [path] if (path := _path_of_groups(run)) is not None else []
+    return [_filled(path, run) for path in (*roles, *groups)]
 
 
 def _draw_roles(
@@ -180,13 +186,14 @@ def _draw_roles(
     classes: ClassTable,
     usable: NDArray[np.bool_],
     data: Path,
+    groups: NDArray[Any] | None,
 ) -> NDArray[np.uint8]:
     # the window only serves the leakage figure of the split's own record, which depends on the recipe
     given = _given_roles(run, scene, data)
     if given is not None:
         roles = split_of_roles(given, codes, classes, window=1, usable=usable).roles
     else:
-        splitter = _splitter(run, scene, codes, data)
+        splitter = _splitter(run, codes, groups)
         roles = split_labels(
             codes, classes, splitter, window=1, usable=usable, validation_share=0.0, seed=run.seed
         ).roles
@@ -212,13 +219,25 @@ def _given_roles(run: Run, scene: LabelledScene, data: Path) -> NDArray[np.uint8
     return np.asarray(roles_of_tiles(scene.source.grid, tiles))
 
 
-def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> PixelSplitter:
+def _path_of_groups(run: Run) -> str | None:
+    protocol = run.protocol
+    return protocol.groups if isinstance(protocol, FileProtocol | PolygonsProtocol) else None
+
+
+def _groups(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> NDArray[Any] | None:
+    """Polygon ids (H, W): those of the protocol's raster, or the fields that a split by polygons divides by."""
+    path = _path_of_groups(run)
+    if path is not None:
+        return read_groups(resolved(data, _filled(path, run)), like=scene.source)
+    protocol = run.protocol
+    shipped = PROTOCOLS.get(protocol.protocol) if isinstance(protocol, ShippedProtocol) else None
+    by_fields = isinstance(protocol, PolygonsProtocol) or (shipped and isinstance(shipped.split, PolygonsSplit))
+    return connected_fields(codes) if by_fields else None
+
+
+def _splitter(run: Run, codes: NDArray[Any], groups: NDArray[Any] | None) -> PixelSplitter:
     protocol = run.protocol
     assert isinstance(protocol, SplitSettings)  # others give roles
-    groups = None
-    if isinstance(protocol, PolygonsProtocol) and protocol.groups is not None:
-        path = resolved(data, _filled(protocol.groups, run))
-        groups = np.asarray(open_labels(path, like=scene.source).values)
     # all recipes share the split, so it does not depend on the patch of one
     return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
 

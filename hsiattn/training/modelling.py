@@ -20,7 +20,7 @@ from hsiattn.files.outputs import check_output
 from hsiattn.files.training_state import check_state_folder
 from hsiattn.models.model_file import TrainedModel, package_versions, timestamp
 from hsiattn.scenes import SceneSource
-from hsiattn.splits import ROLES, PixelSplitter, Split, split_labels, split_of_roles
+from hsiattn.splits import ROLES, GroupedPixels, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise
 from hsiattn.training.log import Listener
@@ -71,6 +71,7 @@ def fit_model(
     log: Path | None = None,
     checkpoints: Path | None = None,
     resume: bool = False,
+    groups: NDArray[Any] | None = None,
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -88,13 +89,17 @@ def fit_model(
         CSV file for the figures of every epoch; an earlier log is replaced.
     checkpoints, resume
         Folder for an interrupted training, and whether to go on from it.
+    groups
+        (H, W) id of the polygon that every pixel lies in, 0 or less = none: pixels of one polygon are never on both
+        sides of a choice that training makes, and accuracy gets intervals over polygons. None takes those of the
+        splitter, where it divides by polygons.
 
     Raises
     ------
     OutputError
         Log or folder cannot be written, or something else lies there.
-    LabelError, SplitError, SceneError, TrainingError, RecipeError
-        Too few labels, no usable band, another run's checkpoint, … each with the way out.
+    LabelError, GridError, SplitError, SceneError, TrainingError, RecipeError
+        Too few labels, groups on another grid, no usable band, another run's checkpoint, … each with the way out.
     """
     if log:
         check_output(log, FileKind.LOG, overwrite=True, inputs={"scene": source.name})
@@ -102,7 +107,8 @@ def fit_model(
         check_state_folder(checkpoints)
     choose_device(device)  # refused before anything is read, as is a network that cannot be made
     check_recipe(recipe, classes, len(source.bands))
-    scene = TrainingScene.of(source, codes, classes, recipe)
+    groups = _groups_of_split(splitter, codes.shape) if groups is None else groups
+    scene = TrainingScene.of(source, codes, classes, recipe, groups)
     split = _split(scene, splitter, seed)
     kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
     fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
@@ -120,6 +126,14 @@ def fit_model(
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
     report = None if report is None else replace(report, advice=advice)
     return TrainingResult(_model(scene, split, fitted, seed, report), split, report, (*scene.messages, *advice), advice)
+
+
+def _groups_of_split(splitter: PixelSplitter | NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """The polygons that a split divides by, where it has a raster of them that covers the labels."""
+    if not isinstance(splitter, GroupedPixels) or splitter.groups is None:
+        return None
+    groups = np.asarray(splitter.groups)[tuple(map(slice, shape))]
+    return groups if groups.shape == shape else None
 
 
 def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: int) -> Split:

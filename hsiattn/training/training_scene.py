@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, LabelError
+from hsiattn.labels.group_rasters import group_ids
 from hsiattn.networks import network_class
 from hsiattn.preprocessing import (
     Convert,
@@ -31,7 +32,8 @@ from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
 from hsiattn.scenes.tiles import check_size, read_tile, tile_windows
-from hsiattn.splits import Split
+from hsiattn.splits import Split, label_groups
+from hsiattn.splits.groups import digest_of
 from hsiattn.training.patches import LabelledPatches, gather_patches
 from hsiattn.training.settings import RecipeSettings
 
@@ -59,6 +61,8 @@ class TrainingScene:
         (H, W), True for the labelled pixels that hold data in all these bands.
     messages
         What was left out and why, one sentence each.
+    groups
+        (H, W) polygon ids, 0 = none; None where no polygons are known.
     """
 
     source: SceneSource
@@ -68,31 +72,47 @@ class TrainingScene:
     bands: NDArray[np.int64]
     usable: NDArray[np.bool_]
     messages: list[str] = field(default_factory=list)
+    groups: NDArray[np.int32] | None = None
     _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, source: SceneSource, codes: NDArray[Any], classes: ClassTable, recipe: RecipeSettings) -> TrainingScene:
-        """Check scene and labels and choose the bands.
+    def of(
+        cls,
+        source: SceneSource,
+        codes: NDArray[Any],
+        classes: ClassTable,
+        recipe: RecipeSettings,
+        groups: NDArray[Any] | None = None,
+    ) -> TrainingScene:
+        """Check scene and labels, and polygon ids where there are any, and choose the bands.
 
         Raises
         ------
         SceneError
             The scene is smaller than the patch.
         LabelError
-            No labelled pixel holds data, or all are of one class.
+            No labelled pixel holds data, or all are of one class; or groups are no whole numbers.
+        GridError
+            Groups have another size than the labels.
         BandError
             No band serves.
         """
         check_size(source, recipe.patch_size // 2)
+        ids = None if groups is None else group_ids(groups, codes.shape)
         present = _present(classes, codes)
         messages = [*source.notes, *_absent_classes(classes, present)]
         bands, usable = _choose_bands(source, codes, present, messages)
-        return cls(source, codes, present, recipe, bands, usable, messages)
+        return cls(source, codes, present, recipe, bands, usable, messages, ids)
 
     def positions(self, split: Split, *roles: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Row and column (N, 2), and class index (N,), of the pixels with those roles."""
         chosen = np.logical_or.reduce([split.mask(role) for role in roles])
         return np.argwhere(chosen), self.classes.to_indices(self.codes[chosen])
+
+    def groups_of(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the group (N,) of every one of those pixels, which no fold may divide; see `label_groups`."""
+        given = None if self.groups is None else self.groups[tuple(positions.T)]
+        return label_groups(positions, targets, given)
 
     def fit_preprocessing(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Preprocessing:
         """The recipe's preprocessing, fitted on those pixels (or the whole scene, where the recipe says so)."""
@@ -146,6 +166,7 @@ class TrainingScene:
         positions, targets = self.positions(split, "training", "validation")
         values, _ = gather_spectra(self.source, positions)
         labels = np.column_stack([positions, targets]).astype("<i8")
+        grouped = {} if self.groups is None else {"training_groups_sha256": self._groups_sha256(positions, targets)}
         return {
             "scene": Path(self.source.name).name,
             "height": self.source.height,
@@ -153,7 +174,11 @@ class TrainingScene:
             "bands": len(self.source.bands),
             "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
             "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+            **grouped,
         }
+
+    def _groups_sha256(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> str:
+        return digest_of(self.groups_of(positions, targets))
 
     def _region_statistics(
         self, positions: NDArray[np.int64], targets: NDArray[np.int64], convert: Convert

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from hsiattn import classifier
 from hsiattn.cli import fitting
 from hsiattn.splits import ROLES, connected_fields, write_split
 
@@ -113,6 +114,35 @@ def test_polygons_are_held_out_as_wholes(train, tiny):
     for code in (1, 4, 7):
         assert (fitted & (tiny.codes == code)).sum() == 30
         assert ((roles == ROLES["test"]) & (tiny.codes == code)).sum() > 0
+
+
+def test_polygons_of_a_raster_are_held_out_as_wholes(train, desk, tiny, write_labels):
+    strips = (np.arange(tiny.codes.size).reshape(tiny.codes.shape) // 96 + 1).astype(np.uint8)  # pairs of rows
+    write_labels(desk / "ids.tif", strips, crs=tiny.crs, transform=tiny.transform)
+    result = train("--split", "polygons", "--groups", "ids.tif", "--write-split", "split.tif", "--json")
+    assert result.exit_code == 0, result.stderr
+    with rasterio.open("split.tif") as dataset:
+        roles = dataset.read(1)
+    assert not set(strips[roles == ROLES["training"]]) & set(strips[roles == ROLES["test"]])
+    assert json.loads(result.stdout)["split"]["groups"]["number"] == strips.max()
+
+
+def test_polygons_are_known_to_training_whatever_the_split(train, desk, tiny, write_labels, monkeypatch):
+    halves = np.where(np.arange(48) < 24, 3, 5).astype(np.uint8) * np.ones_like(tiny.codes)
+    write_labels(desk / "ids.tif", halves, crs=tiny.crs, transform=tiny.transform)
+    seen = []
+    fit_model = classifier.fit_model
+
+    def spy(*arguments, groups, **options):
+        seen.append(groups)
+        return fit_model(*arguments, groups=groups, **options)
+
+    monkeypatch.setattr(classifier, "fit_model", spy)
+    for options in (("--split", "random"), ("--split", "none", "--overwrite")):
+        assert train("--groups", "ids.tif", *options).exit_code == 0
+    for groups in seen:
+        np.testing.assert_array_equal(groups, halves)
+    assert len(seen) == 2
 
 
 def test_the_share_of_polygons_that_train_can_be_chosen(train):

@@ -63,7 +63,7 @@ def test_every_setting_in_a_remedy_of_the_library_has_its_option():
     for place, text in remedies():
         for name in re.findall(r"(?<![\w./-])([a-z_]+(?:\.[a-z_]+)*)=(?!=)", text):
             known = name in OPTIONS or name.split(".")[0] in recipe
-            assert known or name in ("root", "groups", "scene"), f"{place}: {name}="  # the library alone has these
+            assert known or name in ("root", "scene"), f"{place}: {name}="  # the library alone has these
 
 
 def test_every_option_that_remedies_name_is_one(hsiattn):

@@ -100,6 +100,19 @@ def test_groups_may_come_from_a_raster_of_their_own(split_of, scene, tmp_path, w
     assert sides[1] != sides[3]
 
 
+def test_the_polygons_of_a_protocol_are_handed_on(split_of, scene, tmp_path, write_labels, tiny):
+    ids = (np.indices(scene.codes.shape)[0] // 8 + 1).astype(np.uint8)
+    write_labels(tmp_path / "ids.tif", ids, crs=tiny.crs, transform=tiny.transform)
+    drawn = split_of(data=tmp_path, split="polygons", groups="ids.tif", file=tmp_path / "p.tif")
+    read = split_of(data=tmp_path, split="polygons", groups="ids.tif", file=tmp_path / "p.tif")
+    given = split_of(data=tmp_path, split="file", roles="p.tif", groups="ids.tif")
+    for split in (drawn, read, given):
+        np.testing.assert_array_equal(split.groups, ids)
+    np.testing.assert_array_equal(split_of(split="polygons").groups, connected_fields(scene.codes))
+    assert split_of(split="random", per_class=5).groups is None
+    assert split_of(data=tmp_path, split="file", roles="p.tif").groups is None
+
+
 def test_a_split_file_is_taken_as_it_is_with_its_validation_pixels(split_of, scene, tmp_path):
     roles = split_labels(scene.codes, scene.classes, RandomPixels(train_size=10), window=9).roles
     write_split(tmp_path / "split_tiny_4.tif", roles, crs=None, transform=Affine.identity())

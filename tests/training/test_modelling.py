@@ -9,13 +9,22 @@ import torch
 from hsiattn import open_labels
 from hsiattn.assessment import robust_temperature
 from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, HsiattnError, LabelError, RecipeError, SceneError, SplitError, TrainingError
+from hsiattn.errors import (
+    BandError,
+    GridError,
+    HsiattnError,
+    LabelError,
+    RecipeError,
+    SceneError,
+    SplitError,
+    TrainingError,
+)
 from hsiattn.mapping import predict_array
 from hsiattn.models.model_file import read_model, write_model
 from hsiattn.networks import Discriminant
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.scenes import SpectralBands, as_source, open_source
-from hsiattn.splits import ROLES, AllPixels, RandomPixels, leakage
+from hsiattn.splits import ROLES, AllPixels, GroupedPixels, RandomPixels, connected_fields, leakage
 from hsiattn.training import accuracy, fit, held_out, load_recipe, modelling
 from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.modelling import fit_model
@@ -332,6 +341,51 @@ def test_the_fingerprint_tells_data_apart(result, scene, tiny, classes, recipe, 
     assert mine["training_spectra_sha256"] != its["training_spectra_sha256"]
 
 
+def _groups_seen(monkeypatch, *arguments, **options):
+    """What training is told of the groups of training pixels; no network is fitted."""
+    seen = {}
+
+    def stop(self, scene, split, options):
+        positions, targets = scene.positions(split, "training")
+        seen.update(groups=scene.groups, numbers=scene.groups_of(positions, targets), positions=positions)
+        raise TrainingError("stopped", "go on")
+
+    recipe = arguments[3]
+    monkeypatch.setattr(type(recipe.training), "fit", stop)
+    with pytest.raises(TrainingError, match="stopped"):
+        fit_model(*arguments, device="cpu", **options)
+    return seen
+
+
+def test_given_polygons_reach_training(scene, tiny, classes, fitted_recipe, monkeypatch):
+    ids = np.indices(tiny.codes.shape)[0] // 10 * 7 + 2
+    seen = _groups_seen(monkeypatch, as_source(scene), tiny.codes, classes, fitted_recipe, AllPixels(), groups=ids)
+    np.testing.assert_array_equal(seen["groups"], ids)
+    np.testing.assert_array_equal(seen["numbers"], seen["positions"][:, 0] // 10)
+
+
+def test_the_polygons_of_a_split_reach_training_unless_others_are_given(
+    scene, tiny, classes, fitted_recipe, monkeypatch
+):
+    fields, ids = connected_fields(tiny.codes), np.indices(tiny.codes.shape)[1] // 12 + 1
+    arguments = as_source(scene), tiny.codes, classes, fitted_recipe, GroupedPixels(groups=fields)
+    np.testing.assert_array_equal(_groups_seen(monkeypatch, *arguments)["groups"], fields)
+    np.testing.assert_array_equal(_groups_seen(monkeypatch, *arguments, groups=ids)["groups"], ids)
+
+
+def test_single_random_pixels_are_a_group_each(scene, tiny, classes, fitted_recipe, monkeypatch):
+    sparse = np.zeros_like(tiny.codes)
+    sparse[::2, ::2] = tiny.codes[::2, ::2]
+    seen = _groups_seen(monkeypatch, as_source(scene), sparse, classes, fitted_recipe, SPLIT)
+    assert seen["groups"] is None
+    np.testing.assert_array_equal(seen["numbers"], np.arange(36))
+
+
+def test_groups_of_another_size_are_refused(scene, tiny, classes, recipe):
+    with pytest.raises(GridError, match="the groups have 3 × 3 pixels, the labels 40 × 48"):
+        fit_model(as_source(scene), tiny.codes, classes, recipe, SPLIT, groups=np.ones((3, 3), int), device="cpu")
+
+
 def _interrupt_at(epoch):
     def listen(figures):
         if figures.epoch == epoch:
@@ -367,6 +421,7 @@ def test_another_recipe_seed_split_or_scene_is_not_resumed(tmp_path, scene, tiny
         {"seed": 3},
         {"splitter": RandomPixels(train_size=12, random_state=1)},
         {"source": as_source(make_scene(tiny.spectra + 1, nodata=tiny.nodata + 1))},
+        {"groups": connected_fields(tiny.codes)},
     ):
         with pytest.raises(TrainingError, match="another scene, labels, split, recipe or seed"):
             fit_model(**(arguments | change), device="cpu", checkpoints=tmp_path / "kept", resume=True)
