@@ -1,7 +1,8 @@
 """Accuracy assessment of land-cover maps: counts, accuracies with intervals, calibration, the report.
 
-Modules beside these names: `metrics` and `intervals` hold the formulas, `significance` compares methods, `separability`
-measures how far classes lie apart in their spectra, and `guidance` advises on how to get better figures.
+Modules beside these names: `metrics`, `intervals` and `group_intervals` hold the formulas, `significance` compares
+methods, `separability` measures how far classes lie apart in their spectra, and `guidance` advises on how to get better
+figures.
 """
 
 from hsiattn.assessment.borders import border_pixels
@@ -14,6 +15,8 @@ from hsiattn.assessment.calibration import (
 )
 from hsiattn.assessment.comparison import compare
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
+from hsiattn.assessment.group_counts import GroupCounts
+from hsiattn.assessment.group_intervals import GroupIntervals
 from hsiattn.assessment.report import AccuracyReport, ClassAccuracy, Estimate
 
 __all__ = [
@@ -21,6 +24,8 @@ __all__ = [
     "Calibration",
     "ClassAccuracy",
     "Estimate",
+    "GroupCounts",
+    "GroupIntervals",
     "ReliabilityBin",
     "border_pixels",
     "compare",

@@ -19,12 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 from rasterio.windows import Window
 
 from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, codes_of
+from hsiattn.assessment.group_counts import GroupCounts, GroupedCodes
 from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.files.kinds import FileKind
+from hsiattn.labels.group_rasters import GroupRaster, group_ids
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache, cache_for
@@ -51,6 +53,7 @@ def compare(
     window: int | None = None,
     leakage: float | None = None,
     notes: Sequence[str] = (),
+    groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Windows | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel; `hsiattn.assess` also knows how the map was made.
 
@@ -76,6 +79,9 @@ def compare(
         Share of the test pixels whose window holds a training pixel, 0 … 1; None if it is not known.
     notes : sequence of str, default ()
         Sentences for the report on where the test pixels come from.
+    groups : str, path, array of int, shape (H, W), or None, default None
+        Polygon id of every pixel, 0 or less = none, by which intervals are over polygons; a pixel in none stands for
+        itself. None for intervals over pixels.
 
     Returns
     -------
@@ -85,7 +91,7 @@ def compare(
     Raises
     ------
     GridError
-        Map, reference and split do not lie on the same grid.
+        Map, reference, split and groups do not lie on the same grid.
     AssessmentError
         No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
         than 1000 classes; map and reference are the same file, or were given the wrong way round.
@@ -109,7 +115,8 @@ def compare(
     _check_sides(mapped, truth)
     check_same_grid(mapped.grid, truth.grid, (mapped.name, truth.name))
     split = None if roles is None else _roles(roles, mapped)
-    found, zeros = _count(mapped, truth, split)
+    polygons = None if groups is None else _polygons(groups, mapped)
+    found, grouped, zeros = _count(mapped, truth, split, polygons)
     map_codes, reference_codes = found.mapped.tolist(), found.reference.tolist()
     if not reference_codes:
         which = "labelled pixel" if split is None else "labelled test pixel"
@@ -131,6 +138,7 @@ def compare(
         notes=(*_notes_on(mapped, truth, found), *zeros, *notes),
         resamples=_resamples(len(classes)),
         advice=tuple(advise_on_leakage(leakage, window)),
+        groups=_group_counts(grouped, classes, polygons),
     )
 
 
@@ -156,6 +164,21 @@ def _roles(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
     return split
 
 
+def _polygons(groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
+    """Polygon ids as windows, on the grid of the map."""
+    if isinstance(groups, str | os.PathLike):
+        groups = GroupRaster(groups)
+    if hasattr(groups, "kept_open"):
+        windows: Windows = groups  # type: ignore[assignment]
+        check_same_grid(mapped.grid, windows.grid, (mapped.name, f"the raster of groups {windows.name}"))
+        return windows
+    if isinstance(groups, xr.DataArray):
+        groups = groups.transpose("y", "x")
+        check_same_grid(mapped.grid, groups, (mapped.name, "the groups"))
+    ids = group_ids(groups, (mapped.grid.height, mapped.grid.width))
+    return ArrayCodes(xr.DataArray(ids, dims=("y", "x")), "the groups", replace(mapped.grid))
+
+
 def _check_sides(mapped: Codes, truth: Codes) -> None:
     """Refuse files that were given the wrong way round, or one of them twice."""
     if not (isinstance(mapped, LabelRaster) and isinstance(truth, LabelRaster)):
@@ -179,18 +202,20 @@ def _is_same_file(first: str, second: str) -> bool:
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
-def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCounts, list[str]]:
-    """Joint counts of the codes of both at test pixels, and notes on pixels with the value 0."""
-    found = JointCounts(_MOST_CLASSES)
+def _count(
+    mapped: Codes, truth: Codes, split: Windows | None, polygons: Windows | None
+) -> tuple[JointCounts, GroupedCodes, list[str]]:
+    """Joint counts of the codes of both at test pixels, those by polygon, and notes on pixels with the value 0."""
+    found, grouped = JointCounts(_MOST_CLASSES), GroupedCodes()
     zeros = dict.fromkeys((mapped, truth), 0)
-    rasters = [mapped, truth] if split is None else [mapped, truth, split]
+    rasters = [raster for raster in (mapped, truth, split, polygons) if raster is not None]
     blocks = [raster.block for raster in rasters]
     with ExitStack() as stack:
         for raster in rasters:
             stack.enter_context(raster.kept_open())
         stack.enter_context(block_cache(cache_for(blocks)))
         windows = block_windows(mapped.grid.height, mapped.grid.width, blocks, PIXELS_AT_ONCE)
-        for codes, map_codes, counts in _ahead(windows, lambda window: _read(window, mapped, truth, split)):
+        for codes, map_codes, ids, counts in _ahead(windows, lambda at: _read(at, mapped, truth, split, polygons)):
             for raster, count in zip((truth, mapped), counts, strict=True):
                 zeros[raster] += count
             if map_codes is not None:
@@ -198,24 +223,26 @@ def _count(mapped: Codes, truth: Codes, split: Windows | None) -> tuple[JointCou
                     found.add(codes, map_codes)
                 except TooManyCodesError as error:
                     raise _too_many(mapped, truth) from error
+                if ids is not None:
+                    grouped.add(ids, codes, map_codes)
     notes = (raster.note_on_zeros(count) for raster, count in zeros.items())
-    return found, [note for note in notes if note is not None]
+    return found, grouped, [note for note in notes if note is not None]
 
 
 def _read(
-    window: Window, mapped: Codes, truth: Codes, split: Windows | None
-) -> tuple[NDArray[Any], NDArray[Any] | None, tuple[int, int]]:
-    """Codes of the test pixels of a window, of the map there, and how many pixels of either have the value 0.
+    window: Window, mapped: Codes, truth: Codes, split: Windows | None, polygons: Windows | None
+) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, tuple[int, int]]:
+    """Codes of the test pixels of a window, of the map there, polygons, and how many pixels of either have the value 0.
 
-    Where there is no test pixel, the map is not read: None.
+    Where there is no test pixel, map and polygons are not read: None.
     """
     codes, zeros = truth.read_counting(window)
     if split is not None:
         codes = np.where(split.read(window) == TEST_ROLE, codes, codes.dtype.type(UNLABELLED))
     if not codes.any():
-        return codes, None, (zeros, 0)
+        return codes, None, None, (zeros, 0)
     map_codes, map_zeros = mapped.read_counting(window)
-    return codes, map_codes, (zeros, map_zeros)
+    return codes, map_codes, None if polygons is None else polygons.read(window), (zeros, map_zeros)
 
 
 def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Iterator[Result]:
@@ -243,6 +270,18 @@ def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64],
     table = np.zeros((count, count + 1), dtype=np.int64)  # the last column is that of the index -1: unclassified
     table[np.ix_(classes.to_indices(found.reference), classes.to_indices(found.mapped))] = found.counts
     return table[:, :-1], table[:, -1]
+
+
+def _group_counts(grouped: GroupedCodes, classes: ClassTable, polygons: Windows | None) -> GroupCounts | None:
+    """Counts by polygon, where test pixels are to lie in some."""
+    if polygons is None:
+        return None
+    counts = grouped.counts(classes)
+    if not counts.ids.any():
+        raise AssessmentError(
+            f"no test pixel lies in a polygon of {polygons.name}", "give groups= of this reference, or leave it out"
+        )
+    return counts
 
 
 def _resamples(classes: int) -> int:

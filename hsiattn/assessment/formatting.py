@@ -12,6 +12,9 @@ from typing import Any
 CLASS_HEADS = ("Class", "Producer's, %", "User's, %", "F1, %", "IoU, %", "Support")
 """Heads of the table of classes."""
 
+FEWEST_GROUPS = 5
+"""Polygons below which an interval over polygons is not reliable."""
+
 RELIABILITY_HEADS = ("Confidence, %", "Pixels", "Mean confidence, %", "Right, %")
 """Heads of the table of a reliability diagram."""
 
@@ -41,9 +44,14 @@ def format_percent(estimate: Mapping[str, Any], sign: str = "") -> str:
     '94.1 (92.9–95.2)'
     >>> format_percent({"value": 0.941, "lower": 0.929, "upper": 0.9523}, sign=" %")
     '94.1 % (92.9–95.2)'
+    >>> format_percent({"value": 0.941, "lower": None, "upper": None})
+    '94.1 (–)'
     """
     value, lower, upper = (estimate[name] for name in ("value", "lower", "upper"))
-    return "–" if value is None else f"{100 * value:.1f}{sign} ({100 * lower:.1f}–{100 * upper:.1f})"
+    if value is None:
+        return "–"
+    interval = "–" if lower is None else f"{100 * lower:.1f}–{100 * upper:.1f}"
+    return f"{100 * value:.1f}{sign} ({interval})"
 
 
 def format_kappa(estimate: Mapping[str, Any]) -> str:
@@ -54,6 +62,8 @@ def format_kappa(estimate: Mapping[str, Any]) -> str:
     """
     if estimate["value"] is None:
         return "undefined (all test pixels are of one class, and mapped as it)"
+    if estimate["lower"] is None:
+        return f"{estimate['value']:.3f} (–)"
     return "{value:.3f} ({lower:.3f}–{upper:.3f})".format_map(estimate)
 
 
@@ -64,6 +74,29 @@ def format_count(count: int) -> str:
     '12 345'
     """
     return f"{count:,}".replace(",", " ")
+
+
+def format_groups(groups: Mapping[str, int]) -> str:
+    """Number of the polygons that test pixels lie in, and of the pixels outside of them.
+
+    >>> format_groups({"polygons": 14, "single_pixels": 0}), format_groups({"polygons": 1, "single_pixels": 2000})
+    ('14 polygons', '1 polygon and 2 000 single pixels')
+    """
+    parts = [(groups["polygons"], "polygon"), (groups["single_pixels"], "single pixel")]
+    return " and ".join(f"{format_count(n)} {name}{'' if n == 1 else 's'}" for n, name in parts if n)
+
+
+def format_intervals(record: Mapping[str, Any]) -> str:
+    """What the intervals are over, where that is polygons, and which of them are not reliable."""
+    groups, level = record["groups"], f"{100 * record['confidence_level']:g} %"
+    text = f"{level}, over {format_groups(groups)} instead of over pixels"
+    if sum(groups.values()) < FEWEST_GROUPS:
+        return f"{text}; not reliable, since they are fewer than {FEWEST_GROUPS}"
+    few = [row["name"] for row in record["classes"] if row["support"] and row["groups"] < FEWEST_GROUPS]
+    if not few:
+        return text
+    which = "lies" if len(few) == 1 else "lie each"
+    return f"{text}; not reliable for {', '.join(few)}, which {which} in fewer than {FEWEST_GROUPS} polygons"
 
 
 def format_leakage(leakage: float | None, window: int | None) -> str:
@@ -113,11 +146,20 @@ def reliability_rows(calibration: Mapping[str, Any]) -> list[list[str]]:
 
 def explain_method(record: Mapping[str, Any]) -> str:
     """Explain intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
-    text = (
-        f"Intervals ({100 * record['confidence_level']:g} %): Wilson for overall, producer's and user's accuracy, "
-        f"bootstrap ({record['resamples']} resamples) for the others; they assume independent test pixels, which "
-        "neighbouring ones are not. Test pixels that the map leaves unclassified count as errors of omission."
-    )
+    level, resamples = f"{100 * record['confidence_level']:g} %", record["resamples"]
+    if record["groups"] is None:
+        text = (
+            f"Intervals ({level}): Wilson for overall, producer's and user's accuracy, bootstrap ({resamples} "
+            "resamples) for the others; they assume independent test pixels, which neighbouring ones are not."
+        )
+    else:
+        text = (
+            f"Intervals ({level}) are over {format_groups(record['groups'])}, since pixels of one polygon resemble "
+            "each other: Wilson with the effective number of pixels (Korn & Graubard 1998) for overall, producer's and "
+            f"user's accuracy, bootstrap of whole polygons (Field & Welsh 2007; {resamples} resamples) for the others; "
+            "(–) where a single polygon tells none."
+        )
+    text += " Test pixels that the map leaves unclassified count as errors of omission."
     if record["calibration"] is None:
         return text
     return (

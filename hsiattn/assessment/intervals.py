@@ -1,7 +1,8 @@
 """Confidence intervals of accuracy figures.
 
 Both intervals assume that test pixels are an independent random sample. Neighbouring pixels resemble each other, so the
-true uncertainty is larger; an interval is a lower bound of it.
+true uncertainty is larger; an interval is a lower bound of it. `hsiattn.assessment.group_intervals` has those over
+polygons.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-_CELLS_AT_ONCE = 4_000_000  # of resampled matrices in memory: 32 MB
+CELLS_AT_ONCE = 4_000_000
+"""Cells of resampled matrices in memory: 32 MB."""
 
 Measure = Callable[[NDArray[np.integer[Any]], NDArray[np.integer[Any]]], NDArray[np.float64]]
 
@@ -102,7 +104,7 @@ def bootstrap_intervals(
     total = int(cells.sum())
     rng = np.random.default_rng(random_state)
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in measures}
-    step = max(1, _CELLS_AT_ONCE // cells.size)
+    step = max(1, CELLS_AT_ONCE // cells.size)
     for start in range(0, resamples, step):
         matrices = np.zeros((min(step, resamples - start), cells.size), dtype=np.int64)
         if total:
@@ -111,13 +113,13 @@ def bootstrap_intervals(
         for name, measure in measures.items():
             drawn[name].append(measure(tables[..., :-1], tables[..., -1]))
     observed = {name: measure(confusion, unclassified) for name, measure in measures.items()}
-    return {name: _percentiles(np.concatenate(drawn[name]), observed[name], level) for name in measures}
+    return {name: percentiles(np.concatenate(drawn[name]), observed[name], level) for name in measures}
 
 
-def _percentiles(
+def percentiles(
     values: NDArray[np.float64], observed: NDArray[np.float64], level: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds over the first axis; NaN where the observed figure is NaN."""
+    """Bounds over the first axis of resampled values; NaN where the observed figure is NaN."""
     defined = ~np.isnan(observed)
     bounds = np.full((2, *observed.shape), np.nan)
     tails = [(1 - level) / 2, (1 + level) / 2]

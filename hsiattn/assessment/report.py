@@ -2,8 +2,9 @@
 
 `hsiattn.assessment.metrics` defines the figures, `hsiattn.assessment.intervals` the intervals. Overall, producer's and
 user's accuracy are proportions and get Wilson's interval; average accuracy, kappa, F1 and IoU get a seeded percentile
-bootstrap. Test pixels that the map leaves unclassified are errors of omission: they lower overall and producer's
-accuracy and belong to no column of the matrix.
+bootstrap. Where test pixels lie in polygons, both are over polygons, see `hsiattn.assessment.group_intervals`. Test
+pixels that the map leaves unclassified are errors of omission: they lower overall and producer's accuracy and belong to
+no column of the matrix.
 
 Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data; Cohen 1960 (kappa); Wilson 1927 (interval);
 Efron 1979 (bootstrap); Olofsson et al. 2014, Remote Sensing of Environment 148, 42–57 (good practice; advises against
@@ -25,7 +26,9 @@ from numpy.typing import NDArray
 
 from hsiattn.assessment import metrics
 from hsiattn.assessment.calibration import Calibration
-from hsiattn.assessment.formatting import format_count, format_percent, none_for_nan
+from hsiattn.assessment.formatting import format_count, format_groups, format_percent, none_for_nan
+from hsiattn.assessment.group_counts import GroupCounts
+from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
 from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.assessment.text import render_text
@@ -122,11 +125,14 @@ class AccuracyReport:
         Calibration of the confidence of the test pixels; None if not known.
     advice : tuple of str, default ()
         Sentences on how to get better figures, the most important first, see `hsiattn.assessment.guidance`.
+    groups : GroupCounts, GroupIntervals or None, default None
+        Counts of the test pixels by polygon, of which the intervals are made, or such intervals; None for intervals
+        over pixels.
 
     Raises
     ------
     ValueError
-        Shapes do not fit the class table, or a count is negative.
+        Shapes do not fit the class table, a count is negative, or counts by polygon do not add up to the matrix.
 
     Examples
     --------
@@ -152,6 +158,7 @@ class AccuracyReport:
     random_state: int = 0
     calibration: Calibration | None = None
     advice: tuple[str, ...] = ()
+    groups: GroupCounts | GroupIntervals | None = None
 
     def __post_init__(self) -> None:
         n = len(self.classes)
@@ -161,6 +168,8 @@ class AccuracyReport:
             raise ValueError(f"{n} classes need counts of the shapes ({n}, {n}) and ({n},)")
         if confusion.min() < 0 or unclassified.min() < 0:
             raise ValueError("counts cannot be negative")
+        if isinstance(self.groups, GroupCounts) and not self.groups.agrees_with(confusion, unclassified):
+            raise ValueError("counts by polygon must have the confusion matrix as their sum")
         for name, counts in (("confusion", confusion), ("unclassified", unclassified)):
             counts.flags.writeable = False
             object.__setattr__(self, name, counts)
@@ -181,6 +190,7 @@ class AccuracyReport:
     def overall_accuracy(self) -> Estimate:
         """Share of the test pixels that the map has right, with Wilson's interval."""
         bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
+        bounds = bounds if self.groups is None else self._intervals["overall_accuracy"]
         return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
 
     @property
@@ -201,6 +211,8 @@ class AccuracyReport:
         support, mapped = confusion.sum(axis=1) + unclassified, confusion.sum(axis=0)
         level = self.confidence_level
         producers, users = wilson_interval(right, support, level), wilson_interval(right, mapped, level)
+        if self.groups is not None:
+            producers, users = (self._intervals[f"{name}_accuracy"] for name in ("producers", "users"))
         return tuple(
             ClassAccuracy(
                 name=name,
@@ -218,6 +230,8 @@ class AccuracyReport:
     def __repr__(self) -> str:
         accuracy = format_percent(self.overall_accuracy.to_dict(), sign=" %")
         tested = f"{format_count(self.test_pixels)} test pixels"
+        if self._groups_record is not None:
+            tested += f" in {format_groups(self._groups_record)}"
         return f"<{type(self).__name__}: overall accuracy {accuracy}, {len(self.classes)} classes, {tested}>"
 
     def __str__(self) -> str:
@@ -233,20 +247,24 @@ class AccuracyReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Give counts and figures in a form ready for JSON: shares 0 … 1, None where a figure is not defined."""
-        rows = zip(self.classes.to_records(), self.per_class, strict=True)
+        intervals = self.group_intervals
+        groups = [None] * len(self.classes) if intervals is None else intervals.per_class
+        rows = zip(self.classes.to_records(), self.per_class, groups, strict=True)
         return {
             "test_pixels": self.test_pixels,
             "unclassified_pixels": self.unclassified_pixels,
             **{name: estimate.to_dict() for name, estimate in self.overall.items()},
             "leakage": self.leakage,
             "window": self.window,
+            "groups": self._groups_record,
             "classes": [
                 {
                     **record,
                     **{name: getattr(row, name) for name in _CLASS_COUNTS},
+                    "groups": groups,
                     **{name: getattr(row, name).to_dict() for name in _CLASS_MEASURES},
                 }
-                for record, row in rows
+                for record, row, groups in rows
             ],
             "confusion_matrix": self.confusion.tolist(),
             "calibration": None if self.calibration is None else self.calibration.to_dict(),
@@ -259,7 +277,8 @@ class AccuracyReport:
     def from_dict(cls, record: Mapping[str, Any]) -> AccuracyReport:
         """Restore a report from what `to_dict` gave; figures are computed anew from the counts.
 
-        Calibration and advice may be absent, as they are in reports of early versions.
+        Intervals over polygons are taken as they are, since counts by polygon are not part of the record. Groups,
+        calibration and advice may be absent, as they are in reports of early versions.
         """
         calibration = record.get("calibration")
         return cls(
@@ -272,6 +291,7 @@ class AccuracyReport:
             **{name: record[name] for name in _INTERVAL_SETTINGS},
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
+            groups=None if record.get("groups") is None else GroupIntervals.from_report(record, _BOOTSTRAPPED),
         )
 
     def to_json(self, indent: int | None = 2) -> str:
@@ -290,6 +310,9 @@ class AccuracyReport:
             table.writerow(["all", "", name, *_csv_numbers(estimate)])
         for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):
             table.writerow(["all", "", name, count, "", ""])
+        if self._groups_record is not None:
+            for name, count in self._groups_record.items():
+                table.writerow(["all", "", name, count, "", ""])
         table.writerow(["all", "", "leakage", "" if self.leakage is None else self.leakage, "", ""])
         if self.calibration is not None:
             figures = self.calibration.to_dict()
@@ -314,7 +337,27 @@ class AccuracyReport:
         return self.unclassified
 
     @cached_property
-    def _intervals(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    def group_intervals(self) -> GroupIntervals | None:
+        """Intervals over polygons; None where they are over pixels."""
+        if not isinstance(self.groups, GroupCounts):
+            return self.groups
+        return group_intervals(
+            self.groups,
+            _BOOTSTRAPPED,
+            level=self.confidence_level,
+            resamples=self.resamples,
+            random_state=self.random_state,
+        )
+
+    @property
+    def _groups_record(self) -> dict[str, int] | None:
+        intervals = self.group_intervals
+        return None if intervals is None else intervals.numbers
+
+    @cached_property
+    def _intervals(self) -> Mapping[str, Bounds]:
+        if self.group_intervals is not None:
+            return self.group_intervals.bounds
         return bootstrap_intervals(
             self.confusion,
             self._unclassified,
@@ -342,7 +385,7 @@ _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
 
 def _estimate(
     values: NDArray[np.float64],
-    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    bounds: Bounds,
     index: int | None = None,
 ) -> Estimate:
     at = () if index is None else index

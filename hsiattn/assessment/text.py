@@ -13,6 +13,7 @@ from hsiattn.assessment.formatting import (
     explain_method,
     format_calibration,
     format_count,
+    format_intervals,
     format_kappa,
     format_leakage,
     format_percent,
@@ -55,6 +56,7 @@ def _overall(record: Mapping[str, Any]) -> str:
         ("Average accuracy, %", format_percent(record["average_accuracy"])),
         ("Kappa", format_kappa(record["kappa"])),
         ("Test pixels", tested),
+        *([("Intervals", format_intervals(record))] if record["groups"] is not None else []),
         ("Leakage", format_leakage(record["leakage"], record["window"])),
     ]
     if record["calibration"] is not None:

@@ -36,6 +36,11 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
     "--window", type=click.IntRange(1), metavar="PX",
     help="Window of a pixel for the leakage; default: from the map's tags, patch size and reach of the smoothing.",
 )  # fmt: skip
+@click.option(
+    "--groups", metavar="fields|RASTER",
+    help="Give intervals over polygons instead of over pixels: over the reference's fields of touching pixels of a "
+    "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none.",
+)  # fmt: skip
 @options.classes
 @options.label_key
 @click.option(
@@ -57,6 +62,7 @@ def assess(
     unlabelled: int | None,
     split_file: str | None,
     window: int | None,
+    groups: str | None,
     classes: str | None,
     label_key: str | None,
     report_format: str | None,
@@ -72,12 +78,14 @@ def assess(
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        read["raster of groups"] = None if groups == "fields" else groups
         check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
@@ -87,7 +95,7 @@ def assess(
     mapped = open_map(land_cover_map, unlabelled)
     with named(key="--label-key"):
         truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
-    report = mapping.assess(mapped, truth, split=split_file, window=window)
+    report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
     own = mapping.Provenance.of(mapped).notes
     for note in report.notes:
         if note not in own:  # those stand in every report, and are no news of this call

@@ -215,6 +215,8 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
         f"leakage   {formatting.format_leakage(report.leakage, report.window)}",
         f"accuracy  overall accuracy {overall}, average accuracy {average}, kappa {kappa}",
     ]
+    if figures["groups"] is not None:
+        lines.append(f"          intervals {formatting.format_intervals(figures)}")
     if report.calibration is not None:
         lines.append(f"          {formatting.format_calibration(figures['calibration'])}")
     return lines

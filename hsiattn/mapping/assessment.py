@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.assessment import AccuracyReport, compare
+from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.errors import AssessmentError
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.mapping.provenance import Provenance
+from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from hsiattn.splits import Split, SplitRaster
 
     AnySplit: TypeAlias = str | os.PathLike[str] | SplitRaster | Split | xr.DataArray | NDArray[Any]
+    AnyGroups: TypeAlias = str | os.PathLike[str] | xr.DataArray | NDArray[Any]
+
+FIELDS = "fields"
+"""Groups that are the connected fields of the reference."""
 
 
 def assess(
@@ -30,6 +36,7 @@ def assess(
     split: AnySplit | None = None,
     window: int | None = None,
     notes: Sequence[str] = (),
+    groups: AnyGroups | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel, as `hsiattn assess` does.
 
@@ -53,6 +60,10 @@ def assess(
         and what smoothing reaches.
     notes
         More sentences for the report.
+    groups
+        Polygons that the test pixels lie in, by which intervals are over polygons and not over pixels: "fields" for
+        connected fields of one class, where the reference was drawn as polygons; or the polygon id of every pixel,
+        0 or less = none, as an array (H, W) or the path of a raster. Fields take the memory of the whole reference.
 
     Raises
     ------
@@ -61,7 +72,7 @@ def assess(
         than 1000 classes; map and reference are the same file, or were given the wrong way round; or with `split`, the
         map does not say which patch size it was made with.
     GridError
-        Map, reference and split do not lie on the same grid.
+        Map, reference, split and groups do not lie on the same grid.
     LabelError
         A file cannot be used, see `open_labels`.
 
@@ -85,9 +96,24 @@ def assess(
                 "name it with window=, 1 for a pixel-wise method",
             )
         leakage = _leakage(roles, window)
+    if isinstance(groups, str) and groups == FIELDS:
+        groups = _fields(reference)
     return compare(
-        land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes)
-    )
+        land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
+        groups=groups,
+    )  # fmt: skip
+
+
+def _fields(reference: Raster) -> NDArray[np.int32]:
+    """Number of the connected field (H, W) of one class that every pixel of the reference lies in."""
+    from hsiattn.splits import connected_fields
+
+    raster = codes_of(reference, "the reference")
+    codes = np.empty((raster.grid.height, raster.grid.width), np.int32)
+    with raster.kept_open():
+        for window in block_windows(*codes.shape, [raster.block], PIXELS_AT_ONCE):
+            codes[window.toslices()] = raster.read(window)
+    return connected_fields(codes)
 
 
 def _roles_of(split: AnySplit) -> SplitRaster | xr.DataArray | NDArray[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from hsiattn.assessment import AccuracyReport, Calibration, confusion_matrix
+from hsiattn.assessment import AccuracyReport, Calibration, GroupCounts, confusion_matrix
 from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.splits import Split
@@ -30,6 +30,8 @@ def accuracy_on_test_pixels(
 ) -> AccuracyReport | None:
     """Accuracy of a network on the test pixels, each by its own patch, and the calibration of its confidence.
 
+    Where test pixels lie in polygons, the intervals are over polygons.
+
     Parameters
     ----------
     network
@@ -48,8 +50,10 @@ def accuracy_on_test_pixels(
     if not len(positions):
         return None
     count = len(scene.classes)
+    ids = None if scene.groups is None else scene.groups[tuple(positions.T)]
     confusion = np.zeros((count, count), dtype=np.int64)
     confidence, right = np.empty(len(positions), np.float32), np.empty(len(positions), bool)
+    mapped = np.empty(len(positions), np.int32)
     at_once = _pixels_at_once(preprocessing.channels, scene.recipe.patch_size)
     for start in range(0, len(positions), at_once):
         part = slice(start, start + at_once)
@@ -58,6 +62,7 @@ def accuracy_on_test_pixels(
         confusion += confusion_matrix(targets[part], found, count)
         confidence[part] = softmax(logits / temperature, axis=1).max(axis=1)
         right[part] = found == targets[part]
+        mapped[part] = found
     return AccuracyReport(
         confusion=confusion,
         classes=scene.classes,
@@ -65,6 +70,7 @@ def accuracy_on_test_pixels(
         window=scene.recipe.patch_size,
         notes=(_note(split, scene.recipe.sees_unlabelled),),
         calibration=Calibration.measured(confidence, right, temperature=temperature),
+        groups=None if ids is None or not ids.any() else GroupCounts.of_pixels(ids, targets, mapped, count),
     )
 
 

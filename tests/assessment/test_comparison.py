@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from rasterio.windows import Window
 from sklearn.metrics import confusion_matrix as reference_matrix
 
-from hsiattn.assessment import compare
+from hsiattn.assessment import GroupCounts, compare
 from hsiattn.classes import ClassTable
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.scenes import Grid, georeference
@@ -51,6 +51,52 @@ def test_all_labelled_pixels_are_compared(mapped: np.ndarray[Any, Any], referenc
     np.testing.assert_array_equal(report.confusion, expected[:2, :2])
     np.testing.assert_array_equal(report.unclassified, expected[:2, 2])
     assert report.test_pixels == labelled.sum()
+
+
+@given(
+    mapped=hnp.arrays(np.int32, (6, 7), elements=st.sampled_from([0, 1, 10])),
+    reference=hnp.arrays(np.int32, (6, 7), elements=st.sampled_from([0, 1, 10])),
+    groups=hnp.arrays(np.int32, (6, 7), elements=st.sampled_from([-1, 0, 3, 8])),
+    pixels=st.integers(1, 60),
+)
+def test_polygons_are_counted_window_by_window_as_in_the_whole(
+    mapped: np.ndarray[Any, Any], reference: np.ndarray[Any, Any], groups: np.ndarray[Any, Any], pixels: int
+) -> None:
+    labelled = reference > 0
+    if not (groups[labelled] > 0).any():
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        report = compare(raster(mapped), raster(reference), groups=groups)
+    whole = GroupCounts.of_pixels(
+        groups[labelled], TABLE.to_indices(reference[labelled]), TABLE.to_indices(mapped[labelled]), 2
+    )
+    assert isinstance(report.groups, GroupCounts)
+    for name in ("ids", "reference", "mapped", "pixels"):
+        np.testing.assert_array_equal(getattr(report.groups, name), getattr(whole, name))
+
+
+def test_polygons_may_be_a_file_or_lie_on_the_grid_of_the_map(tmp_path: Path) -> None:
+    place = Affine(10, 0, 5e5, 0, -10, 5e6)
+    mapped, reference = (raster([[1, 1, 10], [10, 10, 0]], transform=place) for _ in range(2))
+    ids = np.array([[1, 1, 2], [3, 3, 3]], np.uint8)
+    with rasterio.open(
+        tmp_path / "ids.tif", "w", driver="GTiff", count=1, height=2, width=3, dtype="uint8", transform=place
+    ) as file:
+        file.write(ids, 1)
+    for groups in (ids, raster(ids, None, place).transpose("x", "y"), tmp_path / "ids.tif"):
+        record = compare(mapped, reference, groups=groups).to_dict()
+        assert record["groups"] == {"polygons": 3, "single_pixels": 0}
+        assert [row["groups"] for row in record["classes"]] == [1, 2]
+    away = raster(ids, None, place @ Affine.translation(1, 0))
+    for wrong in (ids[:, :2], away):
+        with pytest.raises(GridError, match="the groups"):
+            compare(mapped, reference, groups=wrong)
+
+
+def test_polygons_without_a_test_pixel_are_refused() -> None:
+    with pytest.raises(AssessmentError, match="no test pixel lies in a polygon of the groups"):
+        compare(raster([[1, 10]]), raster([[1, 0]]), groups=np.array([[0, 4]]))
 
 
 def test_with_a_split_only_its_test_pixels_count() -> None:

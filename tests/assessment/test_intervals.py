@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 def test_the_interval_does_not_depend_on_how_many_matrices_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = bootstrap_intervals(CONFUSION, MISSING, {"kappa": metrics.kappa}, resamples=100)
-    monkeypatch.setattr("hsiattn.assessment.intervals._CELLS_AT_ONCE", 7 * 12)
+    monkeypatch.setattr("hsiattn.assessment.intervals.CELLS_AT_ONCE", 7 * 12)
     assert bootstrap_intervals(CONFUSION, MISSING, {"kappa": metrics.kappa}, resamples=100) == whole
 
 

@@ -13,7 +13,7 @@ from affine import Affine
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from hsiattn.cli.assess import choose_format
-from hsiattn.splits import ROLES, write_split
+from hsiattn.splits import ROLES, connected_fields, write_split
 
 
 @pytest.fixture
@@ -60,6 +60,28 @@ def test_with_a_split_only_test_pixels_count_and_leakage_is_stated(faulty_map, s
 
     assert leakage(9) == 0
     assert leakage(13) > 0
+
+
+def test_intervals_are_over_the_fields_of_the_reference_or_the_polygons_of_a_raster(
+    faulty_map, split, tiny, hsiattn, desk, write_labels
+):
+    fields = connected_fields(tiny.codes)
+    strips = (np.indices(fields.shape)[0] // 2 + 1).astype(np.uint8)
+    write_labels(desk / "ids.tif", strips, crs=tiny.crs, transform=tiny.transform)
+    arguments = ("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", 1)
+    over_pixels = json.loads(hsiattn(*arguments, "--json").stdout)
+    assert over_pixels["groups"] is None
+    test = split == ROLES["test"]
+    for groups, ids in (("fields", fields), ("ids.tif", strips)):
+        result = hsiattn(*arguments, "--groups", groups, "--json")
+        assert result.exit_code == 0, result.stderr
+        report = json.loads(result.stdout)
+        number = len(np.unique(ids[test]))
+        assert report["groups"] == {"polygons": number, "single_pixels": 0}
+        assert report["overall_accuracy"]["value"] == over_pixels["overall_accuracy"]["value"]
+        assert report["overall_accuracy"]["lower"] < over_pixels["overall_accuracy"]["lower"]
+        text = hsiattn(*arguments, "--groups", groups).stdout
+        assert f"95 %, over {number} polygons instead of over pixels" in text
 
 
 @pytest.mark.parametrize(("window", "advised"), [(9, False), (13, True)])

@@ -129,6 +129,9 @@ INPUTS = {
     "assess map.tif --reference nowhere.tif": "nowhere.tif does not exist",
     "assess map.tif --reference short.tif": "short.tif (39 × 48 pixels",
     "assess map.tif --reference gts.mat": "name one of them by --label-key",
+    f"{ASSESS} --groups nowhere.tif": "the raster of groups nowhere.tif does not exist; check the path",
+    f"{ASSESS} --groups short.tif": "short.tif (39 × 48 pixels",
+    f"{ASSESS} --groups unlabelled.tif": "no test pixel lies in a polygon of unlabelled.tif; give --groups of this",
     f"{ASSESS} --split nowhere.tif": "the split nowhere.tif does not exist; check the path",
     f"{ASSESS} --split labels.tif": "labels.tif is not a split raster: it holds the value 7",
     "assess labels.tif --reference labels.tif --split split.tif": "labels.tif does not say which patch size it was "

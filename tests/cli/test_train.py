@@ -127,6 +127,20 @@ def test_polygons_of_a_raster_are_held_out_as_wholes(train, desk, tiny, write_la
     assert json.loads(result.stdout)["split"]["groups"]["number"] == strips.max()
 
 
+def test_intervals_are_over_the_polygons_that_test_pixels_lie_in(train, desk, tiny, hsiattn):
+    result = train("--split", "polygons", "--write-split", "split.tif", "--json")
+    report = json.loads(result.stdout)["accuracy"]
+    with rasterio.open("split.tif") as dataset:
+        test = dataset.read(1) == ROLES["test"]
+    number = len(np.unique(connected_fields(tiny.codes)[test]))
+    assert report["groups"] == {"polygons": number, "single_pixels": 0}
+    text = train("--split", "polygons", "--overwrite").stdout
+    assert f"\n          intervals 95 %, over {number} polygons instead of over pixels" in text
+    assert "intervals" not in train("--split", "blocks", "--overwrite").stdout
+    described = json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)
+    assert described["accuracy"]["groups"] is None
+
+
 def test_polygons_are_known_to_training_whatever_the_split(train, desk, tiny, write_labels, monkeypatch):
     halves = np.where(np.arange(48) < 24, 3, 5).astype(np.uint8) * np.ones_like(tiny.codes)
     write_labels(desk / "ids.tif", halves, crs=tiny.crs, transform=tiny.transform)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hsiattn import open_labels
-from hsiattn.assessment import robust_temperature
+from hsiattn.assessment import AccuracyReport, robust_temperature
 from hsiattn.classes import ClassTable
 from hsiattn.errors import (
     BandError,
@@ -379,6 +379,23 @@ def test_single_random_pixels_are_a_group_each(scene, tiny, classes, fitted_reci
     seen = _groups_seen(monkeypatch, as_source(scene), sparse, classes, fitted_recipe, SPLIT)
     assert seen["groups"] is None
     np.testing.assert_array_equal(seen["numbers"], np.arange(36))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_intervals_are_over_the_polygons_that_the_test_pixels_lie_in(scene, tiny, classes, fitted_recipe, known):
+    ids = np.indices(tiny.codes.shape)[1] // 4 * known
+    result = fit_model(as_source(scene), tiny.codes, classes, fitted_recipe, SPLIT, groups=ids, device="cpu")
+    test = result.split.mask("test")
+    if not known:
+        assert result.report.groups is None
+        return
+    counts = result.report.groups
+    for number in np.unique(ids[test]):  # column strips; the first is 0, whose pixels lie in no polygon
+        assert counts.pixels[counts.ids == number].sum() == np.count_nonzero(test & (ids == number))
+    whole = result.report.to_dict()
+    assert whole["groups"] == {"polygons": 11, "single_pixels": np.count_nonzero(test & (ids == 0))}
+    assert result.model.accuracy == whole
+    assert AccuracyReport.from_dict(result.model.accuracy).to_dict() == whole
 
 
 def test_groups_of_another_size_are_refused(scene, tiny, classes, recipe):
