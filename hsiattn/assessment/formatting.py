@@ -95,8 +95,8 @@ def format_intervals(record: Mapping[str, Any]) -> str:
     few = [row["name"] for row in record["classes"] if row["support"] and row["groups"] < FEWEST_GROUPS]
     if not few:
         return text
-    which = "lies" if len(few) == 1 else "lie each"
-    return f"{text}; not reliable for {', '.join(few)}, which {which} in fewer than {FEWEST_GROUPS} polygons"
+    which = "which" if len(few) == 1 else "each of which"
+    return f"{text}; not reliable for {', '.join(few)}, {which} lies in fewer than {FEWEST_GROUPS} polygons"
 
 
 def format_leakage(leakage: float | None, window: int | None) -> str:
