@@ -33,6 +33,7 @@ from hsiattn.splits import (
     write_split,
 )
 from hsiattn.splits.groups import digest_of
+from hsiattn.splits.protocols import WINDOW
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +221,7 @@ def _splitter(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -
         path = resolved(data, _filled(protocol.groups, run))
         groups = np.asarray(open_labels(path, like=scene.source).values)
     # all recipes share the split, so it does not depend on the patch of one
-    return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
+    return make_splitter(protocol, codes, patch_size=WINDOW, random_state=run.seed, groups=groups)
 
 
 def _shipped(run: Run, scene: LabelledScene) -> Split:

@@ -14,7 +14,7 @@ from hsiattn.experiments.plan import SceneEntry
 from hsiattn.experiments.protocols import data_fingerprint, shared_split
 from hsiattn.experiments.runs import Run, runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.splits import ROLES, RandomPixels, connected_fields, split_labels, write_split
+from hsiattn.splits import ROLES, DrawnPolygons, RandomPixels, connected_fields, split_labels, write_split
 
 
 @pytest.fixture
@@ -98,6 +98,16 @@ def test_groups_may_come_from_a_raster_of_their_own(split_of, scene, tmp_path, w
     sides = {int(role): set(np.unique(np.nonzero(split.roles == role)[0] < 20)) for role in (1, 3)}
     assert sorted(map(len, sides.values())) == [1, 1]
     assert sides[1] != sides[3]
+
+
+@pytest.mark.parametrize("draw", ["centres", "squares", "strips"])
+def test_polygons_may_be_drawn_with_four_pixels_to_the_test_whatever_the_patch_of_a_recipe(split_of, scene, draw):
+    split = split_of(5, split="polygons", draw=draw, polygons_per_class=2)
+    positions, members = np.argwhere(scene.codes), scene.codes[scene.codes > 0]
+    splitter = DrawnPolygons(draw=draw, polygons_per_class=2, buffer=4, random_state=5)
+    training, test = next(splitter.split(positions, members))
+    np.testing.assert_array_equal(np.argwhere(split.roles == ROLES["training"]), positions[training])
+    np.testing.assert_array_equal(np.argwhere(split.test), positions[test])
 
 
 def test_a_split_file_is_taken_as_it_is_with_its_validation_pixels(split_of, scene, tmp_path):
