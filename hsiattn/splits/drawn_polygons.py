@@ -101,7 +101,7 @@ class DrawnPolygons(PixelSplitter):
         classes, members = np.unique(codes, return_inverse=True)
         land = np.zeros([side.max() + 1 for side in places], dtype=np.min_scalar_type(len(classes)))
         land[places] = members + 1
-        polygons_of = {"centres": _Centres, "squares": _Squares, "strips": _Strips}[self.draw](land).candidates
+        polygons_of = _WAYS[self.draw](land).candidates
         size = self.size or DEFAULT_SIZE[self.draw]
         lacking: list[int] = list(range(1, len(classes) + 1))
         for _ in range(_ATTEMPTS):
@@ -314,3 +314,10 @@ def _blob(patch: NDArray[np.bool_], depth: NDArray[np.float64], most: int) -> tu
         parts, _ = ndimage.label(near_centre, _TOUCHING)
         rows, columns = np.nonzero(parts == parts[centre])
     return rows, columns
+
+
+_WAYS: dict[str, type[_Centres | _Squares | _Strips]] = {
+    "centres": _Centres,
+    "squares": _Squares,
+    "strips": _Strips,
+}
