@@ -41,8 +41,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         Name of a recipe, path of a recipe file, or a `Recipe`.
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
-        fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)`, a
-        splitter, or an array (H, W) of roles.
+        fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)` or
+        `PolygonsSplit(draw="squares")`, a splitter, or an array (H, W) of roles.
     random_state
         The one seed of everything random.
     device

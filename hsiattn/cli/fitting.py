@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from hsiattn.splits import PixelSplitter, Split
 
 SPLITS = ("blocks", "polygons", "random", "none")
-_SETTINGS = {"per_class": "per_class", "train_share": "share", "block_size": "block_size", "buffer": "buffer"}
+_SETTINGS = {
+    "per_class": "per_class",
+    "train_share": "share",
+    "draw": "draw",
+    "polygons": "polygons_per_class",
+    "polygon_size": "size",
+    "block_size": "block_size",
+    "buffer": "buffer",
+}
 """Options about the split, and what `hsiattn.splits` calls them."""
 
 training_options = options.use(
@@ -55,6 +63,15 @@ training_options = options.use(
         help="Share of the labelled pixels to train on, 0 … 1, in place of --per-class.",
     ),
     click.option(
+        "--draw", type=click.Choice(("centres", "squares", "strips")),
+        help="With --split polygons: train on small polygons drawn into the labels, test outside a buffer around them.",
+    ),
+    click.option("--polygons", type=click.IntRange(1), metavar="N", help="Polygons drawn per class; default: 4."),
+    click.option(
+        "--polygon-size", type=click.IntRange(1), metavar="PX",
+        help="Side of drawn polygons, or length of strips; default: 4, strips 12.",
+    ),
+    click.option(
         "--block-size", type=click.IntRange(1), metavar="PX",
         help="Side of the blocks; default: chosen from the labels.",
     ),
@@ -83,6 +100,9 @@ class Training:
     groups: str | None
     per_class: int | None
     train_share: float | None
+    draw: str | None
+    polygons: int | None
+    polygon_size: int | None
     block_size: int | None
     buffer: int | None
     seed: int
@@ -156,6 +176,11 @@ def check_usage(ctx: click.Context) -> None:
     split = ctx.params["split"]
     idle = [option for option, setting in _SETTINGS.items() if setting not in splits.SPLITS[split].model_fields]
     options.refuse_without_effect(ctx, idle, f"with --split {split}")
+    if split == "polygons":
+        draw = ctx.params["draw"]
+        unused = splits.PolygonsSplit.without_effect(drawn=draw is not None)
+        idle = [option for option, setting in _SETTINGS.items() if setting in unused]
+        options.refuse_without_effect(ctx, idle, f"with --draw {draw}" if draw else "without --draw")
     if ctx.params["per_class"] is not None and ctx.params["train_share"] is not None:
         raise click.UsageError("--per-class and --train-share both say how many pixels train: give one of the two", ctx)
 

@@ -14,6 +14,7 @@ OPTIONS: Mapping[str, str] = {
     "block_size": "--block-size",
     "buffer": "--buffer",
     "device": "--device",
+    "draw": "--draw",
     "force": "--force",
     "groups": "--groups",
     "jobs": "--jobs",

@@ -85,7 +85,7 @@ class BlocksProtocol(BlocksSplit, ProtocolEntry):
 
 
 class PolygonsProtocol(PolygonsSplit, ProtocolEntry):
-    """Whole polygons: fields of the label raster, or the ids in a raster of their own."""
+    """Whole polygons: fields of the label raster, the ids in a raster of their own, or drawn into the label raster."""
 
     groups: str | None = None
     """Raster of ids, 0 = none; `{scene}` stands for the scene's name. None: connected fields of one class."""

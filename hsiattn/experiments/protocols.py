@@ -36,6 +36,7 @@ from hsiattn.splits import (
     write_split,
 )
 from hsiattn.splits.groups import digest_of
+from hsiattn.splits.protocols import WINDOW
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +240,7 @@ def _splitter(run: Run, codes: NDArray[Any], groups: NDArray[Any] | None) -> Pix
     protocol = run.protocol
     assert isinstance(protocol, SplitSettings)  # others give roles
     # all recipes share the split, so it does not depend on the patch of one
-    return make_splitter(protocol, codes, patch_size=1, random_state=run.seed, groups=groups)
+    return make_splitter(protocol, codes, patch_size=WINDOW, random_state=run.seed, groups=groups)
 
 
 def _shipped(run: Run, scene: LabelledScene) -> Split:

@@ -33,6 +33,7 @@ from hsiattn.experiments.tables import (
     Table,
     cell_table,
     comparison_table,
+    grid_table,
     leakage_table,
     learning_table,
     margin_table,
@@ -66,6 +67,9 @@ METHOD = (
     "favours the rivals.",
 )
 
+GRID_TITLE = "Every scene and protocol: OA / AA / ECE, %"
+"""Heading of the table of all scenes and protocols by recipe."""
+
 WINDOWS = (3, 5, 9, 13, 19, 27)
 """Sides of the windows, in pixels, for which the report gives the leakage of the splits."""
 
@@ -73,6 +77,9 @@ _GAPS = "Recipes have different numbers of runs: compare their means with care, 
 
 _MOST_IN_DIAGRAM = 20
 """Largest number of recipes in a legible critical-difference diagram."""
+
+_MOST_IN_GRID = 12
+"""Largest number of recipes that fit beside each other in a table."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,9 @@ class Report:
         Mean of every measure over scenes and protocols of the mean over seeds, by recipe.
     overall
         The same as a table.
+    grid
+        Accuracies and calibration error of every recipe on every scene under every protocol; None with too many
+        recipes for one table.
     reference, comparisons
         Name of the reference recipe, and its comparisons with the others over all pairs.
     margins
@@ -135,6 +145,7 @@ class Report:
     facts: tuple[str, ...]
     means: dict[str, dict[str, float]]
     overall: Table
+    grid: Table | None
     reference: str
     comparisons: tuple[Comparison, ...]
     margins: Margins | None
@@ -200,6 +211,8 @@ class Report:
             "## All scenes and protocols",
             self.overall.to_markdown(),
         ]
+        if self.grid is not None:
+            parts += [f"## {GRID_TITLE}", self.grid.to_markdown()]
         if self.comparison is not None:
             parts += ["## Compared pair by pair", self.comparison.to_markdown()]
         if self.margin is not None:
@@ -221,7 +234,7 @@ class Report:
 
     def to_html(self) -> str:
         """Give a self-contained HTML page."""
-        return fill_template("hsiattn.experiments", report=self)
+        return fill_template("hsiattn.experiments", report=self, grid_title=GRID_TITLE)
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
@@ -260,6 +273,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
         facts=_facts(plan, runs, records),
         means={recipe: {m.name: results.mean(recipe, m.name) for m in MEASURES} for recipe in results.recipes},
         overall=overall_table(results, ranking),
+        grid=grid_table(results) if len(results.recipes) <= _MOST_IN_GRID else None,
         reference=reference,
         comparisons=tuple(overall),
         margins=against_best(results, reference, plan.rival_recipes, right),

@@ -56,6 +56,12 @@ MEASURES = (
 )
 
 
+_IN_GRID = [
+    next(measure for measure in MEASURES if measure.name == name)
+    for name in ("overall_accuracy", "average_accuracy", "expected_calibration_error")
+]
+
+
 @dataclass(frozen=True)
 class Entry:
     """One cell of a table."""
@@ -88,6 +94,21 @@ def overall_table(results: Results, ranking: Ranking | None) -> Table:
     counts = [Entry(str(sum(key[2] == recipe for key in results.records))) for recipe in results.recipes]
     heads = ("recipe", "runs", *(m.head for m in measures), *(["mean rank"] if ranks else []))
     return Table(heads, tuple(zip(map(Entry, results.recipes), counts, *columns, strict=True)))
+
+
+def grid_table(results: Results) -> Table:
+    """Make the table of all scenes and protocols by recipe: overall and average accuracy, calibration error.
+
+    A figure is the mean over seeds, in the last row the mean over scenes and protocols of these; the best overall
+    accuracy of a row is bold.
+    """
+    rows = []
+    for cell in results.cells:
+        means = [[_mean(results.values(cell, recipe, m.name)) for m in _IN_GRID] for recipe in results.recipes]
+        rows.append((*map(Entry, cell), *_grid_entries(means)))
+    means = [[results.mean(recipe, m.name) for m in _IN_GRID] for recipe in results.recipes]
+    rows.append((Entry("all"), Entry("mean"), *_grid_entries(means)))
+    return Table(("scene", "protocol", *results.recipes), tuple(rows))
 
 
 def cell_table(results: Results, cell: Cell) -> Table:
@@ -191,9 +212,20 @@ def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:
     return [m for m in MEASURES if any(record[m.name] is not None for record in records)]
 
 
+def _grid_entries(means: Sequence[Sequence[float]]) -> list[Entry]:
+    """Figures of all recipes, each with those of `_IN_GRID`; empty where a recipe has no run."""
+    first = _column([figures[0] for figures in means], _IN_GRID[0])
+    texts = [[m.text(figure) for m, figure in zip(_IN_GRID, figures, strict=True)] for figures in means]
+    return [Entry(" / ".join(filter(None, text)), entry.best) for text, entry in zip(texts, first, strict=True)]
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else math.nan
+
+
 def _spread_column(values: Sequence[NDArray[np.float64]], measure: Measure) -> list[Entry]:
     """Means and standard deviations over seeds (S,) of all recipes, the best mean bold."""
-    means = _column([float(v.mean()) if len(v) else math.nan for v in values], measure)
+    means = _column([_mean(v) for v in values], measure)
     spreads = [f" ± {measure.text(float(v.std(ddof=1)))}" if len(v) > 1 else "" for v in values]
     return [Entry(entry.text + spread, entry.best) for entry, spread in zip(means, spreads, strict=True)]
 

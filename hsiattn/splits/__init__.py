@@ -1,5 +1,6 @@
 """Splits: which labelled pixels train, validate and test a network, and what that leaks."""
 
+from hsiattn.splits.drawn_polygons import DrawnPolygons
 from hsiattn.splits.factory import (
     SPLITS,
     BlocksSplit,
@@ -40,6 +41,7 @@ __all__ = [
     "Adaptation",
     "AllPixels",
     "BlocksSplit",
+    "DrawnPolygons",
     "GroupedPixels",
     "NoSplit",
     "PixelSplitter",

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from hsiattn.errors import SplitError
 from hsiattn.settings import Settings, first_mistake
+from hsiattn.splits.drawn_polygons import DEFAULT_POLYGONS, DrawnPolygons
 from hsiattn.splits.groups import GroupedPixels, connected_fields
 from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 
@@ -46,15 +47,40 @@ class BlocksSplit(SplitSettings):
 class PolygonsSplit(SplitSettings):
     """Whole polygons, or connected fields of one class where none are given, see `GroupedPixels`.
 
+    With `draw`, small polygons drawn into a full label map, as analysts draw them, see `DrawnPolygons`.
+
     Examples
     --------
-    >>> PolygonsSplit(share=0.3)
-    PolygonsSplit(share=0.3)
+    >>> PolygonsSplit(share=0.3), PolygonsSplit(draw="strips")
+    (PolygonsSplit(share=0.3), PolygonsSplit(draw='strips'))
     """
 
     split: Literal["polygons"] = "polygons"
     share: float = Field(default=0.5, gt=0, lt=1)
-    """Share of each class that the training polygons should hold."""
+    """Share of each class that the training polygons should hold; without `draw`."""
+    draw: Literal["centres", "squares", "strips"] | None = None
+    """How polygons are drawn: in the centres of large patches, as small squares or as thin strips; None draws none."""
+    polygons_per_class: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    """Most polygons of a class, with `draw`; None for 4."""
+    size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    """Side of squares and of blobs in centres, or length of strips, with `draw`; None for 4, and 12 for strips."""
+    buffer: int | None = Field(default=None, ge=0, le=_MAX_COUNT)
+    """Pixels between training polygons and test, with `draw`; None for half the patch."""
+
+    @model_validator(mode="after")
+    def _all_have_an_effect(self) -> PolygonsSplit:
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        idle = [name for name in self.without_effect(drawn=self.draw is not None) if name in given]
+        if idle:
+            verb = "has" if len(idle) == 1 else "have"
+            where = f"draw={self.draw!r}" if self.draw else "no draw="
+            raise ValueError(f"{' and '.join(idle)} {verb} no effect with split='polygons' and {where}")
+        return self
+
+    @classmethod
+    def without_effect(cls, *, drawn: bool) -> tuple[str, ...]:
+        """Settings that do nothing where polygons are drawn, or where they are not."""
+        return ("share", "groups") if drawn else ("polygons_per_class", "size", "buffer")
 
 
 class RandomSplit(SplitSettings):
@@ -113,11 +139,12 @@ def make_splitter(
     codes : ndarray of int, shape (H, W)
         Class codes, 0 = unlabelled.
     patch_size : int
-        Side of the network's patch; half of it is the buffer between blocks where the settings name none.
+        Side of the network's patch; half of it is the buffer of blocks and drawn polygons where the settings name none.
     random_state : int, default 0
         Seed.
     groups : ndarray of int, shape (H, W), or None, default None
-        Polygon of every pixel, 0 = none; only with "polygons". None takes the connected fields of the labels.
+        Polygon of every pixel, 0 = none; only with "polygons", and not where they are drawn. None takes the connected
+        fields of the labels.
     **settings
         Fields of the settings class of that name in `SPLITS`; where `split` is settings already, changes of them.
 
@@ -159,10 +186,30 @@ def make_splitter(
             random_state=random_state,
         )
     if isinstance(chosen, PolygonsSplit):
+        return _polygons(chosen, codes, groups, patch_size // 2, random_state)
+    if isinstance(chosen, RandomSplit):
+        return RandomPixels(train_size=chosen.per_class or chosen.share or _PER_CLASS, random_state=random_state)
+    return AllPixels(train_size=chosen.per_class, random_state=random_state)
+
+
+def _polygons(
+    chosen: PolygonsSplit, codes: NDArray[Any], groups: NDArray[Any] | None, buffer: int, random_state: int
+) -> PixelSplitter:
+    """The splitter of polygons that are drawn, and of those that there are."""
+    if chosen.draw is None:
         groups = connected_fields(codes) if groups is None else groups
         return GroupedPixels(
             groups=groups, train_share=chosen.share, train_size=chosen.per_class, random_state=random_state
         )
-    if isinstance(chosen, RandomSplit):
-        return RandomPixels(train_size=chosen.per_class or chosen.share or _PER_CLASS, random_state=random_state)
-    return AllPixels(train_size=chosen.per_class, random_state=random_state)
+    if groups is not None:
+        raise SplitError(
+            f"groups has no effect with split='polygons' and draw={chosen.draw!r}", "leave out groups= or draw="
+        )
+    return DrawnPolygons(
+        draw=chosen.draw,
+        polygons_per_class=chosen.polygons_per_class or DEFAULT_POLYGONS,
+        size=chosen.size,
+        buffer=buffer if chosen.buffer is None else chosen.buffer,
+        train_size=chosen.per_class,
+        random_state=random_state,
+    )

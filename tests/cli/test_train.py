@@ -168,6 +168,20 @@ def test_the_share_of_polygons_that_train_can_be_chosen(train):
     assert shares == pytest.approx([0.2, 0.8], abs=0.1)
 
 
+def test_polygons_can_be_drawn_into_the_labels(train, tiny):
+    options = ("--draw", "squares", "--polygons", 2, "--polygon-size", 3, "--buffer", 5, "--write-split", "split.tif")
+    result = train("--split", "polygons", *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    record = json.loads(result.stdout)["split"]
+    assert (record["method"], record["draw"], record["polygons_per_class"]) == ("DrawnPolygons", "squares", 2)
+    with rasterio.open("split.tif") as dataset:
+        roles = dataset.read(1)
+    fitted = np.isin(roles, (ROLES["training"], ROLES["validation"]))
+    near = np.abs(np.argwhere(roles == ROLES["test"])[:, None] - np.argwhere(fitted)).max(axis=2)
+    assert near.min() == 6
+    assert all(0 < (fitted & (tiny.codes == code)).sum() <= 18 for code in (1, 4, 7))
+
+
 def test_a_class_in_a_single_polygon_is_named(desk, tiny, refused, quick, write_labels):
     codes = np.where(tiny.codes == 7, 0, tiny.codes)
     codes[20:24, 20:24] = 7
@@ -202,6 +216,9 @@ def test_the_log_holds_loss_and_accuracy_of_every_epoch(model):
         ("--split", "random", "--buffer", "3"),
         ("--split", "polygons", "--buffer", "3"),
         ("--split", "polygons", "--block-size", "8"),
+        ("--split", "polygons", "--polygons", "8"),
+        ("--split", "polygons", "--draw", "squares", "--train-share", "0.5"),
+        ("--split", "blocks", "--draw", "squares"),
         ("--split", "random", "--per-class", "3", "--train-share", "0.5"),
         ("--split", "none", "--train-share", "0.5"),
         ("--split-file", "split.tif", "--per-class", "3"),

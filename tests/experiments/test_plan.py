@@ -91,6 +91,11 @@ def test_a_number_of_seeds_counts_from_0_and_a_list_is_taken_as_it_is(make_plan)
         ({"protocols": [{"name": "x", "split": "random"}]}, "protocols.1: give per_class or share, one of them"),
         ({"protocols": [{**BLOCKS, "share": 1.5}]}, "protocols.1.share: "),
         (
+            {"protocols": [{"name": "x", "split": "polygons", "draw": "squares", "groups": "ids.tif"}]},
+            "protocols.1: groups has no effect with split='polygons' and draw='squares'; correct the plan",
+        ),
+        ({"protocols": [{"name": "x", "split": "polygons", "buffer": 4}]}, "protocols.1: buffer has no effect"),
+        (
             {"protocols": [{**BLOCKS, "roles": "a"}]},
             "protocols.1.roles: has no effect with split: blocks; leave it out, or",
         ),

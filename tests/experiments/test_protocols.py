@@ -14,7 +14,7 @@ from hsiattn.experiments.plan import SceneEntry
 from hsiattn.experiments.protocols import data_fingerprint, shared_split
 from hsiattn.experiments.runs import Run, runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.splits import ROLES, RandomPixels, connected_fields, split_labels, write_split
+from hsiattn.splits import ROLES, DrawnPolygons, RandomPixels, connected_fields, split_labels, write_split
 
 
 @pytest.fixture
@@ -111,6 +111,16 @@ def test_the_polygons_of_a_protocol_are_handed_on(split_of, scene, tmp_path, wri
     np.testing.assert_array_equal(split_of(split="polygons").groups, connected_fields(scene.codes))
     assert split_of(split="random", per_class=5).groups is None
     assert split_of(data=tmp_path, split="file", roles="p.tif").groups is None
+
+
+@pytest.mark.parametrize("draw", ["centres", "squares", "strips"])
+def test_polygons_may_be_drawn_with_four_pixels_to_the_test_whatever_the_patch_of_a_recipe(split_of, scene, draw):
+    split = split_of(5, split="polygons", draw=draw, polygons_per_class=2)
+    positions, members = np.argwhere(scene.codes), scene.codes[scene.codes > 0]
+    splitter = DrawnPolygons(draw=draw, polygons_per_class=2, buffer=4, random_state=5)
+    training, test = next(splitter.split(positions, members))
+    np.testing.assert_array_equal(np.argwhere(split.roles == ROLES["training"]), positions[training])
+    np.testing.assert_array_equal(np.argwhere(split.test), positions[test])
 
 
 def test_a_split_file_is_taken_as_it_is_with_its_validation_pixels(split_of, scene, tmp_path):

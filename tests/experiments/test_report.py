@@ -52,6 +52,46 @@ def test_a_scenes_table_gives_mean_and_deviation_over_seeds(experiments):
     assert [entry.best for entry in accuracy] == [True, False, False]
 
 
+def test_one_table_gives_accuracies_and_calibration_error_of_every_scene_protocol_and_recipe(finished):
+    plan, runs, folder = finished({"default": 0.9, "svm": 0.7}, protocols=CURVE)
+    left_out = next(run for run in runs if str(run).startswith("scene 1, random 10, svm"))
+    for run in runs:
+        path = folder.record_path(run)
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**record, "expected_calibration_error": 0.01 + 0.01 * run.seed}))
+        if str(run).startswith(str(left_out).rpartition(",")[0]):
+            path.unlink()
+    report = make_report(plan, runs, folder)
+    table = report.grid
+    assert table.heads == ("scene", "protocol", "default", "svm")
+    rows = {(row[0].text, row[1].text): row[2:] for row in table.rows}
+    assert list(rows) == [
+        *((f"scene {scene}", f"random {size}") for scene in (0, 1) for size in (5, 10)), ("all", "mean")
+    ]  # fmt: skip
+    results = Results.of(folder.read_all(runs))
+    by_recipe = {"default": [], "svm": []}
+    for cell in results.cells:
+        for entry, recipe in zip(rows[cell], by_recipe, strict=True):
+            accuracies = [record["overall_accuracy"] for record in results.of_cell(cell, recipe).values()]
+            if not accuracies:
+                assert (cell, recipe, entry.text) == (("scene 1", "random 10"), "svm", "")
+                continue
+            by_recipe[recipe].append(np.mean(accuracies))
+            assert entry.text == f"{100 * np.mean(accuracies):.1f} / {50 * np.mean(accuracies):.1f} / 2.0"
+            assert entry.best == (recipe == "default" and cell != ("scene 1", "random 10"))
+    for entry, accuracies in zip(rows["all", "mean"], by_recipe.values(), strict=True):
+        assert entry.text == f"{100 * np.mean(accuracies):.1f} / {50 * np.mean(accuracies):.1f} / 2.0"
+    assert table.to_markdown() in report.to_markdown()
+    assert rows["scene 0", "random 5"][0].text in report.to_html()
+
+
+def test_many_recipes_have_no_such_table(finished):
+    plan, runs, folder = finished({f"recipe {number}": 0.8 for number in range(13)}, scenes=1, seeds=1, pixels=20)
+    report = make_report(plan, runs, folder)
+    assert report.grid is None
+    assert "OA / AA / ECE" not in report.to_markdown() + report.to_html()
+
+
 def test_figures_that_nobody_has_get_no_column_and_equal_ones_are_not_bold(experiments):
     _, runs, folder = experiments
     found = columns(overall_table(Results.of(folder.read_all(runs)), None))
@@ -89,7 +129,8 @@ def test_the_report_tells_the_figures_of_all_runs(experiments):
     text = report.to_markdown()
     assert "18 runs; seeds 0, 1, 2. The reference is default." in text
     assert f"{100 * document['comparisons'][1]['mean']:+.2f}" in text
-    assert text.count("| svm |") == 2 + 2 * 2  # all scenes together, then two scenes; figures and comparison each
+    # all scenes together, then two scenes; figures and comparison each, and one table with a column for each recipe
+    assert text.count("| svm |") == 2 + 2 * 2 + 1
 
 
 def test_what_is_missing_is_said(experiments):

@@ -11,6 +11,7 @@ ground-truth and roberts2017-urban. Figures, all by default:
     fewest     three and five labels per class, with and without what default does about so few
     ablation   every choice of default against its alternatives
     composed   the same recipes on scenes of library spectra on published label maps, which decided nothing
+    towns      the same on simulated towns and country with mixed pixels
     tiles      the same recipes as in the table, trained and tested on other tiles of one scene
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
@@ -29,6 +30,7 @@ from pathlib import Path
 from hsiattn.experiments.execution import cores
 from hsiattn.experiments.plan import load_plan
 from scripts.benchmarks.accuracy.composed_scenes import compose_all
+from scripts.benchmarks.accuracy.composed_towns import compose_towns
 from scripts.benchmarks.accuracy.plan_runner import benchmark_options, run_plan
 from scripts.benchmarks.accuracy.real_scenes import lay_out
 
@@ -39,6 +41,7 @@ PLANS = {
     "fewest": "fewest-labels",
     "ablation": "ablation",
     "composed": "composed-scenes",
+    "towns": "composed-towns",
     "tiles": "enmap-tiles",
     "time": "training-time",
 }
@@ -59,10 +62,12 @@ def main() -> None:
         parser.error(f"{unknown[0]!r} is no figure; choose from {', '.join(PLANS)}")
     figures, scenes = arguments.figures or list(PLANS), arguments.out / "scenes"
     if "--report-only" not in options:
-        if set(figures) != {"composed"}:
+        if set(figures) - {"composed", "towns"}:
             lay_out(arguments.data, scenes)
         if "composed" in figures:
             compose_all(arguments.data, scenes)
+        if "towns" in figures:
+            compose_towns(arguments.data, scenes)
     failed = []
     for figure in figures:
         chosen = [*options, *options_of(figure, options, arguments.with_paper)]

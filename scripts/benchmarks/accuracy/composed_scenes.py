@@ -10,7 +10,7 @@ of the simulated sensor of `hsiattn.simulation`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,17 +115,21 @@ def _land(
 ) -> tuple[NDArray[np.int64], list[str]]:
     """Number of the field of every pixel (H, W), and the cover of every field."""
     fields = connected_fields(labels)
-    seeds = rng.random(labels.shape) < 1 / _PATCHWORK
-    seeds.flat[rng.integers(seeds.size)] = True
-    numbered = np.zeros(labels.shape, dtype=np.int64)
-    numbered[seeds] = np.arange(1, seeds.sum() + 1)
-    rows, columns = ndimage.distance_transform_edt(~seeds, return_distances=False, return_indices=True)
-    patchwork = numbered[rows, columns]
-    region = np.where(fields > 0, fields, fields.max() + patchwork)
+    region = np.where(fields > 0, fields, fields.max() + patchwork(labels.shape, _PATCHWORK, rng))
     numbers, region = np.unique(region, return_inverse=True)
     region = region.reshape(labels.shape)
     class_of = ndimage.maximum(labels, region, np.arange(len(numbers))).astype(int)
     return region, [chosen[k - 1] if k else covers[rng.integers(len(covers))] for k in class_of]
+
+
+def patchwork(shape: tuple[int, ...], size: float, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Number, from 1, of the nearest of points drawn at random, one per `size` cells on average."""
+    points = rng.random(shape) < 1 / size
+    points.flat[rng.integers(points.size)] = True
+    numbered = np.zeros(shape, dtype=np.int64)
+    numbered[points] = np.arange(1, points.sum() + 1)
+    rows, columns = ndimage.distance_transform_edt(~points, return_distances=False, return_indices=True)
+    return np.asarray(numbered[rows, columns])
 
 
 def _pixels(spectra: NDArray[np.float32], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -155,6 +159,12 @@ def write_scene(folder: Path, values: NDArray[np.float32], labels: NDArray[np.ui
         target.write(labels, 1)
 
 
+def write_classes(folder: Path, names: Sequence[str]) -> None:
+    """`classes.csv` of classes 1 … K, beside the scene."""
+    lines = [f"{number},{name}" for number, name in enumerate(names, start=1)]
+    (folder / "classes.csv").write_text("\n".join(["code,name", *lines, ""]), encoding="utf-8")
+
+
 def label_maps(data: Path) -> Iterator[tuple[str, int, NDArray[np.int64]]]:
     """Name, seed and codes (H, W) of the scenes of `LABEL_MAPS`, to compose them of."""
     for seed, (name, (file, part)) in enumerate(LABEL_MAPS.items(), start=_FIRST_SEED):
@@ -171,5 +181,4 @@ def compose_all(data: Path, folder: Path) -> None:
             continue
         values, labels, covers = compose(codes, library, seed)
         write_scene(folder / name, values, labels, library)
-        lines = [f"{number},{cover}" for number, cover in enumerate(covers, start=1)]
-        (folder / name / "classes.csv").write_text("\n".join(["code,name", *lines, ""]), encoding="utf-8")
+        write_classes(folder / name, covers)
