@@ -14,7 +14,8 @@ from hsiattn.experiments.protocols import data_fingerprint
 from hsiattn.experiments.records import COLUMNS, run_row
 from hsiattn.experiments.runs import runs_of
 from hsiattn.experiments.scenes import open_entry
-from hsiattn.splits import leakage, read_split
+from hsiattn.splits import connected_fields, leakage, read_split
+from hsiattn.training import modelling
 
 QUICK = {"name": "quick", "recipe": "default", "set": ["patch_size=5", "training.max_epochs=2"]}
 
@@ -110,6 +111,19 @@ def test_a_class_that_is_left_out_is_measured_by_how_sure_the_model_is_of_it(mea
     assert record["unknown_auroc"] == pytest.approx(np.mean((known > unknown) + 0.5 * (known == unknown)))
     assert record["test_pixels"] == len(pixels["truth"])
     assert not np.any(read_split(task.split_file)[tiny.codes == 7])
+
+
+def test_training_is_told_of_the_fields_that_the_split_keeps_whole(measured, tiny, monkeypatch):
+    seen = []
+    fit_model = modelling.fit_model
+
+    def spy(*arguments, groups, **options):
+        seen.append(groups)
+        return fit_model(*arguments, groups=groups, **options)
+
+    monkeypatch.setattr(modelling, "fit_model", spy)
+    measured("training.max_epochs=1", split="polygons")
+    np.testing.assert_array_equal(seen[0], connected_fields(tiny.codes))
 
 
 def test_the_same_run_gives_the_same_figures(plain):
