@@ -1,9 +1,9 @@
-"""Classifiers fitted in closed form, with equal priors: linear and quadratic discriminants, kernel ridge regression."""
+"""Classifiers that are fitted in a second, with equal priors: discriminants, kernel ridge regression, forest, SVM."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ _MOST_CENTRES = 1500
 _STEEPNESS = 10.0
 """Factor from the regression values, which lie around 0 and 1, to logits."""
 _LEAST_WIDTH = 1e-12
+_TREES = 100
+_LEAST_SHARE = 1e-3
+"""Least share of trees, so that its logarithm stays finite."""
+_PENALTY = 100.0
 _PIECE = 4096
 
 
@@ -143,6 +147,52 @@ class KernelDiscriminant:
             kernels = np.exp(-_squared_distances(white, self.centres) / self.width)
             logits[start : start + _PIECE] = _STEEPNESS * (kernels @ self.weights)
         return logits
+
+
+@dataclass(frozen=True, eq=False)
+class ForestDiscriminant:
+    """Random forest (Breiman 2001) on the features as they are, every class with the same weight.
+
+    It looks at one feature at a time, so it needs no covariance, and errs in other places than discriminants do.
+    """
+
+    estimator: Any
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float64], targets: NDArray[np.int64], covariance: NDArray[np.float64]) -> Self:
+        """Fit as `LinearDiscriminant.fit` does; the covariance has no part in it."""
+        from sklearn.ensemble import RandomForestClassifier  # takes a second to load
+
+        forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=0)
+        return cls(forest.fit(features, targets))
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (N, K) of features (N, F)."""
+        shares = np.maximum(self.estimator.predict_proba(features), _LEAST_SHARE)
+        return np.asarray(np.log(shares), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class SupportVectorDiscriminant:
+    """Support vector machine with a Gaussian kernel on the features as they are, every class with the same weight.
+
+    C = 100 and γ = 1 / (number of features × their variance): the middle of the grid that the recipe `svm` searches.
+    """
+
+    estimator: Any
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float64], targets: NDArray[np.int64], covariance: NDArray[np.float64]) -> Self:
+        """Fit as `LinearDiscriminant.fit` does; the covariance has no part in it."""
+        from sklearn.svm import SVC  # takes a second to load
+
+        return cls(SVC(C=_PENALTY, class_weight="balanced").fit(features, targets))
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (N, K) of features (N, F)."""
+        values = self.estimator.decision_function(features)
+        values = np.stack([-values, values], axis=1) if values.ndim == 1 else values
+        return np.asarray(values, dtype=np.float32)
 
 
 def class_means(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,28 +1,30 @@
-"""Pseudo-labels: class probabilities of all pixels of a region, from stacked discriminants and neighbouring pixels."""
+"""Pseudo-labels: class probabilities of all pixels of a region, from a mixture of classifiers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
 
-from hsiattn.folds import folds_of_classes
-from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_targets, log_likelihoods
+from hsiattn.pseudo_labels.cross_validation import Trial, best_temperature, left_out_pixels, try_view
 from hsiattn.pseudo_labels.region import SceneRegion
-from hsiattn.pseudo_labels.stacking import best_mixture, class_weights, estimated_priors, try_views
-from hsiattn.pseudo_labels.views import VIEWS, VIEWS_FOR_FEW_LABELS, Form, RegionViews
+from hsiattn.pseudo_labels.stacking import Mixture, Part, stack
+from hsiattn.pseudo_labels.views import REFERENCES, RegionViews, affordable_views
 from hsiattn.settings import Settings
+from hsiattn.splits import connected_pixels, folds_across_groups
 
-_ROUNDS = 2
-_HOLDS = (None, 1.0, 0.3, 0.1, 0.03)
-"""Candidates for the smoothing of probabilities: none, then more and more of it."""
-_LEAST_SHARE = 1e-6
+_LEAST_SHARE = 1e-4
 """Lower bound of a probability, so that its logarithm stays finite."""
+_CLEARLY = 2.0
+"""Standard errors by which a reference must be better on left-out groups than the mixture to be taken alone."""
+
+Favour = Literal["overall", "average", "both"]
+_EXPONENTS: dict[Favour, float] = {"overall": 0.5, "both": 0.25, "average": 0.0}
 
 
 class PseudoLabelSettings(Settings):
@@ -37,45 +39,30 @@ class PseudoLabelSettings(Settings):
         Pseudo-labelled pixels that the network is trained on, drawn from the region. Default: 12000.
     label_weight
         Weight of a labelled pixel, in pseudo-labelled ones. Default: 2.
-    linear_views
-        Linear discriminants in the stack: the best in cross-validation inside the training pixels. Default: 4.
-    quadratic_views
-        Quadratic discriminants in the stack, with a covariance for every class. Default: 3.
-    kernel_views
-        Kernel classifiers in the stack, for classes with several clusters. Default: 1.
-    weigh_classes
-        Weight classes in cross-validation by their estimated frequency in the scene, not by their number of labels.
-        Default: True.
-    prior_strength
-        Exponent of the class priors that are estimated from the unlabelled pixels; 0 for equal priors. Default: 0.5.
-    few_labels
-        With fewer labels per class, on average, views that assume isotropic within-class covariance compete too, and
-        the priors count less, in proportion; 0 switches this off. Default: 10.
+    favour
+        What to make largest: `overall` accuracy, for which a doubtful pixel goes to the class that is more frequent in
+        the scene; `average` accuracy over the classes, for which all classes count alike; or `both`, in between, which
+        loses little of either. Default: `both`.
 
     Examples
     --------
-    >>> PseudoLabelSettings(pixels=3000).wanted_views
-    {'linear': 4, 'quadratic': 3, 'kernel': 1}
+    >>> PseudoLabelSettings(favour="average").prior_exponent
+    0.0
     """
 
     area: int = Field(default=65_536, ge=1024, le=2**26)
     pixels: int = Field(default=12_000, ge=1, le=2**26)
     label_weight: int = Field(default=2, ge=1, le=1000)
-    linear_views: int = Field(default=4, ge=1, le=1000)
-    quadratic_views: int = Field(default=3, ge=0, le=1000)
-    kernel_views: int = Field(default=1, ge=0, le=1000)
-    weigh_classes: bool = True
-    prior_strength: float = Field(default=0.5, ge=0, le=1)
-    few_labels: int = Field(default=10, ge=0, le=10**6)
+    favour: Favour = "both"
 
     @property
-    def wanted_views(self) -> dict[Form, int]:
-        """Views of each form in the stack."""
-        return {"linear": self.linear_views, "quadratic": self.quadratic_views, "kernel": self.kernel_views}
+    def prior_exponent(self) -> float:
+        """Exponent of the class frequencies by which probabilities are multiplied.
 
-    def sufficiency(self, targets: NDArray[np.int64]) -> float:
-        """Labels per class with targets (M,) of classes 0 … K - 1 as a share of those that are not few, at most 1."""
-        return min(1.0, len(targets) / (int(targets.max()) + 1) / self.few_labels) if self.few_labels else 1.0
+        1 would be Bayes' rule if the frequencies were known. They are estimated from the same probabilities, and where
+        labels came from a few polygons that estimate is a gamble: half of it already gains what there is to gain.
+        """
+        return _EXPONENTS[self.favour]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +74,8 @@ class PseudoLabels:
     probabilities
         (N, K) float32, one-hot for labelled pixels.
     record
-        JSON-ready: views, smoothing, temperature, estimated class frequencies, cross-validated accuracy.
+        JSON-ready: views, temperature, estimated class frequencies, and `left_out`: how right the mixture and the
+        reference classifiers were on left-out groups.
     """
 
     probabilities: NDArray[np.float32]
@@ -95,94 +83,114 @@ class PseudoLabels:
 
 
 def pseudo_label(
-    area: SceneRegion,
+    region: SceneRegion,
     labelled: NDArray[np.int64],
     targets: NDArray[np.int64],
     settings: PseudoLabelSettings,
     *,
+    groups: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> PseudoLabels:
     """Predict class probabilities of every pixel of a region from its labelled pixels.
 
-    1. Every view of the spectra has a discriminant, with a temperature for its logits.
-    2. The best views of every form are stacked by their likelihood on left-out pixels.
-    3. Class priors are estimated from the predictions for all pixels.
-    4. Probabilities are smoothed between similar neighbours, as far as that raises the likelihood.
+    1. Every view of the spectra has a classifier, which predicts the labelled pixels that were left out of its fit.
+    2. The views are stacked by the likelihood of these pixels, each with a temperature for its logits.
+    3. Probabilities are multiplied by a power of the class frequencies in the region.
+    4. The mixture has a temperature of its own, again by the left-out pixels.
 
-    All choices are made by cross-validation inside the labelled pixels. A few labels per class hardly determine the
-    within-class covariance, nor the priors: then views that assume isotropic covariance compete too, and the priors
-    count less.
+    Whole groups are left out, such as polygons: a classifier that knows a polygon by its neighbours is believed only as
+    far as it knows other polygons. The fewer groups, the more the weights stay with single spectra. Where one of the
+    reference classifiers is clearly better on left-out groups than the mixture, it is taken alone.
 
     Parameters
     ----------
     labelled, targets
-        Indices (M,) in the area of the labelled pixels, and their classes (M,); every class 0 … K - 1 must be there.
+        Indices (M,) in the region of the labelled pixels, and their classes (M,); every class 0 … K - 1 must be there.
+    groups
+        Group (M,) of every labelled pixel, see `hsiattn.splits.label_groups`; None where every pixel is one.
     """
-    views = RegionViews(area)
-    sufficiency = settings.sufficiency(targets)
-    candidates = VIEWS if sufficiency == 1 else VIEWS_FOR_FEW_LABELS
-    tried = try_views(views, labelled, targets, settings.wanted_views, seed, candidates)
-    weights = class_weights(views, tried, labelled, targets) if settings.weigh_classes else np.ones(targets.max() + 1)
-    mixture = best_mixture(tried, weights[left_out_targets(targets)])
+    views = RegionViews(region)
+    positions = region.positions[labelled]
+    groups = np.arange(len(targets)) if groups is None else groups
+    folds = folds_across_groups(positions, targets, groups, seed)
+    pixels = left_out_pixels(folds)
+    members = targets[pixels]
+    trials = [try_view(views, view, labelled, targets, folds) for view in affordable_views(len(targets))]
+    pieces = _pieces(positions[pixels], members, groups[pixels])
+    mixture = stack(trials, members, pieces)
+    better = _better_reference(trials, mixture, members, groups[pixels])
+    if better is not None:
+        mixture = Mixture((Part(better.view, 1.0, better.temperature),))
 
-    def predict(known: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Probabilities (N, K) of all pixels by the stack, fitted on those labels alone."""
-        shares = mixture.probabilities(views, known, classes)
-        shares[known] = np.eye(shares.shape[1])[classes]
-        return shares
-
-    hold, temperature, right = _choose_smoothing(views, predict, labelled, targets, weights, seed)
-    shares = predict(labelled, targets)
-    priors = estimated_priors(shares)
-    shares *= (priors * len(priors)) ** (settings.prior_strength * sufficiency)
-    shares[labelled] = np.eye(len(priors))[targets]
-    shares = _smoothed(views, shares, hold)
+    shares = mixture.probabilities(views, labelled, targets)
+    shares[labelled] = np.eye(shares.shape[1])[targets]
+    frequencies = shares.mean(axis=0)
+    weights = (frequencies * len(frequencies)) ** settings.prior_exponent
+    left_out = mixture.of_left_out(trials)
+    temperature = best_temperature(_logits(left_out * weights), members)
+    probabilities = softmax(_logits(shares * weights) / temperature, axis=1).astype(np.float32)
+    probabilities[labelled] = np.eye(len(frequencies))[targets]
     record = {
-        "pixels": len(area),
+        "pixels": len(region),
         "views": {str(part.view): round(part.weight, 4) for part in mixture.parts},
-        "smoothing": hold,
         "temperature": round(temperature, 4),
-        "class_frequencies": [round(float(prior), 4) for prior in priors],
-        "cross_validated_accuracy": None if np.isnan(right) else round(right, 4),
+        "class_frequencies": [round(float(share), 4) for share in frequencies],
+        "cross_validated_accuracy": _accuracy(left_out * weights, members),
+        "left_out": {
+            "pixels": len(pixels),
+            "groups": pieces,
+            "chance": round(float(np.bincount(members).max() / len(members)), 4) if len(members) else None,
+            "accuracy": {
+                name: _accuracy(trial.probabilities, members)
+                for name, view in REFERENCES.items()
+                for trial in trials
+                if trial.view == view
+            },
+        },
+        "taken_alone": None if better is None else _name(better),
     }
-    probabilities = softmax(np.log(shares) / temperature, axis=1).astype(np.float32)
-    probabilities[labelled] = np.eye(len(priors))[targets]
     return PseudoLabels(probabilities, record)
 
 
-def _choose_smoothing(
-    views: RegionViews,
-    predict: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
-    labelled: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    seed: int,
-) -> tuple[float | None, float, float]:
-    """Choose the smoothing by the likelihood of left-out pixels; return it with its temperature and accuracy.
-
-    `weights` (K,) are the weights of left-out pixels of each class.
-    """
-    found: dict[float | None, list[NDArray[np.float64]]] = {hold: [] for hold in _HOLDS}
-    truth: list[NDArray[np.int64]] = []
-    for number in range(1, _ROUNDS + 1):
-        for kept, left_out in folds_of_classes(targets, (seed, number)):
-            shares = predict(labelled[kept], targets[kept])
-            truth.append(targets[left_out])
-            for hold in _HOLDS:
-                found[hold].append(_smoothed(views, shares, hold)[labelled[left_out]])
-    if not truth:  # a single pixel of every class leaves nothing to choose by
-        return None, 1.0, float("nan")
-    members = np.concatenate(truth)
-    logits = {hold: np.log(np.concatenate(parts)) for hold, parts in found.items()}
-    temperatures = {hold: best_temperature(values, members) for hold, values in logits.items()}
-    best = max(
-        _HOLDS, key=lambda hold: float(weights[members] @ log_likelihoods(logits[hold] / temperatures[hold], members))
-    )
-    return best, temperatures[best], float((logits[best].argmax(axis=1) == members).mean())
+def _pieces(positions: NDArray[np.int64], targets: NDArray[np.int64], groups: NDArray[np.int64]) -> int:
+    """Number of groups that lie apart: parts of one polygon, cut so that some of it can be left out, are one."""
+    apart = connected_pixels(positions, targets)
+    return min(len(np.unique(groups)), int(apart.max(initial=-1)) + 1)
 
 
-def _smoothed(views: RegionViews, shares: NDArray[np.float64], hold: float | None) -> NDArray[np.float64]:
-    """Smoothed probabilities (N, K), none of them 0, that sum to 1."""
-    values = shares if hold is None else views.diffusion.spread(shares, hold).astype(np.float64)
-    values = np.maximum(values, _LEAST_SHARE)
-    return np.asarray(values / values.sum(axis=1, keepdims=True))
+def _better_reference(
+    trials: Sequence[Trial], mixture: Mixture, targets: NDArray[np.int64], groups: NDArray[np.int64]
+) -> Trial | None:
+    """The reference that is clearly more often right on left-out groups than the mixture; None where none is."""
+    names, owners, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        return None
+    right = mixture.of_left_out(trials).argmax(axis=1) == targets
+    best, largest = None, _CLEARLY
+    for trial in trials:
+        if trial.view not in REFERENCES.values():
+            continue
+        gained = (trial.probabilities.argmax(axis=1) == targets).astype(float) - right
+        of_groups = np.bincount(owners, gained)  # pixels of a group are right or wrong together
+        mean = of_groups.sum() / sizes.sum()
+        deviations = of_groups - mean * sizes
+        error = np.sqrt(len(names) / (len(names) - 1) * np.square(deviations).sum()) / sizes.sum()
+        if mean > 0 and mean > largest * error:
+            best, largest = trial, mean / max(error, 1e-12)
+    return best
+
+
+def _logits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms (N, K) of probabilities, none of them below a ten-thousandth."""
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    return np.asarray(np.log(np.maximum(shares, _LEAST_SHARE)))
+
+
+def _accuracy(shares: NDArray[np.float64], targets: NDArray[np.int64]) -> float | None:
+    """Share that is right, rounded; None without pixels."""
+    return round(float((shares.argmax(axis=1) == targets).mean()), 4) if len(targets) else None
+
+
+def _name(trial: Trial) -> str:
+    """The name of the recipe that a trial stands for."""
+    return next(name for name, view in REFERENCES.items() if view == trial.view)

@@ -1,8 +1,8 @@
-"""Stacking: discriminants on several views, weighted by their likelihood on left-out pixels."""
+"""Stacking: a mixture of classifiers whose weights are believed as far as left-out groups bear them out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from hsiattn.folds import folds_of_classes
-from hsiattn.pseudo_labels.cross_validation import best_temperature, left_out_targets, log_likelihoods
-from hsiattn.pseudo_labels.views import VIEWS, Form, RegionViews, View
+from hsiattn.pseudo_labels.cross_validation import Trial
+from hsiattn.pseudo_labels.views import RegionViews, View
 
-_LEAST_LIKELIHOOD = 1e-6
+_LEAST_LIKELIHOOD = 1e-3
 """Lower bound of a likelihood, so that one confident mistake does not remove a view."""
-_LEAST_PRIOR = 0.02
-_STEPS, _STACKING_STEPS = 50, 200
+_LEAST_WEIGHT = 0.005
+"""Parts below this weight are left out: they cost as much time as the others and decide nothing."""
+_PRIOR_GROUPS = 2.0
+"""Groups' worth of evidence that the prior weights are."""
+_PRIOR_OF_PIXELS = 2 / 3
+"""Prior weight of all views of single pixels: what surrounds a pixel misleads where the labels lie in pure places."""
+_STEPS = 300
 
 
 class Part(NamedTuple):
@@ -30,7 +34,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Mixture:
-    """A weighted mean of the class probabilities of several discriminants."""
+    """A weighted mean of the class probabilities of several classifiers."""
 
     parts: tuple[Part, ...]
 
@@ -45,114 +49,69 @@ class Mixture:
 
         return np.asarray(sum(weighted(part) for part in self.parts))
 
-
-class Trial(NamedTuple):
-    """Result of a view in cross-validation: temperature of its logits, log-likelihood (L,) of each left-out pixel."""
-
-    view: View
-    temperature: float
-    log_likelihoods: NDArray[np.float64]
+    def of_left_out(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
+        """Probabilities (L, K) of the left-out pixels."""
+        found = {trial.view: trial.probabilities for trial in trials}
+        return np.asarray(sum(part.weight * found[part.view] for part in self.parts), dtype=np.float64)
 
 
-class Trials(NamedTuple):
-    """Results of all views of a form, and how many of them to stack."""
+def stack(trials: Sequence[Trial], targets: NDArray[np.int64], groups: float) -> Mixture:
+    """Mix views by the likelihood of the left-out pixels.
 
-    wanted: int
-    views: tuple[Trial, ...]
-
-    def best(self, weights: NDArray[np.float64], count: int | None = None) -> list[Trial]:
-        """Best `count` views (by default as many as wanted) by the weighted log-likelihood of left-out pixels (L,)."""
-        ranked = sorted(self.views, key=lambda trial: -float(weights @ trial.log_likelihoods))
-        return ranked[: self.wanted if count is None else count]
-
-
-def try_views(
-    views: RegionViews,
-    labelled: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    wanted: Mapping[Form, int],
-    seed: int,
-    candidates: Mapping[Form, Sequence[View]] = VIEWS,
-) -> list[Trials]:
-    """Cross-validate all candidate views of the wanted forms inside the labelled pixels."""
-    return [
-        Trials(count, tuple(_try(views, view, labelled, targets, seed) for view in candidates[form]))
-        for form, count in wanted.items()
-        if count
-    ]
-
-
-def _try(views: RegionViews, view: View, labelled: NDArray[np.int64], targets: NDArray[np.int64], seed: int) -> Trial:
-    logits = np.full((len(targets), int(targets.max()) + 1), np.nan)
-    for kept, left_out in folds_of_classes(targets, (seed, 0)):
-        discriminant = views.discriminant(view, labelled[kept], targets[kept])
-        logits[left_out] = discriminant.logits(views[view][labelled[left_out]])
-    logits, members = logits[np.isfinite(logits).all(axis=1)], left_out_targets(targets)
-    temperature = best_temperature(logits, members)
-    return Trial(view, temperature, log_likelihoods(logits / temperature, members))
-
-
-def class_weights(
-    views: RegionViews, tried: list[Trials], labelled: NDArray[np.int64], targets: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Compute weights (K,) of left-out pixels that give every class its frequency in the region.
-
-    Labels are often drawn class by class, as many of a rare class as of a frequent one; but it is the map that should
-    be right. Frequencies are estimated by the best view of every form, with equal weights.
+    Parameters
+    ----------
+    trials
+        Results of the views.
+    targets
+        Classes (L,) of the left-out pixels.
+    groups
+        Number of independent groups that these pixels come from: ten pixels of one polygon say little more than one.
     """
-    members = left_out_targets(targets)
-    if not len(members):
-        return np.ones(int(targets.max()) + 1)
-    best = [trial for trials in tried for trial in trials.best(np.ones(len(members)), 1)]
-    even = Mixture(tuple(Part(trial.view, 1 / len(best), trial.temperature) for trial in best))
-    frequencies = estimated_priors(even.probabilities(views, labelled, targets))
-    weights = frequencies / np.maximum(np.bincount(members, minlength=len(frequencies)), 1)
-    return np.asarray(weights / weights[members].mean())
-
-
-def best_mixture(tried: list[Trials], weights: NDArray[np.float64]) -> Mixture:
-    """Stack the best views of every form by the likelihood of left-out pixels with these weights (L,)."""
-    chosen = [trial for trials in tried for trial in trials.best(weights)]
-    shares = stacking_weights(np.exp(np.stack([trial.log_likelihoods for trial in chosen], axis=1)), weights)
+    prior = prior_weights([trial.view for trial in trials])
+    weights = prior
+    if len(targets):
+        likelihoods = np.stack([trial.probabilities[np.arange(len(targets)), targets] for trial in trials], axis=1)
+        weights = stacking_weights(likelihoods, prior, groups)
+    weights = np.where(weights < min(_LEAST_WEIGHT, weights.max()), 0.0, weights)
+    weights = weights / weights.sum()
     return Mixture(
-        tuple(Part(trial.view, float(share), trial.temperature) for trial, share in zip(chosen, shares, strict=True))
+        tuple(
+            Part(trial.view, float(weight), trial.temperature)
+            for trial, weight in zip(trials, weights, strict=True)
+            if weight > 0
+        )
     )
 
 
-def stacking_weights(likelihoods: NDArray[np.float64], pixel_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute weights (F,) of F classifiers that maximise the likelihood of left-out pixels under their mixture.
+def prior_weights(views: Sequence[View]) -> NDArray[np.float64]:
+    """Prior weights (V,): two thirds on views of single pixels, all of them alike, the rest on the others."""
+    single = np.array([view.scale == 1 for view in views])
+    if single.all() or not single.any():
+        return np.full(len(views), 1 / len(views))
+    return np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
 
-    Expectation maximisation after Smyth and Wolpert 1999. One pixel is added for every classifier that only it
-    explains: equally good classifiers get equal weights, and with few labels none gets 0.
+
+def stacking_weights(
+    likelihoods: NDArray[np.float64], prior: NDArray[np.float64], groups: float
+) -> NDArray[np.float64]:
+    """Compute weights (V,) of V classifiers that maximise the posterior of left-out pixels under their mixture.
+
+    Expectation maximisation after Smyth and Wolpert 1999, with a Dirichlet prior. All pixels together count as many
+    observations as there are groups, and the prior counts as two: with few groups the weights stay near the prior.
 
     Parameters
     ----------
     likelihoods
-        (L, F) probability of the true class of each left-out pixel by each classifier.
-    pixel_weights
-        (L,) weight of each pixel.
+        (L, V) probability of the true class of each left-out pixel by each classifier.
+    prior
+        (V,) prior weights, sum 1.
+    groups
+        Number of independent observations that the pixels are worth.
     """
-    experts = likelihoods.shape[1]
     likelihoods = np.maximum(likelihoods, _LEAST_LIKELIHOOD)
-    weights = np.full(experts, 1.0 / experts)
-    for _ in range(_STACKING_STEPS):
-        shares = weights * likelihoods
-        weights = pixel_weights @ (shares / shares.sum(axis=1, keepdims=True)) + 1.0
-        weights /= weights.sum()
-    return np.asarray(weights)
-
-
-def estimated_priors(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Estimate class priors (K,) from probabilities (N, K) that were computed with equal priors.
-
-    Expectation maximisation after Saerens, Latinne and Decaestecker 2002; a fiftieth of all pixels is added to every
-    class as certain members, so that none vanishes.
-    """
-    count = probabilities.shape[1]
-    shares = probabilities / probabilities.sum(axis=1, keepdims=True)
-    priors = np.full(count, 1.0 / count)
+    weights = prior
     for _ in range(_STEPS):
-        weighed = shares * priors
-        priors = (weighed / weighed.sum(axis=1, keepdims=True)).mean(axis=0)
-        priors = (priors + _LEAST_PRIOR) / (1 + count * _LEAST_PRIOR)
-    return np.asarray(priors)
+        shares = weights * likelihoods
+        shares = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+        weights = (groups * shares + _PRIOR_GROUPS * prior) / (groups + _PRIOR_GROUPS)
+    return np.asarray(weights)

@@ -11,7 +11,7 @@ from hsiattn.splits.factory import (
     make_splitter,
 )
 from hsiattn.splits.groups import GroupedPixels, connected_fields
-from hsiattn.splits.label_groups import connected_pixels, label_groups
+from hsiattn.splits.label_groups import connected_pixels, folds_across_groups, label_groups
 from hsiattn.splits.leakage import leakage, near
 from hsiattn.splits.protocols import (
     PROTOCOLS,
@@ -58,6 +58,7 @@ __all__ = [
     "connected_pixels",
     "draw_protocol",
     "fitted_pixels",
+    "folds_across_groups",
     "label_groups",
     "leakage",
     "leakage_by_window",

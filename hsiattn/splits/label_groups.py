@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.errors import SplitError
-from hsiattn.folds import FOLDS
+from hsiattn.folds import FOLDS, Fold, grouped_folds
 
 _LARGE = 200
 """Pixels from which a component is more than one polygon would hold, so that it may be cut although it is not alone."""
+_REACH = 2
+"""Rows and columns within which pixels of one field are next to each other: they share a window of 5 × 5."""
 _HALF_OF_NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))
 
 
@@ -174,3 +176,54 @@ def _compact_parts(positions: NDArray[np.int64], count: int) -> NDArray[np.int64
     parts[near] = _compact_parts(positions[near], first)
     parts[far] = first + _compact_parts(positions[far], count - first)
     return parts
+
+
+def folds_across_groups(
+    positions: NDArray[np.int64], targets: NDArray[np.int64], groups: NDArray[np.int64], seed: int
+) -> list[Fold]:
+    """Folds of whole groups of labelled pixels, with a buffer where a group is part of a larger field.
+
+    As `hsiattn.folds.grouped_folds`. Where a connected field of one class was cut into several groups, the pixels to
+    fit on keep more than 2 rows and columns from those of the field that are left out.
+
+    Parameters
+    ----------
+    positions : ndarray of int, shape (M, 2)
+        Row and column of every labelled pixel.
+    targets : ndarray of int, shape (M,)
+        Class of every pixel.
+    groups : ndarray of int, shape (M,)
+        See `label_groups`.
+    seed : int
+        See `grouped_folds`.
+
+    Returns
+    -------
+    list of (kept, left_out)
+        Indices of pixels, ascending. A class is never without a pixel to fit on.
+
+    Examples
+    --------
+    A strip that was cut in two:
+
+    >>> positions = np.array([[0, column] for column in range(10)] + [[5, 5], [8, 8]])
+    >>> targets, groups = np.array([0] * 10 + [1, 1]), np.array([0] * 5 + [1] * 5 + [2, 3])
+    >>> for kept, left_out in folds_across_groups(positions, targets, groups, seed=0):
+    ...     print("fit on", kept, "and predict", left_out)
+    fit on [ 7  8  9 10] and predict [ 0  1  2  3  4 11]
+    fit on [ 0  1  2 11] and predict [ 5  6  7  8  9 10]
+    """
+    from scipy.spatial import cKDTree
+
+    folds = grouped_folds(targets, groups, seed)
+    fields = connected_pixels(positions, targets)
+    if len(np.unique(fields)) == len(np.unique(groups)):
+        return folds
+    apart = np.column_stack([positions, fields * (np.ptp(positions) + 2 * _REACH)]).astype(np.float64)
+    buffered = []
+    for kept, left_out in folds:
+        distance, _ = cKDTree(apart[left_out]).query(apart[kept], p=np.inf)
+        far = kept[distance > _REACH]
+        lost = np.setdiff1d(targets[kept], targets[far])
+        buffered.append((np.sort(np.concatenate([far, kept[np.isin(targets[kept], lost)]])), left_out))
+    return buffered

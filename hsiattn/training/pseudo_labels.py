@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from hsiattn.training.training_scene import TrainingScene
 
 
+_UNSEEN = 2000
+"""Pixels on which the network is compared with the pseudo-labels: those that it was not trained on, where there are some."""
+
+
 class PseudoLabelTraining(GradientTraining):
     """Train on labelled pixels and on unlabelled ones of the scene with class probabilities.
 
@@ -47,15 +51,19 @@ class PseudoLabelTraining(GradientTraining):
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Label pixels, and train on them and on those that were labelled before."""
         import numpy as np
+        from scipy.special import softmax
 
+        from hsiattn.devices import choose_device
         from hsiattn.pseudo_labels import pseudo_label
+        from hsiattn.training.held_out import logits_of
 
         settings = self.pseudo_labels
         positions, targets = scene.positions(split, "training")
         region = scene.region(positions, targets)
         inside = region.indices_of(positions)
-        labelled = inside[inside >= 0]
-        labels = pseudo_label(region, labelled, targets[inside >= 0], settings, seed=options.seed)
+        there = inside >= 0
+        labelled, groups = inside[there], scene.groups_of(positions, targets)[there]
+        labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=options.seed)
         others = np.setdiff1d(np.arange(len(region)), labelled)
         drawn = np.random.default_rng((options.seed, 3)).permutation(others)[: settings.pixels]
         certain = np.eye(len(scene.classes), dtype=np.float32)[targets]
@@ -63,5 +71,20 @@ class PseudoLabelTraining(GradientTraining):
         shares = np.concatenate([labels.probabilities[drawn], *[certain] * weight])
         preprocessing = scene.fit_preprocessing(positions, targets)
         pixels = scene.gather(np.concatenate([region.positions[drawn], *[positions] * weight]), shares, preprocessing)
-        account = {"pseudo_labels": {**labels.record, "pixels_used": len(drawn)}}
-        return replace(self.train(scene, pixels, preprocessing, options), account=account)
+        result = self.train(scene, pixels, preprocessing, options)
+        unseen = np.random.default_rng((options.seed, 4)).permutation(np.setdiff1d(others, drawn))[:_UNSEEN]
+        seen = unseen if len(unseen) else drawn[:_UNSEEN]
+        shares = labels.probabilities[seen]
+        logits = logits_of(
+            result.network,
+            scene.gather(region.positions[seen], shares, preprocessing),
+            choose_device(options.device),
+            result.record.precision,
+        )
+        record = {
+            **labels.record,
+            "pixels_used": len(drawn),
+            "network_agreement": round(float((logits.argmax(axis=1) == shares.argmax(axis=1)).mean()), 4),
+            "mean_confidence": round(float(softmax(logits, axis=1).max(axis=1).mean()), 4),
+        }
+        return replace(result, account={"pseudo_labels": record})
