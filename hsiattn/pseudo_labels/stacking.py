@@ -113,5 +113,5 @@ def stacking_weights(
     for _ in range(_STEPS):
         shares = weights * likelihoods
         shares = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
-        weights = (groups * shares + _PRIOR_GROUPS * prior) / (groups + _PRIOR_GROUPS)
-    return np.asarray(weights)
+        weights = np.asarray((groups * shares + _PRIOR_GROUPS * prior) / (groups + _PRIOR_GROUPS))
+    return weights

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _UNSEEN = 2000
-"""Pixels on which the network is compared with the pseudo-labels: those that it was not trained on, where there are some."""
+"""Most pixels on which the network is compared with the pseudo-labels: those that it was not trained on, if any."""
 
 
 class PseudoLabelTraining(GradientTraining):
