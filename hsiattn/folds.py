@@ -103,7 +103,7 @@ def grouped_folds(targets: NDArray[np.int64], groups: NDArray[np.int64], seed: i
     --------
     >>> targets, groups = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 2, 3, 4])
     >>> sorted(left_out.tolist() for _, left_out in grouped_folds(targets, groups, seed=0))
-    [[0, 1, 4], [2, 3]]
+    [[0, 1], [2, 3], [4]]
     """
     rng = np.random.default_rng((seed, 19))
     classes, members = np.unique(targets, return_inverse=True)
@@ -114,7 +114,8 @@ def grouped_folds(targets: NDArray[np.int64], groups: NDArray[np.int64], seed: i
     load, fold_of = np.zeros((FOLDS, len(classes))), np.full(len(names), -1)
     shuffled = rng.permutation(np.flatnonzero(~single))
     for group in shuffled[np.argsort(-counts[shuffled].sum(axis=1), kind="stable")]:
-        emptiest = int((load @ counts[group]).argmin())
+        held = load @ counts[group]
+        emptiest = rng.choice(np.flatnonzero(held == held.min()))
         fold_of[group] = emptiest
         load[emptiest] += counts[group]
     folds = fold_of[owners]

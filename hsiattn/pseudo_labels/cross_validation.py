@@ -13,7 +13,7 @@ from hsiattn.assessment.calibration import fit_temperature
 from hsiattn.folds import Fold
 from hsiattn.pseudo_labels.views import RegionViews, View
 
-_TEMPERATURES = (0.3, 100.0)
+_TEMPERATURES = (0.3, 1000.0)
 
 
 class Trial(NamedTuple):

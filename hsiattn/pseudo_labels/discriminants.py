@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -164,7 +165,7 @@ class ForestDiscriminant:
         from sklearn.ensemble import RandomForestClassifier  # takes a second to load
 
         forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=0)
-        return cls(forest.fit(features, targets))
+        return cls(_fitted(forest, features, targets))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (N, K) of features (N, F)."""
@@ -186,13 +187,20 @@ class SupportVectorDiscriminant:
         """Fit as `LinearDiscriminant.fit` does; the covariance has no part in it."""
         from sklearn.svm import SVC  # takes a second to load
 
-        return cls(SVC(C=_PENALTY, class_weight="balanced").fit(features, targets))
+        return cls(_fitted(SVC(C=_PENALTY, class_weight="balanced"), features, targets))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits (N, K) of features (N, F)."""
         values = self.estimator.decision_function(features)
         values = np.stack([-values, values], axis=1) if values.ndim == 1 else values
         return np.asarray(values, dtype=np.float32)
+
+
+def _fitted(estimator: Any, features: NDArray[np.float64], targets: NDArray[np.int64]) -> Any:
+    """Fit an estimator of scikit-learn, which need not say that a class of few pixels looks like a number to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        return estimator.fit(features, targets)
 
 
 def class_means(features: NDArray[np.float64], targets: NDArray[np.int64]) -> NDArray[np.float64]:

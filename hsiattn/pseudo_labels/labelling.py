@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import softmax
 
-from hsiattn.pseudo_labels.cross_validation import Trial, best_temperature, left_out_pixels, try_view
+from hsiattn.assessment import robust_temperature
+from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.stacking import Mixture, Part, stack
 from hsiattn.pseudo_labels.views import REFERENCES, RegionViews, affordable_views
@@ -127,7 +128,7 @@ def pseudo_label(
     frequencies = shares.mean(axis=0)
     weights = (frequencies * len(frequencies)) ** settings.prior_exponent
     left_out = mixture.of_left_out(trials)
-    temperature = best_temperature(_logits(left_out * weights), members)
+    temperature = robust_temperature(_logits(left_out * weights), members) if len(members) else 1.0
     probabilities = softmax(_logits(shares * weights) / temperature, axis=1).astype(np.float32)
     probabilities[labelled] = np.eye(len(frequencies))[targets]
     record = {

@@ -206,12 +206,12 @@ def folds_across_groups(
     --------
     A strip that was cut in two:
 
-    >>> positions = np.array([[0, column] for column in range(10)] + [[5, 5], [8, 8]])
-    >>> targets, groups = np.array([0] * 10 + [1, 1]), np.array([0] * 5 + [1] * 5 + [2, 3])
+    >>> positions = np.array([[0, column] for column in range(10)] + [[5, 5]])
+    >>> targets, groups = np.array([0] * 10 + [1]), np.array([0] * 5 + [1] * 5 + [2])
     >>> for kept, left_out in folds_across_groups(positions, targets, groups, seed=0):
     ...     print("fit on", kept, "and predict", left_out)
-    fit on [ 7  8  9 10] and predict [ 0  1  2  3  4 11]
-    fit on [ 0  1  2 11] and predict [ 5  6  7  8  9 10]
+    fit on [ 0  1  2 10] and predict [5 6 7 8 9]
+    fit on [ 7  8  9 10] and predict [0 1 2 3 4]
     """
     from scipy.spatial import cKDTree
 
