@@ -207,11 +207,15 @@ def _draw_all(
     # where there is no room at a distance, polygons of a class stay fields of their own all the same
     gaps = dict.fromkeys((max(1, drawing.buffer), 1))
     for _ in range(1, per_class):
+        room = False
         for number in numbers:
             chosen = (_best(drawing, polygons_of(number, size, rng), gap) for gap in gaps)
             further = next((polygon for polygon in chosen if polygon is not None), None)
             if further is not None:
                 drawing.add(further)
+                room = True
+        if not room:
+            break
     return []
 
 

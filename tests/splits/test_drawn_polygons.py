@@ -99,6 +99,15 @@ def test_where_there_is_no_room_polygons_are_nearer_but_stay_fields_of_their_own
         assert test[codes == code].mean() >= 0.1
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_more_polygons_or_larger_ones_than_there_is_room_for_still_leave_a_tenth_for_the_test(way):
+    for parameters in ({"polygons_per_class": 10**9}, {"size": 10**9}):
+        _, test, polygons = drawn(FIELDS, draw=way, **parameters)
+        for code in (1, 2, 3):
+            assert test[code == FIELDS].mean() >= 0.1
+            assert len(of_class(FIELDS, polygons, code)) >= (1 if way == "centres" or "size" in parameters else 5)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_squares_and_strips_have_their_size_and_end_at_the_field(seed):
     fields = numbered(FIELDS, FIELDS > 0)

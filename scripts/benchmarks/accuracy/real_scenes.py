@@ -8,6 +8,7 @@ import numpy as np
 import rasterio
 from rasterio.merge import merge
 from rasterio.windows import from_bounds
+from scipy.io import savemat
 
 from scripts.benchmarks.accuracy.plan_runner import need_folders
 
@@ -26,6 +27,21 @@ def lay_out(data: Path, scenes: Path) -> None:
             link.unlink(missing_ok=True)
             link.symlink_to(path.resolve())
     mosaic_potsdam(data / potsdam.name, potsdam)
+
+
+def lay_out_indian_pines(data: Path, scenes: Path) -> None:
+    """The whole of Indian Pines as its dataset card expects it, from NumPy arrays and the released label map."""
+    need_folders(data, ("indian-pines", "ground-truth"))
+    out = scenes / "indian-pines"
+    out.mkdir(parents=True, exist_ok=True)
+    labels, cube = out / "Indian_pines_gt.mat", out / "Indian_pines_corrected.mat"
+    if not labels.exists():
+        labels.symlink_to((data / "ground-truth" / labels.name).resolve())
+    if not cube.is_file():
+        values = np.load(data / "indian-pines" / "Indian_pines_corrected.npy")
+        unfinished = cube.with_suffix(".unfinished")
+        savemat(str(unfinished), {"indian_pines_corrected": values}, appendmat=False)
+        unfinished.replace(cube)
 
 
 def mosaic_potsdam(folder: Path, out: Path) -> tuple[Path, Path]:
