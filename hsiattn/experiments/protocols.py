@@ -226,14 +226,17 @@ def _path_of_groups(run: Run) -> str | None:
 
 
 def _groups(run: Run, scene: LabelledScene, codes: NDArray[Any], data: Path) -> NDArray[Any] | None:
-    """Polygon ids (H, W): those of the protocol's raster, or the fields that a split by polygons divides by."""
+    """Polygon ids (H, W): those of the protocol's raster, or the fields that a split by polygons divides by.
+
+    None where polygons are drawn: they are the connected labels of the training pixels, as training finds by itself.
+    """
     path = _path_of_groups(run)
     if path is not None:
         return read_groups(resolved(data, _filled(path, run)), like=scene.source)
     protocol = run.protocol
     shipped = PROTOCOLS.get(protocol.protocol) if isinstance(protocol, ShippedProtocol) else None
-    by_fields = isinstance(protocol, PolygonsProtocol) or (shipped and isinstance(shipped.split, PolygonsSplit))
-    return connected_fields(codes) if by_fields else None
+    split = shipped.split if shipped else protocol
+    return connected_fields(codes) if isinstance(split, PolygonsSplit) and split.draw is None else None
 
 
 def _splitter(run: Run, codes: NDArray[Any], groups: NDArray[Any] | None) -> PixelSplitter:

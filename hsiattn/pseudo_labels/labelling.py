@@ -39,7 +39,7 @@ class PseudoLabelSettings(Settings):
     pixels
         Pseudo-labelled pixels that the network is trained on, drawn from the region. Default: 12000.
     label_weight
-        Weight of a labelled pixel, in pseudo-labelled ones. Default: 6.
+        Weight of a labelled pixel, in pseudo-labelled ones. Default: 4.
     favour
         What to make largest: `overall` accuracy, for which a doubtful pixel goes to the class that is more frequent in
         the scene; `average` accuracy over the classes, for which all classes count alike; or `both`, in between, which
@@ -53,7 +53,7 @@ class PseudoLabelSettings(Settings):
 
     area: int = Field(default=131_072, ge=1024, le=2**26)
     pixels: int = Field(default=12_000, ge=1, le=2**26)
-    label_weight: int = Field(default=6, ge=1, le=1000)
+    label_weight: int = Field(default=4, ge=1, le=1000)
     favour: Favour = "both"
 
     @property

@@ -108,7 +108,15 @@ def as_ensemble(members: Sequence[FitResult]) -> FitResult:
     )
     held_out = [member.held_out for member in members if member.held_out]
     together = HeldOut.together(held_out) if held_out else None
-    return replace(first, network=network.eval(), arguments=arguments, record=record, held_out=together)
+    temperature = sum(member.own_temperature for member in members) / len(members)
+    return replace(
+        first,
+        network=network.eval(),
+        arguments=arguments,
+        record=record,
+        held_out=together,
+        own_temperature=temperature,
+    )
 
 
 def parameters_of(network: SpectralSpatialNetwork) -> int:

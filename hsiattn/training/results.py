@@ -94,6 +94,8 @@ class FitResult:
         How fitting went.
     held_out
         Logits of labelled pixels that the network was not fitted on; None where there are none.
+    own_temperature
+        Where the method calibrates the confidence in another way than by held-out pixels: the temperature.
     account
         What the method records of its own, JSON-ready, under names of its own.
     """
@@ -103,12 +105,13 @@ class FitResult:
     preprocessing: Preprocessing
     record: TrainingRecord
     held_out: HeldOut | None = None
+    own_temperature: float = 1.0
     account: dict[str, Any] = field(default_factory=dict)
 
     @property
     def temperature(self) -> float:
-        """Number by which logits are divided for the confidence; 1 where no held-out pixels tell a better one."""
-        return self.held_out.temperature if self.held_out else 1.0
+        """Number by which logits are divided for the confidence; 1 where nothing tells a better one."""
+        return self.held_out.temperature if self.held_out else self.own_temperature
 
     def to_dict(self) -> dict[str, Any]:
         """How fitting went, JSON-ready."""
