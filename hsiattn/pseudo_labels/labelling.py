@@ -35,11 +35,11 @@ class PseudoLabelSettings(Settings):
     ----------
     area
         Most pixels of the region that is read: around the labels, and a third of them anywhere in the scene.
-        Default: 65536.
+        Default: 131072.
     pixels
         Pseudo-labelled pixels that the network is trained on, drawn from the region. Default: 12000.
     label_weight
-        Weight of a labelled pixel, in pseudo-labelled ones. Default: 2.
+        Weight of a labelled pixel, in pseudo-labelled ones. Default: 6.
     favour
         What to make largest: `overall` accuracy, for which a doubtful pixel goes to the class that is more frequent in
         the scene; `average` accuracy over the classes, for which all classes count alike; or `both`, in between, which
@@ -51,9 +51,9 @@ class PseudoLabelSettings(Settings):
     0.0
     """
 
-    area: int = Field(default=65_536, ge=1024, le=2**26)
+    area: int = Field(default=131_072, ge=1024, le=2**26)
     pixels: int = Field(default=12_000, ge=1, le=2**26)
-    label_weight: int = Field(default=2, ge=1, le=1000)
+    label_weight: int = Field(default=6, ge=1, le=1000)
     favour: Favour = "both"
 
     @property
