@@ -1,11 +1,10 @@
-"""Folds for cross-validation inside labelled pixels, which are left out in turn.
+"""Folds for cross-validation inside labelled pixels, which are left out in turn, whole groups of them together.
 
-Pixels of every class are spread over all folds; the only pixel of a class is never left out.
+The only pixel of a class is never left out, nor its only group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -18,53 +17,10 @@ Fold: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Indices of the pixels to fit on, and of those that are left out."""
 
 
-def adjacent_fold_numbers(count: int) -> NDArray[np.int64]:
-    """Number of the fold (N,) of N pixels of a class: pixels that follow one another share a fold.
-
-    In raster order such pixels are often neighbours, which resemble each other.
-
-    >>> adjacent_fold_numbers(7).tolist()
-    [0, 0, 1, 2, 2, 3, 4]
-    """
-    return np.arange(count) * FOLDS // count
-
-
-def folds_of_classes(targets: NDArray[np.int64], seed: tuple[int, ...] | None = None) -> Iterator[Fold]:
-    """Leave out a fifth of the pixels of every class, in turn.
-
-    Parameters
-    ----------
-    targets : ndarray of int, shape (N,)
-        Class of every pixel.
-    seed : tuple of int or None, default None
-        Seed of random folds; None lets pixels of a class that follow one another share a fold.
-
-    Yields
-    ------
-    kept, left_out : ndarray of int
-        Indices of pixels, ascending; folds without pixels are left out.
-
-    Examples
-    --------
-    >>> [left_out.tolist() for _, left_out in folds_of_classes(np.array([0, 0, 0, 0, 1, 1, 2]))]
-    [[0, 4], [1], [2, 5], [3]]
-    """
-    rng = None if seed is None else np.random.default_rng(seed)
-    folds = np.full(len(targets), -1)
-    for k in np.unique(targets):
-        members = np.flatnonzero(targets == k)
-        if len(members) > 1 and rng is None:
-            folds[members] = adjacent_fold_numbers(len(members))
-        elif len(members) > 1 and rng is not None:
-            folds[rng.permutation(members)] = np.arange(len(members)) % FOLDS
-    for number in np.unique(folds[folds >= 0]):
-        yield np.flatnonzero(folds != number), np.flatnonzero(folds == number)
-
-
 def stratified_folds(targets: NDArray[np.int64], seed: int) -> list[Fold]:
     """Random folds in each of which every class of two pixels or more has some: at most as many as its pixels.
 
-    There are none where no class has two pixels.
+    There are none where no class has two pixels. For pixels that are each their own group; see `grouped_folds`.
     """
     from sklearn.model_selection import StratifiedKFold  # takes a second to load
 

@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hsiattn.folds import folds_of_classes, stratified_folds
+from hsiattn.folds import grouped_folds, stratified_folds
+
+labels = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=40)
 
 
-@given(st.lists(st.integers(0, 4), max_size=40), st.sampled_from([None, (0, 1)]))
-def test_every_pixel_but_the_only_one_of_a_class_is_left_out_once(classes, seed):
-    targets = np.array(classes, dtype=np.int64)
-    folds = list(folds_of_classes(targets, seed))
-    left_out = sorted(index for _, part in folds for index in part)
-    assert left_out == [index for index, k in enumerate(classes) if classes.count(k) > 1]
+@settings(max_examples=100, deadline=None)
+@given(labels, st.integers(0, 99))
+def test_no_group_is_divided_and_no_class_is_without_a_pixel_to_fit_on(pixels, seed):
+    targets, groups = np.array(pixels).T
+    folds = grouped_folds(targets, groups, seed)
+    left_out = [index for _, part in folds for index in part]
+    assert len(left_out) == len(set(left_out))
     for kept, part in folds:
         assert len(part)
-        assert sorted([*kept, *part]) == list(range(len(classes)))
+        assert sorted([*kept, *part]) == list(range(len(pixels)))
+        assert not set(groups[kept]) & set(groups[part])
+        assert set(targets[kept]) == set(targets)
 
 
-@pytest.mark.parametrize("seed", [None, (3, 0)])
-def test_every_class_is_spread_evenly_over_five_folds(seed):
+@settings(max_examples=100, deadline=None)
+@given(labels, st.integers(0, 99))
+def test_with_a_class_per_group_all_pixels_but_those_of_a_class_in_one_group_are_left_out_once(pixels, seed):
+    targets, number = np.array(pixels).T
+    groups = 10 * targets + number
+    left_out = sorted(index for _, part in grouped_folds(targets, groups, seed) for index in part)
+    several = [len(set(groups[targets == k])) > 1 for k in targets]
+    assert left_out == np.flatnonzero(several).tolist()
+
+
+def test_single_pixels_of_every_class_are_spread_evenly_over_five_folds_that_the_seed_decides():
     targets = np.repeat([0, 1, 2], [50, 12, 3])
-    counts = np.array([np.bincount(targets[part], minlength=3) for _, part in folds_of_classes(targets, seed)])
+    first, again, other = (grouped_folds(targets, np.arange(65), seed) for seed in (1, 1, 2))
+    counts = np.array([np.bincount(targets[part], minlength=3) for _, part in first])
     assert len(counts) == 5
     assert (np.ptp(counts, axis=0) <= 1).all()
-    assert counts[:, 0].tolist() == [10] * 5
-
-
-def test_without_a_seed_pixels_that_follow_one_another_are_left_out_together():
-    targets = np.arange(60) % 2
-    for _, part in folds_of_classes(targets):
-        assert part.tolist() == list(range(part[0], part[0] + 12))
-
-
-def test_a_seed_decides_random_folds():
-    targets = np.arange(60) % 2
-    first, again, other = ([part.tolist() for _, part in folds_of_classes(targets, (s, 0))] for s in (1, 1, 2))
-    assert first == again != other
-    assert all(part != list(range(part[0], part[0] + 12)) for part in first)
+    parts = [[part.tolist() for _, part in folds] for folds in (first, again, other)]
+    assert parts[0] == parts[1] != parts[2]
 
 
 def test_the_smallest_class_of_two_or_more_limits_the_folds_and_single_pixels_always_train():

@@ -90,7 +90,7 @@ def draw_protocol(
     left_out: Iterable[int] = (),
     block_size: int | None = None,
 ) -> Split:
-    """Divide labels as a protocol says, a fifth of the training pixels set aside for validation.
+    """Divide labels as a protocol says, a random fifth of the training pixels set aside for validation.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def draw_protocol(
     others = classes.subset(set(classes.codes) - set(away))
     changes: dict[str, Any] = {} if block_size is None else {"block_size": block_size}
     splitter = make_splitter(chosen.split, kept, patch_size=WINDOW, random_state=seed, **changes)
-    split = split_labels(kept, others, splitter, window=WINDOW, seed=seed)
+    split = split_labels(kept, others, splitter, window=WINDOW, whole_groups=False, seed=seed)
     _check_enough(kept, split.roles, others, chosen.fewest)
     roles = np.where(np.isin(codes, away), ROLES["dropped"], split.roles).astype(np.uint8)
     record = {"protocol": protocol, "seed": seed, "left_out": away, **split.record}

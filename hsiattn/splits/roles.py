@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import SplitError
+from hsiattn.splits.label_groups import label_groups
 from hsiattn.splits.leakage import leakage
 from hsiattn.splits.splitters import PixelSplitter
+from hsiattn.splits.validation import validation_groups
 
 ROLES = {"none": 0, "training": 1, "validation": 2, "test": 3, "dropped": 4}
 """Value of each role in a split raster. "none" is not labelled; "dropped" is labelled and unused."""
@@ -28,6 +30,9 @@ class Split:
         Values of `ROLES`.
     record : dict
         JSON-ready account: method and parameters, pixels per class and role, leakage and the window it holds for.
+    groups : ndarray of int, shape (H, W), or None, default None
+        Group of every pixel that was drawn for training, from 1 on, 0 elsewhere, where pixels beyond a number per class
+        were dropped: those that remain no longer show which of them lay together. None otherwise.
 
     Examples
     --------
@@ -38,6 +43,7 @@ class Split:
 
     roles: NDArray[np.uint8]
     record: dict[str, Any] = field(default_factory=dict)
+    groups: NDArray[np.int64] | None = None
 
     def mask(self, role: str) -> NDArray[np.bool_]:
         """True where a pixel has that role."""
@@ -67,9 +73,15 @@ def split_labels(
     usable: NDArray[np.bool_] | None = None,
     validation_share: float = 0.2,
     most_per_class: int | None = None,
+    groups: NDArray[Any] | None = None,
+    whole_groups: bool = True,
     seed: int = 0,
 ) -> Split:
     """Give every labelled pixel its role.
+
+    Validation pixels are set aside by whole groups of training pixels, as near to their share as groups allow: pixels
+    beside those that a network was fitted on cannot tell when to stop. Single pixels are groups of their own. A class
+    whose training pixels lie in one polygon has no validation pixel.
 
     Parameters
     ----------
@@ -87,6 +99,10 @@ def split_labels(
         Share of each class's training pixels set aside for validation (early stopping); none of a class with one pixel.
     most_per_class : int or None, default None
         Training pixels of a class beyond this number are dropped.
+    groups : ndarray of int, shape (H, W), or None, default None
+        Id of the polygon of every pixel, 0 and below for none; see `label_groups` for the groups of pixels without.
+    whole_groups : bool, default True
+        False sets random pixels aside, whatever lies beside them, as in the splits of `draw_protocol`.
     seed : int, default 0
         Seed of the draw of validation pixels.
 
@@ -120,16 +136,28 @@ def split_labels(
     roles[tuple(positions[training].T)] = ROLES["training"]
 
     rng = np.random.default_rng((seed, 1))
-    for code in classes.codes:
-        of_class = rng.permutation(training[members[training] == code])
-        if most_per_class is not None:
-            roles[tuple(positions[of_class[most_per_class:]].T)] = ROLES["dropped"]
-            of_class = of_class[:most_per_class]
-        aside = min(max(1, round(validation_share * len(of_class))), len(of_class) - 1) if validation_share > 0 else 0
-        roles[tuple(positions[of_class[:aside]].T)] = ROLES["validation"]
-    return Split(
-        roles, _record(codes, roles, classes, window, {**splitter.describe(), "validation_share": validation_share})
-    )
+    drawn = [rng.permutation(training[members[training] == code]) for code in classes.codes]
+    drawn = [of_class[:most_per_class] for of_class in drawn]
+    kept = np.concatenate(drawn)
+    beyond = np.setdiff1d(training, kept)
+    roles[tuple(positions[beyond].T)] = ROLES["dropped"]
+    numbers = np.arange(len(members))
+    if whole_groups and (validation_share > 0 or len(beyond)):
+        ids = None if groups is None else np.asarray(groups)[labelled][training]
+        numbers[training] = label_groups(positions[training], members[training], ids)
+    if validation_share > 0:
+        aside = kept[np.isin(numbers[kept], validation_groups(drawn, numbers, validation_share))]
+        roles[tuple(positions[aside].T)] = ROLES["validation"]
+    record = _record(codes, roles, classes, window, {**splitter.describe(), "validation_share": validation_share})
+    thinned = whole_groups and len(beyond)
+    return Split(roles, record, _raster(positions[training], numbers[training], codes) if thinned else None)
+
+
+def _raster(positions: NDArray[np.int64], numbers: NDArray[np.int64], codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Numbers of groups of those pixels from 1 on, as a raster (H, W)."""
+    raster = np.zeros(codes.shape, np.int64)
+    raster[tuple(positions.T)] = numbers + 1
+    return raster
 
 
 def split_of_roles(

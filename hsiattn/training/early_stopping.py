@@ -24,7 +24,8 @@ class EarlyStoppingTraining(GradientTraining):
     Parameters
     ----------
     validation_share
-        Share of each class's training pixels that only validates. Default: 0.2.
+        Share of each class's training pixels that only validates, by whole groups, such as polygons: see
+        `hsiattn.splits.split_labels`. Default: 0.2.
     patience
         Epochs without a lower validation loss after which training stops. Default: 50.
     refit

@@ -13,13 +13,15 @@ from scipy.special import log_softmax, logsumexp
 
 from hsiattn.assessment import robust_temperature
 from hsiattn.devices import mixed_precision
-from hsiattn.folds import folds_of_classes
+from hsiattn.folds import Fold
 from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.training.patches import LabelledPatches, as_tensors
 
 _BATCH = 256
 _ENOUGH = 500
 """Left-out pixels after which no further fold is fitted: they tell a temperature to within a tenth."""
+_ENOUGH_GROUPS = 30
+"""Left-out groups after which no further fold is fitted: pixels of one group are right or wrong together."""
 _FEWEST = 20
 """Pixels below which they tell nothing about a temperature."""
 
@@ -84,29 +86,38 @@ def logits_of(
     return np.asarray(logits.numpy())
 
 
-def cross_validated(fit: Callable[[NDArray[Any]], Predict], targets: NDArray[np.int64]) -> HeldOut | None:
-    """Logits of every fifth of the pixels by a network fitted on the other four.
+def cross_validated(
+    fit: Callable[[NDArray[Any]], Predict],
+    targets: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    folds: Sequence[Fold],
+) -> HeldOut | None:
+    """Logits of the pixels that each fold leaves out, by a network fitted on those that it keeps.
 
-    Pixels of a class that follow one another are left out together: in raster order they are often neighbours, and
-    pixels that lie among those fitted on would call for more confidence than pixels elsewhere bear out. Of many pixels
-    only some fifths are left out.
+    Pixels of a polygon resemble each other, and some of them among those fitted on would call for more confidence than
+    pixels elsewhere bear out, so the folds are to leave out whole groups. Once many pixels of many groups were left
+    out, no further fold is fitted.
 
     Parameters
     ----------
     fit
         Fits a network on the pixels of those indices.
     targets
-        int (N,): classes in raster order; the only pixel of a class is never left out.
+        int (N,): classes.
+    groups
+        int (N,): the group of every pixel, see `hsiattn.splits.label_groups`.
+    folds
+        See `hsiattn.splits.folds_across_groups`.
 
     Returns
     -------
     HeldOut or None
-        None where no class has two pixels.
+        None where there is no fold.
     """
     logits, left_out = [], np.empty(0, np.int64)
-    for kept, members in folds_of_classes(targets):
+    for kept, members in folds:
         logits.append(fit(kept)(members))
         left_out = np.concatenate([left_out, members])
-        if len(left_out) >= _ENOUGH:
+        if len(left_out) >= _ENOUGH and len(np.unique(groups[left_out])) >= _ENOUGH_GROUPS:
             break
     return None if not logits else HeldOut("cross-validation", np.concatenate(logits), targets[left_out])

@@ -110,6 +110,7 @@ def fit_model(
     groups = _groups_of_split(splitter, codes.shape) if groups is None else groups
     scene = TrainingScene.of(source, codes, classes, recipe, groups)
     split = _split(scene, splitter, seed)
+    scene = replace(scene, drawn_groups=split.groups)
     kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
     fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
     report = accuracy_on_test_pixels(
@@ -140,7 +141,7 @@ def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: i
     """Roles of the labelled pixels; where the recipe's method validates nothing, no pixel is there for validation."""
     window, training = scene.recipe.patch_size, scene.recipe.training
     if isinstance(splitter, PixelSplitter):
-        return split_labels(
+        split = split_labels(
             scene.codes,
             scene.classes,
             splitter,
@@ -148,8 +149,11 @@ def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: i
             usable=scene.usable,
             validation_share=training.held_back,
             most_per_class=training.max_per_class,
+            groups=scene.groups,
             seed=seed,
         )
+        _say_which_classes_only_train(scene, split)
+        return split
     split = split_of_roles(splitter, scene.codes, scene.classes, window=window, usable=scene.usable)
     aside = split.mask("validation")
     if training.held_back or not aside.any():
@@ -158,6 +162,16 @@ def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: i
     scene.say(f"{count} validation pixels of the split train too: {training.method} does not validate")
     roles = np.where(aside, ROLES["training"], split.roles)
     return split_of_roles(roles, scene.codes, scene.classes, window=window, usable=scene.usable)
+
+
+def _say_which_classes_only_train(scene: TrainingScene, split: Split) -> None:
+    """One sentence where some classes validate and others, of two training pixels or more, do not."""
+    per_class = split.record["per_class"]
+    if not split.mask("validation").any():
+        return  # no class does, or the method validates nothing
+    names = [name for name, n in per_class.items() if not n["validation"] and n["training"] > 1]
+    if names:
+        scene.say(f"all training pixels of {', '.join(names)} lie in one polygon, so none of them validates")
 
 
 def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, resume: bool) -> Checkpoints:

@@ -63,6 +63,9 @@ class TrainingScene:
         What was left out and why, one sentence each.
     groups
         (H, W) polygon ids, 0 = none; None where no polygons are known.
+    drawn_groups
+        (H, W) group of every pixel that was drawn for training, 0 elsewhere, where some of them were dropped; see
+        `Split.groups`. None otherwise.
     """
 
     source: SceneSource
@@ -73,6 +76,7 @@ class TrainingScene:
     usable: NDArray[np.bool_]
     messages: list[str] = field(default_factory=list)
     groups: NDArray[np.int32] | None = None
+    drawn_groups: NDArray[np.int64] | None = None
     _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod
@@ -110,8 +114,12 @@ class TrainingScene:
         return np.argwhere(chosen), self.classes.to_indices(self.codes[chosen])
 
     def groups_of(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Number of the group (N,) of every one of those pixels, which no fold may divide; see `label_groups`."""
-        given = None if self.groups is None else self.groups[tuple(positions.T)]
+        """Number of the group (N,) of every one of those training pixels, which no fold may divide.
+
+        See `label_groups`. Pixels of a polygon of which others were dropped stay together.
+        """
+        ids = self.groups if self.drawn_groups is None else self.drawn_groups
+        given = None if ids is None else ids[tuple(positions.T)]
         return label_groups(positions, targets, given)
 
     def fit_preprocessing(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> Preprocessing:
@@ -166,7 +174,8 @@ class TrainingScene:
         positions, targets = self.positions(split, "training", "validation")
         values, _ = gather_spectra(self.source, positions)
         labels = np.column_stack([positions, targets]).astype("<i8")
-        grouped = {} if self.groups is None else {"training_groups_sha256": self._groups_sha256(positions, targets)}
+        known = self.groups is not None or self.drawn_groups is not None
+        grouped = {"training_groups_sha256": self._groups_sha256(positions, targets)} if known else {}
         return {
             "scene": Path(self.source.name).name,
             "height": self.source.height,

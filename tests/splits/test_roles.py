@@ -19,6 +19,7 @@ from hsiattn.splits import (
     AllPixels,
     RandomPixels,
     SpatialBlocks,
+    label_groups,
     leakage,
     leave_classes_out,
     read_split,
@@ -75,11 +76,16 @@ def test_blocks_with_a_buffer_of_half_a_patch_leak_nothing_and_random_pixels_nea
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 60), st.floats(0.01, 0.99), st.one_of(st.none(), st.integers(2, 40)), st.integers(0, 99))
 def test_validation_takes_its_share_of_each_class_and_leaves_at_least_one_pixel(train_size, share, most, seed):
-    codes = np.repeat([1, 11, 20], 100).reshape(15, 20)
-    split = split_labels(
-        codes, CLASSES, RandomPixels(train_size=train_size), window=3, validation_share=share, most_per_class=most,
-        seed=seed,
+    codes = np.zeros((30, 40), int)
+    codes[::2, ::2] = np.repeat([1, 11, 20], 100).reshape(15, 20)  # no pixel touches another
+    split, drawn_by_pixel = (
+        split_labels(
+            codes, CLASSES, RandomPixels(train_size=train_size), window=3, validation_share=share, most_per_class=most,
+            whole_groups=whole_groups, seed=seed,
+        )
+        for whole_groups in (True, False)
     )  # fmt: skip
+    np.testing.assert_array_equal(split.roles, drawn_by_pixel.roles)
     for c in CLASSES:
         training, validation = (_count(split, codes, role, c.code) for role in ("training", "validation"))
         drawn = min(train_size, most) if most is not None else train_size
@@ -87,6 +93,31 @@ def test_validation_takes_its_share_of_each_class_and_leaves_at_least_one_pixel(
         assert training >= 1
         assert validation == (0 if drawn == 1 else min(max(1, round(share * drawn)), drawn - 1))
         assert _count(split, codes, "dropped", c.code) == train_size - drawn
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.booleans(), st.one_of(st.none(), st.integers(2, 12)))
+def test_no_group_of_training_pixels_is_on_both_sides(seed, with_polygons, most):
+    rng = np.random.default_rng(seed)
+    codes = np.kron(rng.choice([0, 1, 11, 20], (8, 8)), np.ones((2, 3), int))
+    codes[0, :3] = 1, 11, 20
+    ids = rng.integers(-1, 9, codes.shape) if with_polygons else None
+    split = split_labels(codes, CLASSES, AllPixels(), window=3, most_per_class=most, groups=ids, seed=seed)
+    labelled = codes > 0
+    groups = np.full(codes.shape, -1)
+    groups[labelled] = label_groups(np.argwhere(labelled), codes[labelled], None if ids is None else ids[labelled])
+    assert not set(groups[split.mask("training")]) & set(groups[split.mask("validation")])
+    if split.groups is not None:
+        np.testing.assert_array_equal(split.groups[labelled], groups[labelled] + 1)
+        assert not split.groups[~labelled].any()
+    assert (split.groups is None) == (not split.mask("dropped").any())
+
+
+def test_a_class_in_one_polygon_only_trains_and_the_smallest_of_two_polygons_validates(codes):
+    codes = np.repeat([1, 11], 20)[None]
+    ids = np.repeat([1, 2, 3], [20, 13, 7])[None]
+    split = split_labels(codes, CLASSES.subset([1, 11]), AllPixels(), window=3, groups=ids)
+    np.testing.assert_array_equal(split.mask("validation"), ids == 3)
 
 
 def test_no_share_means_no_validation_pixel(codes):

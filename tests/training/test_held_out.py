@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from hsiattn.assessment import robust_temperature
+from hsiattn.folds import grouped_folds
 from hsiattn.training.held_out import HeldOut, cross_validated
 
 
@@ -31,9 +32,11 @@ def test_few_pixels_or_one_class_say_nothing_of_a_temperature(pixels, classes):
     assert HeldOut("validation", np.full((40, 3), np.nan, np.float32), np.arange(40) % 3).temperature == 1
 
 
-def test_every_pixel_is_left_out_once_with_those_beside_it_and_judged_by_the_others():
-    targets = np.tile([0, 0, 1, 2], 20)
-    targets[7] = 3  # the only one of its class
+def test_every_pixel_is_judged_once_by_a_network_that_saw_nothing_of_its_group():
+    rng = np.random.default_rng(0)
+    groups = np.sort(rng.integers(0, 30, 200))
+    targets = rng.integers(0, 4, 30)[groups]
+    groups[targets == 3] = 99  # a class in one group
     fits = []
 
     def fit(kept):
@@ -43,34 +46,32 @@ def test_every_pixel_is_left_out_once_with_those_beside_it_and_judged_by_the_oth
 
         return judge
 
-    held_out = cross_validated(fit, targets)
+    held_out = cross_validated(fit, targets, groups, grouped_folds(targets, groups, 0))
     assert len(fits) == 5
     for kept, left_out in fits:
-        assert sorted([*kept, *left_out]) == list(range(80))
-        assert 7 in kept
-        for k in range(3):
-            places = np.flatnonzero(targets == k)
-            gone = np.isin(places, left_out)
-            assert abs(gone.mean() - 0.2) < 0.05
-            assert np.count_nonzero(np.diff(np.flatnonzero(gone)) > 1) == 0
+        assert sorted([*kept, *left_out]) == list(range(200))
+        assert not set(groups[kept]) & set(groups[left_out])
     order = held_out.logits[:, 0].astype(int)
-    assert sorted(order) == [n for n in range(80) if n != 7]
+    assert sorted(order) == np.flatnonzero(targets < 3).tolist()
     np.testing.assert_array_equal(held_out.targets, targets[order])
 
 
-def test_of_many_pixels_some_fifths_are_enough():
+@pytest.mark.parametrize(("size", "folds"), [(1, 2), (10, 2), (100, 5)])
+def test_of_many_pixels_in_many_groups_some_folds_are_enough(size, folds):
     fits = []
 
     def fit(kept):
         fits.append(kept)
         return lambda left_out: np.zeros((len(left_out), 2), np.float32)
 
-    assert len(cross_validated(fit, np.arange(1500) % 2).targets) == 600
-    assert len(fits) == 2
+    groups = np.arange(2000) // size
+    held_out = cross_validated(fit, groups % 2, groups, grouped_folds(groups % 2, groups, 0))
+    assert len(fits) == folds
+    assert len(held_out.targets) == folds * 400
 
 
-def test_classes_of_one_pixel_each_have_nothing_to_leave_out():
-    assert cross_validated(lambda kept: pytest.fail("nothing to fit"), np.arange(4)) is None
+def test_without_a_fold_nothing_is_left_out():
+    assert cross_validated(lambda kept: pytest.fail("nothing to fit"), np.arange(4), np.arange(4), []) is None
 
 
 def test_networks_whose_probabilities_are_averaged_have_a_temperature_of_their_mean():

@@ -1,6 +1,7 @@
 """From scene and labels to a result: what is left out, what is tested, what is refused."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -121,19 +122,29 @@ def test_the_refit_trains_on_validation_pixels_too_for_the_best_number_of_epochs
     assert len(calls) == 1
 
 
-def test_in_closed_form_all_but_the_test_pixels_are_fitted_on_and_for_confidence_four_fifths_of_them(
-    scene, tiny, classes, fitted_recipe, monkeypatch, tmp_path
-):
-    sizes, original = [], Discriminant.fit
+@pytest.fixture
+def fitted_groups(monkeypatch):
+    """Groups of the pixels that each discriminant is fitted on from now on."""
+    seen, original = [], Discriminant.fit
 
-    def record(self, spectra, patches, valid, targets):
-        sizes.append(len(targets))
-        original(self, spectra, patches, valid, targets)
+    def record(self, *pixels, groups):
+        seen.append(groups.tolist())
+        original(self, *pixels, groups=groups)
 
     monkeypatch.setattr(Discriminant, "fit", record)
+    return seen
+
+
+def test_in_closed_form_all_but_the_test_pixels_are_fitted_on_and_for_confidence_most_of_their_groups(
+    scene, tiny, classes, fitted_recipe, fitted_groups, tmp_path
+):
     log = tmp_path / "log.csv"
     result = fit_model(as_source(scene), tiny.codes, classes, fitted_recipe, SPLIT, device="cpu", log=log)
-    assert sizes == [3 * 12, *(3 * 12 - 3 * left_out for left_out in (3, 2, 3, 2, 2))]
+    everyone, *folds = map(Counter, fitted_groups)
+    assert everyone.total() == 3 * 12
+    left_out = [everyone - kept for kept in folds]
+    assert sum(left_out, Counter()) == everyone  # each pixel once
+    assert all(not (kept & gone) and abs(gone.total() - 36 / 5) < 3 for kept, gone in zip(folds, left_out, strict=True))
     training = result.model.training
     assert (training["held_out"]["by"], training["held_out"]["pixels"]) == ("cross-validation", 3 * 12)
     assert training["held_out"]["accuracy"] > 0.9
@@ -142,6 +153,55 @@ def test_in_closed_form_all_but_the_test_pixels_are_fitted_on_and_for_confidence
     assert "best_validation_loss" not in training
     assert log.read_text().split(",")[0] == "epoch"
     assert len(log.read_text().splitlines()) == 1
+
+
+def test_the_confidence_of_polygons_comes_from_polygons_that_were_left_out(
+    scene, tiny, classes, fitted_recipe, fitted_groups
+):
+    columns = np.indices(tiny.codes.shape)[1]
+    codes = np.where(columns % 6 < 4, tiny.codes, 0)
+    ids = 1 + 10 * codes + columns // 6  # polygons of one class, apart from each other
+    result = fit_model(as_source(scene), codes, classes, fitted_recipe, AllPixels(), device="cpu", groups=ids)
+    everyone, *folds = map(Counter, fitted_groups)
+    left_out = [everyone - kept for kept in folds]
+    assert all(gone and not (kept & gone) for kept, gone in zip(folds, left_out, strict=True))
+    assert result.model.training["held_out"]["pixels"] == sum(gone.total() for gone in left_out)
+
+
+def test_with_one_polygon_per_class_the_confidence_comes_from_their_parts(
+    scene, tiny, classes, fitted_recipe, fitted_groups
+):
+    result = fit_model(
+        as_source(scene), tiny.codes, classes, fitted_recipe, AllPixels(), device="cpu", groups=tiny.codes
+    )  # fmt: skip
+    assert len(set(fitted_groups[0])) == 3
+    assert len(fitted_groups) == 6
+    assert result.model.temperature != 1
+
+
+def test_a_class_in_one_polygon_does_not_validate_and_that_is_said_once(scene, tiny, classes, recipe):
+    last = tiny.codes == classes.codes[-1]
+    ids = np.where(last, 1, 2 + np.indices(tiny.codes.shape)[1])
+    result = fit_model(
+        as_source(scene), tiny.codes, classes, _changed(recipe, max_epochs=1), AllPixels(), device="cpu", groups=ids
+    )  # fmt: skip
+    split, names = result.split, [c.name for c in classes]
+    assert not np.any(split.mask("validation") & last)
+    assert not set(ids[split.mask("training")]) & set(ids[split.mask("validation")])
+    said = [message for message in result.messages if "none of them validates" in message]
+    assert said == [f"all training pixels of {names[-1]} lie in one polygon, so none of them validates"]
+
+
+def test_pixels_of_a_field_stay_together_when_others_of_it_are_dropped(
+    monkeypatch, scene, tiny, classes, fitted_recipe
+):
+    few = _changed(fitted_recipe, max_per_class=9)
+    seen = _groups_seen(monkeypatch, as_source(scene), tiny.codes, classes, few, AllPixels())
+    whole = _groups_seen(monkeypatch, as_source(scene), tiny.codes, classes, fitted_recipe, AllPixels())
+    assert len(seen["positions"]) == 27
+    group_of = dict(zip(map(tuple, whole["positions"].tolist()), whole["numbers"].tolist(), strict=True))
+    expected = [group_of[tuple(position)] for position in seen["positions"].tolist()]
+    np.testing.assert_array_equal(seen["numbers"][:, None] == seen["numbers"], np.equal.outer(expected, expected))
 
 
 @pytest.mark.parametrize("method", ["pseudo-labels", "early-stopping", "closed-form"])

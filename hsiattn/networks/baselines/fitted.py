@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -95,7 +96,14 @@ class FittedNetwork(SpectralSpatialNetwork):
             return self._logits(features.T).T.reshape(self.classes, *spectra.shape[1:])
 
     @torch.no_grad()
-    def fit(self, spectra: Tensor, patches: Tensor, valid: Tensor | None, targets: Tensor) -> None:
+    def fit(
+        self,
+        spectra: Tensor,
+        patches: Tensor,
+        valid: Tensor | None,
+        targets: Tensor,
+        groups: Tensor | None = None,
+    ) -> None:
         """Fit on training pixels. Whatever is random in it follows from torch's seed.
 
         Parameters
@@ -104,6 +112,9 @@ class FittedNetwork(SpectralSpatialNetwork):
             As for `forward`.
         targets
             (N,) class indices.
+        groups
+            (N,) number of the polygon, or other group, of every pixel: what is chosen inside the training pixels is to
+            be judged on whole groups. None where every pixel is its own.
 
         Raises
         ------
@@ -117,13 +128,20 @@ class FittedNetwork(SpectralSpatialNetwork):
                 "label them in more places, or leave them out of the labels",
             )
         features = self._features(spectra[:, :, None, None], patches, valid)[:, :, 0, 0]
-        estimator = self.fit_estimator(features.cpu().numpy(), targets.cpu().numpy())
+        more = {}
+        if groups is not None and "groups" in inspect.signature(self.fit_estimator).parameters:
+            more["groups"] = groups.cpu().numpy()
+        estimator = self.fit_estimator(features.cpu().numpy(), targets.cpu().numpy(), **more)
         arrays = self.arrays_of(estimator)
         for name, dtype in self.fitted.items():
             self._keep(name, torch.from_numpy(np.ascontiguousarray(arrays[name])).to(spectra.device, dtype))
 
     def fit_estimator(self, features: NDArray[np.float32], targets: NDArray[np.int64]) -> Any:
-        """scikit-learn's estimator fitted on features (N, F) and class indices (N,), all K classes among them."""
+        """scikit-learn's estimator fitted on features (N, F) and class indices (N,), all K classes among them.
+
+        One that chooses settings by cross-validation asks for a third argument by its name, `groups: NDArray | None =
+        None`, int (N,), and leaves out whole groups (see `hsiattn.folds.grouped_folds`).
+        """
         raise NotImplementedError(type(self).__name__)
 
     def arrays_of(self, estimator: Any) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsiattn.folds import stratified_folds
+from hsiattn.folds import Fold, grouped_folds, stratified_folds
 from hsiattn.networks.baselines.fitted import FittedNetwork, seed_from_torch
 
 _KERNEL_VALUES = 2**22
@@ -28,8 +28,10 @@ class RBFSVM(FittedNetwork):
     """Support vector machine on pairs of classes, kernel exp(-γ |x - x'|²), not weighted by class.
 
     C and γ are those of the grid with the highest accuracy in stratified cross-validation inside the training pixels;
-    the first of the grid wins a tie. There are as many folds as the smallest class allows, at most five; a class of one
-    pixel stays in the training part of every fold. With no class of two pixels, the first of the grid is taken.
+    the first of the grid wins a tie. Where pixels lie in groups, such as polygons, every fold leaves out whole groups,
+    see `hsiattn.folds.grouped_folds`. Of single pixels there are as many folds as the smallest class allows, at most
+    five. A class of one pixel, or one group, stays in the training part of every fold; with no class of two, the first
+    of the grid is taken.
 
     The logit of a class is 3 · (votes + s), where s, within ±1/3, grows with the sum of its decision values, as in
     scikit-learn's `decision_function_shape="ovr"`: classes are ranked as by `SVC(break_ties=True)`, and differ from
@@ -94,14 +96,16 @@ class RBFSVM(FittedNetwork):
     _first: Tensor
     _second: Tensor
 
-    def fit_estimator(self, features: NDArray[np.float32], targets: NDArray[np.int64]) -> Any:
+    def fit_estimator(
+        self, features: NDArray[np.float32], targets: NDArray[np.int64], groups: NDArray[np.int64] | None = None
+    ) -> Any:
         """See `FittedNetwork.fit_estimator`."""
         from sklearn.model_selection import GridSearchCV  # only fitting needs them, and they take a while to load
         from sklearn.svm import SVC
 
         grid = {"C": list(self.penalties), "gamma": list(self.gammas)}
         samples = features.astype(np.float64)
-        folds = stratified_folds(targets, seed_from_torch())
+        folds = _folds(targets, groups, seed_from_torch())
         if not folds or len(self.penalties) * len(self.gammas) == 1:
             return SVC(C=self.penalties[0], gamma=self.gammas[0]).fit(samples, targets)
         return GridSearchCV(SVC(), grid, cv=folds).fit(samples, targets).best_estimator_
@@ -146,3 +150,10 @@ class RBFSVM(FittedNetwork):
         kernel = torch.addmm(self.vectors.square().sum(dim=1), features, self.vectors.T, alpha=-2.0)
         kernel += features.square().sum(dim=1, keepdim=True)
         return kernel.clamp_(min=0.0).mul_(-self.gamma).exp_()
+
+
+def _folds(targets: NDArray[np.int64], groups: NDArray[np.int64] | None, seed: int) -> list[Fold]:
+    """Folds across groups, or across pixels where no two are in one group."""
+    if groups is None or len(np.unique(groups)) == len(groups):
+        return stratified_folds(targets, seed)
+    return grouped_folds(targets, groups, seed)

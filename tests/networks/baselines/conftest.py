@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -37,10 +38,16 @@ def estimators(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The estimators that scikit-learn fits from now on, in their order."""
     fitted: list[Any] = []
     for kind in FittedNetwork.__subclasses__():
-
-        def fit(self: FittedNetwork, features: Any, targets: Any, original: Any = kind.fit_estimator) -> Any:
-            fitted.append(original(self, features, targets))
-            return fitted[-1]
-
-        monkeypatch.setattr(kind, "fit_estimator", fit)
+        monkeypatch.setattr(kind, "fit_estimator", _noting(kind.fit_estimator, fitted))
     return fitted
+
+
+def _noting(original: Callable[..., Any], fitted: list[Any]) -> Callable[..., Any]:
+    """The function, adding what it returns to a list."""
+
+    @wraps(original)
+    def fit(*given: Any, **more: Any) -> Any:
+        fitted.append(original(*given, **more))
+        return fitted[-1]
+
+    return fit

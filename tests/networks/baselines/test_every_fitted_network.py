@@ -229,3 +229,26 @@ def test_a_forest_whose_branches_lead_astray_is_refused(name, damage):
         load_network(weights, "random-forest", **arguments, trees=3)
     with pytest.raises(ValueError, match="do not make 4 trees"):
         load_network(forest.state_dict(), "random-forest", **arguments, trees=4)
+
+
+@pytest.mark.parametrize("groups", [None, torch.arange(40) // 8])
+def test_groups_go_to_those_own_networks_that_ask_for_them(make_pixels, groups):
+    class Mean(FittedNetwork):
+        fitted = {"means": torch.float32}  # noqa: RUF012
+
+        def fit_estimator(self, features, targets):
+            return np.stack([features[targets == k].mean(axis=0) for k in range(self.classes)])
+
+        def arrays_of(self, estimator):
+            return {"means": estimator}
+
+    class Grouped(Mean):
+        def fit_estimator(self, features, targets, groups=None):
+            self.seen = groups
+            return super().fit_estimator(features, targets)
+
+    plain, asking = Mean(BANDS, CHANNELS, 4, PATCH), Grouped(BANDS, CHANNELS, 4, PATCH)
+    for network in (plain, asking):
+        network.fit(*make_pixels(40, 4), groups)
+    assert torch.equal(plain.means, asking.means)
+    assert asking.seen is None if groups is None else asking.seen.tolist() == groups.tolist()

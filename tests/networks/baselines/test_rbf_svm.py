@@ -7,7 +7,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.svm import SVC
 
 from hsiattn.errors import RecipeError
-from hsiattn.folds import stratified_folds
+from hsiattn.folds import grouped_folds, stratified_folds
 from hsiattn.networks import RBFSVM, create_network
 from hsiattn.networks.baselines import rbf_svm
 
@@ -59,6 +59,38 @@ def test_c_and_gamma_are_the_best_of_cross_validation_inside_the_training_pixels
     }
     assert len(set(scores.values())) > 1
     assert (estimators[0].C, estimators[0].gamma) == max(scores, key=scores.get)
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_c_and_gamma_are_judged_on_whole_groups_which_single_pixels_are_too(make_pixels, estimators, size):
+    spectra, patches, valid, targets = make_pixels(60, 4)
+    order = torch.argsort(targets, stable=True)
+    spectra, patches, valid, targets = spectra[order], patches[order], valid[order], targets[order]
+    groups = torch.arange(60) // size
+    spectra = spectra + 2 * torch.randn(60, 12, generator=torch.Generator().manual_seed(1))[groups]
+    torch.manual_seed(7)
+    _network(penalties=[1.0, 100.0], gammas=["scale", 1e-3, 1.0]).fit(spectra, patches, valid, targets, groups)
+    torch.manual_seed(7)
+    seed, known = rbf_svm.seed_from_torch(), targets.numpy()
+    folds = stratified_folds(known, seed) if size == 1 else grouped_folds(known, groups.numpy(), seed)
+    scores = {
+        (c, gamma): np.mean(
+            [
+                (SVC(C=c, gamma=gamma).fit(spectra[kept], known[kept]).predict(spectra[out]) == known[out]).mean()
+                for kept, out in folds
+            ]
+        )
+        for c in (1.0, 100.0)
+        for gamma in ("scale", 1e-3, 1.0)
+    }
+    assert len(set(scores.values())) > 1
+    assert (estimators[0].C, estimators[0].gamma) == max(scores, key=scores.get)
+
+
+def test_one_group_per_class_leaves_the_first_of_the_grid(make_pixels, estimators):
+    spectra, patches, valid, targets = make_pixels(40, 4)
+    _network(penalties=[10.0, 1.0], gammas=[0.01, "scale"]).fit(spectra, patches, valid, targets, targets)
+    assert (estimators[0].C, estimators[0].gamma) == (10.0, 0.01)
 
 
 def test_single_pixels_alone_leave_the_first_of_the_grid(make_pixels, estimators):
