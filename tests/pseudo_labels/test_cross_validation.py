@@ -24,7 +24,9 @@ def views(make_area, fields):
 
 
 @pytest.mark.parametrize(
-    "view", [View("reflectance"), View("components", 0.1, "quadratic", 0.3), View("reflectance", form="forest")], ids=str
+    "view",
+    [View("reflectance"), View("components", 0.1, "quadratic", 0.3), View("reflectance", form="forest")],
+    ids=str,
 )
 def test_every_left_out_pixel_is_predicted_by_a_fit_that_has_not_seen_its_group(views, fields, view):
     labelled, targets = fields.label(8)
