@@ -1,4 +1,4 @@
-"""Pseudo-labels: what is said of unlabelled pixels, how far it is believed, and that nothing of a scene throws it off."""
+"""Pseudo-labels: what is said of unlabelled pixels, how far it is believed, and which scenes they stand."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _smooth_field(rng):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_surroundings_that_only_tell_one_polygon_from_another_are_believed_by_folds_of_pixels_alone(make_area, seed):
-    """Where folds of pixels choose window means and diffusion, folds of polygons choose single spectra and are right."""
+    """Folds of pixels choose window means and diffusion, folds of polygons choose single spectra and are right."""
     cube, classes, polygons = _scene_of_pure_strips(seed)
     area, outside = make_area(cube), polygons.ravel() < 0
     labelled = np.flatnonzero(~outside)
