@@ -765,7 +765,7 @@ def test_a_model_of_pseudo_labels_is_not_resumed_with_other_settings_of_theirs(
     arguments = (as_source(scene), tiny.codes, classes)
     with pytest.raises(KeyboardInterrupt):
         fit_model(*arguments, pseudo_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
-    other = _changed(pseudo_recipe, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, linear_views=1))
+    other = _changed(pseudo_recipe, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, favour="average"))
     with pytest.raises(TrainingError, match="recipe"):
         fit_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
 
