@@ -52,7 +52,7 @@ class Mixture:
     def of_left_out(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
         """Probabilities (L, K) of the left-out pixels."""
         found = {trial.view: trial.probabilities for trial in trials}
-        return np.asarray(sum(part.weight * found[part.view] for part in self.parts), dtype=np.float64)
+        return np.asarray(np.sum([part.weight * found[part.view] for part in self.parts], axis=0))
 
 
 def stack(trials: Sequence[Trial], targets: NDArray[np.int64], groups: float) -> Mixture:
