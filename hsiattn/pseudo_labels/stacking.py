@@ -52,7 +52,8 @@ class Mixture:
     def of_left_out(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
         """Probabilities (L, K) of the left-out pixels."""
         found = {trial.view: trial.probabilities for trial in trials}
-        return np.asarray(np.sum([part.weight * found[part.view] for part in self.parts], axis=0))
+        weighted = [part.weight * found[part.view] for part in self.parts]
+        return np.asarray(np.sum(weighted, axis=0), dtype=np.float64)
 
 
 def stack(trials: Sequence[Trial], targets: NDArray[np.int64], groups: float) -> Mixture:
