@@ -89,7 +89,8 @@ def prior_weights(views: Sequence[View]) -> NDArray[np.float64]:
     single = np.array([view.scale == 1 for view in views])
     if single.all() or not single.any():
         return np.full(len(views), 1 / len(views))
-    return np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
+    weights = np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
+    return np.asarray(weights, dtype=np.float64)
 
 
 def stacking_weights(
