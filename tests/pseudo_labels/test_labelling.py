@@ -163,7 +163,11 @@ def test_the_steps_follow_each_other_as_documented(make_fields, make_area, favou
         return np.log(np.maximum(weighted / weighted.sum(axis=1, keepdims=True), 1e-4))
 
     left_out = mixture.of_left_out(trials)
-    temperature = robust_temperature(logits(left_out), members)
+    by_pixel = folds_across_groups(area.positions[labelled], targets, np.arange(36), 5)
+    again = mixture.of_left_out([try_view(views, part.view, labelled, targets, by_pixel) for part in mixture.parts])
+    temperatures = [robust_temperature(logits(left_out), members)]
+    temperatures.append(robust_temperature(logits(again), targets[left_out_pixels(by_pixel)]))
+    temperature = np.sqrt(np.prod(temperatures))
     expected = softmax(logits(shares) / temperature, axis=1)
     expected[labelled] = certain
     np.testing.assert_allclose(pseudo.probabilities, expected, atol=1e-5)
