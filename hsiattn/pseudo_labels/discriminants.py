@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
@@ -165,8 +164,7 @@ class ForestDiscriminant:
         """Fit as `LinearDiscriminant.fit` does; the covariance has no part in it."""
         from sklearn.ensemble import RandomForestClassifier  # takes a second to load
 
-        threads = torch.get_num_threads()  # as many as the user allows the network
-        forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=0, n_jobs=threads)
+        forest = RandomForestClassifier(_TREES, class_weight="balanced", random_state=0)
         return cls(_fitted(forest, features, targets))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:

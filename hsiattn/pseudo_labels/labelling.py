@@ -97,7 +97,9 @@ def pseudo_label(
     1. Every view of the spectra has a classifier, which predicts the labelled pixels that were left out of its fit.
     2. The views are stacked by the likelihood of these pixels, each with a temperature for its logits.
     3. Probabilities are multiplied by a power of the class frequencies in the region.
-    4. The mixture has a temperature of its own, again by the left-out pixels.
+    4. The mixture has a temperature of its own: between that of left-out groups, which are as hard as land far from all
+       labels, and that of left-out pixels, which are as easy as the fields that labels lie in. Most of a scene is
+       neither; the geometric mean gives both an equal say, as the .632 estimator does with errors (Efron 1983).
 
     Whole groups are left out, such as polygons: a classifier that knows a polygon by its neighbours is believed only as
     far as it knows other polygons. The fewer groups, the more the weights stay with single spectra. Where one of the
@@ -128,7 +130,12 @@ def pseudo_label(
     frequencies = shares.mean(axis=0)
     weights = (frequencies * len(frequencies)) ** settings.prior_exponent
     left_out = mixture.of_left_out(trials)
-    temperature = robust_temperature(_logits(left_out * weights), members) if len(members) else 1.0
+    temperature = _temperature(left_out * weights, members)
+    if len(np.unique(groups)) < len(groups):
+        by_pixel = folds_across_groups(positions, targets, np.arange(len(targets)), seed)
+        again = [try_view(views, part.view, labelled, targets, by_pixel) for part in mixture.parts]
+        single = _temperature(mixture.of_left_out(again) * weights, targets[left_out_pixels(by_pixel)])
+        temperature = float(np.sqrt(temperature * single))
     probabilities = softmax(_logits(shares * weights) / temperature, axis=1).astype(np.float32)
     probabilities[labelled] = np.eye(len(frequencies))[targets]
     record = {
@@ -179,6 +186,11 @@ def _better_reference(
         if mean > 0 and mean > largest * error:
             best, largest = trial, mean / max(error, 1e-12)
     return best
+
+
+def _temperature(shares: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
+    """Temperature of the logarithms of probabilities (L, K) of left-out pixels; 1 where nothing is left out."""
+    return robust_temperature(_logits(shares), targets) if len(targets) else 1.0
 
 
 def _logits(shares: NDArray[np.float64]) -> NDArray[np.float64]:

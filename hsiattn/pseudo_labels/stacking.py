@@ -52,7 +52,8 @@ class Mixture:
     def of_left_out(self, trials: Sequence[Trial]) -> NDArray[np.float64]:
         """Probabilities (L, K) of the left-out pixels."""
         found = {trial.view: trial.probabilities for trial in trials}
-        return np.asarray(sum(part.weight * found[part.view] for part in self.parts), dtype=np.float64)
+        weighted = [part.weight * found[part.view] for part in self.parts]
+        return np.asarray(np.sum(weighted, axis=0), dtype=np.float64)
 
 
 def stack(trials: Sequence[Trial], targets: NDArray[np.int64], groups: float) -> Mixture:
@@ -88,7 +89,8 @@ def prior_weights(views: Sequence[View]) -> NDArray[np.float64]:
     single = np.array([view.scale == 1 for view in views])
     if single.all() or not single.any():
         return np.full(len(views), 1 / len(views))
-    return np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
+    weights = np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
+    return np.asarray(weights, dtype=np.float64)
 
 
 def stacking_weights(

@@ -21,7 +21,8 @@ class ClosedFormTraining(TrainingMethod):
     """Fit a `FittedNetwork` at once, on all labelled pixels but those of the test.
 
     The confidence is calibrated by cross-validation inside the training pixels, which leaves out whole groups of them,
-    such as polygons. So does the choice of a classifier's own settings, where it has any to choose.
+    such as polygons, and single pixels as well, see `hsiattn.training.held_out.HeldOut`. A classifier's own settings,
+    where it has any to choose, are chosen on whole groups.
 
     Parameters
     ----------
@@ -97,9 +98,11 @@ def _fitted(scene: TrainingScene, labelled: _Labelled, seed: int) -> FitResult:
 
 def _left_out(scene: TrainingScene, labelled: _Labelled, seed: int) -> HeldOut | None:
     """Logits of training pixels by networks that saw nothing of their group; None where too few pixels are left."""
+    import numpy as np
     import torch
 
     from hsiattn.errors import TrainingError
+    from hsiattn.folds import grouped_folds
     from hsiattn.splits import folds_across_groups, label_groups
     from hsiattn.training.held_out import cross_validated, logits_of
 
@@ -121,6 +124,10 @@ def _left_out(scene: TrainingScene, labelled: _Labelled, seed: int) -> HeldOut |
         return predict
 
     try:
-        return cross_validated(fit, targets, groups, folds)
+        held_out = cross_validated(fit, targets, groups, folds)
+        if held_out is None or len(np.unique(groups)) == len(groups):
+            return held_out
+        pixels = np.arange(len(targets))
+        return replace(held_out, beside=cross_validated(fit, targets, pixels, grouped_folds(targets, pixels, seed)))
     except TrainingError:  # a fold without what the fit needs, as two pixels of a class
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -42,11 +42,15 @@ class HeldOut:
         (N, K), of one pixel or more.
     targets
         int (N,).
+    beside
+        The same of pixels that were left out while others of their group were fitted on; None where pixels are groups
+        of their own, or validate.
     """
 
     by: Way
     logits: NDArray[np.float32]
     targets: NDArray[np.int64]
+    beside: HeldOut | None = None
 
     @classmethod
     def together(cls, members: Sequence[HeldOut]) -> HeldOut:
@@ -62,7 +66,17 @@ class HeldOut:
 
     @property
     def temperature(self) -> float:
-        """Number to divide logits by; 1 where fewer than 20 pixels, or pixels of one class, would decide on it."""
+        """Number to divide logits by; 1 where fewer than 20 pixels, or pixels of one class, would decide on it.
+
+        With few groups per class, a network that was fitted without one of them is worse than the one that all of them
+        make, and pixels of left-out groups ask for too little confidence. Pixels that were left out by themselves ask
+        for too much. The temperature is the geometric mean of the two, as the .632 estimator of the error (Efron 1983,
+        Journal of the American Statistical Association 78, 316-331) lies between one that is too high and one that is
+        too low. With more groups the two come together.
+        """
+        if self.beside is not None:
+            alone = replace(self, beside=None)
+            return round(float(np.sqrt(alone.temperature * self.beside.temperature)), 4)
         if len(self.targets) < _FEWEST or len(np.unique(self.targets)) < 2 or not np.isfinite(self.logits).all():
             return 1.0
         return round(robust_temperature(self.logits, self.targets), 4)

@@ -25,6 +25,14 @@ def test_a_network_that_is_too_sure_by_a_factor_has_that_temperature(factor):
     assert held_out.accuracy == (logits.argmax(axis=1) == targets).mean()
 
 
+def test_pixels_left_out_with_their_group_and_by_themselves_have_an_equal_say_in_the_temperature():
+    groups, pixels = (_sure_by_a_factor(factor, seed=seed) for factor, seed in ((8.0, 0), (2.0, 1)))
+    beside = HeldOut("cross-validation", pixels[0].astype(np.float32), pixels[1])
+    held_out = HeldOut("cross-validation", groups[0].astype(np.float32), groups[1], beside)
+    assert held_out.temperature == pytest.approx(4.0, rel=0.1)
+    assert held_out.accuracy == (groups[0].argmax(axis=1) == groups[1]).mean()
+
+
 @pytest.mark.parametrize(("pixels", "classes"), [(19, 4), (40, 1)])
 def test_few_pixels_or_one_class_say_nothing_of_a_temperature(pixels, classes):
     logits, targets = _sure_by_a_factor(8.0, pixels)

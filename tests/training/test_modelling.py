@@ -140,7 +140,7 @@ def test_in_closed_form_all_but_the_test_pixels_are_fitted_on_and_for_confidence
 ):
     log = tmp_path / "log.csv"
     result = fit_model(as_source(scene), tiny.codes, classes, fitted_recipe, SPLIT, device="cpu", log=log)
-    everyone, *folds = map(Counter, fitted_groups)
+    everyone, *folds = map(Counter, fitted_groups[:6])  # others leave out single pixels
     assert everyone.total() == 3 * 12
     left_out = [everyone - kept for kept in folds]
     assert sum(left_out, Counter()) == everyone  # each pixel once
@@ -162,7 +162,7 @@ def test_the_confidence_of_polygons_comes_from_polygons_that_were_left_out(
     codes = np.where(columns % 6 < 4, tiny.codes, 0)
     ids = 1 + 10 * codes + columns // 6  # polygons of one class, apart from each other
     result = fit_model(as_source(scene), codes, classes, fitted_recipe, AllPixels(), device="cpu", groups=ids)
-    everyone, *folds = map(Counter, fitted_groups)
+    everyone, *folds = map(Counter, fitted_groups[:6])  # others leave out single pixels
     left_out = [everyone - kept for kept in folds]
     assert all(gone and not (kept & gone) for kept, gone in zip(folds, left_out, strict=True))
     assert result.model.training["held_out"]["pixels"] == sum(gone.total() for gone in left_out)
@@ -175,7 +175,7 @@ def test_with_one_polygon_per_class_the_confidence_comes_from_their_parts(
         as_source(scene), tiny.codes, classes, fitted_recipe, AllPixels(), device="cpu", groups=tiny.codes
     )  # fmt: skip
     assert len(set(fitted_groups[0])) == 3
-    assert len(fitted_groups) == 6
+    assert len(fitted_groups) > 6
     assert result.model.temperature != 1
 
 

@@ -59,7 +59,7 @@ class Case:
     trials: Sequence[Trial]
     members: NDArray[np.int64]
     groups: int
-    logits: dict[View, NDArray[np.float64]]
+    logits: dict[View, NDArray[np.float32]]
     truth: NDArray[np.int64]
 
 
