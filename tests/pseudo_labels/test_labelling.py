@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import softmax
 
 from hsiattn.assessment import robust_temperature
+from hsiattn.folds import grouped_folds
 from hsiattn.pseudo_labels import PseudoLabelSettings, discriminants, labelling, pseudo_label
 from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.stacking import stack
@@ -163,7 +164,7 @@ def test_the_steps_follow_each_other_as_documented(make_fields, make_area, favou
         return np.log(np.maximum(weighted / weighted.sum(axis=1, keepdims=True), 1e-4))
 
     left_out = mixture.of_left_out(trials)
-    by_pixel = folds_across_groups(area.positions[labelled], targets, np.arange(36), 5)
+    by_pixel = grouped_folds(targets, np.arange(36), 5)
     again = mixture.of_left_out([try_view(views, part.view, labelled, targets, by_pixel) for part in mixture.parts])
     temperatures = [robust_temperature(logits(left_out), members)]
     temperatures.append(robust_temperature(logits(again), targets[left_out_pixels(by_pixel)]))
