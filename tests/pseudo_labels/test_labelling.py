@@ -230,9 +230,10 @@ def test_a_reference_is_taken_alone_only_where_it_is_better_by_more_than_two_sta
         sizes = np.array([(groups == name).sum() for name in names])
         mean = gains.sum() / 40
         error = np.sqrt(len(names) * np.var(gains - mean * sizes, ddof=1)) / 40
-        taken.append(mean > 2 * error)
+        enough = 40**2 / np.square(sizes).sum() >= 5  # Kish's effective number of groups
+        taken.append(enough and mean > 2 * error)
         found = _alone(mixture, lda, groups)
-        assert (found is not None) == (mean > 0 and mean > 2 * error)
+        assert (found is not None) == (enough and mean > 0 and mean > 2 * error)
         assert found is None or found.view == REFERENCES["lda"]
     assert 10 < sum(taken) < 90
 
@@ -241,6 +242,8 @@ def test_pixels_of_one_group_are_no_evidence_against_the_mixture_however_many_th
     assert _alone([False] * 50, [True] * 50, [0] * 50) is None  # no standard error of one group
     assert _alone([False] * 7, [True] * 7, range(7)) is not None
     assert _alone([True] * 7, [True] * 7, range(7)) is None  # no better
+    dominated = [0] * 50 + list(range(1, 7))
+    assert _alone([False] * 56, [True] * 56, dominated) is None  # one group outweighs the six others
 
 
 def test_a_reference_that_is_taken_alone_makes_the_pseudo_labels_and_is_named(monkeypatch, area, labels):
