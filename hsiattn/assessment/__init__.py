@@ -1,8 +1,8 @@
 """Accuracy assessment of land-cover maps: counts, accuracies with intervals, calibration, the report.
 
 Modules beside these names: `metrics`, `intervals` and `group_intervals` hold the formulas, `significance` compares
-methods, `separability` measures how far classes lie apart in their spectra, and `guidance` advises on how to get better
-figures.
+methods, `separability` measures how far classes lie apart in their spectra, `guidance` advises on how to get better
+figures, and `caveats` warns of a map that is worse than it looks.
 """
 
 from hsiattn.assessment.borders import border_pixels

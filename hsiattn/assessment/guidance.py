@@ -1,6 +1,7 @@
 """Advice on how to get better figures: one sentence each, with the problem and the remedy.
 
 All functions take plain figures and give sentences without a final full stop, as errors do; none where all is well.
+`hsiattn.assessment.caveats` has what is said before any advice.
 
 Source: Donner & Zou 2012, Statistical Methods in Medical Research 21, 347-359 (interval of a mean of proportions from
 the intervals of each).
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.assessment.caveats import are_polygons
 from hsiattn.assessment.formatting import format_share
 from hsiattn.assessment.intervals import wilson_interval
 from hsiattn.assessment.separability import bayes_error_bounds, pairs
@@ -122,12 +124,11 @@ def advise_on_validation(pixels: int, accuracy: float) -> list[str]:
     ]
 
 
-def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) -> list[str]:
+def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool, groups: int | None = None) -> list[str]:
     """Advise on the accuracy of cross-validation inside the training pixels.
 
-    Without test pixels it is the only figure, and optimistic, because left-out pixels have neighbours that are trained
-    on. With test pixels it only makes choices, which are likely noise where its 95 % interval (Wilson) is wider than
-    ±5 points.
+    Without test pixels it is the only figure, and says nothing of places where nobody drew labels. With test pixels it
+    only makes choices, which are likely noise where its 95 % interval (Wilson) is wider than ±5 points.
 
     Parameters
     ----------
@@ -135,6 +136,8 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
         Number of pixels that were left out in turn; 0 for none.
     accuracy
         Share of them that is right, 0 … 1; NaN if not known.
+    groups
+        Number of groups, such as polygons, that these pixels were left out in; None where each was by itself.
     tested
         Whether there are test pixels.
 
@@ -143,18 +146,21 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool) ->
     >>> advise_on_cross_validation(60, 0.9, tested=True)[0].partition(";")[0]
     'choices by cross-validation are likely noise: 90.0 % of 60 training pixels may as well be 79.9–95.3 %'
     """
-    interval, noisy = _interval(pixels, accuracy)
+    trials = pixels if groups is None else groups
+    grouped = are_polygons(pixels, trials)
+    interval, noisy = _interval(trials, accuracy)
+    where = f" in {trials} polygons" if grouped else ""
     if interval and not tested:
         return [
             f"accuracy is not known without test pixels: {format_share(accuracy)} ({interval}) of {pixels} training "
-            "pixels are right in cross-validation, which is optimistic where they lie side by side; hold pixels out "
-            'with split="blocks"'
+            f"pixels{where} are right in cross-validation, which says nothing of places without labels; hold pixels "
+            'out with split="blocks"'
         ]
     if not noisy:
         return []
     return [
-        f"choices by cross-validation are likely noise: {format_share(accuracy)} of {pixels} training pixels may as "
-        f"well be {interval}; label more pixels"
+        f"choices by cross-validation are likely noise: {format_share(accuracy)} of {pixels} training pixels{where} "
+        f"may as well be {interval}; label more {'places' if grouped else 'pixels'}"
     ]
 
 

@@ -12,6 +12,7 @@ from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
 from hsiattn.cli.wording import in_options
+from hsiattn.errors import RecipeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.splits import PixelSplitter, Split
+    from hsiattn.training import Recipe
 
 SPLITS = ("blocks", "polygons", "random", "none")
 _SETTINGS = {
@@ -34,6 +36,9 @@ _SETTINGS = {
 }
 """Options about the split, and what `hsiattn.splits` calls them."""
 
+_FAVOUR = "training.pseudo_labels.favour"
+"""The setting that --favour stands for."""
+
 training_options = options.use(
     click.option(
         "--recipe", default="default", show_default=True, metavar="NAME|FILE",
@@ -42,6 +47,12 @@ training_options = options.use(
     click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE",
         help="Change one value of the recipe, for example --set training.max_epochs=50; may be repeated.",
+    ),
+    click.option(
+        "--favour", type=click.Choice(("overall", "average", "both")),
+        help="What recipes with pseudo-labels make largest: overall accuracy, where doubtful pixels go by the class "
+        "frequencies of the scene; average accuracy, where all classes cost the same; or both, in between.  "
+        "[default: as in the recipe]",
     ),
     options.classes,
     options.label_key,
@@ -95,6 +106,7 @@ class Training:
     classes: str | None
     recipe: str
     settings: tuple[str, ...]
+    favour: str | None
     split: str
     split_file: str | None
     groups: str | None
@@ -110,6 +122,11 @@ class Training:
     log: str | None = None
     checkpoints: str | None = None
     resume: bool = False
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Changes of the recipe: the settings, and what stands for one of them."""
+        return self.settings if self.favour is None else (*self.settings, f"{_FAVOUR}={self.favour}")
 
     @property
     def inputs(self) -> dict[str, str | None]:
@@ -141,9 +158,8 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     groups = None if request.groups is None else read_groups(request.groups, like=scene)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
-    from hsiattn.training import load_recipe
 
-    recipe = load_recipe(request.recipe, request.settings)
+    recipe = load_request(request)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_split(request.split_file, shape=labels.shape)
@@ -160,6 +176,27 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     return classifier
 
 
+def load_request(request: Training) -> Recipe:
+    """Load the recipe with all its changes.
+
+    Raises
+    ------
+    RecipeError
+        It cannot be used, or --favour is given and its method has no such choice.
+    """
+    from hsiattn.training import load_recipe
+    from hsiattn.training.pseudo_labels import PseudoLabelTraining
+
+    if request.favour is not None:
+        training = load_recipe(request.recipe, request.settings).training
+        if not isinstance(training, PseudoLabelTraining):
+            raise RecipeError(
+                f"the recipe {request.recipe} trains by {training.method}, which cannot favour one accuracy",
+                "leave --favour out, or take a recipe with pseudo-labels such as --recipe default",
+            )
+    return load_recipe(request.recipe, request.changes)
+
+
 def check_usage(ctx: click.Context) -> None:
     """Refuse training options that contradict each other, rather than let one of them go without effect.
 
@@ -168,6 +205,10 @@ def check_usage(ctx: click.Context) -> None:
     click.UsageError
         Some do.
     """
+    if ctx.params["favour"] is not None and any(
+        setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
+    ):
+        raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
     if ctx.params["split_file"] is not None:
         options.refuse_without_effect(ctx, ("split", *_SETTINGS), "with --split-file, which says it all")
         return
@@ -211,6 +252,7 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
     """Record of the split, the training and the accuracy on the held-out pixels; JSON-ready."""
     report = classifier.report_
     return {
+        "warnings": [in_options(warning) for warning in classifier.model_.training.get("warnings", [])],
         "split": classifier.split_.record,
         "training": classifier.model_.training,
         "temperature": classifier.model_.temperature,

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.cli.wording import in_options
 from hsiattn.errors import SceneError
 from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import looks_like_model
@@ -44,7 +45,18 @@ def describe_model(path: str) -> dict[str, Any]:
     """A model: where it comes from and what it can do."""
     from hsiattn.models.model_file import read_model
 
-    return {"kind": "model", "path": path, **read_model(path).describe()}
+    described = read_model(path).describe()
+    training = dict(described["training"])
+    warnings = [in_options(warning) for warning in training.pop("warnings", [])]
+    choice = training.pop("choice", None)
+    return {
+        **({"warnings": warnings} if warnings else {}),
+        "kind": "model",
+        "path": path,
+        **({"choice": choice} if choice else {}),
+        **described,
+        "training": training,
+    }
 
 
 def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
@@ -70,8 +82,10 @@ def lines_of(result: dict[str, Any]) -> list[str]:
                 + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
                 for record in value
             ]
-        elif name == "notes":
-            lines += [f"{label}{note}" for note in value]
+        elif name in ("warnings", "notes"):
+            lines += [f"{label}{sentence}" for sentence in value]
+        elif name == "choice":  # a sentence that is not cut
+            lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())
             lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]

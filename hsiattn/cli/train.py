@@ -122,7 +122,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
         return False
     from hsiattn.training.finished import made_by
 
-    return made_by(output, request.recipe, request.settings, request.seed, request.scene)
+    return made_by(output, request.recipe, request.changes, request.seed, request.scene)
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

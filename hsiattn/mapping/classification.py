@@ -136,7 +136,7 @@ def classify_scene(
         probabilities=outputs.probabilities is not None,
     )  # fmt: skip
     writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
-    messages = [*source.notes, *_on_place(source), *task.check.messages, *writer.notes]
+    messages = [*_warned(model), *source.notes, *_on_place(source), *task.check.messages, *writer.notes]
     record = MappingRecord(int(task.area.height) * int(task.area.width), messages=messages)
     with _journal(outputs, task.classifier, resume) as journal:
         record.windows, record.resumed = len(task.classifier.plan), len(journal.finished)
@@ -411,6 +411,11 @@ def _area(source: SceneSource, part: Window | None) -> Window:
             "give a part inside the scene",
         )
     return part
+
+
+def _warned(model: TrainedModel) -> list[str]:
+    """The most important of the warnings that the model's training gave."""
+    return [f"the model's training warns: {warning}" for warning in model.training.get("warnings", [])[:1]]
 
 
 def _on_place(source: SceneSource) -> list[str]:

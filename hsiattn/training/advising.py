@@ -1,4 +1,4 @@
-"""Advice on what would make the figures of a training better."""
+"""Advice on what would make the figures of a training better, and what must be said before it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.assessment import caveats
 from hsiattn.assessment.guidance import (
     advise_on_confusions,
     advise_on_cross_validation,
@@ -18,6 +19,7 @@ from hsiattn.assessment.separability import bhattacharyya_distances, jeffries_ma
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.splits import Split
 from hsiattn.training.held_out import HeldOut
+from hsiattn.training.results import FitResult
 from hsiattn.training.training_scene import TrainingScene
 
 _MOST_SENTENCES, _MOST_CONFUSIONS = 5, 2
@@ -53,14 +55,64 @@ def advise(
         sentences += advise_on_confusions(confusion, scene.classes.names, separability)[:_MOST_CONFUSIONS]
     tested = confusion is not None
     if pseudo_labels is not None:
-        known = pseudo_labels["cross_validated_accuracy"]
+        known, left_out = pseudo_labels["cross_validated_accuracy"], pseudo_labels["left_out"]
         accuracy = np.nan if known is None else known
-        sentences += advise_on_cross_validation(sum(training.values()), accuracy, tested=tested)
+        pixels, groups = left_out["pixels"], left_out["groups"]
+        sentences += advise_on_cross_validation(pixels, accuracy, groups=groups, tested=tested)
     elif held_out is not None and held_out.by == "validation":
         sentences += advise_on_validation(len(held_out.targets), held_out.accuracy)
     elif held_out is not None and not tested:
-        sentences += advise_on_cross_validation(len(held_out.targets), held_out.accuracy, tested=False)
+        pixels, groups = len(held_out.targets), _groups_left_out(scene, split, held_out)
+        sentences += advise_on_cross_validation(pixels, held_out.accuracy, groups=groups, tested=False)
     return sentences[:_MOST_SENTENCES]
+
+
+def warn(scene: TrainingScene, split: Split, fitted: FitResult) -> list[str]:
+    """Sentences on a model that is worse than it looks, the most important first; see `hsiattn.assessment.caveats`."""
+    sentences, held_out = [], fitted.held_out
+    record = fitted.account.get("pseudo_labels")
+    if record is not None:
+        sentences += _warn_of_pseudo_labels(record, scene.recipe.name, fitted.record.epochs)
+    elif held_out is not None and held_out.by == "cross-validation":
+        chance = float(np.bincount(held_out.targets).max() / len(held_out.targets))
+        figures = {"pixels": len(held_out.targets), "groups": _groups_left_out(scene, split, held_out)}
+        sentences += caveats.warn_of_chance({scene.recipe.name: held_out.accuracy}, chance, **figures)
+    positions, _ = scene.positions(split, "training", "validation")
+    return sentences + caveats.warn_of_unlike_pixels(scene.share_unlike(positions, fitted.preprocessing))
+
+
+def describe_choice(recipe: str, record: dict[str, Any]) -> str:
+    """One sentence on what the training on pseudo-labels of that record did, and why."""
+    left_out = record["left_out"]
+    return caveats.describe_choice(
+        recipe,
+        record["cross_validated_accuracy"],
+        left_out["accuracy"],
+        chance=left_out["chance"],
+        pixels=left_out["pixels"],
+        groups=left_out["groups"],
+        taken_alone=record["taken_alone"],
+        agreement=record["network_agreement"],
+    )
+
+
+def _warn_of_pseudo_labels(record: dict[str, Any], recipe: str, epochs: int) -> list[str]:
+    left_out, accuracy = record["left_out"], record["cross_validated_accuracy"]
+    if accuracy is None:
+        return caveats.warn_of_disagreement(record["network_agreement"], epochs)
+    figures = {"pixels": left_out["pixels"], "groups": left_out["groups"]}
+    rivals = left_out["accuracy"]
+    of_chance = caveats.warn_of_chance({recipe: accuracy, **rivals}, left_out["chance"], **figures)
+    of_better = [] if record["taken_alone"] else caveats.warn_of_better(accuracy, rivals, **figures)
+    of_confidence = caveats.warn_of_overconfidence(record["mean_confidence"], accuracy, **figures)
+    return [*of_chance, *of_better, *of_confidence, *caveats.warn_of_disagreement(record["network_agreement"], epochs)]
+
+
+def _groups_left_out(scene: TrainingScene, split: Split, held_out: HeldOut) -> int:
+    """Number of groups of labels among the left-out pixels; their share of all of them, where some never were."""
+    positions, targets = scene.positions(split, "training")
+    groups = len(np.unique(scene.groups_of(positions, targets)))
+    return max(1, round(groups * len(held_out.targets) / len(targets)))
 
 
 def _separability(scene: TrainingScene, split: Split, confusion: NDArray[np.int64]) -> NDArray[np.float64] | None:

@@ -22,7 +22,7 @@ from hsiattn.models.model_file import TrainedModel, package_versions, timestamp
 from hsiattn.scenes import SceneSource
 from hsiattn.splits import ROLES, GroupedPixels, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.training.accuracy import accuracy_on_test_pixels
-from hsiattn.training.advising import advise
+from hsiattn.training.advising import advise, describe_choice, warn
 from hsiattn.training.log import Listener
 from hsiattn.training.network import check_recipe
 from hsiattn.training.recipes import Recipe
@@ -46,9 +46,12 @@ class TrainingResult:
     report
         Accuracy on the test pixels; None where there are none.
     messages
-        What the user should know, one sentence each; advice comes last.
+        What the user should know, one sentence each; warnings come first, advice comes last.
     advice
         What stands between these figures and better ones, the most important first; in the report too.
+    warnings
+        Why the model is worse than it looks, the most important first; in the report, before the advice, and in the
+        model file.
     """
 
     model: TrainedModel
@@ -56,6 +59,7 @@ class TrainingResult:
     report: AccuracyReport | None
     messages: tuple[str, ...]
     advice: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def fit_model(
@@ -124,9 +128,15 @@ def fit_model(
     )
     confusion = None if report is None else report.confusion
     labels = fitted.account.get("pseudo_labels")
+    warnings = tuple(warn(scene, split, fitted))
+    choice = [] if labels is None else [describe_choice(recipe.name, labels)]
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
-    report = None if report is None else replace(report, advice=advice)
-    return TrainingResult(_model(scene, split, fitted, seed, report), split, report, (*scene.messages, *advice), advice)
+    if report is not None:
+        report = replace(report, advice=(*warnings, *advice), notes=(*choice, *report.notes))
+    said = {**({"choice": choice[0]} if choice else {}), **({"warnings": list(warnings)} if warnings else {})}
+    messages = (*warnings, *scene.messages, *choice, *advice)
+    model = _model(scene, split, fitted, seed, report, said)
+    return TrainingResult(model, split, report, messages, advice, warnings)
 
 
 def _groups_of_split(splitter: PixelSplitter | NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
@@ -184,9 +194,14 @@ def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, re
 
 
 def _model(
-    scene: TrainingScene, split: Split, fitted: FitResult, seed: int, report: AccuracyReport | None
+    scene: TrainingScene,
+    split: Split,
+    fitted: FitResult,
+    seed: int,
+    report: AccuracyReport | None,
+    said: dict[str, Any],
 ) -> TrainedModel:
-    """The model file's content."""
+    """The model file's content, with what was said of the training."""
     return TrainedModel(
         network=fitted.network,
         arguments=fitted.arguments,
@@ -198,6 +213,7 @@ def _model(
         accuracy=report.to_dict() if report is not None else None,
         training={
             **fitted.to_dict(),
+            **said,
             "seed": seed,
             "sees_unlabelled": scene.recipe.sees_unlabelled,
             "threads": torch.get_num_threads(),

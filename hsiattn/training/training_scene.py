@@ -148,6 +148,24 @@ class TrainingScene:
         reflectance = self.source.radiometry.subset(bands).reflectance(stored.astype(np.float64))
         return fit_domain(reflectance, preprocessing, band_centres(self.source.bands.wavelength, bands))
 
+    def share_unlike(self, positions: NDArray[np.int64], preprocessing: Preprocessing) -> float | None:
+        """Share, 0 … 1, of a sample of the scene outside of what those labelled pixels show.
+
+        None where they are too few to tell. This is what `hsiattn classify` asks of another scene, asked of labelled
+        pixels in their own; see `fit_domain`.
+        """
+        bands = preprocessing.bands
+        some = np.random.default_rng(7).permutation(len(positions))[:_LABELLED_PIXELS_OF_DOMAIN]
+        values, _ = gather_spectra(self.source, positions[np.sort(some)])
+        radiometry = self.source.radiometry.subset(bands)
+        labelled = radiometry.reflectance(values[:, bands].astype(np.float64))
+        domain = fit_domain(labelled, preprocessing, band_centres(self.source.bands.wavelength, bands))
+        sample = sample_scene(self.source, bands).complete
+        if domain is None or not len(sample):
+            return None
+        reflectance = radiometry.reflectance(sample.astype(np.float64))
+        return float(domain.outside(reflectance, preprocessing).mean())
+
     def region(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> SceneRegion:
         """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
         if self._region is None:

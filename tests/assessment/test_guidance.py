@@ -87,6 +87,16 @@ def test_with_a_test_cross_validation_matters_where_it_chooses_by_chance() -> No
     assert advise_on_cross_validation(60, 1.0, tested=True) == []
 
 
+def test_pixels_of_a_polygon_that_were_left_out_together_are_one_trial() -> None:
+    (sentence,) = advise_on_cross_validation(600, 0.9, groups=60, tested=True)
+    assert "90.0 % of 600 training pixels in 60 polygons may as well be 79.9–95.3 %; label more places" in sentence
+    (untested,) = advise_on_cross_validation(600, 0.9, groups=60, tested=False)
+    assert "90.0 % (79.9–95.3 %) of 600 training pixels in 60 polygons are right" in untested
+    assert "optimistic" not in untested
+    single = advise_on_cross_validation(60, 0.9, tested=True)
+    assert advise_on_cross_validation(60, 0.9, groups=60, tested=True) == single
+
+
 @pytest.mark.parametrize("tested", [True, False])
 def test_no_cross_validation_needs_no_advice(tested: bool) -> None:
     assert advise_on_cross_validation(0, 0.9, tested=tested) == []

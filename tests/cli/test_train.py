@@ -12,6 +12,7 @@ import rasterio
 from hsiattn import classifier
 from hsiattn.cli import fitting
 from hsiattn.splits import ROLES, connected_fields, write_split
+from hsiattn.training import load_recipe
 
 
 @pytest.fixture
@@ -60,6 +61,59 @@ def test_confidence_is_judged_on_the_test_pixels(desk, hsiattn):
     described = json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)
     assert described["temperature"] == report["temperature"]
     assert "\n          expected calibration error " in hsiattn(*arguments).stdout
+
+
+def test_a_model_no_better_than_chance_says_so_first_wherever_it_is_spoken_of(desk, hsiattn, tiny, write_labels):
+    """Labels in no relation to the spectra."""
+    codes = tiny.codes.copy()
+    codes[codes > 0] = np.random.default_rng(0).permutation(codes[codes > 0])
+    write_labels(desk / "wrong.tif", codes, crs=tiny.crs, transform=tiny.transform)
+    result = hsiattn(
+        "train", "scene.tif", "--labels", "wrong.tif", "-o", "m.hsiattn", "--recipe", "lda", "--split", "random",
+        "--per-class", 30, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    first = told["warnings"][0]
+    assert first.startswith("nothing here is clearly better than calling every pixel by the most frequent class")
+    assert told["messages"][0] == told["accuracy"]["advice"][0] == first
+    assert result.stderr.splitlines()[0] == first
+    assert hsiattn("info", "m.hsiattn").stdout.splitlines()[0] == f"warnings            {first}"
+    assert json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)["warnings"] == told["warnings"]
+    mapped = hsiattn("classify", "scene.tif", "map.tif", "-m", "m.hsiattn")
+    assert f"the model's training warns: {first}" in mapped.stderr
+
+
+def test_a_model_that_labels_bear_out_warns_of_nothing(train, hsiattn):
+    told = json.loads(train("--per-class", 30, "--split", "random", "--recipe", "lda", "--json").stdout)
+    assert told["warnings"] == []
+    assert "warnings" not in json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)
+
+
+def test_favour_is_short_for_the_setting_of_the_recipe(desk, hsiattn):
+    few = ("--set", "training.max_epochs=1", "--set", "training.pseudo_labels.pixels=200")
+    told = hsiattn(
+        "train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--split", "none", "--favour", "average",
+        *few, "--json",
+    )  # fmt: skip
+    assert told.exit_code == 0, told.stderr
+    recipe = json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)["recipe"]
+    assert recipe == load_recipe("default", [*few[1::2], "training.pseudo_labels.favour=average"]).model_dump(
+        mode="json"
+    )
+    choice = json.loads(told.stdout)["training"]["choice"]
+    assert "mixture of default" in choice or "followed alone" in choice
+    assert choice in told.stderr
+
+
+def test_favour_is_refused_where_it_would_have_no_effect(desk, hsiattn):
+    arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", "--favour", "average")
+    result = hsiattn(*arguments, "--recipe", "lda")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "lda trains by closed-form, which cannot favour one accuracy; leave --favour out" in line
+    assert hsiattn(*arguments, "--set", "training.pseudo_labels.favour=both").exit_code == 2
+    assert hsiattn("classify", "scene.tif", "map.tif", "-m", "m.hsiattn", "--favour", "average").exit_code == 2
 
 
 def test_advice_follows_the_other_messages(train):
