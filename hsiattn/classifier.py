@@ -38,7 +38,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     recipe
-        Name of a recipe, path of a recipe file, or a `Recipe`.
+        Name of a recipe, path of a recipe file, or a `Recipe` such as
+        `load_recipe("default", ["training.pseudo_labels.favour=average"])`, which makes average accuracy largest.
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
         fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)` or
@@ -59,7 +60,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     report_
         Accuracy on the held-out pixels; None where all pixels train.
     messages_
-        What the user should know, one sentence each.
+        What the user should know, one sentence each; what makes the model worse than it looks comes first.
     model_
         The model as it goes into the model file.
 

@@ -296,6 +296,25 @@ def test_advice_is_in_the_report_and_ends_the_messages(scene, tiny, classes, rec
     assert result.model.accuracy["advice"] == list(result.advice)
 
 
+def test_a_scene_of_more_than_its_labels_show_is_warned_of_before_all_else(tiny, scene, classes):
+    """Half of the scene is some cover that nobody labelled."""
+    odd = scene.copy(deep=True)
+    wave = 0.5 + 0.4 * np.sin(np.arange(24) * 2.0)
+    odd[:, :, :24] = (float(np.nanmax(tiny.spectra)) * wave)[:, None, None]
+    codes = tiny.codes.copy()
+    codes[:, :24] = 0
+    found = fit_model(as_source(odd), codes, classes, load_recipe("lda"), AllPixels(), device="cpu")
+    (warning,) = found.warnings
+    share = float(warning.partition(" %")[0])
+    assert "of the scene look like no labelled pixel" in warning
+    assert share == pytest.approx(50, abs=5)
+    assert found.messages[0] == warning
+    assert found.model.training["warnings"] == [warning]
+    plain = fit_model(as_source(scene), codes, classes, load_recipe("lda"), AllPixels(), device="cpu")
+    assert plain.warnings == ()
+    assert "warnings" not in plain.model.training
+
+
 def test_enough_labels_held_out_with_a_buffer_need_no_advice(scene, tiny, classes, recipe):
     roles = np.select(
         [tiny.codes == 0, np.indices(tiny.codes.shape)[1] < 26, np.indices(tiny.codes.shape)[1] > 30],
