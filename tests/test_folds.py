@@ -59,3 +59,38 @@ def test_the_smallest_class_of_two_or_more_limits_the_folds_and_single_pixels_al
 
 def test_there_are_at_most_five_folds():
     assert len(stratified_folds(np.arange(60) % 2, 0)) == 5
+
+
+def test_a_class_in_a_single_group_keeps_that_group_and_all_that_lies_in_it():
+    """Polygon 0 holds a class of its own beside pixels of another class, which has two more polygons."""
+    targets = np.array([7, 7, 2, 2, 2, 2, 2, 2])
+    groups = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    left_out = [part.tolist() for _, part in grouped_folds(targets, groups, 0)]
+    assert sorted(left_out) == [[4, 5], [6, 7]]
+
+
+def test_classes_may_share_their_polygons_and_where_none_has_two_of_them_nothing_is_left_out():
+    both = grouped_folds(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), 0)
+    assert sorted(part.tolist() for _, part in both) == [[0, 1], [2, 3]]
+    assert grouped_folds(np.array([0, 1, 1]), np.array([0, 0, 0]), 0) == []
+    assert grouped_folds(np.array([0, 1]), np.array([0, 1]), 0) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=25), st.integers(0, 99))
+def test_polygons_of_a_class_are_dealt_to_the_emptiest_fold_large_ones_first(sizes, seed):
+    """The greedy rule of longest processing time (Graham 1969), here by a loop over sizes alone."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    folds = grouped_folds(np.zeros(len(groups), np.int64), groups, seed)
+    loads = [0] * 5
+    for size in sorted(sizes, reverse=True):
+        loads[loads.index(min(loads))] += size
+    assert sorted(len(part) for _, part in folds) == sorted(load for load in loads if load)
+
+
+def test_names_of_classes_and_groups_do_not_matter():
+    rng = np.random.default_rng(0)
+    targets, groups = rng.integers(0, 3, 60), rng.integers(0, 20, 60)
+    first = grouped_folds(targets, groups, 4)
+    again = grouped_folds(10 * targets - 5, 1000 + 7 * groups, 4)
+    assert [part.tolist() for _, part in first] == [part.tolist() for _, part in again]

@@ -21,10 +21,11 @@ from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raised when an older hsiattn could no longer read a file that this one writes.
 
-2 has a spectral transform, which 1 would leave out unnoticed; 3 has recipes in other words (`hsiattn.models.upgrade`).
+2 has a spectral transform, which 1 would leave out unnoticed; 3 and 4 have recipes in other words
+(`hsiattn.models.upgrade`).
 """
 
 WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preprocessing.", "domain."

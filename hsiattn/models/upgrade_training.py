@@ -21,6 +21,29 @@ def with_training_method(header: dict[str, Any]) -> dict[str, Any]:
     return {**header, "training": _record(record)} if isinstance(record, dict) else header
 
 
+def with_stacked_pseudo_labels(header: dict[str, Any]) -> dict[str, Any]:
+    """A header whose recipe has no settings of pseudo-labels that left-out groups decide now.
+
+    Until format 3 a recipe said how many views of each form were stacked, and how far class frequencies were trusted:
+    `prior_strength` was the exponent that `favour` now stands for.
+    """
+    if not isinstance(recipe := header.get("recipe"), dict) or not isinstance(training := recipe.get("training"), dict):
+        return header
+    if not isinstance(settings := training.get("pseudo_labels"), dict):
+        return header
+    strength = settings.get("prior_strength")
+    favour = {"favour": _favour(float(strength))} if isinstance(strength, int | float) else {}
+    training = {**training, "pseudo_labels": {**favour, **_without(settings, _DECIDED)}}
+    return {**header, "recipe": {**recipe, "training": training}}
+
+
+def _favour(strength: float) -> str:
+    """The word for the exponent that is nearest."""
+    exponents = {"average": 0.0, "both": 0.25, "overall": 0.5}
+    return min(exponents, key=lambda word: abs(exponents[word] - strength))
+
+
+_DECIDED = ("linear_views", "quadratic_views", "kernel_views", "weigh_classes", "prior_strength", "few_labels")
 _GONE = {"network": ("search",), "preprocessing": ("discriminant",)}
 _OF_EARLY_STOPPING = ("patience", "validation_share", "refit", "class_balance")
 _OF_GRADIENTS = (

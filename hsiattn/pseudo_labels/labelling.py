@@ -12,6 +12,7 @@ from pydantic import Field
 from scipy.special import softmax
 
 from hsiattn.assessment import robust_temperature
+from hsiattn.folds import grouped_folds
 from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.stacking import Mixture, Part, stack
@@ -23,6 +24,8 @@ _LEAST_SHARE = 1e-4
 """Lower bound of a probability, so that its logarithm stays finite."""
 _CLEARLY = 2.0
 """Standard errors by which a reference must be better on left-out groups than the mixture to be taken alone."""
+_FEWEST_GROUPS = 5
+"""Groups of equal size from which on their differences tell a standard error."""
 
 Favour = Literal["overall", "average", "both"]
 _EXPONENTS: dict[Favour, float] = {"overall": 0.5, "both": 0.25, "average": 0.0}
@@ -132,7 +135,7 @@ def pseudo_label(
     left_out = mixture.of_left_out(trials)
     temperature = _temperature(left_out * weights, members)
     if len(np.unique(groups)) < len(groups):
-        by_pixel = folds_across_groups(positions, targets, np.arange(len(targets)), seed)
+        by_pixel = grouped_folds(targets, np.arange(len(targets)), seed)
         again = [try_view(views, part.view, labelled, targets, by_pixel) for part in mixture.parts]
         single = _temperature(mixture.of_left_out(again) * weights, targets[left_out_pixels(by_pixel)])
         temperature = float(np.sqrt(temperature * single))
@@ -171,7 +174,7 @@ def _better_reference(
 ) -> Trial | None:
     """The reference that is clearly more often right on left-out groups than the mixture; None where none is."""
     names, owners, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(names) < 2:
+    if sizes.sum() ** 2 < _FEWEST_GROUPS * np.square(sizes).sum():  # few groups, or few that outweigh the others
         return None
     right = mixture.of_left_out(trials).argmax(axis=1) == targets
     best, largest = None, _CLEARLY

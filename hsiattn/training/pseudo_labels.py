@@ -75,6 +75,8 @@ class PseudoLabelTraining(GradientTraining):
         preprocessing = scene.fit_preprocessing(positions, targets)
         pixels = scene.gather(np.concatenate([region.positions[drawn], *[positions] * weight]), shares, preprocessing)
         result = self.train(scene, pixels, preprocessing, options)
+        if not len(drawn):  # every pixel of the region is labelled
+            return replace(result, account={"pseudo_labels": {**labels.record, "pixels_used": 0}})
         unseen = np.random.default_rng((options.seed, 4)).permutation(np.setdiff1d(others, drawn))[:_UNSEEN]
         seen = unseen if len(unseen) else drawn[:_UNSEEN]
         shares = labels.probabilities[seen]

@@ -107,6 +107,12 @@ _GONE = {
     "proven_by": "leave it out: the lowest validation loss decides",
     "search": "leave it out, and write the values that you want in network.arguments",
     "discriminant": "leave it out; preprocessing.noise_components or principal_components give components",
+    **dict.fromkeys(
+        ("linear_views", "quadratic_views", "kernel_views", "weigh_classes", "few_labels"),
+        "leave it out: groups of labelled pixels that are left out decide how much each classifier counts",
+    ),
+    "prior_strength": "leave it out: groups of labelled pixels that are left out decide, and "
+    "training.pseudo_labels.favour=average, both or overall says how far class frequencies count",
 }
 """Keys of earlier versions, and what there is instead."""
 

@@ -156,8 +156,8 @@ def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, m
 
 
 def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model_path):
-    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=4, versions=["?"])))
-    _refused(model_path, "format 4, this hsiattn reads up to 3; update hsiattn")
+    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=5, versions=["?"])))
+    _refused(model_path, "format 5, this hsiattn reads up to 4; update hsiattn")
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_a_header_beyond_the_bounds_of_json_is_refused(model_path, text):
         lambda t: t.update({"preprocessing.bands": torch.zeros_like(t["preprocessing.bands"])}),
         lambda t: t.update({"preprocessing.gain": t["preprocessing.gain"][None]}),
         lambda t: t.update({"preprocessing.shift": t["preprocessing.shift"][:-1].clone()}),
-        lambda t: t.update({"preprocessing.projection": t["preprocessing.projection"].T.contiguous()}),
+        lambda t: t.update({"preprocessing.projection": t["preprocessing.projection"][:, :-1].contiguous()}),
         lambda t: t.update({"preprocessing.offset": t["preprocessing.offset"].double()}),
         lambda t: t.update({"network.more": torch.zeros(3)}),
         lambda t: t.update({name: t[name].double() for name in t if name.startswith("network.")}),

@@ -3,7 +3,7 @@
 from hsiattn.models.upgrade import upgraded
 
 
-def test_a_file_of_format_2_is_read_in_the_words_of_format_3():
+def test_a_file_of_format_2_is_read_in_the_words_of_this_version():
     old = {"format_version": 2, "recipe": {"name": "mine", "preparation": {"noise_components": 20}}}
     header, tensors = upgraded(old, {"preparation.gain": 1, "network.preparation.bias": 2, "domain.axes": 3})
     assert header["recipe"] == {"name": "mine", "preprocessing": {"noise_components": 20}}
@@ -11,7 +11,7 @@ def test_a_file_of_format_2_is_read_in_the_words_of_format_3():
 
 
 def test_a_file_of_this_version_stays_as_it_is():
-    header, tensors = {"format_version": 3, "recipe": {"preparation": 1}}, {"preparation.gain": 1}
+    header, tensors = {"format_version": 4, "recipe": {"preparation": 1}}, {"preparation.gain": 1}
     assert upgraded(header, tensors) == (header, tensors)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hsiattn.models.upgrade import upgraded
+from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.training import Recipe, load_recipe, recipe_names
 
 FLAGS = {
@@ -21,6 +22,8 @@ TEACHER = {
     "area": 65536, "pixels": 12000, "label_weight": 2, "linear_views": 4, "quadratic_views": 3, "kernel_views": 1,
     "weigh_classes": True, "prior_strength": 0.5, "few_labels": 10,
 }  # fmt: skip
+KEPT = ("area", "pixels", "label_weight")
+"""Settings of pseudo-labels that there still are."""
 DEFAULT = {
     "learning_rate": 0.006, "weight_decay": 0.01, "schedule": "one-cycle", "batch_size": 256, "max_epochs": 60,
     "max_steps": 700, "max_per_class": 300, "class_balance": False, "precision": "32", "teacher": TEACHER,
@@ -56,8 +59,36 @@ def _upgraded_recipe(name, **training):
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_in_a_file_of_format_2_is_that_of_the_package(name):
-    assert Recipe.model_validate(_upgraded_recipe(name, **WRITTEN[name])) == load_recipe(name)
+def test_a_recipe_in_a_file_of_format_2_is_that_of_the_package_but_for_settings_of_pseudo_labels(name):
+    """Those of the file stand; what groups of labels that are left out decide now is not among them."""
+    expected = load_recipe(name)
+    teacher = WRITTEN[name].get("teacher")
+    if teacher is not None:
+        settings = PseudoLabelSettings(favour="overall", **{key: teacher[key] for key in KEPT})
+        expected = expected.model_copy(
+            update={"training": expected.training.model_copy(update={"pseudo_labels": settings})}
+        )
+    assert Recipe.model_validate(_upgraded_recipe(name, **WRITTEN[name])) == expected
+
+
+@pytest.mark.parametrize(
+    ("strength", "favour"), [(0, "average"), (0.1, "average"), (0.3, "both"), (0.5, "overall"), (1.0, "overall")]
+)
+def test_a_recipe_in_a_file_of_format_3_says_what_its_trust_in_class_frequencies_favoured(strength, favour):
+    recipe = json.loads(json.dumps(load_recipe("default").model_dump(mode="json")))
+    recipe["training"]["pseudo_labels"] = {**TEACHER, "prior_strength": strength}
+    header = {"format_version": 3, "recipe": recipe, "network": {"name": "grouped-ssan"}}
+    new, _ = upgraded(header, {})
+    settings = Recipe.model_validate(new["recipe"]).training.pseudo_labels
+    assert settings == PseudoLabelSettings(favour=favour, **{key: TEACHER[key] for key in KEPT})
+    assert new["network"] == header["network"]
+    assert new["recipe"]["preprocessing"] == recipe["preprocessing"]
+
+
+@pytest.mark.parametrize("recipe", [None, "mine", {"training": None}, {"training": {"method": "closed-form"}}])
+def test_a_file_of_format_3_without_settings_of_pseudo_labels_stays_as_it_is(recipe):
+    header = {"format_version": 3, "recipe": recipe}
+    assert upgraded(header, {"preparation.gain": 1}) == (header, {"preparation.gain": 1})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Discriminants against scikit-learn, scipy and formulas."""
+"""Classifiers against scikit-learn, scipy and formulas."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ import pytest
 from scipy.special import log_softmax
 from scipy.stats import multivariate_normal
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.gaussian_process.kernels import RBF
+from sklearn.svm import SVC
 
-from hsiattn.pseudo_labels.discriminants import KernelDiscriminant, LinearDiscriminant, QuadraticDiscriminant
+from hsiattn.pseudo_labels.discriminants import (
+    ForestDiscriminant,
+    KernelDiscriminant,
+    LinearDiscriminant,
+    QuadraticDiscriminant,
+    SupportVectorDiscriminant,
+)
 
-ALL = [LinearDiscriminant, QuadraticDiscriminant, KernelDiscriminant]
+GAUSSIAN = [LinearDiscriminant, QuadraticDiscriminant, KernelDiscriminant]
+ALL = [*GAUSSIAN, ForestDiscriminant, SupportVectorDiscriminant]
 
 
 def _data(per_class=(40, 40, 40), features=5, seed=0):
@@ -69,7 +78,7 @@ def test_kernels_stand_on_an_even_part_of_many_labels():
     np.testing.assert_array_equal(far, 0)
 
 
-@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("cls", GAUSSIAN)
 def test_a_scale_that_features_and_covariance_share_changes_nothing(cls):
     values, targets, covariance = _data()
     plain, scaled = (
@@ -89,9 +98,48 @@ def test_many_pixels_are_judged_as_each_by_itself(cls):
     )
 
 
-@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("cls", GAUSSIAN)
 def test_pixels_that_are_all_alike_are_no_error(cls):
     values, targets = np.ones((6, 3)), np.array([0, 0, 1, 1, 2, 2])
     logits = cls.fit(values, targets, 1e-9 * np.eye(3)).logits(values.astype(np.float32))
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(np.ptp(logits, axis=1), 0, atol=1e-3)
+
+
+@pytest.mark.parametrize("per_class", [(30, 10, 4), (20, 5)])
+def test_the_support_vector_machine_is_scikit_learns_and_has_a_logit_for_each_of_two_classes(per_class):
+    values, targets, covariance = _data(per_class)
+    machine = SVC(C=100.0, gamma=1 / (5 * values.var()), class_weight="balanced").fit(values, targets)
+    logits = SupportVectorDiscriminant.fit(values, targets, covariance).logits(values.astype(np.float32))
+    assert logits.shape == (len(values), len(per_class))
+    np.testing.assert_array_equal(logits.argmax(axis=1), machine.predict(values))
+    decided = machine.decision_function(values)
+    decided = np.column_stack([-decided, decided]) if len(per_class) == 2 else decided
+    np.testing.assert_allclose(logits, decided, atol=1e-3)
+
+
+def test_the_forest_gives_logarithms_of_scikit_learns_probabilities_none_of_them_below_a_thousandth():
+    values, targets, covariance = _data((30, 10, 4))
+    forest = RandomForestClassifier(100, class_weight="balanced", random_state=0).fit(values, targets)
+    others = np.random.default_rng(1).normal(size=(50, 5)).astype(np.float32)
+    logits = ForestDiscriminant.fit(values, targets, covariance).logits(others)
+    shares = forest.predict_proba(others)
+    assert shares.min() == 0
+    np.testing.assert_allclose(np.exp(logits), np.maximum(shares, 1e-3), atol=1e-6)
+
+
+@pytest.mark.parametrize("cls", [ForestDiscriminant, SupportVectorDiscriminant])
+def test_a_class_of_one_pixel_counts_as_much_as_one_of_many_and_raises_no_warning(cls, recwarn):
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(size=(60, 3)), [[0.0, 0.0, 6.0]]])
+    targets = np.array([0] * 60 + [1])
+    logits = cls.fit(values, targets, np.eye(3)).logits(np.float32([[0, 0, 6.2], [0, 0, 0]]))
+    assert logits.argmax(axis=1).tolist() == [1, 0]
+    cls.fit(values[-4:], np.arange(4), np.eye(3))
+    assert not recwarn
+
+
+@pytest.mark.parametrize("cls", [ForestDiscriminant, SupportVectorDiscriminant])
+def test_estimators_of_scikit_learn_stand_pixels_that_are_all_alike(cls):
+    values, targets = np.ones((6, 3)), np.array([0, 0, 1, 1, 2, 2])
+    assert np.isfinite(cls.fit(values, targets, np.eye(3)).logits(values.astype(np.float32))).all()

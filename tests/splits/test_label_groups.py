@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.spatial.distance import cdist
 
 from hsiattn.errors import SplitError
-from hsiattn.folds import FOLDS
-from hsiattn.splits import connected_fields, connected_pixels, label_groups
+from hsiattn.folds import FOLDS, grouped_folds
+from hsiattn.splits import connected_fields, connected_pixels, folds_across_groups, label_groups
 
 rasters = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
 
@@ -135,3 +136,31 @@ def test_pixels_of_a_large_scene_need_no_raster_of_it():
 def test_ids_of_another_number_of_pixels_are_refused():
     with pytest.raises(SplitError, match="3 labelled pixels"):
         label_groups(np.zeros((3, 2), int), np.zeros(3, int), np.zeros(4, int))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rasters, st.integers(0, 99), st.integers(1, 4))
+def test_pixels_to_fit_on_are_more_than_two_rows_or_columns_from_the_left_out_part_of_their_field(codes, seed, side):
+    """Fields cut into squares, and the buffer by all distances; none where no pixel of a class is so far away."""
+    positions, targets = _pixels(codes)
+    fields = connected_pixels(positions, targets)
+    _, groups = np.unique(np.column_stack([fields, positions // side]), axis=0, return_inverse=True)
+    buffered = folds_across_groups(positions, targets, groups.ravel(), seed)
+    plain = grouped_folds(targets, groups.ravel(), seed)
+    assert len(buffered) == len(plain)
+    for (kept, left_out), (all_others, same) in zip(buffered, plain, strict=True):
+        np.testing.assert_array_equal(left_out, same)
+        near = cdist(positions[all_others], positions[left_out], "chebyshev") <= 2
+        near &= fields[all_others][:, None] == fields[left_out]
+        far = all_others[~near.any(axis=1)]
+        lost = np.isin(targets[all_others], targets[far], invert=True)
+        np.testing.assert_array_equal(kept, np.sort(np.concatenate([far, all_others[lost]])))
+        assert set(targets[kept]) == set(targets)
+
+
+def test_groups_that_are_whole_fields_need_no_buffer():
+    positions = np.array([[0, 0], [0, 1], [0, 3], [0, 4], [2, 0], [2, 2]])
+    targets, groups = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2, 3])
+    folds = folds_across_groups(positions, targets, groups, 1)
+    assert all(len(kept) + len(left_out) == 6 for kept, left_out in folds)
+    assert sorted(pixel for _, left_out in folds for pixel in left_out) == list(range(6))

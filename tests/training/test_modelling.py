@@ -621,7 +621,7 @@ def test_a_recipe_that_weighs_attributes_says_so_where_the_classes_have_none(sce
 
 # -- with pseudo-labels ------------------------------------------------------------------------------------------------
 
-UNLABELLED = 150
+UNLABELLED, LABEL_WEIGHT = 150, PseudoLabelSettings().label_weight
 
 
 @pytest.fixture(scope="module")
@@ -650,7 +650,9 @@ def test_a_model_of_pseudo_labels_knows_the_scene_and_records_where_they_come_fr
     assert record["pixels"] == (tiny.spectra[0] != tiny.nodata).sum()
     assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert pseudo.model.training["epochs"] == 3
-    assert pseudo.model.temperature == pseudo.report.calibration.temperature == 1
+    assert pseudo.model.temperature == pseudo.report.calibration.temperature > 0
+    assert 0 < record["network_agreement"] <= 1
+    assert 1 / 3 < record["mean_confidence"] <= 1
     assert "held_out" not in pseudo.model.training
 
 
@@ -740,7 +742,7 @@ def test_the_most_pixels_per_class_limit_what_pseudo_labels_come_from(monkeypatc
     positions, _, result = _what_trains(monkeypatch, as_source(scene), tiny.codes, classes, recipe, AllPixels())
     for counts in result.split.record["per_class"].values():
         assert counts["training"] + counts["validation"] == 7
-    assert len(positions) == UNLABELLED + 2 * 3 * 7
+    assert len(positions) == UNLABELLED + LABEL_WEIGHT * 3 * 7
 
 
 def test_labelled_pixels_outside_the_region_train_too(monkeypatch, scene, tiny, classes, pseudo_recipe):
@@ -751,7 +753,7 @@ def test_labelled_pixels_outside_the_region_train_too(monkeypatch, scene, tiny, 
     )  # of a tile of 32 × 32, without those without data
     fitted = np.argwhere(np.isin(result.split.roles, (ROLES["training"], ROLES["validation"])))
     assert (fitted.max(axis=0) >= 32).any()
-    assert positions[UNLABELLED:].tolist() == fitted.tolist() * 2
+    assert positions[UNLABELLED:].tolist() == fitted.tolist() * LABEL_WEIGHT
 
 
 def test_where_every_pixel_is_labelled_there_are_no_pseudo_labels(make_scene, tiny, classes, pseudo_recipe):
@@ -761,6 +763,8 @@ def test_where_every_pixel_is_labelled_there_are_no_pseudo_labels(make_scene, ti
     source = as_source(make_scene(tiny.spectra[:, *part]))
     result = fit_model(source, codes, classes, recipe, AllPixels(), device="cpu")
     assert result.model.training["pseudo_labels"]["pixels_used"] == 0
+    assert "network_agreement" not in result.model.training["pseudo_labels"]
+    assert result.model.temperature == 1
     assert result.report is None
 
 
@@ -784,7 +788,7 @@ def test_a_model_of_pseudo_labels_is_not_resumed_with_other_settings_of_theirs(
     arguments = (as_source(scene), tiny.codes, classes)
     with pytest.raises(KeyboardInterrupt):
         fit_model(*arguments, pseudo_recipe, SPLIT, device="cpu", checkpoints=tmp_path, listener=_interrupt_at(1))
-    other = _changed(pseudo_recipe, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, linear_views=1))
+    other = _changed(pseudo_recipe, pseudo_labels=PseudoLabelSettings(pixels=UNLABELLED, favour="average"))
     with pytest.raises(TrainingError, match="recipe"):
         fit_model(*arguments, other, SPLIT, device="cpu", checkpoints=tmp_path, resume=True)
 

@@ -219,6 +219,11 @@ def test_a_setting_without_effect_is_answered_with_the_methods_that_have_it(meth
         ("network.search={width: [1, 2]}", "network.arguments"),
         ("preprocessing.discriminant=true", "noise_components"),
         ("preparation.scaling=minmax", "preprocessing"),
+        *(
+            (f"training.pseudo_labels.{key}=1", "groups of labelled pixels that are left out decide")
+            for key in ("linear_views", "quadratic_views", "kernel_views", "weigh_classes", "few_labels")
+        ),
+        ("training.pseudo_labels.prior_strength=0", "training.pseudo_labels.favour=average"),
     ],
 )
 def test_a_key_of_an_earlier_version_is_answered_with_what_there_is_now(change, instead):

@@ -9,7 +9,7 @@ in the folder of --splits, by default DATA/../splits. Figures, all by default, f
     table      default and accurate beside the baselines, 10 random pixels per class and buffered blocks
     fresh      the table on five draws of labels that were made after default was finished
     curves     accuracy against labels per class, 5 … 100
-    fewest     three and five labels per class, with and without what default does about so few
+    fewest     three and five labels per class
     ablation   every choice of default against its alternatives
     polygons   labels drawn as polygons in three ways, beside random pixels and blocks, on the full Indian Pines too
     fixed      the recipes on splits that others made and on the polygons of an analyst
