@@ -148,7 +148,7 @@ def advise_on_cross_validation(pixels: int, accuracy: float, *, tested: bool, gr
     """
     trials = pixels if groups is None else groups
     grouped = are_polygons(pixels, trials)
-    interval, noisy = _interval(trials, accuracy)
+    interval, noisy = _interval(trials, accuracy, whole=not grouped)
     where = f" in {trials} polygons" if grouped else ""
     if interval and not tested:
         return [
@@ -220,11 +220,15 @@ def advise_on_confusions(
     return [sentence for _, sentence in sorted(found, key=lambda item: -item[0])]
 
 
-def _interval(pixels: int, accuracy: float) -> tuple[str, bool]:
-    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points; empty if not known."""
-    if pixels < 1 or math.isnan(accuracy):
+def _interval(trials: int, accuracy: float, *, whole: bool = True) -> tuple[str, bool]:
+    """Wilson's interval (95 %) of an accuracy as text, and whether it is wider than ±5 points; empty if not known.
+
+    The number of right trials is whole, but for groups, which may be right in part.
+    """
+    if trials < 1 or math.isnan(accuracy):
         return "", False
-    lower, upper = (float(bound) for bound in wilson_interval(round(accuracy * pixels), pixels))
+    right = round(accuracy * trials) if whole else accuracy * trials
+    lower, upper = (float(bound) for bound in wilson_interval(right, trials))
     return f"{100 * lower:.1f}–{format_share(upper)}", (upper - lower) / 2 > _NOISY
 
 

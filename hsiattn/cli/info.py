@@ -50,7 +50,7 @@ def describe_model(path: str) -> dict[str, Any]:
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
     choice = training.pop("choice", None)
     return {
-        **({"warnings": warnings} if warnings else {}),
+        "warnings": warnings,
         "kind": "model",
         "path": path,
         **({"choice": choice} if choice else {}),

@@ -92,20 +92,24 @@ def describe_choice(recipe: str, record: dict[str, Any]) -> str:
         pixels=left_out["pixels"],
         groups=left_out["groups"],
         taken_alone=record["taken_alone"],
-        agreement=record["network_agreement"],
+        agreement=record.get("network_agreement"),
     )
 
 
 def _warn_of_pseudo_labels(record: dict[str, Any], recipe: str, epochs: int) -> list[str]:
     left_out, accuracy = record["left_out"], record["cross_validated_accuracy"]
+    agreement, confidence = record.get("network_agreement"), record.get("mean_confidence")  # none of labels alone
+    of_network = [] if agreement is None else caveats.warn_of_disagreement(agreement, epochs)
     if accuracy is None:
-        return caveats.warn_of_disagreement(record["network_agreement"], epochs)
+        return of_network
     figures = {"pixels": left_out["pixels"], "groups": left_out["groups"]}
     rivals = left_out["accuracy"]
-    of_chance = caveats.warn_of_chance({recipe: accuracy, **rivals}, left_out["chance"], **figures)
-    of_better = [] if record["taken_alone"] else caveats.warn_of_better(accuracy, rivals, **figures)
-    of_confidence = caveats.warn_of_overconfidence(record["mean_confidence"], accuracy, **figures)
-    return [*of_chance, *of_better, *of_confidence, *caveats.warn_of_disagreement(record["network_agreement"], epochs)]
+    sentences = caveats.warn_of_chance({recipe: accuracy, **rivals}, left_out["chance"], **figures)
+    if not record["taken_alone"]:
+        sentences += caveats.warn_of_better(accuracy, rivals, **figures)
+    if confidence is not None:
+        sentences += caveats.warn_of_overconfidence(confidence, accuracy, **figures)
+    return sentences + of_network
 
 
 def _groups_left_out(scene: TrainingScene, split: Split, held_out: HeldOut) -> int:

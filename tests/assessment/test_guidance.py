@@ -93,6 +93,8 @@ def test_pixels_of_a_polygon_that_were_left_out_together_are_one_trial() -> None
     (untested,) = advise_on_cross_validation(600, 0.9, groups=60, tested=False)
     assert "90.0 % (79.9–95.3 %) of 600 training pixels in 60 polygons are right" in untested
     assert "optimistic" not in untested
+    (in_part,) = advise_on_cross_validation(50, 0.5, groups=5, tested=True)  # z / (2 √(n + z²)) around one half
+    assert "in 5 polygons may as well be 17.0–83.0 %" in in_part
     single = advise_on_cross_validation(60, 0.9, tested=True)
     assert advise_on_cross_validation(60, 0.9, groups=60, tested=True) == single
 

@@ -87,7 +87,8 @@ def test_a_model_no_better_than_chance_says_so_first_wherever_it_is_spoken_of(de
 def test_a_model_that_labels_bear_out_warns_of_nothing(train, hsiattn):
     told = json.loads(train("--per-class", 30, "--split", "random", "--recipe", "lda", "--json").stdout)
     assert told["warnings"] == []
-    assert "warnings" not in json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)
+    assert json.loads(hsiattn("info", "m.hsiattn", "--json").stdout)["warnings"] == []
+    assert hsiattn("info", "m.hsiattn").stdout.startswith("kind ")
 
 
 def test_favour_is_short_for_the_setting_of_the_recipe(desk, hsiattn):

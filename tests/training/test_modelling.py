@@ -661,8 +661,10 @@ def test_the_report_says_whether_unlabelled_pixels_took_part(pseudo, result, sce
     settings = recipe.preprocessing.model_copy(update={"noise_components": 0, "principal_components": 3})
     alone = _changed(recipe, max_epochs=1).model_copy(update={"preprocessing": settings})
     labels_alone = fit_model(as_source(scene), tiny.codes, classes, alone, SPLIT, device="cpu")
+    assert pseudo.report.notes[:-1] == (pseudo.model.training["choice"],)
+    assert len(result.report.notes) == 1
     for seeing in (pseudo, result):
-        [note] = seeing.report.notes
+        note = seeing.report.notes[-1]
         assert "their labels were not seen in training, their spectra" in note
         assert "unlabelled pixels, may have been" in note
         assert seeing.model.training["sees_unlabelled"] is True
