@@ -24,8 +24,8 @@ _LEAST_SHARE = 1e-4
 """Lower bound of a probability, so that its logarithm stays finite."""
 _CLEARLY = 2.0
 """Standard errors by which a reference must be better on left-out groups than the mixture to be taken alone."""
-_FEWEST_GROUPS = 5
-"""Groups of equal size from which on their differences tell a standard error."""
+_FEWEST_GROUPS = 4
+"""Groups of equal size above which their differences tell a standard error."""
 
 Favour = Literal["overall", "average", "both"]
 _EXPONENTS: dict[Favour, float] = {"overall": 0.5, "both": 0.25, "average": 0.0}
@@ -174,7 +174,7 @@ def _better_reference(
 ) -> Trial | None:
     """The reference that is clearly more often right on left-out groups than the mixture; None where none is."""
     names, owners, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    if sizes.sum() ** 2 < _FEWEST_GROUPS * np.square(sizes).sum():  # few groups, or few that outweigh the others
+    if sizes.sum() ** 2 <= _FEWEST_GROUPS * np.square(sizes).sum():  # few groups, or few that outweigh the others
         return None
     right = mixture.of_left_out(trials).argmax(axis=1) == targets
     best, largest = None, _CLEARLY
