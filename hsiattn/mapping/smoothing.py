@@ -23,6 +23,9 @@ Neighbours in one field are about 0.5 to 1 apart in that measure; eight of them 
 hold, and one across an edge next to nothing. Both numbers were chosen on simulated scenes.
 """
 
+_MOST_GUIDES = 20
+"""Most components that guide: later ones are mostly noise, and the numbers above were chosen with these."""
+
 Plane = tuple[slice, slice]
 
 
@@ -41,7 +44,7 @@ class Smoothing:
     steps
         Number of steps, and of pixels that smoothing reaches.
     guide
-        The noise components among all components.
+        The first noise components, 20 at most, among all components.
     """
 
     steps: int
@@ -64,7 +67,7 @@ class Smoothing:
             return None
         bands = len(model.preprocessing.offset)
         first = bands * bool(settings.get("bands_as_components")) + settings.get("principal_components", 0)
-        return cls(steps, range(first, first + min(settings["noise_components"], bands)))
+        return cls(steps, range(first, first + min(settings["noise_components"], bands, _MOST_GUIDES)))
 
     def bytes_per_pixel(self, classes: int) -> int:
         """Bytes that are kept of every pixel of a window until all of them are known."""

@@ -163,7 +163,7 @@ USAGE = {
     f"{TRAIN} --per-class 5 --train-share 0.5 --split random": "--per-class and --train-share both say",
     f"{TRAIN} --split random --block-size 9": "--block-size has no effect with --split random",
     f"{TRAIN} --split random --buffer 2": "--buffer has no effect with --split random",
-    f"{TRAIN} --split polygons --buffer 2": "--buffer has no effect with --split polygons",
+    f"{TRAIN} --split polygons --buffer 2": "--buffer has no effect without --draw",
     f"{TRAIN} --split none --train-share 0.5": "--train-share has no effect with --split none",
     f"{TRAIN} --split none --block-size 9 --buffer 0": "--block-size and --buffer have no effect with --split none",
     f"{TRAIN} --split-file split.tif --split blocks": "--split has no effect with --split-file",

@@ -71,7 +71,7 @@ def expected(model, cube, tiny):
         parts = spectra[:, i, j], components[:, *place], padded[place]
         with torch.no_grad():
             logits = model.network(*(torch.from_numpy(np.ascontiguousarray(part))[None] for part in parts))[0]
-        shares[:, i, j] = torch.softmax(logits.double(), dim=0).numpy()
+        shares[:, i, j] = torch.softmax(logits.double() / model.temperature, dim=0).numpy()
         codes[i, j] = model.classes.codes[int(shares[:, i, j].argmax())]
     return codes, shares
 
