@@ -10,6 +10,7 @@ from hsiattn.files.inputs import refuse_special
 from hsiattn.files.paths import is_for_gdal
 from hsiattn.scenes.envi import EnviSource, find_header
 from hsiattn.scenes.geotiff import GdalSource
+from hsiattn.scenes.products import open_product
 from hsiattn.scenes.source import SceneSource
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -36,6 +37,9 @@ def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSo
         _refuse_key(text, key)
         return GdalSource(text)
     file = Path(text)
+    product = open_product(file) if key is None else None
+    if product is not None:
+        return product
     if is_matlab(file):
         from hsiattn.scenes.matlab import MatlabSource  # brings scipy's readers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from hsiattn.errors import BandError
 from hsiattn.files.paths import local_file
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
+from hsiattn.scenes.quality import LEFT_OUT, QualityLayer
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
 from hsiattn.scenes.validity import measured, missing
@@ -60,6 +61,10 @@ class SceneSource(ABC):
         (1, 1) where any window is as good as another.
     files
         Paths of the files that the scene is read from, header and sidecars included; empty for a scene in memory.
+    quality
+        What a product says of its pixels: clouds, shadow, defects. Pixels of a layer in `left_out` count as missing.
+    left_out
+        Names of the quality layers whose pixels are missing, see `hsiattn.scenes.quality`.
     notes
         What a user should know about how the files were understood, one sentence each.
     """
@@ -77,6 +82,8 @@ class SceneSource(ABC):
     block: tuple[int, int] = (1, 1)
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    quality: tuple[QualityLayer, ...] = ()
+    left_out: tuple[str, ...] = LEFT_OUT
     _radiometry: Radiometry | None = None
     _mask: Any = None
 
@@ -113,15 +120,23 @@ class SceneSource(ABC):
 
     @property
     def has_mask(self) -> bool:
-        """Whether the file has a mask of its own, see `masked`."""
-        return self._mask is not None
+        """Whether the file has a mask of its own, or quality layers that leave pixels out, see `masked`."""
+        return self._mask is not None or bool(self._layers_left_out())
 
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
         """Mask (h, w) of the pixels that the file itself marks as missing; None where the file has no mask.
 
-        Pixels that hold nodata, NaN or infinity are missing besides, see `missing`.
+        So are those of the quality layers in `left_out`. Pixels that hold nodata, NaN or infinity are missing besides,
+        see `missing`.
         """
-        return None if self._mask is None else self._read_mask(window)
+        masked = None if self._mask is None else self._read_mask(window)
+        for layer in self._layers_left_out():
+            flagged = layer.read(window)
+            masked = flagged if masked is None else masked | flagged
+        return masked
+
+    def _layers_left_out(self) -> list[QualityLayer]:
+        return [layer for layer in self.quality if layer.name in self.left_out]
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """What `masked` gives; sources that set `_mask` override this."""
@@ -228,6 +243,12 @@ class SceneSource(ABC):
         """
         clone = self._clone()
         clone.radiometry = radiometry
+        return clone
+
+    def leaving_out(self, names: Iterable[str]) -> Self:
+        """Copy of the source in which the pixels of these quality layers, and of no others, are missing."""
+        clone = self._clone()
+        clone.left_out = tuple(names)
         return clone
 
     def _clone(self) -> Self:
