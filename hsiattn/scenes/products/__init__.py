@@ -1,7 +1,7 @@
 """Products of imaging spectrometers, one file each, found by their content.
 
-A reader is a function that looks at a path, a file of the product or its folder, and gives a `SceneSource`, or None where
-the path is none of its product. It looks at names and first bytes before it opens anything.
+A reader is a function that looks at a path, a file of the product or its folder. It gives a `SceneSource`, or None
+where the path is none of its product, and looks at names and first bytes before it opens anything.
 """
 
 from __future__ import annotations
