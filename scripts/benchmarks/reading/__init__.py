@@ -1,0 +1,1 @@
+"""How long opening and reading of scenes takes, beside rasterio, spectral and rioxarray on the same files."""
