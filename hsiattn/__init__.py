@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
+    from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import open_scene as open_scene
 
 _HOMES = {
@@ -38,6 +39,7 @@ _HOMES = {
     "ClassTable": "hsiattn.classes",
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
+    "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.mapping",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
@@ -48,6 +50,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
+    "as_scene",
     "open_dataset",
     "open_labels",
     "open_class_table",
