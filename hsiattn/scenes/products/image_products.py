@@ -17,7 +17,7 @@ from hsiattn.files.text import printable
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.geotiff import GdalSource, open_raster
 from hsiattn.scenes.products import metadata_xml
-from hsiattn.scenes.products.raster_flags import raster_flag
+from hsiattn.scenes.products.raster_flags import DEFECTIVE_SHARE, raster_flag
 from hsiattn.scenes.quality import QualityLayer
 from hsiattn.scenes.spectral import SpectralBands
 from hsiattn.scenes.validity import clean_nodata
@@ -27,13 +27,6 @@ _TIFF_SUFFIXES = (".tif", ".tiff")
 _SNIFFED = 16
 _MOST_FILES = 20_000
 """Entries of a folder that are looked at."""
-
-DEFECTIVE_SHARE = 0.25
-"""A pixel counts as defective where this share of its good bands is exceeded.
-
-The producer fills single defective values from their neighbours. Were one enough, whole columns would be lost for a
-single dead element of a detector; a quarter is less than what either of two spectrometers gives.
-"""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,13 @@ from rasterio.windows import Window
 from hsiattn.errors import SceneError
 from hsiattn.scenes.geotiff import open_raster
 
+DEFECTIVE_SHARE = 0.25
+"""A pixel counts as defective where this share of its good bands is exceeded.
+
+The producer fills single defective values from their neighbours. Were one enough, whole columns would be lost for a
+single dead element of a detector; a quarter is less than what either of two spectrometers gives.
+"""
+
 _BANDS_AT_ONCE = 16
 """Bands of a layer that are read at a time, so that memory does not grow with their number."""
 

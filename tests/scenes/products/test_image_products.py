@@ -9,56 +9,17 @@ import shutil
 import numpy as np
 import pytest
 import rasterio
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import open_scene, open_source
-from hsiattn.scenes.quality import LEFT_OUT, TOLD
 from scripts.benchmarks.products.images import DESIS_NAME, ENMAP_NAME, desis, enmap
 
 PRODUCTS = {"enmap": enmap, "desis": desis}
 both = pytest.mark.parametrize("write", PRODUCTS.values(), ids=PRODUCTS)
 
 
-def check_against_truth(source, truth):
-    """Everything that a reader of products should find, at once and in a window."""
-    count, height, width = truth.values.shape
-    np.testing.assert_array_equal(source.read(source.extent), truth.values)
-    window = Window(2, 1, width - 5, height - 3)
-    rows, columns = window.toslices()
-    np.testing.assert_array_equal(source.read(window), truth.values[:, rows, columns])
-    some = [count - 1, 0, 2]
-    np.testing.assert_array_equal(source.read_bands(window, some), truth.values[some][:, rows, columns])
-    np.testing.assert_allclose(source.bands.wavelength, truth.wavelength, rtol=1e-6)
-    np.testing.assert_allclose(source.bands.fwhm, truth.fwhm, rtol=1e-6)
-    np.testing.assert_array_equal(source.bands.good, truth.good)
-    assert source.nodata == truth.nodata
-    assert source.crs == (None if truth.crs is None else CRS.from_epsg(truth.crs))
-    assert source.transform.almost_equals(truth.transform, precision=1e-6)
-    assert source.radiometry.stated == (truth.gain is not None)
-    if truth.gain is not None:
-        np.testing.assert_allclose(source.radiometry.gain, truth.gain, rtol=1e-6)
-        np.testing.assert_allclose(source.radiometry.offset, truth.offset, rtol=1e-6, atol=1e-12)
-    layers = {layer.name: layer for layer in source.quality}
-    assert set(layers) == set(truth.layers)
-    assert set(layers) <= {*LEFT_OUT, *TOLD}
-    for name, layer in layers.items():
-        np.testing.assert_array_equal(layer.read(source.extent), truth.layers[name], err_msg=name)
-        np.testing.assert_array_equal(layer.read(window), truth.layers[name][rows, columns], err_msg=name)
-    left_out = np.zeros((height, width), dtype=bool)
-    for name in set(layers) & set(LEFT_OUT):
-        left_out |= truth.layers[name]
-    there = source.complete(
-        source.read_bands(source.extent, np.flatnonzero(truth.good)),
-        source.masked(source.extent),
-        np.flatnonzero(truth.good),
-    )
-    np.testing.assert_array_equal(there, ~(left_out | truth.outside))
-
-
 @both
-def test_a_product_is_read_as_it_was_written(tmp_path, write):
+def test_a_product_is_read_as_it_was_written(tmp_path, write, check_against_truth):
     truth = write(tmp_path)
     check_against_truth(open_source(truth.path), truth)
 
@@ -74,7 +35,7 @@ def test_folder_metadata_and_image_open_the_same_scene(tmp_path, write):
 
 
 @both
-def test_a_source_pickles_with_its_quality_layers(tmp_path, write):
+def test_a_source_pickles_with_its_quality_layers(tmp_path, write, check_against_truth):
     truth = write(tmp_path)
     check_against_truth(pickle.loads(pickle.dumps(open_source(truth.path))), truth)
 
@@ -96,13 +57,13 @@ def test_a_scene_carries_wavelengths_scale_and_mask(tmp_path, write):
     assert scene.rio.crs.to_epsg() == truth.crs
 
 
-def test_cloud_optimised_copies_find_each_other(tmp_path):
+def test_cloud_optimised_copies_find_each_other(tmp_path, check_against_truth):
     truth = enmap(tmp_path, suffix="_COG")
     check_against_truth(open_source(tmp_path), truth)
     check_against_truth(open_source(tmp_path / f"{ENMAP_NAME}-SPECTRAL_IMAGE_COG.TIF"), truth)
 
 
-def test_a_product_is_found_by_content_where_its_files_are_renamed(tmp_path):
+def test_a_product_is_found_by_content_where_its_files_are_renamed(tmp_path, check_against_truth):
     truth = enmap(tmp_path)
     for file in list(tmp_path.iterdir()):
         file.rename(tmp_path / file.name.replace(ENMAP_NAME, "potsdam"))
@@ -120,14 +81,14 @@ def test_bands_are_named_by_their_spectrometer_and_the_overlap_is_told(tmp_path)
     assert "VNIR and SWIR overlap from 902 to 942 nm, where all 5 bands of both are kept" in source.notes
 
 
-def test_radiance_is_not_taken_for_reflectance(tmp_path):
+def test_radiance_is_not_taken_for_reflectance(tmp_path, check_against_truth):
     truth = enmap(tmp_path, level="L1C")
     source = open_source(truth.path)
     check_against_truth(source, truth)
     assert any("radiance" in note for note in source.notes)
 
 
-def test_bands_are_ordered_by_their_numbers(tmp_path):
+def test_bands_are_ordered_by_their_numbers(tmp_path, check_against_truth):
     truth = enmap(tmp_path)
     text = truth.path.read_text()
     bands = text[text.index('<bandID number="1">') : text.index("</bandCharacterisation>")]
@@ -171,34 +132,27 @@ def _read(path):
     return source.read(source.extent)
 
 
-def _refusal(path):
-    with pytest.raises(SceneError) as caught:
-        open_source(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
 @both
-def test_what_is_wrong_with_a_product_is_said_in_one_line(tmp_path, write):
+def test_what_is_wrong_with_a_product_is_said_in_one_line(tmp_path, write, refusal):
     truth = write(tmp_path)
     text, image = truth.path.read_text(), next(tmp_path.glob("*SPECTRAL_IMAGE*"))
     truth.path.write_text(text[: len(text) // 2])
-    assert "is cut short or damaged" in _refusal(truth.path)
+    assert "is cut short or damaged" in refusal(truth.path)
     truth.path.write_text(text.replace("<specific>", '<!DOCTYPE x [<!ENTITY a "b">]><specific>'))
-    assert "declares a document type" in _refusal(truth.path)
+    assert "declares a document type" in refusal(truth.path)
     element = "<bandID number" if write is enmap else "<band><bandNumber"
     truth.path.write_text(
         text.replace(element, "<other" + element.removeprefix("<"), 1).replace("</band", "</other", 1)
     )
-    assert str(truth.path) in _refusal(truth.path)
+    assert str(truth.path) in refusal(truth.path)
     truth.path.write_text(text)
     quality = next(tmp_path.glob("*QL_QUALITY[-_][2C]*"))
     kept = quality.read_bytes()
     quality.write_bytes(kept[:100])
-    assert str(quality) in _refusal(truth.path)
+    assert str(quality) in refusal(truth.path)
     quality.write_bytes(kept)
     image.unlink()
-    assert "SPECTRAL_IMAGE" in _refusal(truth.path)
+    assert "SPECTRAL_IMAGE" in refusal(truth.path)
 
 
 @both
@@ -211,20 +165,20 @@ def test_a_truncated_image_is_refused_when_it_is_read(tmp_path, write):
     assert "\n" not in str(caught.value)
 
 
-def test_a_quality_layer_of_another_size_is_refused(tmp_path):
+def test_a_quality_layer_of_another_size_is_refused(tmp_path, refusal):
     truth = enmap(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     enmap(other, (8, 11))
     shutil.copy(other / f"{ENMAP_NAME}-QL_QUALITY_CLOUD.TIF", tmp_path)
-    assert "8×11 pixels, the image 9×11" in _refusal(truth.path)
+    assert "8×11 pixels, the image 9×11" in refusal(truth.path)
 
 
-def test_a_folder_of_two_products_is_refused_with_both(tmp_path):
+def test_a_folder_of_two_products_is_refused_with_both(tmp_path, refusal):
     enmap(tmp_path)
     for file in list(tmp_path.iterdir()):
         shutil.copy(file, tmp_path / file.name.replace("008_V", "009_V"))
-    line = _refusal(tmp_path)
+    line = refusal(tmp_path)
     assert "2 EnMAP products" in line
     assert f"{ENMAP_NAME}-METADATA.XML" in line
     assert ENMAP_NAME.replace("008_V", "009_V") in line
@@ -233,15 +187,15 @@ def test_a_folder_of_two_products_is_refused_with_both(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content"), [(f"{ENMAP_NAME}.ZIP", b"PK\3\4zip"), (f"{DESIS_NAME}.tar.gz", b"\x1f\x8bgz")]
 )
-def test_an_archive_is_to_be_unpacked(tmp_path, name, content):
+def test_an_archive_is_to_be_unpacked(tmp_path, name, content, refusal):
     (tmp_path / name).write_bytes(content)
-    assert "unpack it and give the folder" in _refusal(tmp_path / name)
+    assert "unpack it and give the folder" in refusal(tmp_path / name)
 
 
-def test_other_xml_files_and_other_folders_are_left_to_other_readers(tmp_path):
+def test_other_xml_files_and_other_folders_are_left_to_other_readers(tmp_path, refusal):
     (tmp_path / "history.xml").write_text(f"<history><product>{ENMAP_NAME}</product></history>")
-    assert "cannot be opened as a raster" in _refusal(tmp_path / "history.xml")
-    assert "is a folder" in _refusal(tmp_path)
+    assert "cannot be opened as a raster" in refusal(tmp_path / "history.xml")
+    assert "is a folder" in refusal(tmp_path)
 
 
 @pytest.mark.real_scene
