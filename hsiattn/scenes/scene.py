@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError, SceneError
+from hsiattn.files.paths import StrPath, local_file
 from hsiattn.scenes.alignment import TOLERANCE
 from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
@@ -29,13 +30,14 @@ from hsiattn.scenes.windowed_array import read_lazily
 DIMS = ("band", "y", "x")
 
 
-def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataArray:
+def open_scene(path: StrPath | Sequence[StrPath], key: str | None = None) -> xr.DataArray:
     """Open a hyperspectral scene; nothing but metadata is read until values are asked for.
 
     Parameters
     ----------
     path
-        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file.
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file. Several paths, a pattern or a folder
+        for the tiles of one scene; see `open_source`.
     key
         Name of the variable, for MAT files with several 3-D variables.
 
@@ -55,6 +57,8 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
     ------
     SceneError
         The path does not lead to a scene that can be read.
+    GridError, BandError
+        Several files are no tiles of one scene.
     """
     return to_scene(open_source(path, key))
 
@@ -76,6 +80,8 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
     if source.notes:
         attrs["notes"] = list(source.notes)
+    if len(source.files) > 1 and not os.path.isfile(local_file(source.name)):
+        attrs["files"] = list(source.files)  # the name leads to none of them
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -88,7 +94,7 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     return georeference(scene, source.grid)
 
 
-def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: str | None = None) -> SceneSource:
+def as_source(scene: xr.DataArray | SceneSource | StrPath | Sequence[StrPath], key: str | None = None) -> SceneSource:
     """The windows of a scene, whichever way the caller holds it.
 
     A DataArray may come from `open_scene`, from `rioxarray.open_rasterio` or be made by hand; whatever was sliced or
@@ -133,9 +139,8 @@ class ArraySource(SceneSource):
         self.control = grid.control
         self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
-        self.files = _files_of(self.name, array.encoding.get("source"))
-        notes = array.attrs.get("notes", ())
-        self.notes = tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
+        self.files = _files_of(self.name, array.encoding.get("source"), *_texts(array.attrs.get("files")))
+        self.notes = _texts(array.attrs.get("notes"))
         self._mask = _mask_of(array, grid)
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -339,6 +344,11 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
             return None
     mask = xr.DataArray(read_lazily(source.shape[1:], bool, source.masked), dims=("y", "x"))
     return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    """The texts of an attribute that lists some."""
+    return tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
 
 
 def _files_of(*paths: Any) -> tuple[str, ...]:
