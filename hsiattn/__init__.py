@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.datasets import download_dataset as download_dataset
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
@@ -39,6 +40,7 @@ _HOMES = {
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "assess": "hsiattn.mapping",
+    "download_dataset": "hsiattn.datasets",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
@@ -49,6 +51,7 @@ _HOMES = {
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
     "open_dataset",
+    "download_dataset",
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",
