@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
+    from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import open_scene as open_scene
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "ClassTable": "hsiattn.classes",
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
+    "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.mapping",
     "download_dataset": "hsiattn.datasets",
     "open_dataset": "hsiattn.datasets",
@@ -50,6 +52,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
+    "as_scene",
     "open_dataset",
     "download_dataset",
     "open_labels",

@@ -275,7 +275,7 @@ def test_notes_that_differ_in_the_name_alone_are_told_once():
     assert MosaicSource(tiles, "m").notes[1:] == ("t0 is odd (so it is with 18 files)", "all are odd", "t3 is odder")
 
 
-# ------------------------------------------------------------------------------------------- paths, patterns and folders
+# ------------------------------------------------------------------------------------------ paths, patterns and folders
 
 
 def test_paths_patterns_and_folders_are_the_same_scene(geotiff, cube, tmp_path):
