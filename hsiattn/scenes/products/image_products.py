@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -60,7 +61,7 @@ class ImageProduct:
     name
         Of the sensor.
     mark
-        Product name as its XML file has it, with the processing level as group.
+        Beginning of the names of products, with the processing level as group.
     reflectance
         Levels whose values are reflectance; those of others are radiance.
     band
@@ -126,7 +127,7 @@ class ImageProductSource(GdalSource):
                 f"{metadata} describes {len(elements)} bands, and {image} has {len(self.bands)}",
                 "put the files of one product into one folder",
             )
-        level = _level(content, product)
+        level = _level((content, metadata.name.encode(errors="replace"), image.name.encode(errors="replace")), product)
         self.bands = _bands_of(root, elements, product)
         notes = [self._take_nodata(root, product), self._take_radiometry(elements, product, level)]
         missing: list[str] = []
@@ -199,7 +200,7 @@ def open_image_product(path: Path, product: ImageProduct) -> GdalSource | None:
             if len(found) > 1:
                 names = ", ".join(printable(file.name, 120) for file in found[:5])
                 raise SceneError(f"{path} holds {len(found)} {product.name} products: {names}", "give one of them")
-            return ImageProductSource(found[0], product) if found else None
+            return ImageProductSource(found[0], product) if found and not _holds_tiles(found[0], product) else None
         start = metadata_xml.read_start(path, _SNIFFED)
     except (OSError, ValueError):
         return None  # no such path, as whoever opens it next will say
@@ -222,17 +223,18 @@ def open_image_product(path: Path, product: ImageProduct) -> GdalSource | None:
 
 
 def _describes(path: Path, product: ImageProduct) -> bool:
-    """Whether an XML file is the metadata of such a product; its name says nothing."""
+    """Whether an XML file is the metadata of such a product, by the elements in it; its name says nothing."""
     content = metadata_xml.read_start(path, metadata_xml.MOST_BYTES)
-    return b"bandCharacterisation" in content and product.mark.search(content) is not None
+    return b"bandCharacterisation" in content and f"{product.gain}>".encode() in content
 
 
 def _is_candidate(file: Path) -> bool:
     return file.suffix.lower() == ".xml" and not file.name.lower().endswith(".aux.xml")
 
 
-def _level(content: bytes, product: ImageProduct) -> str:
-    found = product.mark.search(content)
+def _level(texts: Iterable[bytes], product: ImageProduct) -> str:
+    """The processing level, by the first text that names a product."""
+    found = next((match for match in map(product.mark.search, texts) if match), None)
     return found[1].decode("ascii", "replace") if found else "unknown"
 
 
@@ -271,24 +273,35 @@ def _companion(metadata: Path, key: str) -> str | None:
 
 
 def _image_of(metadata: Path, bands: int) -> Path:
-    """The image of a product: by its name, else the only GeoTIFF beside the XML file with so many bands of 16 bits."""
+    """The image of a product: by its name, else the only GeoTIFF beside the XML file with so many bands."""
     named = _companion(metadata, _IMAGE)
     if named is not None:
         return Path(named)
-    fitting = []
-    for file in _files_in(metadata.parent):
-        if file.suffix.lower() in _TIFF_SUFFIXES and "QL_" not in file.name.upper():
-            try:
-                with open_raster(str(file)) as dataset:
-                    if dataset.count == bands and "int8" not in dataset.dtypes[0]:
-                        fitting.append(file)
-            except SceneError:
-                continue
+    fitting = _of_so_many_bands(metadata.parent, bands)
     if len(fitting) == 1:
         return fitting[0]
     raise SceneError(
         f"the {_IMAGE} of {metadata} is not beside it", "put all files of the product into one folder, as delivered"
     )
+
+
+def _of_so_many_bands(folder: Path, bands: int) -> list[Path]:
+    """GeoTIFFs with so many bands that may be measurements."""
+    fitting = []
+    for file in _files_in(folder):
+        if file.suffix.lower() in _TIFF_SUFFIXES and "QL_" not in file.name.upper():
+            with suppress(SceneError), open_raster(str(file)) as dataset:
+                if dataset.count == bands and "int8" not in dataset.dtypes[0]:
+                    fitting.append(file)
+    return fitting
+
+
+def _holds_tiles(metadata: Path, product: ImageProduct) -> bool:
+    """Whether a folder holds tiles that were cut from a product beside its XML file, not the product."""
+    if _companion(metadata, _IMAGE) is not None:
+        return False
+    root = metadata_xml.parse(metadata_xml.read_start(metadata, metadata_xml.MOST_BYTES + 1), metadata)
+    return len(_of_so_many_bands(metadata.parent, len(_band_elements(root, product)))) > 1
 
 
 def _band_elements(root: ElementTree.Element, product: ImageProduct) -> list[ElementTree.Element]:

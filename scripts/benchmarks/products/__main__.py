@@ -3,7 +3,8 @@
     .venv/bin/python -m scripts.benchmarks.products [--data ../shared/data]
 
 What the files say comes from those who wrote them: for the generated products from the arrays that went into them, for
-the real scenes from rasterio, and from spectral where there is an ENVI header. A cell that differs is marked with ✗; the exit status is 1 then.
+the real scenes from rasterio, and from spectral where there is an ENVI header. A
+cell that differs is marked with ✗; the exit status is 1 then.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import h5py
 import numpy as np
@@ -217,3 +219,17 @@ def test_a_window_reads_the_chunks_that_it_touches_and_no_others(tmp_path):
     assert unread == 15
     assert source.block == (4, 4)
     assert math.prod(source.block) == 16
+
+
+@all_products
+def test_threads_and_processes_read_the_same(tmp_path, write):
+    truth = write(tmp_path)
+    source = open_source(truth.path)
+    windows = [Window(column, row, 3, 3) for row in range(0, 9, 3) for column in range(0, 9, 3)]
+    expected = [truth.values[:, w.row_off : w.row_off + 3, w.col_off : w.col_off + 3] for w in windows]
+    with ThreadPoolExecutor(4) as threads, source.kept_open():
+        read = list(threads.map(source.read, windows))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        read += list(processes.map(source.read, windows))
+    for found, values in zip(read, expected * 2, strict=True):
+        np.testing.assert_array_equal(found, values)

@@ -9,9 +9,11 @@ import shutil
 import numpy as np
 import pytest
 import rasterio
+from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 from hsiattn.scenes import open_scene, open_source
+from hsiattn.scenes.products import open_product
 from scripts.benchmarks.products.images import DESIS_NAME, ENMAP_NAME, desis, enmap
 
 PRODUCTS = {"enmap": enmap, "desis": desis}
@@ -203,3 +205,45 @@ def test_real_tiles_of_enmap_keep_to_what_their_tags_say(real_data):
     source = open_source(real_data / "enmap-potsdam" / "images" / "enmap_potsdam_tile_128_96.tif")
     assert len(source.bands) == 224
     assert source.bands.wavelength[0] == pytest.approx(418.24, abs=1)
+
+
+def test_tiles_beside_metadata_are_no_product(tmp_path, refusal):
+    truth = enmap(tmp_path)
+    image = tmp_path / f"{ENMAP_NAME}-SPECTRAL_IMAGE.TIF"
+    shutil.copy(image, tmp_path / "tile_1.tif")
+    image.rename(tmp_path / "tile_2.tif")
+    assert open_product(tmp_path) is None
+    assert "SPECTRAL_IMAGE" in refusal(truth.path)
+
+
+def test_the_level_may_stand_in_the_names_alone(tmp_path):
+    truth = desis(tmp_path)
+    truth.path.write_text(truth.path.read_text().replace(DESIS_NAME, "product"))
+    assert open_source(truth.path).radiometry.stated
+    for file in list(tmp_path.iterdir()):
+        file.rename(tmp_path / file.name.replace(DESIS_NAME, "scene"))
+    source = open_source(tmp_path)
+    assert not source.radiometry.stated
+    assert any("of level unknown" in note for note in source.notes)
+
+
+def test_a_window_reads_the_tiles_that_it_touches_and_no_others(tmp_path):
+    """A tile that cannot be unpacked spoils the windows that touch it, so the others have not read it."""
+    truth = enmap(tmp_path, (40, 40))
+    image = next(tmp_path.glob("*SPECTRAL_IMAGE*"))
+    with rasterio.open(image) as file:
+        offset, size = (int(file.get_tag_item(f"BLOCK_{key}_1_2", "TIFF", bidx=1)) for key in ("OFFSET", "SIZE"))
+    with image.open("r+b") as stream:
+        stream.seek(offset)
+        stream.write(b"\xff" * size)
+    source = open_source(truth.path)
+    assert source.block == (16, 16)
+    for row in range(0, 40, 8):
+        for column in range(0, 40, 8):
+            window = Window(column, row, 8, 8)
+            rows, columns = window.toslices()
+            if 16 <= column < 32 and row >= 32:
+                with pytest.raises(SceneError):
+                    source.read(window)
+            else:
+                np.testing.assert_array_equal(source.read(window), truth.values[:, rows, columns])

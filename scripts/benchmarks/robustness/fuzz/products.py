@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from scripts.benchmarks.products import cubes, images
+from scripts.benchmarks.products import cubes, flight_lines, images
 from scripts.benchmarks.products.truth import Truth
 from scripts.benchmarks.robustness.fuzz import inputs
 from scripts.benchmarks.robustness.fuzz.damage import NUMBERS, WORDS, damaged_bytes, either
 
 
 def image_products() -> inputs.Reader:
-    """EnMAP and DESIS: mostly damage to the XML file, else to the image or to a quality layer."""
-    samples = []
+    """EnMAP, DESIS and AVIRIS-NG: mostly damage to the text file, else to the image or to a quality layer."""
+    line = inputs.saved_files(f"{flight_lines.AVIRIS_NAME}.hdr", lambda path: flight_lines.aviris(path.parent))
+    samples = [line]
     for name, write in ((images.ENMAP_NAME, images.enmap), (images.DESIS_NAME, images.desis)):
         metadata = f"{name}-METADATA.{'XML' if write is images.enmap else 'xml'}"
         written = inputs.saved_files(metadata, lambda path, write=write: write(path.parent))  # type: ignore[misc]
@@ -27,7 +28,7 @@ def image_products() -> inputs.Reader:
         samples += [written, {image: written[image], **written}]  # given by its metadata, and by its image
 
     def damage(rng: random.Random, files: inputs.Files) -> inputs.Files:
-        metadata = next(name for name in files if "METADATA" in name)
+        metadata = next(name for name in files if "METADATA" in name or name.endswith(".hdr"))
         if rng.random() < 0.8:
             return {**files, metadata: either(rng, files[metadata])}
         name = rng.choice(list(files))
