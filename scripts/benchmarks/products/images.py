@@ -42,16 +42,8 @@ def enmap(folder: Path, shape: tuple[int, int] = (9, 11), *, suffix: str = "", l
     values[:, outside] = NODATA
     values[9] = NODATA  # no light passes the air at this wavelength, and the product says so
     name = ENMAP_NAME.replace("L2A", level)
-    write_raster(
-        folder / f"{name}-SPECTRAL_IMAGE{suffix}.TIF",
-        values,
-        NODATA,
-        tiled=True,
-        blockxsize=16,
-        blockysize=16,
     tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
     write_raster(folder / f"{name}-SPECTRAL_IMAGE{suffix}.TIF", values, NODATA, **tiles)
-    )
     layers = {key: scattered(shape, seed) & ~outside for seed, key in enumerate(("cloud", "haze", "cloud shadow"))}
     layers["snow"], layers["water"] = scattered(shape, 4) & ~outside, scattered(shape, 5) & ~outside
     cirrus = np.random.default_rng(6).choice(np.array([0, 0, 0, 1, 2, 3], dtype=np.uint8), shape)
