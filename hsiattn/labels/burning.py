@@ -88,7 +88,10 @@ class Burner:
         rows = self.points[:, 1]
         first, last = np.searchsorted(rows, top - down - 1), np.searchsorted(rows, bottom + down + 1)
         columns = self.points[first:last, 0]
-        return first + np.flatnonzero((columns >= left - across - 1) & (columns <= right + across + 1))
+        found: NDArray[np.int64] = first + np.flatnonzero(
+            (columns >= left - across - 1) & (columns <= right + across + 1)
+        )
+        return found
 
     def _burn_polygons(
         self, window: Window, among: NDArray[np.bool_] | None, lowest: NDArray[np.int32], highest: NDArray[np.int32]

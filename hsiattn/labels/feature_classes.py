@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from hsiattn.classes import (
 )
 from hsiattn.errors import LabelError
 from hsiattn.files.text import printable
+from hsiattn.labels.schemes import ClassScheme
 
 COLOR_COLUMNS = ("color", "colour", "class_color", "class_colour", "fill", "hex", "ogr_style", "style")
 """Names of columns that may say the colour of a feature, in lower case."""
@@ -88,7 +89,7 @@ class FeatureClasses:
 
     def resolve(
         self,
-        table: ClassTable | None = None,
+        scheme: ClassScheme | None = None,
         *,
         table_name: str = "the class table",
         unlabelled: int | None = None,
@@ -97,48 +98,47 @@ class FeatureClasses:
     ) -> tuple[NDArray[np.int64], ClassTable]:
         """Code of every number, 0 where it is no class, and the table of all classes.
 
-        Whole numbers, also as texts, are codes themselves. Texts get the codes that a table gives to their names, else
+        Whole numbers, also as texts, are codes themselves. Texts get the codes that a scheme gives to their names, else
         1 … K in sorted order.
 
         Parameters
         ----------
-        table, table_name
-            Names and colours of the classes, and what the table is called in messages. It must list all of them.
+        scheme, table_name
+            Classes, what of the column each of them stands for, and what their table is called in messages. It must
+            list, or ignore, all values.
         unlabelled, code_of_zero
             Value that marks unlabelled features, None for 0, and the code of a class 0 where it is another.
         known
             Classes whose codes those of the same names take; classes of other names get codes of their own. Without
-            effect on numbers.
+            effect on numbers, and where there is a scheme.
 
         Raises
         ------
         LabelError
             A code is negative or too large, a class is not in the table, or none is among those that are known.
         """
-        codes = self._as_codes()
-        if codes is not None:
-            return self._by_code(codes, table, table_name, unlabelled, code_of_zero)
-        if unlabelled is not None:
+        values = self._as_codes()
+        if values is None and unlabelled is not None:
             raise LabelError(
                 f"the {self._source} holds texts, among which no number is unlabelled", "leave out unlabelled="
             )
+        codes = None if values is None else self._checked(values, unlabelled, code_of_zero)
+        if scheme is not None:
+            return self._in_scheme(codes, scheme, table_name)
+        if codes is not None:
+            present = sorted(set(codes) - {UNLABELLED})
+            return np.array(codes, np.int64), self._table(dict.fromkeys(present, ""), codes)
         names = [str(name) for name in self._numbers]
-        if table is not None:
-            return self._by_name(names, table, table_name)
         if known is not None:
             return self._beside(names, known)
         order = {name: place for place, name in enumerate(sorted(names), start=1)}
         found = [order[name] for name in names]
-        return np.array(found, np.int64), self._table(dict(zip(found, names, strict=True)))
+        return np.array(found, np.int64), self._table(dict(zip(found, names, strict=True)), found)
 
     @property
     def count(self) -> int:
         """Number of different values."""
         return len(self._numbers)
-
-    def named(self, number: int) -> str:
-        """The value with a number."""
-        return printable(str(list(self._numbers)[number]), 40)
 
     def _number(self, value: Any) -> int:
         key = self._key(value)
@@ -170,51 +170,40 @@ class FeatureClasses:
         except ValueError:
             return None
 
-    def _by_code(
-        self, values: list[int], table: ClassTable | None, table_name: str, unlabelled: int | None, code_of_zero: int
-    ) -> tuple[NDArray[np.int64], ClassTable]:
-        codes = []
+    def _checked(self, values: list[int], unlabelled: int | None, code_of_zero: int) -> list[int]:
+        """Codes of whole numbers, 0 for those that mark unlabelled features."""
+        marker = UNLABELLED if unlabelled is None else unlabelled
         for value in values:
-            if value == (UNLABELLED if unlabelled is None else unlabelled):
-                codes.append(UNLABELLED)
-                continue
-            if value < 0:
+            if value < 0 and value != marker:
                 raise LabelError(
                     f"the {self._source} holds the negative code {value}",
                     f"number the classes from 1, or say that this value is unlabelled: unlabelled={value}",
                 )
             if value > MAX_CODE:
                 raise LabelError(f"the {self._source} holds the code {value}", "number the classes below 2 147 483 648")
-            codes.append(code_of_zero if value == UNLABELLED else value)
-        present = sorted(set(codes) - {UNLABELLED})
-        if not present:
-            raise LabelError(f"the {self._source} holds no class", "name another with column=")
-        if len(set(codes)) < len(set(values)):
+        if code_of_zero != UNLABELLED and code_of_zero != marker and {0, code_of_zero} <= set(values):
             raise LabelError(
                 f"the {self._source} holds a class 0 and a class {code_of_zero}, the code that 0 would get",
                 "number the classes from 1",
             )
-        if table is not None:
-            unknown = [str(code) for code in present if code not in table.codes]
-            if unknown:
-                listed = ", ".join(unknown[:_MOST_NAMED]) + (", …" if len(unknown) > _MOST_NAMED else "")
-                raise LabelError(
-                    f"the {self._source} holds the codes {listed}, which {table_name} does not list",
-                    "add them to the table",
-                )
-            return np.array(codes, np.int64), table
-        return np.array(codes, np.int64), self._table({code: "" for code in present}, codes)
+        codes = [UNLABELLED if value == marker else value or code_of_zero for value in values]
+        if not any(codes):
+            raise LabelError(f"the {self._source} holds no class", "name another with column=")
+        return codes
 
-    def _by_name(self, names: list[str], table: ClassTable, table_name: str) -> tuple[NDArray[np.int64], ClassTable]:
-        by_name = codes_by_name(table)
-        codes = [by_name.get(normal_name(name)) for name in names]
-        unknown = sorted(name for name, code in zip(names, codes, strict=True) if code is None)
+    def _in_scheme(
+        self, codes: list[int] | None, scheme: ClassScheme, table_name: str
+    ) -> tuple[NDArray[np.int64], ClassTable]:
+        values: list[Any] = list(self._numbers) if codes is None else codes
+        found = [UNLABELLED if value == UNLABELLED else scheme.code_of(value) for value in values]
+        unknown = sorted(str(value) for value, code in zip(values, found, strict=True) if code is None)
         if unknown:
             raise LabelError(
                 f"the {self._source} holds {listed_names(unknown)}, which {table_name} does not list",
-                "add them to the table",
+                "add them to the table, to merges of a class, or to what it ignores",
             )
-        return np.array(codes, np.int64), table
+        result = np.array([code or UNLABELLED for code in found], np.int64)
+        return result, scheme.table(sorted(set(result.tolist()) - {UNLABELLED}))
 
     def _beside(self, names: list[str], known: ClassTable) -> tuple[NDArray[np.int64], ClassTable]:
         by_name = codes_by_name(known)
@@ -233,14 +222,12 @@ class FeatureClasses:
             else known.classes
         )
 
-    def _table(self, names: Mapping[int, str], codes: Iterable[int] | None = None) -> ClassTable:
-        """A table of codes with names, in the colours of the features."""
-        by_code = dict(zip(names, range(len(names)), strict=True)) if codes is None else {}
-        for number, code in enumerate(codes or ()):
-            by_code.setdefault(code, number)
+    def _table(self, names: Mapping[int, str], codes: Sequence[int]) -> ClassTable:
+        """A table of codes with names, in the colours of the features; `codes` are those of all numbers."""
+        numbers = {code: number for number, code in reversed(list(enumerate(codes)))}
         records = []
         for place, (code, name) in enumerate(sorted(names.items())):
-            colors = self._colors.get(by_code[code])
+            colors = self._colors.get(numbers[code])
             color = colors.most_common(1)[0][0] if colors else format_color(distinct_color(place))
             records.append({"code": code, "name": name, "color": color})
         return ClassTable.from_records(records)

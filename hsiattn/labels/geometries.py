@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from hsiattn.labels.placement import Box, Placement
+from hsiattn.labels.vector_placement import Box, VectorPlacement
 
 _POINT, _POLYGON, _POINTS, _POLYGONS, _COLLECTION = 0, 3, 4, 6, 7
 _DEPTH = 8
@@ -49,7 +49,7 @@ class Cutting:
     box
         Rectangle in the layer's coordinates beyond which nothing matters; None for no limit.
     longest_side
-        See `Placement.longest_side`.
+        See `VectorPlacement.longest_side`.
     inner_buffer
         Metres by which polygons shrink.
     reach
@@ -62,7 +62,7 @@ class Cutting:
     reach: float = 0.0
 
 
-def lay_on_pixels(shapes: NDArray[Any], placement: Placement, cutting: Cutting) -> Shapes:
+def lay_on_pixels(shapes: NDArray[Any], placement: VectorPlacement, cutting: Cutting) -> Shapes:
     """Polygons and points from the geometries of features.
 
     Parts of a feature stay one geometry; of a collection its polygons and points count. Heights are passed over, curves
@@ -108,7 +108,7 @@ def lay_on_pixels(shapes: NDArray[Any], placement: Placement, cutting: Cutting) 
 def _parsed(shapes: NDArray[Any], tally: Counter[str]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Geometries that can be used, and their positions; the third dimension is dropped."""
     stored = np.array([shape is not None for shape in shapes], bool)
-    geometries = shapely.from_wkb(np.where(stored, shapes, None), on_invalid="ignore")
+    geometries = shapely.from_wkb(shapes, on_invalid="ignore")
     empty = ~stored | shapely.is_empty(geometries)
     tally["missing"] += int(empty.sum())
     read = ~shapely.is_missing(geometries)
@@ -196,7 +196,11 @@ def _cut(
 
 
 def _shrunk(
-    geometries: NDArray[Any], owners: NDArray[np.int64], placement: Placement, distance: float, tally: Counter[str]
+    geometries: NDArray[Any],
+    owners: NDArray[np.int64],
+    placement: VectorPlacement,
+    distance: float,
+    tally: Counter[str],
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Polygons without a rim of so many metres."""
     scale = np.array(placement.metric)
@@ -207,14 +211,14 @@ def _shrunk(
     return shapely.transform(metric[left], lambda xy: xy / scale), owners[left]
 
 
-def _meet_scene(bounds: NDArray[np.float64], placement: Placement) -> NDArray[np.bool_]:
+def _meet_scene(bounds: NDArray[np.float64], placement: VectorPlacement) -> NDArray[np.bool_]:
     """Whether bounds (N, 4) in columns and rows meet the scene; false where they are no numbers."""
     left, top, right, bottom = bounds.T
     meets = (right >= 0) & (left <= placement.grid.width) & (bottom >= 0) & (top <= placement.grid.height)
     return np.asarray(meets & np.isfinite(bounds).all(axis=1))
 
 
-def _in_scene(points: NDArray[np.float64], placement: Placement, reach: float) -> NDArray[np.bool_]:
+def _in_scene(points: NDArray[np.float64], placement: VectorPlacement, reach: float) -> NDArray[np.bool_]:
     """Whether points (N, 2) in columns and rows lie in the scene, or so many pixels around it."""
     size = np.array([placement.grid.width, placement.grid.height])
     return np.asarray(((points >= -reach) & (points < size + reach)).all(axis=1))

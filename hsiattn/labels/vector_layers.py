@@ -184,7 +184,10 @@ class VectorLayer:
         with vector_errors(self.name):
             info = pyogrio.read_info(self.path, layer=self.layer, force_total_bounds=True, **self.settings)
         box = info["total_bounds"]
-        return tuple(map(float, box)) if box is not None and np.isfinite(box).all() else None
+        if box is None or not np.isfinite(box).all():
+            return None
+        left, bottom, right, top = map(float, box)
+        return left, bottom, right, top
 
     def choose_column(self, column: str | None) -> str:
         """The column with the classes: the one named, else the only one that can be meant.

@@ -21,12 +21,13 @@ from hsiattn.errors import LabelError
 from hsiattn.labels.burning import NOTHING, Burner
 from hsiattn.labels.feature_classes import COLOR_COLUMNS, FeatureClasses
 from hsiattn.labels.geometries import Cutting, Shapes, lay_on_pixels
-from hsiattn.labels.placement import Box, Placement
-from hsiattn.labels.rasters import HELD, code_of_class_zero
-from hsiattn.labels.tables import open_class_table
+from hsiattn.labels.rasters import HELD, SCHEME_ATTRIBUTE, code_of_class_zero
+from hsiattn.labels.schemes import ClassScheme
+from hsiattn.labels.tables import open_class_scheme
 from hsiattn.labels.vector_layers import Batch, VectorLayer
 from hsiattn.labels.vector_notes import Account, account_in_words, nothing_labelled
 from hsiattn.labels.vector_options import VectorOptions
+from hsiattn.labels.vector_placement import Box, VectorPlacement
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.grid import Grid
@@ -57,7 +58,7 @@ class VectorLabels:
         The grid to label, and what it is called in messages.
     options
         Layer, column and which pixels a feature labels.
-    table, unlabelled
+    table, level, unlabelled
         As for `open_labels`.
     known
         Classes whose codes those of the same names take, see `FeatureClasses.resolve`; only without a table.
@@ -68,6 +69,8 @@ class VectorLabels:
         The path.
     grid, block
         Size and georeference; rows and columns of the windows that are burnt at once.
+    scheme, table
+        The classes that were given, None where there are none; the table of those that features have.
     notes
         What a user should know about how the file is understood, one sentence each.
     source
@@ -89,7 +92,8 @@ class VectorLabels:
         *,
         scene: str = "the scene",
         options: VectorOptions | None = None,
-        table: ClassTable | str | os.PathLike[str] | None = None,
+        table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+        level: int | None = None,
         unlabelled: int | None = None,
         known: ClassTable | None = None,
     ) -> None:
@@ -97,17 +101,17 @@ class VectorLabels:
         code_of_zero = code_of_class_zero(unlabelled)
         layer = VectorLayer.open(path, self.options.layer)
         self._column = layer.choose_column(self.options.column)
-        placement = Placement.of(layer, grid, scene)
+        placement = VectorPlacement.of(layer, grid, scene)
         self._classes = FeatureClasses(f"column {self._column} of {self.name}")
         features = _read_features(layer, self._column, self._classes, placement, self.options)
         table_name = "the class table"
-        if table is not None and not isinstance(table, ClassTable):
-            table_name = f"the class table {os.fspath(table)}"
-            table = open_class_table(table, unlabelled=unlabelled or UNLABELLED, code_of_zero=code_of_zero)
+        if isinstance(table, str | os.PathLike):
+            table_name += f" {os.fspath(table)}"
+        self.scheme = _scheme(table, level, unlabelled=unlabelled or UNLABELLED, code_of_zero=code_of_zero)
         if not self._classes.count:
             raise nothing_labelled(self.name, scene, features.tally, layer, grid)
         codes, self.table = self._classes.resolve(
-            table, table_name=table_name, unlabelled=unlabelled, code_of_zero=code_of_zero, known=known
+            self.scheme, table_name=table_name, unlabelled=unlabelled, code_of_zero=code_of_zero, known=known
         )
         self._burner, self._rank_codes, self._rank_ids = _ranked(features, codes, placement, self.options)
         if not len(self._rank_codes):
@@ -115,7 +119,8 @@ class VectorLabels:
         self._last: tuple[Window, NDArray[np.int32], NDArray[np.int32]] | None = None
         self._held: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
         account = self._survey(features, layer)
-        self.notes = (*placement.notes, *account_in_words(account, self.options, placement.unit))
+        own = () if self.scheme is None else self.scheme.notes()
+        self.notes = (*own, *placement.notes, *account_in_words(account, self.options, placement.unit))
         self.source = self._record(layer, account)
         if not account.pixels:
             raise nothing_labelled(self.name, scene, features.tally, layer, grid, account)
@@ -164,7 +169,9 @@ class VectorLabels:
             read_lazily(shape, np.int32, partial(_codes_of, self)),
             read_lazily(shape, np.int32, partial(_groups_of, self)),
         )
-        attrs = {**self.table.to_attrs(), SOURCE_ATTRIBUTE: json.dumps(self.source)}
+        attrs = {**self.table.to_attrs(), SOURCE_ATTRIBUTE: json.dumps(self.source, ensure_ascii=False)}
+        if self.scheme is not None and not self.scheme.is_plain:
+            attrs[SCHEME_ATTRIBUTE] = [json.dumps(self.scheme.to_record(), ensure_ascii=False)]
         labels = xr.DataArray(codes, dims=("y", "x"), name="labels", attrs=attrs)
         return georeference(labels, self.grid).assign_coords(group=(("y", "x"), ids))
 
@@ -290,7 +297,7 @@ class _Features:
 
 
 def _read_features(
-    layer: VectorLayer, column: str, classes: FeatureClasses, placement: Placement, options: VectorOptions
+    layer: VectorLayer, column: str, classes: FeatureClasses, placement: VectorPlacement, options: VectorOptions
 ) -> _Features:
     reach = _reach(placement, options)
     box = placement.box(options.inner_buffer + options.radius)
@@ -298,14 +305,16 @@ def _read_features(
     style = next((name for name in layer.columns if name.lower() in COLOR_COLUMNS and name != column), None)
     wanted = [column] if style is None else [column, style]
     filtered = box is not None and layer.is_filtered and layer.count > _FEW and _mostly_outside(layer, box)
-    parts, values, numbers = [], [], []
+    parts: list[Shapes] = []
+    values: list[NDArray[np.int64]] = []
+    numbers: list[NDArray[np.int64]] = []
     tally: Counter[str] = Counter()
     if filtered:  # the codes of texts must not depend on what lies in the scene
         for batch in layer.batches([column], shapes=False):
             classes.number(batch.columns[column])
     read = 0
     for batch in layer.batches(wanted, bbox=box if filtered else None):
-        read, start = read + len(batch.numbers), sum(map(len, numbers))
+        read, start = read + len(batch.numbers), sum(len(part) for part in numbers)
         found = _values(batch, column, style, classes)
         named = found >= 0
         tally["without class"] += int(np.count_nonzero(~named))
@@ -318,6 +327,22 @@ def _read_features(
     if filtered:
         tally["outside or missing"] += layer.count - read
     return _Features(_joined(parts), _concatenated(values), _concatenated(numbers), tally)
+
+
+def _scheme(
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None, level: int | None, **markers: int
+) -> ClassScheme | None:
+    if table is None:
+        if level is not None:
+            raise LabelError(
+                "levels are those of a class table, and there is none", "give table=, with parents of the classes"
+            )
+        return None
+    if isinstance(table, ClassTable):
+        table = ClassScheme.of(table)
+    if isinstance(table, ClassScheme):
+        return table if level is None else table.at_level(level)
+    return open_class_scheme(table, level=level, **markers)
 
 
 def _mostly_outside(layer: VectorLayer, box: Box) -> bool:
@@ -342,7 +367,7 @@ def _values(batch: Batch, column: str, style: str | None, classes: FeatureClasse
     return found
 
 
-def _reach(placement: Placement, options: VectorOptions) -> float:
+def _reach(placement: VectorPlacement, options: VectorOptions) -> float:
     """Pixels that the radius of points reaches.
 
     Raises
@@ -375,7 +400,7 @@ def _concatenated(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _ranked(
-    features: _Features, codes: NDArray[np.int64], placement: Placement, options: VectorOptions
+    features: _Features, codes: NDArray[np.int64], placement: VectorPlacement, options: VectorOptions
 ) -> tuple[Burner, NDArray[np.int64], NDArray[np.int64]]:
     """What burns the features by rank, and the code and the number of the feature of every rank."""
     shapes = features.shapes

@@ -30,7 +30,7 @@ _CHUNK = 2**18
 
 
 @dataclass(frozen=True)
-class Placement:
+class VectorPlacement:
     """How coordinates of a layer become positions on a grid: columns and rows from its upper left corner, no integers.
 
     Attributes
@@ -57,7 +57,7 @@ class Placement:
     notes: tuple[str, ...] = field(default=())
 
     @classmethod
-    def of(cls, layer: VectorLayer, grid: Grid, scene: str) -> Placement:
+    def of(cls, layer: VectorLayer, grid: Grid, scene: str) -> VectorPlacement:
         """Decide how a layer lies on the grid of a scene.
 
         Raises
@@ -81,7 +81,7 @@ class Placement:
         return cls(grid, given if differ else None, ~grid.transform, metric, unit, notes)
 
     @classmethod
-    def _on_rows_and_columns(cls, layer: VectorLayer, grid: Grid, scene: str) -> Placement:
+    def _on_rows_and_columns(cls, layer: VectorLayer, grid: Grid, scene: str) -> VectorPlacement:
         """A scene without a place on the ground, as programs show it: rows count down from 0, in QGIS below 0."""
         if grid.control is not None:
             raise LabelError(
@@ -150,7 +150,7 @@ class Placement:
     def to_metres(self) -> NDArray[np.float64]:
         """The matrix (2, 2) from a way in columns and rows to one in metres along x and y."""
         t = ~self.to_pixels
-        return np.diag(self.metric) @ np.array([[t.a, t.b], [t.d, t.e]])
+        return np.asarray(np.diag(self.metric) @ np.array([[t.a, t.b], [t.d, t.e]]))
 
     def _pixel_sides(self) -> tuple[float, float]:
         """Lengths of the sides of a pixel in metres."""
@@ -171,7 +171,7 @@ def _metric(grid: Grid) -> tuple[tuple[float, float], str]:
     if grid.crs is None:
         return (1.0, 1.0), "map units"
     if grid.crs.is_geographic:
-        left, bottom, right, top = grid.bounds
+        _, bottom, _, top = grid.bounds
         return (_METRES_PER_DEGREE * max(math.cos(math.radians((bottom + top) / 2)), 1e-3), _METRES_PER_DEGREE), "m"
     try:
         factor = float(grid.crs.linear_units_factor[1])
