@@ -140,6 +140,11 @@ class FeatureClasses:
         """Number of different values."""
         return len(self._numbers)
 
+    @property
+    def are_names(self) -> bool:
+        """Whether some value is no whole number, so that all of them are names."""
+        return self._as_codes() is None
+
     def _number(self, value: Any) -> int:
         key = self._key(value)
         if key is None:

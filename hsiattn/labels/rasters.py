@@ -446,9 +446,8 @@ def check_raster_options(path: str | os.PathLike[str], options: VectorOptions | 
     given = options.given() if options is not None else {}
     if given and (is_for_gdal(path) or os.path.exists(path)):
         raise LabelError(
-            f"{os.fspath(path)} is no vector file, so that {' and '.join(f'{name}=' for name in given)} would do "
-            "nothing",
-            "leave it out, or give polygons or points",
+            f"{os.fspath(path)} is no vector file with polygons or points",
+            f"leave out {', '.join(f'{name}=' for name in given)}",
         )
 
 

@@ -21,6 +21,7 @@ from hsiattn.errors import LabelError
 from hsiattn.labels.burning import NOTHING, Burner
 from hsiattn.labels.feature_classes import COLOR_COLUMNS, FeatureClasses
 from hsiattn.labels.geometries import Cutting, Shapes, lay_on_pixels
+from hsiattn.labels.label_source import SOURCE_ATTRIBUTE
 from hsiattn.labels.rasters import HELD, SCHEME_ATTRIBUTE, code_of_class_zero
 from hsiattn.labels.schemes import ClassScheme
 from hsiattn.labels.tables import open_class_scheme
@@ -32,9 +33,6 @@ from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.windowed_array import read_lazily
-
-SOURCE_ATTRIBUTE = "label_source"
-"""Attribute of labels with the record of the vector file that they come from, as JSON."""
 
 _FEW = 2**17
 """Features up to which all are read, so that those outside the scene and those without geometry are told apart."""
@@ -129,6 +127,11 @@ class VectorLabels:
     def groups(self) -> VectorGroups:
         """The number of the feature of every pixel, read window by window."""
         return VectorGroups(self)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the column holds texts that are no codes."""
+        return self._classes.are_names
 
     def note_on_zeros(self, pixels: int) -> str | None:
         """Give None: outside of polygons and points nothing is labelled."""
