@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
     from hsiattn.cross_validation import cross_validate as cross_validate
+    from hsiattn.datasets import download_dataset as download_dataset
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
@@ -45,6 +46,7 @@ _HOMES = {
     "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.mapping",
     "cross_validate": "hsiattn.cross_validation",
+    "download_dataset": "hsiattn.datasets",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
@@ -56,6 +58,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
     "as_scene",
     "open_dataset",
+    "download_dataset",
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",

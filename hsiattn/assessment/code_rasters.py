@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -19,7 +19,10 @@ from hsiattn.labels.rasters import LabelRaster
 from hsiattn.scenes.georeferencing import grid_of
 from hsiattn.scenes.grid import Grid
 
-Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | str | os.PathLike[str]"
+if TYPE_CHECKING:
+    from hsiattn.labels.vectors import VectorLabels
+
+Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | VectorLabels | str | os.PathLike[str]"
 
 
 class Windows(Protocol):
@@ -94,7 +97,7 @@ class ArrayCodes:
         return ClassTable.from_attrs(self.array.attrs)
 
 
-Codes: TypeAlias = LabelRaster | ArrayCodes
+Codes: TypeAlias = "LabelRaster | ArrayCodes | VectorLabels"
 
 
 def codes_of(raster: Raster, name: str) -> Codes:
@@ -118,4 +121,6 @@ def codes_of(raster: Raster, name: str) -> Codes:
             raise AssessmentError(f"{name} has the dims {dims}", "give codes with the dims y and x")
         array = array.transpose("y", "x")
         return ArrayCodes(array, name, grid_of(array))
-    return raster if isinstance(raster, LabelRaster) else LabelRaster(raster)
+    if isinstance(raster, str | os.PathLike):
+        return LabelRaster(raster)
+    return raster  # type: ignore[return-value]  # a Dataset has become an array, and arrays have been taken

@@ -16,6 +16,8 @@ from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
+    from hsiattn.labels.vector_options import VectorOptions
+    from hsiattn.labels.vectors import VectorLabels
 
 FORMATS = ("text", "json", "csv", "html")
 SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
@@ -25,7 +27,8 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
     "--reference", required=True, metavar="LABELS",
-    help="Reference raster on the map's grid; 0 is unlabelled, unless --unlabelled says otherwise.",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a reference raster on the map's "
+    "grid; 0 is unlabelled, unless --unlabelled says otherwise.",
 )  # fmt: skip
 @options.unlabelled
 @click.option(
@@ -39,10 +42,12 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.option(
     "--groups", metavar="fields|RASTER",
     help="Give intervals over polygons instead of over pixels: over the reference's fields of touching pixels of a "
-    "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none.",
+    "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none. "
+    "Default: over the polygons of a vector file, else over pixels.",
 )  # fmt: skip
 @options.classes
 @options.label_key
+@options.vectors
 @click.option(
     "--format",
     "report_format",
@@ -65,6 +70,11 @@ def assess(
     groups: str | None,
     classes: str | None,
     label_key: str | None,
+    column: str | None,
+    layer: str | None,
+    all_touched: bool,
+    inner_buffer: float,
+    radius: float,
     report_format: str | None,
     output: str | None,
     as_json: bool,
@@ -78,6 +88,7 @@ def assess(
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
@@ -90,11 +101,12 @@ def assess(
     form = choose_format(report_format, output, as_json)
 
     from hsiattn import mapping
-    from hsiattn.labels.rasters import LabelRaster
+    from hsiattn.labels.vector_options import VectorOptions
 
     mapped = open_map(land_cover_map, unlabelled)
+    chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     with named(key="--label-key"):
-        truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
+        truth = open_reference(reference, mapped, label_key, classes, unlabelled, chosen)
     report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
     own = mapping.Provenance.of(mapped).notes
     for note in report.notes:
@@ -108,6 +120,28 @@ def assess(
     else:
         write_bytes(output, text.encode())
         options.say(f"report: {output}")
+
+
+def open_reference(
+    path: str,
+    mapped: LabelRaster,
+    key: str | None,
+    classes: str | None,
+    unlabelled: int | None,
+    chosen: VectorOptions,
+) -> LabelRaster | VectorLabels:
+    """The reference: polygons or points on the grid of the map, or a raster."""
+    from hsiattn import mapping
+    from hsiattn.errors import LabelError
+    from hsiattn.labels.rasters import LabelRaster, check_raster_options
+    from hsiattn.labels.vector_files import is_vector_file
+
+    if not is_vector_file(path):
+        check_raster_options(path, chosen)
+        return LabelRaster(path, key=key, table=classes, unlabelled=unlabelled)
+    if key is not None:
+        raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
+    return mapping.open_vector_reference(path, mapped, options=chosen, table=classes, unlabelled=unlabelled)
 
 
 def open_map(path: str, unlabelled: int | None) -> LabelRaster:

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
-@click.option("--labels", required=True, metavar="LABELS", help="Label raster on the scene's grid; 0 is unlabelled.")
+@click.option(
+    "--labels", required=True, metavar="LABELS",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a label raster; 0 is unlabelled.",
+)  # fmt: skip
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
 @options.key
+@options.use_flagged
 @options.device
 @options.threads
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same MODEL.")
@@ -47,6 +51,7 @@ def train(
     labels: str,
     output: str,
     key: str | None,
+    use_flagged: tuple[str, ...],
     device: str,
     threads: int | None,
     resume: bool,
@@ -62,7 +67,7 @@ def train(
     training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
-        hsiattn train scene.tif --labels labels.tif -o fields.hsiattn
+        hsiattn train scene.tif --labels polygons.gpkg --column class -o fields.hsiattn
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
@@ -74,6 +79,7 @@ def train(
         scene=scene,
         labels=labels,
         key=key,
+        use_flagged=use_flagged,
         device=device,
         log=log,
         checkpoints=str(checkpoints),
