@@ -102,3 +102,32 @@ def test_a_map_writes_itself_with_its_colours(land_cover, tmp_path):
 def test_the_accessor_is_there(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_picture_of_a_scene_lies_where_the_scene_does(scene, tiny):
+    picture = scene.hsi.rgb()
+    assert picture.dims == ("y", "x", "channel")
+    assert picture.dtype == np.uint8
+    assert picture.rio.crs.to_string() == tiny.crs
+    np.testing.assert_array_equal(picture.sel(channel="opacity") == 0, tiny.spectra[0] == tiny.nodata)
+    assert "true colour" in picture.attrs["long_name"]
+    small = scene.hsi.rgb(size=12)
+    assert small.shape == (10, 12, 4)
+    np.testing.assert_array_equal(small.x, picture.x[::4])
+    np.testing.assert_array_equal(small.y, picture.y[::4])
+
+
+def test_spectra_of_classes_are_those_of_their_pixels(scene, labels, tiny):
+    spectra = scene.hsi.spectra(labels)
+    there = (tiny.codes == 4) & (tiny.spectra[0] != tiny.nodata)
+    np.testing.assert_allclose(
+        spectra["mean"].sel({"class": "class 4"}), tiny.spectra[:, there].mean(axis=1), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        spectra["std"].sel({"class": "class 4"}), tiny.spectra[:, there].std(axis=1, ddof=1), rtol=1e-4
+    )
+    by_array = scene.hsi.spectra(tiny.codes)
+    np.testing.assert_array_equal(by_array["mean"], spectra["mean"])
+    assert scene.hsi.spectra(np.array(["", "a", "", "", "b", "", "", "c"])[tiny.codes])[
+        "class"
+    ].values.tolist() == list("abc")
