@@ -33,6 +33,7 @@ def run_python(code: str, *, folder: Path, path: Path) -> str:
 def test_every_public_name_is_there():
     for name in hsiattn.__all__:
         assert getattr(hsiattn, name) is not None
+        assert name == "__version__" or getattr(hsiattn, name).__doc__
     assert set(hsiattn.__all__) <= set(dir(hsiattn))
 
 

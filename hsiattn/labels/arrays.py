@@ -19,7 +19,7 @@ from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims
 from hsiattn.scenes.source import SceneSource
 
-_BLANK = ("", "nan", "None")
+_BLANK = ("", "0", "nan", "None")
 """Texts by which a pixel is unlabelled."""
 
 
@@ -100,7 +100,7 @@ def labels_of(labels: Any, scene: SceneSource) -> Labels:
     Parameters
     ----------
     labels
-        Array or list (H, W) of class codes, 0 and NaN = unlabelled, or of text, "" = unlabelled; masked array, whose
+        Array or list (H, W) of class codes, 0 and NaN = unlabelled, or of text, "" and "0" = unlabelled; masked array, whose
         masked pixels are unlabelled; DataArray with dims in any order, perhaps with a coordinate `group` (y, x) of
         polygon ids; or the path of a file, see `open_labels`.
     scene

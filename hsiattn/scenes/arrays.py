@@ -149,7 +149,8 @@ def named_dims(array: xr.DataArray, wanted: Sequence[str], what: str) -> xr.Data
         strange = next((dim for dim, meaning in found.items() if meaning is None), None)
         remedy = f"give an array with {len(wanted)} dims"
         if len(found) == len(wanted):
-            remedy = f'name them so, as in array.rename({{"{strange or array.dims[0]}": "{wanted[0]}"}})'
+            absent = next((name for name in wanted if name not in found.values()), wanted[0])
+            remedy = f'name them so, as in array.rename({{"{strange or array.dims[0]}": "{absent}"}})'
         raise ArrayError(
             f"{what} has the dims {listed} (sizes {_size(array.shape)}), where {_listed(wanted)} are needed", remedy
         )

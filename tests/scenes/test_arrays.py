@@ -166,6 +166,7 @@ def test_windows_of_a_dask_array_compute_the_chunks_they_touch_and_no_others(for
         (np.full((4, 5, 3), None), "Python objects"),
         ([[[1], [2]], [[1]]], "different lengths"),
         (xr.DataArray(np.zeros((4, 5, 3)), dims=("y", "x", "time")), r"y, x, time .*rename\(\{\"time\": \"band\"\}\)"),
+        (xr.DataArray(np.zeros((4, 5, 3)), dims=("time", "x", "band")), r"rename\(\{\"time\": \"y\"\}\)"),
         (xr.DataArray(np.zeros((4, 5, 3)), dims=("y", "lat", "band")), "dims y, lat, band"),
         (xr.DataArray(np.zeros((4, 5, 3), complex), dims=("y", "x", "band")), "complex numbers"),
     ],
