@@ -100,9 +100,9 @@ def labels_of(labels: Any, scene: SceneSource) -> Labels:
     Parameters
     ----------
     labels
-        Array or list (H, W) of class codes, 0 and NaN = unlabelled, or of text, "" and "0" = unlabelled; masked array, whose
-        masked pixels are unlabelled; DataArray with dims in any order, perhaps with a coordinate `group` (y, x) of
-        polygon ids; or the path of a file, see `open_labels`.
+        Array or list (H, W) of class codes, 0 and NaN = unlabelled, or of text, "" and "0" = unlabelled; masked array,
+        whose masked pixels are unlabelled; DataArray with dims in any order, perhaps with a coordinate `group` (y, x)
+        of polygon ids; or the path of a file, see `open_labels`.
     scene
         What they label.
 
