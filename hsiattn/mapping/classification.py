@@ -395,6 +395,7 @@ def _publish(
     with writer:
         write_from_journal(writer, journal, classifier.plan)
         _check_not_empty(writer.counts, journal, classifier, force)
+        journal.set_aside()
     journal.remove()
     record.seconds_writing += time.monotonic() - clock
     if journal.missing:
