@@ -18,6 +18,7 @@ from hsiattn.errors import LabelError, ModelFileError
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
+from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_source
 from hsiattn.scenes.alignment import check_same_grid
@@ -145,7 +146,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             groups=ids,
         )
         self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
-        self._take(result.model)
+        self._take(with_class_scheme(result.model, labels.attrs))
         return self
 
     def predict(

@@ -19,6 +19,7 @@ OPTIONS: Mapping[str, str] = {
     "groups": "--groups",
     "jobs": "--jobs",
     "key": "--key",
+    "level": "--classes-level",
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
