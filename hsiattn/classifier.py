@@ -150,7 +150,13 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(
-        self, scene: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        scene: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.Dataset:
         """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1.
 
@@ -165,6 +171,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
             the scene.
         force
             Map a scene even if it looks like nothing the model was trained on.
+        resample
+            Compute the model's bands from those of a scene that has no such bands, see `ResampledSource`.
 
         Raises
         ------
@@ -174,9 +182,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         HsiattnError
             The kind says what is wrong; see `predict_array`.
         """
-        return predict_array(
-            self._fitted(), _source(scene, scale), smoothing=smoothing, force=force, device=self.device
-        )
+        model, source = self._fitted(), _source(scene, scale)
+        source = model.resampled(source) if resample else source
+        return predict_array(model, source, smoothing=smoothing, force=force, device=self.device)
 
     def predict_proba(
         self, scene: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False

@@ -26,6 +26,7 @@ OPTIONS: Mapping[str, str] = {
     "ram": "--ram",
     "random_state": "--seed",
     "recipe": "--recipe",
+    "resample": "--resample",
     "resume": "--resume",
     "scale": "--scale",
     "smoothing": "--smooth",

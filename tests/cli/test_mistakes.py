@@ -46,7 +46,7 @@ INPUTS = {
     # -- labels
     "train scene.tif --labels nowhere.tif -o new.hsiattn": "nowhere.tif does not exist; check the path",
     "train scene.tif --labels diary.tif -o new.hsiattn": "diary.tif",
-    "train scene.tif --labels utm32.tif -o new.hsiattn": "differ in CRS; bring one of them onto the grid of the other",
+    "train scene.tif --labels utm32.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels short.tif -o new.hsiattn": "short.tif (39 × 48 pixels",
     "train scene.tif --labels elsewhere.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels unlabelled.tif -o new.hsiattn": "unlabelled.tif has no labelled pixel; give a raster",
