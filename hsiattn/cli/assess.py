@@ -16,6 +16,7 @@ from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
+    from hsiattn.labels.schemes import ClassScheme
 
 FORMATS = ("text", "json", "csv", "html")
 SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
@@ -25,7 +26,8 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
     "--reference", required=True, metavar="LABELS",
-    help="Reference raster on the map's grid; 0 is unlabelled, unless --unlabelled says otherwise.",
+    help="Reference raster; on another grid it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says "
+    "otherwise.",
 )  # fmt: skip
 @options.unlabelled
 @click.option(
@@ -42,6 +44,7 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
     "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none.",
 )  # fmt: skip
 @options.classes
+@options.classes_level
 @options.label_key
 @click.option(
     "--format",
@@ -64,6 +67,7 @@ def assess(
     window: int | None,
     groups: str | None,
     classes: str | None,
+    classes_level: int | None,
     label_key: str | None,
     report_format: str | None,
     output: str | None,
@@ -83,6 +87,8 @@ def assess(
     """
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
+    if classes is None:
+        options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
         read["raster of groups"] = None if groups == "fields" else groups
@@ -92,9 +98,9 @@ def assess(
     from hsiattn import mapping
     from hsiattn.labels.rasters import LabelRaster
 
-    mapped = open_map(land_cover_map, unlabelled)
     with named(key="--label-key"):
-        truth = LabelRaster(reference, key=label_key, table=classes, unlabelled=unlabelled)
+        truth = LabelRaster(reference, key=label_key, table=classes, level=classes_level, unlabelled=unlabelled)
+    mapped = open_map(land_cover_map, unlabelled, truth.scheme)
     report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
     own = mapping.Provenance.of(mapped).notes
     for note in report.notes:
@@ -110,12 +116,16 @@ def assess(
         options.say(f"report: {output}")
 
 
-def open_map(path: str, unlabelled: int | None) -> LabelRaster:
-    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have."""
+def open_map(path: str, unlabelled: int | None, scheme: ClassScheme | None) -> LabelRaster:
+    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have.
+
+    A class table that merges, ignores or has a level is for the map too; one that but names classes is not.
+    """
     from hsiattn.labels.rasters import LabelRaster
 
-    raster = LabelRaster(path)
-    return LabelRaster(path, unlabelled=unlabelled) if unlabelled is not None and raster.kind is None else raster
+    table = None if scheme is None or scheme.is_plain else scheme
+    own = LabelRaster(path).kind is not None
+    return LabelRaster(path, table=table, unlabelled=None if own else unlabelled)
 
 
 def choose_format(named: str | None, output: str | None, as_json: bool) -> str:

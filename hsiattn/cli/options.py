@@ -114,7 +114,12 @@ label_key = click.option(
 )
 classes = click.option(
     "--classes", metavar="TABLE",
-    help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
+    help="Class table (YAML or CSV: code, name, color, attributes; merges and ignore for codes and names of the "
+    "labels, parent for levels); default: the label raster's own names and colours.",
+)  # fmt: skip
+classes_level = click.option(
+    "--classes-level", type=click.IntRange(1), metavar="LEVEL",
+    help="Level of the class table that counts, where classes have parents: 1 is the topmost; default: the finest.",
 )  # fmt: skip
 unlabelled = click.option(
     "--unlabelled", type=int, metavar="VALUE",

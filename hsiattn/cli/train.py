@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
-@click.option("--labels", required=True, metavar="LABELS", help="Label raster on the scene's grid; 0 is unlabelled.")
+@click.option("--labels", required=True, metavar="LABELS", help="Label raster; 0 is unlabelled.")
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
 @options.key

@@ -13,6 +13,7 @@ from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.errors import AssessmentError
 from hsiattn.labels.rasters import LabelRaster
+from hsiattn.labels.tables import as_scheme
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from hsiattn.assessment.code_rasters import Raster
+    from hsiattn.classes import ClassTable
+    from hsiattn.labels.schemes import ClassScheme
     from hsiattn.splits import Split, SplitRaster
 
     AnySplit: TypeAlias = str | os.PathLike[str] | SplitRaster | Split | xr.DataArray | NDArray[Any]
@@ -37,6 +40,8 @@ def assess(
     window: int | None = None,
     notes: Sequence[str] = (),
     groups: AnyGroups | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel, as `hsiattn assess` does.
 
@@ -50,8 +55,8 @@ def assess(
         Map: a path, an opened `LabelRaster`, what `SpectralSpatialClassifier.predict` returns, or codes with dims "y"
         and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`).
     reference
-        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
-        unlabelled.
+        Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
+        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it.
     split
         Path of a split raster, an opened `SplitRaster`, a `Split`, or an array (H, W) of roles. Default: none, all
         labelled pixels are test pixels.
@@ -63,7 +68,11 @@ def assess(
     groups
         Polygons that the test pixels lie in, by which intervals are over polygons and not over pixels: "fields" for
         connected fields of one class, where the reference was drawn as polygons; or the polygon id of every pixel,
-        0 or less = none, as an array (H, W) or the path of a raster. Fields take the memory of the whole reference.
+        0 or less = none, as an array (H, W) or the path of a raster, which may lie on another grid. Fields take the
+        memory of the whole reference.
+    table, level
+        Classes that the codes of both count as, and the level of them that is compared; see `open_labels`. Rasters that
+        are opened already have their own.
 
     Raises
     ------
@@ -72,7 +81,8 @@ def assess(
         than 1000 classes; map and reference are the same file, or were given the wrong way round; or with `split`, the
         map does not say which patch size it was made with.
     GridError
-        Map, reference, split and groups do not lie on the same grid.
+        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
+        overlap it.
     LabelError
         A file cannot be used, see `open_labels`.
 
@@ -86,6 +96,7 @@ def assess(
     >>> report.window, report.test_pixels == classifier.report_.test_pixels
     (1, True)
     """
+    scheme = as_scheme(table, level)
     provenance, roles, leakage = Provenance.of(land_cover), None, None
     if split is not None:
         roles = _roles_of(split)
@@ -97,18 +108,19 @@ def assess(
             )
         leakage = _leakage(roles, window)
     if isinstance(groups, str) and groups == FIELDS:
-        groups = _fields(reference)
+        groups = _fields(reference, land_cover, scheme)
     return compare(
         land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
-        groups=groups,
+        groups=groups, scheme=scheme,
     )  # fmt: skip
 
 
-def _fields(reference: Raster) -> NDArray[np.int32]:
-    """Number of the connected field (H, W) of one class that every pixel of the reference lies in."""
+def _fields(reference: Raster, land_cover: Raster, scheme: ClassScheme | None) -> NDArray[np.int32]:
+    """Number of the connected field (H, W) of one class that every pixel of the map's grid has in the reference."""
     from hsiattn.splits import connected_fields
 
-    raster = codes_of(reference, "the reference")
+    mapped = codes_of(land_cover, "the map")
+    raster = codes_of(reference, "the reference", scheme).on_grid_of(mapped.grid, mapped.name)
     codes = np.empty((raster.grid.height, raster.grid.width), np.int32)
     with raster.kept_open():
         for window in block_windows(*codes.shape, [raster.block], PIXELS_AT_ONCE):
