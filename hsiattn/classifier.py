@@ -173,7 +173,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         groups = labels.groups if groups is None else groups
         ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
         splitter = self._splitter(recipe.patch_size, labels.codes, ids)
-        result = fit_model(source, labels.codes, labels.classes, recipe, splitter, groups=ids, **how)
+        result = fit_model(
+            source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
+        )
         self.n_features_in_ = len(source.bands)
         return self._learned(result, labels.names, told, labels.attrs)
 

@@ -58,6 +58,7 @@ training_options = options.use(
     options.classes_level,
     options.label_key,
     options.unlabelled,
+    options.vectors,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
@@ -67,7 +68,7 @@ training_options = options.use(
     click.option(
         "--groups", metavar="RASTER",
         help="Raster with the polygon id of every pixel, 0 for none: no choice in training and no "
-        "interval divides a polygon, and --split polygons holds out these.",
+        "interval divides a polygon, and --split polygons holds out these. Default: the polygons of a vector file.",
     ),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
@@ -121,6 +122,11 @@ class Training:
     buffer: int | None
     seed: int
     device: str
+    column: str | None = None
+    layer: str | None = None
+    all_touched: bool = False
+    inner_buffer: float = 0
+    radius: float = 0
     use_flagged: tuple[str, ...] = ()
     log: str | None = None
     checkpoints: str | None = None
@@ -147,19 +153,22 @@ class Training:
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
-    from hsiattn.labels.rasters import LabelRaster, read_labels
+    from hsiattn.labels.rasters import read_label_file
+    from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.scenes import open_scene
 
     scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
     with named(key="--label-key"):
-        raster = LabelRaster(
-            request.labels, key=request.label_key, table=request.classes, level=request.classes_level,
+        labels, notes = read_label_file(
+            request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
             unlabelled=request.unlabelled,
+            options=VectorOptions(
+                request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
+            ),
         )  # fmt: skip
-        labels, notes = read_labels(raster, like=scene)
     for note in notes:
         options.say(note)
-    groups = None
+    groups = labels.coords["group"].to_numpy() if "group" in labels.coords else None
     if request.groups is not None:
         polygons = GroupRaster(request.groups).on_grid_of(labels, "the scene")
         groups = read_groups(polygons)

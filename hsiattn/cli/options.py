@@ -70,6 +70,17 @@ quiet = click.option(
 )  # fmt: skip
 
 
+def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; they stand in the help text in the order given."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +137,30 @@ unlabelled = click.option(
     help="Value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a class. As 0 means "
     "unclassified in maps, that class gets the code VALUE (255 for a negative VALUE).",
 )  # fmt: skip
+
+_LENGTH = click.FloatRange(0)
+
+vectors = use(
+    click.option(
+        "--column", metavar="NAME",
+        help="Column with the classes of polygons or points; default: the only one that can be meant.",
+    ),
+    click.option("--layer", metavar="NAME", help="Layer of the vector file; default: the only one."),
+    click.option(
+        "--all-touched", is_flag=True,
+        help="Let polygons label every pixel that they touch; default: those whose centre they hold.",
+    ),
+    click.option(
+        "--inner-buffer", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Shrink polygons by so much first, against mixed pixels along their edges; units of the map where the "
+        "scene has no CRS.",
+    ),
+    click.option(
+        "--radius", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Let points label the pixels whose centre is as near; default: the pixel that holds the point.",
+    ),
+)  # fmt: skip
+"""How labels are read from a vector file, see `hsiattn.labels.vector_options.VectorOptions`."""
 
 # -- computation -------------------------------------------------------------------------------------------------------
 
@@ -248,17 +283,6 @@ creation_options = click.option(
     "--co", "creation_options", multiple=True, metavar="NAME=VALUE", callback=_creation_options,
     help="Creation option of the GDAL driver, for example --co compress=zstd; may be repeated.",
 )  # fmt: skip
-
-
-def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator; they stand in the help text in the order given."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
 
 
 common = use(verbose, quiet)

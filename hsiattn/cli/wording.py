@@ -11,18 +11,23 @@ import unicodedata
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "all_touched": "--all-touched",
     "block_size": "--block-size",
     "buffer": "--buffer",
+    "column": "--column",
     "device": "--device",
     "draw": "--draw",
     "force": "--force",
     "groups": "--groups",
+    "inner_buffer": "--inner-buffer",
     "jobs": "--jobs",
     "key": "--key",
+    "layer": "--layer",
     "level": "--classes-level",
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
+    "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",
     "recipe": "--recipe",
