@@ -18,14 +18,15 @@ _MAT_SIGNATURES = (b"MATLAB 5.0", b"MATLAB 7.3")
 
 
 def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSource:
-    """Open a scene of any supported format: GeoTIFF and whatever else GDAL reads, ENVI, MAT.
+    """Open a scene of any supported format: GeoTIFF and whatever else GDAL reads, ENVI, MAT, netCDF,
+    HDF5, Zarr, NumPy; products of imaging spectrometers by their content.
 
     Parameters
     ----------
     path
         A file, or a GDAL path such as `/vsizip/scenes.zip/scene.tif`. For ENVI, header or data file.
     key
-        Name of the variable, for MAT files with several 3-D variables.
+        Name of the variable, for files with several 3-D variables.
 
     Raises
     ------
@@ -40,14 +41,28 @@ def open_source(path: str | os.PathLike[str], key: str | None = None) -> SceneSo
     product = open_product(file) if key is None else None
     if product is not None:
         return product
-    if is_matlab(file):
+    if not file.is_dir() and is_matlab(file):
         from hsiattn.scenes.matlab import MatlabSource  # brings scipy's readers
 
         return MatlabSource(file, key)
+    array = _open_array(file, key)
+    if array is not None:
+        return array
     _refuse_key(text, key)
     if file.suffix.lower() == ".hdr" or (_start(file)[:4] not in _TIFF_SIGNATURES and find_header(file) is not None):
         return EnviSource(file)
     return GdalSource(text)
+
+
+def _open_array(file: Path, key: str | None) -> SceneSource | None:
+    """The cube in a netCDF, HDF5, Zarr or NumPy file; None where it is none of these."""
+    from hsiattn.scenes.netcdf import open_cube, open_variables
+    from hsiattn.scenes.numpy_scenes import is_numpy, open_numpy_scene
+
+    variables = open_variables(file)
+    if variables is not None:
+        return open_cube(variables, key)
+    return open_numpy_scene(file, key) if is_numpy(file, _start(file)) else None
 
 
 def is_matlab(path: str | os.PathLike[str]) -> bool:

@@ -77,7 +77,8 @@ def _serve_in_forks(descriptor: int) -> None:
 def _serve(path: str, requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests about one file until they end."""
     _limit(0)
-    with h5py.File(path, "r", rdcc_nbytes=_CACHE) as file:
+    # Without a lock: network file systems often have none, and whoever writes the file next would find it locked.
+    with h5py.File(path, "r", rdcc_nbytes=_CACHE, locking=False) as file:
         for line in requests:
             request = json.loads(line)
             if "list" in request:
