@@ -14,7 +14,8 @@ from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.progress import mapping_progress
 from hsiattn.files.outputs import Inputs, make_folder
-from hsiattn.mapping.archive import Order, Summary, is_pattern, make_orders
+from hsiattn.files.patterns import is_pattern
+from hsiattn.mapping.archive import Order, Summary, make_orders
 from hsiattn.mapping.request import BESIDE, MappingRequest, default_map
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ OPTIONS: Mapping[str, str] = {
     "random_state": "--seed",
     "recipe": "--recipe",
     "resume": "--resume",
+    "root": "--data",
     "scale": "--scale",
     "smoothing": "--smooth",
     "split": "--split",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from hsiattn.classes import MAX_CODE
 from hsiattn.errors import GridError, LabelError, SceneError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.paths import is_for_gdal
+from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.scenes.alignment import check_same_grid, grid_of_raster
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 from hsiattn.scenes.source import SceneSource
 
@@ -27,18 +26,13 @@ NO_GROUP = 0
 _REMEDY = "give a raster with one band of polygon ids, 0 for none"
 
 
-class GroupRaster:
-    """A raster of polygon ids, of any size, read window by window; it holds no open handle, unless in `kept_open`.
+class GroupRaster(FileRaster):
+    """A raster of polygon ids, of any size, read window by window.
 
     Parameters
     ----------
     path : str or path
         Raster with one band of whole numbers in any format that labels come in, see `open_labels`.
-
-    Attributes
-    ----------
-    name, grid, block
-        Path, size with georeference, and rows and columns of the pieces in which the file stores pixels.
 
     Raises
     ------
@@ -47,25 +41,17 @@ class GroupRaster:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = os.fspath(path)
         if not is_for_gdal(path) and not os.path.lexists(path):
             raise LabelError(f"the raster of groups {path} does not exist", "check the path")
         try:
-            self._file = open_label_file(path, None)
+            super().__init__(os.fspath(path), open_label_file(path, None))
         except SceneError as error:
             raise LabelError(error.problem, _REMEDY) from error
         kind = self._file.legend.kind
         if kind not in (None, FileKind.LABELS):
             raise LabelError(f"{path} is a raster of {kind}, not of polygon ids", _REMEDY)
-        self.grid, self.block = self._file.grid, self._file.block
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """While the block runs, the file stays open; not to be shared by threads."""
-        with self._file.kept_open():
-            yield
-
-    def read(self, window: Window) -> NDArray[np.int32]:
+    def _read_own(self, window: Window) -> NDArray[np.int32]:
         """Ids (h, w) of a window, 0 where a pixel lies in no polygon or is nodata.
 
         Raises
@@ -88,18 +74,20 @@ def read_groups(path: str | os.PathLike[str], like: xr.DataArray | SceneSource |
     path
         See `GroupRaster`.
     like
-        Scene whose grid the ids must have; None takes any.
+        Scene on whose grid the ids are given, resampled where the raster lies on another one; None for its own.
 
     Raises
     ------
     LabelError
         See `GroupRaster`, or no pixel lies in a polygon.
     GridError
-        The ids do not lie on the grid of `like`.
+        The ids lie on another grid than `like`, and do not overlap it or say not where they lie.
     """
     raster = GroupRaster(path)
     if like is not None:
-        check_same_grid(grid_of_raster(like), raster.grid, ("the scene", f"the raster of groups {raster.name}"))
+        raster = raster.on_grid_of(like, "the scene")
+        for note in raster.placement_notes:
+            logging.getLogger(__name__).warning(note)
     ids = np.empty((raster.grid.height, raster.grid.width), np.int32)
     with raster.kept_open():
         for window in block_windows(*ids.shape, [raster.block], PIXELS_AT_ONCE):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,11 @@ from rasterio.windows import Window
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
 from hsiattn.files.kinds import FileKind
+from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.tables import open_class_table
-from hsiattn.scenes.alignment import check_same_grid, grid_of_raster, has_georeference
+from hsiattn.labels.schemes import ClassScheme, renumbered
+from hsiattn.labels.tables import open_class_scheme
+from hsiattn.scenes.alignment import grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.source import SceneSource
@@ -28,6 +30,9 @@ from hsiattn.scenes.windowed_array import read_lazily
 
 _HELD = 2**26
 """Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
+
+SCHEME_ATTRIBUTE = "class_scheme"
+"""Attribute of labels that says what their classes merge and ignore: the record of the `ClassScheme` as JSON."""
 
 _MOST_CODES = 2**20
 _SUBSTITUTE = 255
@@ -40,28 +45,23 @@ _BACKGROUND = {
 """Names of the value 0 by which it is no class."""
 
 
-class LabelRaster:
+class LabelRaster(FileRaster):
     """A raster of class codes, of any size, read window by window.
 
     It holds the path and what was found in the file, never an open handle, unless inside `kept_open`.
 
     Parameters
     ----------
-    path, key, table, unlabelled
+    path, key, table, level, unlabelled
         As for `open_labels`.
 
     Attributes
     ----------
-    name
-        The path.
-    grid
-        Size and georeference.
-    block
-        Rows and columns of the pieces in which the file stores pixels.
     kind
         What a raster that this package wrote says it holds ("land-cover", "labels"); None for any other raster.
-    table
-        The class table that was given; None where the raster's own names and colours count.
+    scheme
+        The classes that were given, and what of the file each of them stands for; None where the raster's own names and
+        colours count.
 
     Raises
     ------
@@ -74,12 +74,11 @@ class LabelRaster:
         path: str | os.PathLike[str],
         *,
         key: str | None = None,
-        table: ClassTable | str | os.PathLike[str] | None = None,
+        table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+        level: int | None = None,
         unlabelled: int | None = None,
     ) -> None:
-        self.name = os.fspath(path)
-        self._file = open_label_file(path, key)
-        self.grid, self.block = self._file.grid, self._file.block
+        super().__init__(os.fspath(path), open_label_file(path, key))
         legend = self._file.legend
         self.kind = legend.kind
         if legend.kind not in (None, FileKind.LAND_COVER, FileKind.LABELS):
@@ -96,13 +95,16 @@ class LabelRaster:
         changes |= {int(value): UNLABELLED for value in markers if value is not None and math.isfinite(value)}
         self.legend = legend if legend.codes else legend.renumbered(changes)
         self._name_of_zero = legend.names.get(UNLABELLED, "")
-        self.table = self._given_table(table)
-        self._lookup = _Lookup.of(self._file.dtype, self._converted) if self._file.dtype.kind in "iub" else None
+        self.scheme = self._given_scheme(table, level)
+        self._changes = self._changes_of_codes()
+        self._lookup = (
+            _Lookup.of(self._file.dtype, self._in_scheme_converted) if self._file.dtype.kind in "iub" else None
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know about how the file is understood, one sentence each."""
-        notes = list(self._file.notes)
+        notes = [*self._file.notes, *(() if self.scheme is None else self.scheme.notes()), *self.placement_notes]
         if self._code_of_zero != UNLABELLED and self._file.nodata != UNLABELLED:
             named = f" ({self._name_of_zero})" if self._name_of_zero else ""
             notes.append(
@@ -120,18 +122,14 @@ class LabelRaster:
         if marker is not None and marker != UNLABELLED:
             reason = f", although its nodata value is {marker:g}"
             value = f"{marker:.0f}" if math.isfinite(marker) else value
+        # Of a resampled raster windows are read that overlap: pixels would be counted several times.
+        count = f"{pixels} pixels" if self._placement is None else "pixels"
         return (
-            f"{pixels} pixels of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
+            f"{count} of value 0{named} of {self.name} count as unlabelled{reason}; if 0 is a class, number "
             f"the classes from 1 or say that another value is unlabelled: unlabelled={value}"
         )
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """While the block runs, the file stays open; not to be shared by threads."""
-        with self._file.kept_open():
-            yield
-
-    def read(self, window: Window) -> NDArray[np.integer[Any]]:
+    def _read_own(self, window: Window) -> NDArray[np.integer[Any]]:
         """Codes of a window, shape (h, w), 0 where unlabelled; of the smallest type that the file allows.
 
         Raises
@@ -139,17 +137,30 @@ class LabelRaster:
         LabelError
             The file is damaged, or holds negative or broken codes or, where it has a table of codes, others.
         """
-        return self.read_counting(window)[0]
+        return self._read_own_counting(window)[0]
 
     def read_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
         """Codes as from `read`, and the number of pixels for `note_on_zeros`."""
+        if self._placement is None:
+            return self._read_own_counting(window)
+        zeros = 0
+
+        def counted(own: Window) -> NDArray[np.integer[Any]]:
+            nonlocal zeros
+            codes, found = self._read_own_counting(own)
+            zeros += found
+            return codes
+
+        return self._placement.mode(counted, window), zeros
+
+    def _read_own_counting(self, window: Window) -> tuple[NDArray[np.integer[Any]], int]:
         values, missing = self._file.read(window)
         zeros = 0
         if self._zero_is_doubtful:
             zeros = int(np.count_nonzero(values == 0 if missing is None else (values == 0) & ~missing))
         if self._lookup is None:
-            return self._converted(values, missing).astype(np.int32), zeros
-        return self._lookup.codes(values, missing, self._converted), zeros
+            return self._in_scheme(self._converted(values, missing)).astype(np.int32), zeros
+        return self._lookup.codes(values, missing, self._in_scheme_converted), zeros
 
     def windows(self) -> Iterator[Window]:
         """Windows that cover the raster, made of blocks of the file."""
@@ -163,24 +174,58 @@ class LabelRaster:
         LabelError
             The given table does not list a code.
         """
-        if self.table is None:
+        if self.scheme is None:
             if not (self.legend.names or self.legend.colors or self.legend.codes):
                 return None
             return self.legend.class_table(() if self.legend.codes else codes)
-        unknown = sorted(set(codes) - set(self.table.codes))
+        unknown = sorted(set(codes) - set(self.scheme.legend.codes))
         if unknown:
             listed = ", ".join(str(code) for code in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
             raise LabelError(
-                f"{self.name} holds the codes {listed}, which {self._table_name} does not list", "add them to the table"
+                f"{self.name} holds the codes {listed}, which {self._table_name} does not list",
+                "add them to the table, to merges of a class, or to what it ignores",
             )
-        return self.table
+        return self.scheme.table(codes)
 
-    def _given_table(self, table: ClassTable | str | os.PathLike[str] | None) -> ClassTable | None:
+    def _given_scheme(
+        self, table: ClassScheme | ClassTable | str | os.PathLike[str] | None, level: int | None
+    ) -> ClassScheme | None:
         self._table_name = "the class table"
-        if table is None or isinstance(table, ClassTable):
-            return table
+        if table is None:
+            if level is not None:
+                raise LabelError(
+                    "levels are those of a class table, and there is none", "give table=, with parents of the classes"
+                )
+            return None
+        if isinstance(table, ClassScheme):
+            return table if level is None else table.at_level(level)
+        if isinstance(table, ClassTable):
+            return ClassScheme.of(table).at_level(level)
         self._table_name = f"the class table {os.fspath(table)}"
-        return open_class_table(table, unlabelled=self._unlabelled or UNLABELLED, code_of_zero=self._code_of_zero)
+        return open_class_scheme(
+            table, unlabelled=self._unlabelled or UNLABELLED, code_of_zero=self._code_of_zero, level=level
+        )
+
+    def _changes_of_codes(self) -> dict[int, int]:
+        """The class of every code of the file that the scheme puts into a class of another code, or ignores."""
+        if self.scheme is None:
+            return {}
+        legend = self.legend
+        own = legend.class_table(()) if self.kind == FileKind.LAND_COVER else None
+        if own is not None and self.scheme.is_class_table(own):  # a map of these classes, not of their sources
+            changes = {code: self.scheme.rolled_up(code) for code in own.codes}
+        else:
+            names = {legend.codes.get(value, value): name for value, name in legend.names.items()}
+            changes = self.scheme.classes_of(names)
+        return {code: target for code, target in changes.items() if code != target}
+
+    def _in_scheme(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return renumbered(codes, self._changes)
+
+    def _in_scheme_converted(
+        self, values: NDArray[Any], missing: NDArray[np.bool_] | None, *, strict: bool = True
+    ) -> NDArray[np.int64]:
+        return self._in_scheme(self._converted(values, missing, strict=strict))
 
     @property
     def _is_zero_named(self) -> bool:
@@ -232,7 +277,8 @@ class LabelRaster:
     def _is_blank(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """True for values that mark unlabelled pixels."""
         blank = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-        for marker in (self._file.nodata, self._unlabelled):
+        ignored = () if self.scheme is None else self.scheme.ignored_codes
+        for marker in (self._file.nodata, self._unlabelled, *(code for code in ignored if code < 0)):
             if marker is not None and not math.isnan(marker):
                 blank |= values == _in_type(marker, values.dtype)
         return blank
@@ -294,7 +340,8 @@ def open_labels(
     like: xr.DataArray | SceneSource | None = None,
     *,
     key: str | None = None,
-    table: ClassTable | str | os.PathLike[str] | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
     unlabelled: int | None = None,
 ) -> xr.DataArray:
     """Read reference data from a raster of integer codes.
@@ -307,13 +354,17 @@ def open_labels(
         numbers. NaN, nodata and what a mask of the file hides are unlabelled. A land-cover map of hsiattn opens with
         the codes of its reference data.
     like
-        Scene whose grid the labels must have. Size is always compared, CRS and transform where both files have them;
-        the labels then take over the scene's georeference.
+        Scene on whose grid the labels are wanted. Size is always compared, CRS and transform where both files have
+        them. Labels on another grid are resampled, so that every pixel takes the class that covers most of it (see
+        `hsiattn.labels.resampling`). The labels then take over the scene's georeference.
     key
         Name of the variable, for MAT files with several 2-D arrays.
     table
-        Names and colours of the classes, as table or as file (see `open_class_table`). Without it those in the raster
-        itself are used (attribute table, category names, palette), else names are made up.
+        Names and colours of the classes, as table, scheme or file (see `open_class_table`), which may also say which
+        codes and names of the raster each class stands for (see `ClassScheme`). Without it those in the raster itself
+        are used (attribute table, category names, palette), else names are made up.
+    level
+        Level of the table's legend whose classes count, where classes have parents; 1 is the topmost, None the finest.
     unlabelled
         Value that marks unlabelled pixels, beside nodata; None for 0. With another value than 0, 0 is a class: since 0
         means unclassified in every map, the two change places, and the class has the code `unlabelled` (255 where that
@@ -332,11 +383,11 @@ def open_labels(
         The file is missing or damaged, a vector file, has several bands, negative or broken codes or no labelled pixel,
         or codes that `table` does not list.
     GridError
-        The labels do not lie on the grid of `like`.
+        The labels lie on another grid than `like`, and one of the two says not where, or they do not overlap.
     SceneError
         The MAT file or the ENVI header is damaged or has no variable that could be meant.
     """
-    raster = LabelRaster(path, key=key, table=table, unlabelled=unlabelled)
+    raster = LabelRaster(path, key=key, table=table, level=level, unlabelled=unlabelled)
     labels, notes = read_labels(raster, like)
     for note in notes:
         logging.getLogger(__name__).warning(note)
@@ -350,8 +401,8 @@ def read_labels(
     grid = raster.grid
     if like is not None:
         scene = grid_of_raster(like)
-        check_same_grid(grid, scene, (raster.name, _name_of(like)))
-        grid = scene if has_georeference(scene) or scene.crs is not None else grid
+        raster = raster.on_grid_of(scene, _name_of(like))
+        grid = scene if has_georeference(scene) or scene.crs is not None else raster.grid
     held = np.empty((grid.height, grid.width), np.int32) if grid.height * grid.width <= _HELD else None
     present: set[int] = set()
     zeros = 0
@@ -369,6 +420,10 @@ def read_labels(
     present.discard(UNLABELLED)
     note = raster.note_on_zeros(zeros)
     if not present:
+        if raster.scheme is not None and not raster.scheme.is_plain:
+            raise LabelError(
+                f"{raster.name} has no labelled pixel that the class table does not ignore", "check what it ignores"
+            )
         raise LabelError(
             f"{raster.name} has no labelled pixel",
             note.partition("; ")[2] if note else "give a raster with codes above 0",
@@ -377,7 +432,10 @@ def read_labels(
     values = held
     if values is None:
         values = read_lazily((grid.height, grid.width), np.int32, partial(_read_in_blocks, raster))
-    labels = xr.DataArray(values, dims=("y", "x"), name="labels", attrs=classes.to_attrs())
+    attrs = classes.to_attrs()
+    if raster.scheme is not None and not raster.scheme.is_plain:
+        attrs[SCHEME_ATTRIBUTE] = [json.dumps(raster.scheme.to_record(), ensure_ascii=False)]
+    labels = xr.DataArray(values, dims=("y", "x"), name="labels", attrs=attrs)
     return georeference(labels, grid), (*raster.notes, *([note] if note else []))
 
 

@@ -11,6 +11,18 @@ the separator may be a comma, a semicolon or a tab. YAML and CSV may also give `
 a list such as `[crop, vegetation]`, in CSV words with semicolons between them, in quotes where semicolons separate the
 columns. A colour map (`.clr`, `.txt`) has lines `value r g b [a] name`. Entries with the code 0 (unlabelled) are passed
 over.
+
+YAML and CSV may also say what a class stands for, see `hsiattn.labels.schemes`: `merges`, codes and names of the
+reference data that count as this class, a list or words with semicolons between them; and `parent`, name or code of the
+class of the next higher level. What the entry with the code 0 merges is ignored, in YAML also what stands under
+`ignore`::
+
+    classes:
+      - {code: 1, name: forest}
+      - {code: 11, name: broadleaf, parent: forest, merges: [oak, beech, 12]}
+      - {code: 12, name: conifer, parent: forest, merges: [spruce, pine]}
+      - {code: 2, name: water}
+    ignore: [shadow, 99]
 """
 
 from __future__ import annotations
@@ -29,6 +41,7 @@ from hsiattn.errors import LabelError
 from hsiattn.files.bounded_yaml import YamlError, load_yaml
 from hsiattn.files.paths import is_virtual
 from hsiattn.files.text import TextFileError, printable, read_text
+from hsiattn.labels.schemes import ClassScheme, split_sources
 
 _CODE_COLUMNS = (
     *("code", "value", "id", "dn", "class", "class_id", "class_code", "class_value", "pixel_value", "gridcode", "key"),
@@ -36,7 +49,8 @@ _CODE_COLUMNS = (
 _NAME_COLUMNS = ("name", "class_name", "label", "class", "category", "description")
 _COLOR_COLUMNS = ("color", "colour", "hex")
 _RGB_COLUMNS = (("r", "g", "b"), ("red", "green", "blue"))
-_ATTRIBUTE_COLUMN = "attributes"
+_ATTRIBUTE_COLUMN, _PARENT_COLUMN, _MERGES_COLUMN = "attributes", "parent", "merges"
+_IGNORED_KEYS = ("ignore", "ignored")
 _SEPARATORS = ",;\t"
 _COLOR_MAP_LINE = re.compile(
     r"(?P<value>[^\s,]+)[\s,]+(?P<r>\d+)[\s,]+(?P<g>\d+)[\s,]+(?P<b>\d+)(?:(?P<gap>[\s,]+)(?P<rest>.*))?"
@@ -47,6 +61,8 @@ _MAX_LINES = 2**16 + 1000  # a line for every class that a table may have, and s
 _MAX_COLUMNS = 1000
 
 Record = dict[str, Any]
+Table = tuple[list[Record], list[str]]
+"""Entries of a class table, and the sources that it ignores."""
 
 
 def open_class_table(
@@ -74,6 +90,30 @@ def open_class_table(
         The file is missing, is in none of these forms, or says something impossible (a code twice, a wrong colour, an
         attribute that is not a word) or something with two meanings (two columns that could hold the codes).
     """
+    return open_class_scheme(path, unlabelled=unlabelled, code_of_zero=code_of_zero).legend
+
+
+def open_class_scheme(
+    path: str | os.PathLike[str],
+    *,
+    unlabelled: int = UNLABELLED,
+    code_of_zero: int = UNLABELLED,
+    level: int | None = None,
+) -> ClassScheme:
+    """Read the classes of a legend, with parents, merges and what is ignored, from a class table.
+
+    Parameters
+    ----------
+    path, unlabelled, code_of_zero
+        As for `open_class_table`.
+    level
+        Level of the legend whose classes count, 1 for the topmost; None for the finest.
+
+    Raises
+    ------
+    LabelError
+        As for `open_class_table` and `ClassScheme`.
+    """
     file = Path(path)
     reader = _READERS.get(file.suffix.lower())
     if is_virtual(path):
@@ -85,23 +125,30 @@ def open_class_table(
     except TextFileError as error:
         raise LabelError(f"the class table {file} {error.problem}", error.remedy) from error
     try:
-        records = list(_labelled(reader(text), unlabelled, code_of_zero))
-        if len(records) > MAX_VALUE:
+        records, ignored = reader(text)
+        records = list(_labelled(records, unlabelled, code_of_zero))
+        if len(records) > MAX_VALUE + 1:
             raise LabelError(f"there are {len(records)} classes", f"give at most {MAX_VALUE}")
-        return ClassTable.from_records(records)
+        return ClassScheme.from_records(records, ignored).at_level(level)
     except LabelError as error:
         raise LabelError(f"{file}: {error.problem}", error.remedy) from error
 
 
 def _labelled(records: Iterable[Record], unlabelled: int, code_of_zero: int) -> Iterator[Record]:
-    """The entries of classes, that with the code 0 under the code it has beside another value for unlabelled."""
+    """The entries of classes, that with the code 0 under the code it has beside another value for unlabelled.
+
+    The entry of what is unlabelled has the code 0 in the end.
+    """
     for record in records:
         code = _code_or_none(record.get("code"))
-        if code == UNLABELLED:
-            if code_of_zero != UNLABELLED:
-                yield {**record, "code": code_of_zero}
-        elif code != unlabelled:
-            yield record
+        if code_of_zero == UNLABELLED:
+            yield {**record, "code": UNLABELLED} if code == unlabelled else record
+            continue
+        merges = record.get("merges")
+        if isinstance(merges, list):
+            record = {**record, "merges": [code_of_zero if _code_or_none(s) == UNLABELLED else s for s in merges]}
+        number = {UNLABELLED: code_of_zero, unlabelled: UNLABELLED}
+        yield record if code is None else {**record, "code": number.get(code, record["code"])}
 
 
 def _code_or_none(value: Any) -> int | None:
@@ -111,11 +158,14 @@ def _code_or_none(value: Any) -> int | None:
         return None
 
 
-def _read_yaml(text: str) -> list[Record]:
+def _read_yaml(text: str) -> Table:
     try:
         content = load_yaml(text, as_text=True)
     except YamlError as error:
         raise LabelError(f"this is not valid YAML: {error}", "correct it there") from error
+    ignored = []
+    if isinstance(content, dict):
+        ignored = [content.pop(key) for key in list(content) if _column(str(key)) in _IGNORED_KEYS]
     if isinstance(content, dict) and isinstance(content.get("classes"), list | dict):
         content = content["classes"]
     if isinstance(content, dict):
@@ -125,7 +175,7 @@ def _read_yaml(text: str) -> list[Record]:
         ]
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise LabelError("no classes are listed", 'write entries such as "- {code: 1, name: water, color: "#3060c0"}"')
-    return _records([_lower_keys(entry) for entry in content])
+    return _records([_lower_keys(entry) for entry in content]), [s for given in ignored for s in split_sources(given)]
 
 
 def _lower_keys(entry: Mapping[str, Any]) -> Record:
@@ -148,14 +198,14 @@ def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
     return printable(", ".join(names), 100)
 
 
-def _read_csv(text: str) -> list[Record]:
+def _read_csv(text: str) -> Table:
     lines = [line for line in _lines(text, keepends=True) if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise LabelError("the file is empty", "write a header and one line per class")
     separator = max(_SEPARATORS, key=_unquoted(lines[0]).count)
     try:
         table = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
-        return _records(list(_rows(table, separator)))
+        return _records(list(_rows(table, separator))), []
     except csv.Error as error:
         raise LabelError(
             f"this is not valid CSV: {printable(str(error))}", "close every quote, and put it around a whole cell"
@@ -205,7 +255,7 @@ def _rows(table: Iterator[list[str]], separator: str) -> Iterator[Record]:
 
 
 def _records(rows: list[Record]) -> list[Record]:
-    """The entries `code`, `name`, `color` and `attributes` of rows whose columns may be called otherwise."""
+    """The entries `code`, `name`, `color` and so on of rows whose columns may be called otherwise."""
     columns = {column for row in rows for column in row}
     codes = _code_columns(rows, columns)
     names = [column for column in _NAME_COLUMNS if column not in codes]
@@ -217,6 +267,8 @@ def _records(rows: list[Record]) -> list[Record]:
             "name": _first(row, names),
             "color": [row[part] for part in rgb] if rgb and all(map(row.get, rgb)) else _first(row, colors),
             "attributes": row.get(_ATTRIBUTE_COLUMN),
+            "parent": row.get(_PARENT_COLUMN),
+            "merges": split_sources(row.get(_MERGES_COLUMN)),
         }
         for row in rows
     ]
@@ -249,7 +301,7 @@ def _code_columns(rows: list[Record], columns: set[str]) -> list[str]:
     return numeric or candidates
 
 
-def _read_color_map(text: str) -> list[Record]:
+def _read_color_map(text: str) -> Table:
     lines = []
     for number, line in enumerate(_lines(text), start=1):
         if not line.strip() or line.startswith("#") or line.upper().startswith(("INTERPOLATION", "NV ")):
@@ -263,7 +315,7 @@ def _read_color_map(text: str) -> list[Record]:
     return [
         {"code": line.value, "color": line.color, "name": name.strip().strip('"')}
         for line, name in zip(lines, names, strict=True)
-    ]
+    ], []
 
 
 @dataclass(frozen=True)
@@ -303,7 +355,7 @@ def _have_opacities(lines: Sequence[_ColorMapLine]) -> bool:
     return in_cells or 255 in opacities or opacities == {0} or not any(line.after_opacity for line in lines)
 
 
-_READERS: dict[str, Callable[[str], list[Record]]] = {
+_READERS: dict[str, Callable[[str], Table]] = {
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
     ".csv": _read_csv,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hsiattn.errors import OutputError, SceneError
 from hsiattn.files.outputs import Inputs
-from hsiattn.files.paths import is_virtual
+from hsiattn.files.patterns import files_matching, is_pattern
 from hsiattn.mapping.request import MappingRequest, Targets, map_name
 
 if TYPE_CHECKING:
@@ -120,11 +119,6 @@ class Summary:
         return f"{self.scenes} scenes: {self.counts()}; {self.pixels} pixels in {self.seconds:.1f} s{speed}"
 
 
-def is_pattern(text: str) -> bool:
-    """Whether an argument that the shell left alone is meant as a pattern: there is no file of that very name."""
-    return glob.has_magic(text) and not is_virtual(text) and not os.path.exists(text)
-
-
 def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest) -> list[Order]:
     """The scenes that paths and patterns name, each once, and where their maps go.
 
@@ -140,7 +134,7 @@ def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest)
     scenes: dict[str, str] = {}
     named = {os.path.abspath(text) for text in arguments if not is_pattern(text)}
     for text in arguments:
-        for path in _expand(text) if is_pattern(text) else [text]:
+        for path in files_matching(text, SceneError) if is_pattern(text) else [text]:
             scenes.setdefault(os.path.abspath(path), path)
     orders = {
         place: Order(scene, request.targets(str(Path(out_dir) / map_name(scene, request.driver))))
@@ -156,14 +150,6 @@ def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest)
         del orders[place]
     _refuse_equal_maps(orders.values())
     return list(orders.values())
-
-
-def _expand(pattern: str) -> list[str]:
-    """The files that a pattern matches, sorted."""
-    files = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
-    if not files:
-        raise SceneError(f"no file matches {pattern}", "check the pattern and the folder")
-    return files
 
 
 def _refuse_equal_maps(orders: Iterable[Order]) -> None:

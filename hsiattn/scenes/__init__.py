@@ -16,6 +16,7 @@ from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
 
 if TYPE_CHECKING:
+    from hsiattn.scenes.arrays import as_scene
     from hsiattn.scenes.georeferencing import georeference, grid_of
     from hsiattn.scenes.matlab import read_matlab_variable
     from hsiattn.scenes.scene import as_source, open_scene, to_scene
@@ -26,6 +27,7 @@ __all__ = [
     "Radiometry",
     "SceneSource",
     "SpectralBands",
+    "as_scene",
     "as_source",
     "check_same_grid",
     "find_band_match",
@@ -43,6 +45,7 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "as_scene": "hsiattn.scenes.arrays",
         "as_source": "hsiattn.scenes.scene",
         "georeference": "hsiattn.scenes.georeferencing",
         "grid_of": "hsiattn.scenes.georeferencing",

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError, SceneError
+from hsiattn.files.paths import StrPath, local_file
 from hsiattn.scenes.alignment import TOLERANCE
+from hsiattn.scenes.arrays import SCENE_DIMS as DIMS
+from hsiattn.scenes.arrays import as_scene
 from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
@@ -26,16 +29,15 @@ from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description
 from hsiattn.scenes.validity import clean_nodata
 from hsiattn.scenes.windowed_array import read_lazily
 
-DIMS = ("band", "y", "x")
 
-
-def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataArray:
+def open_scene(path: StrPath | Sequence[StrPath], key: str | None = None) -> xr.DataArray:
     """Open a hyperspectral scene; nothing but metadata is read until values are asked for.
 
     Parameters
     ----------
     path
-        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file.
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file. Several paths, a pattern or a folder
+        for the tiles of one scene; see `open_source`.
     key
         Name of the variable, for MAT files with several 3-D variables.
 
@@ -55,6 +57,8 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
     ------
     SceneError
         The path does not lead to a scene that can be read.
+    GridError, BandError
+        Several files are no tiles of one scene.
     """
     return to_scene(open_source(path, key))
 
@@ -76,6 +80,8 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
     if source.notes:
         attrs["notes"] = list(source.notes)
+    if len(source.files) > 1 and not os.path.isfile(local_file(source.name)):
+        attrs["files"] = list(source.files)  # the name leads to none of them
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -88,16 +94,19 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     return georeference(scene, source.grid)
 
 
-def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: str | None = None) -> SceneSource:
+def as_source(
+    scene: xr.DataArray | xr.Dataset | SceneSource | ArrayLike | StrPath | Sequence[StrPath], key: str | None = None
+) -> SceneSource:
     """The windows of a scene, whichever way the caller holds it.
 
     A DataArray may come from `open_scene`, from `rioxarray.open_rasterio` or be made by hand; whatever was sliced or
-    computed on it holds for the windows too, and they are read lazily through it.
+    computed on it holds for the windows too, and they are read lazily through it. Other arrays are taken as `as_scene`
+    takes them.
 
     Raises
     ------
     SceneError
-        The path does not lead to a scene, or the array has other dims than "band", "y" and "x".
+        The path does not lead to a scene, or the array cannot be taken for one, see `as_scene`.
     GridError
         The coordinates of the array are not evenly spaced.
 
@@ -108,34 +117,32 @@ def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: s
     """
     if isinstance(scene, SceneSource):
         return scene
-    if isinstance(scene, xr.DataArray):
-        return ArraySource(scene)
-    return open_source(scene, key)
+    if is_path(scene) or (isinstance(scene, list | tuple) and len(scene) and all(map(is_path, scene))):
+        return open_source(scene, key)  # type: ignore[arg-type]
+    return ArraySource(as_scene(scene))
+
+
+def is_path(thing: object) -> bool:
+    """Whether something names a file."""
+    return isinstance(thing, str | os.PathLike)
 
 
 class ArraySource(SceneSource):
-    """A scene held as `xarray.DataArray`, in memory or lazily read; see `as_source`."""
+    """A scene held as `xarray.DataArray` with dims ("band", "y", "x"), in memory or lazily read; see `as_source`."""
 
     def __init__(self, array: xr.DataArray) -> None:
-        if set(array.dims) != set(DIMS):
-            raise SceneError(
-                f"the array has the dims {', '.join(map(str, array.dims))}, a scene has band, y and x",
-                "rename or expand its dims",
-            )
-        if array.dtype.kind not in "iufb":
-            raise SceneError(f"the array holds values of type {array.dtype}", "give real numbers")
-        self._array = array.transpose(*DIMS)
+        self._array = array
         self.name = str(array.attrs.get("name") or array.name or "the scene")
-        self.dtype = array.dtype
+        self.dtype = array.dtype.newbyteorder("=")  # torch knows no other
         self.bands = _bands_of(array)
         grid = grid_of(array)
         self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
         self.control = grid.control
         self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
-        self.files = _files_of(self.name, array.encoding.get("source"))
-        notes = array.attrs.get("notes", ())
-        self.notes = tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
+        self.files = _files_of(self.name, array.encoding.get("source"), *_texts(array.attrs.get("files")))
+        self.notes = _texts(array.attrs.get("notes"))
+        self.block = _block_of(array)
         self._mask = _mask_of(array, grid)
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -148,7 +155,7 @@ class ArraySource(SceneSource):
         part = self._array.isel(y=rows, x=columns)
         if list(indices) != list(range(len(self.bands))):
             part = part.isel(band=list(indices))
-        return np.asarray(part.values)
+        return np.asarray(part.values).astype(self.dtype, copy=False)
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """The coordinate `masked` of a window."""
@@ -157,6 +164,13 @@ class ArraySource(SceneSource):
 
 
 # ------------------------------------------------------------------------------------- metadata of a caller's array
+
+
+def _block_of(array: xr.DataArray) -> tuple[int, int]:
+    """Rows and columns of the largest dask chunk; (1, 1) where there are no chunks."""
+    chunks = array.chunksizes
+    rows, columns = (max(chunks.get(dim, (1,)), default=1) for dim in ("y", "x"))
+    return (rows, columns)
 
 
 def _bands_of(array: xr.DataArray) -> SpectralBands:
@@ -339,6 +353,11 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
             return None
     mask = xr.DataArray(read_lazily(source.shape[1:], bool, source.masked), dims=("y", "x"))
     return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    """The texts of an attribute that lists some."""
+    return tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
 
 
 def _files_of(*paths: Any) -> tuple[str, ...]:

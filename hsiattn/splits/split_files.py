@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import KIND_TAG, FileKind
 from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import is_for_gdal
+from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.scenes import Grid
 from hsiattn.scenes.alignment import Raster, grid_of_raster, has_georeference
@@ -114,18 +114,15 @@ def read_split(path: str | Path, *, shape: tuple[int, ...] | None = None) -> NDA
     return roles
 
 
-class SplitRaster:
-    """A split raster of any size; it holds no open handle, unless inside `kept_open`.
+class SplitRaster(FileRaster):
+    """A split raster of any size, read window by window.
+
+    Splits are not resampled: who trained is known for the pixels of one grid alone.
 
     Parameters
     ----------
     path : str or Path
         A raster that `write_split` wrote, or one with the same values.
-
-    Attributes
-    ----------
-    name, grid, block
-        Path, size with georeference, and rows and columns of the pieces in which the file stores pixels.
 
     Raises
     ------
@@ -143,25 +140,17 @@ class SplitRaster:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.name = str(path)
         if not is_for_gdal(path) and not os.path.lexists(path):
             raise SplitError(f"the split {path} does not exist", "check the path")
         try:
-            self._file = open_label_file(path, None)
+            super().__init__(str(path), open_label_file(path, None))
         except HsiattnError as error:
             raise SplitError(f"{path} is not a split raster", _REMEDY) from error
         kind = self._file.legend.kind
         if kind not in (None, FileKind.SPLIT):
             raise SplitError(f"{path} is not a split raster but one of {kind}", _REMEDY)
-        self.grid, self.block = self._file.grid, self._file.block
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """While the block runs, the file stays open; not to be shared by threads."""
-        with self._file.kept_open():
-            yield
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
+    def _read_own(self, window: Window) -> NDArray[np.uint8]:
         """Roles (h, w) of a window, values of `ROLES`.
 
         Raises

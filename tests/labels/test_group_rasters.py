@@ -79,13 +79,16 @@ def test_a_missing_file_several_bands_and_several_variables_are_refused(tmp_path
             read_groups(tmp_path / name)
 
 
-def test_ids_on_another_grid_than_the_scene_are_refused(tmp_path):
-    path = write(tmp_path / "ids.tif", np.ones((4, 5), np.uint8))
-    for shape, origin in (((4, 6), 5e5), ((4, 5), 5e5 + 10)):
-        grid = Grid(*shape, rasterio.crs.CRS.from_epsg(32633), Affine(10, 0, origin, 0, -10, 5e6))
-        scene = georeference(xr.DataArray(np.zeros((1, *shape)), dims=("band", "y", "x")), grid)
-        with pytest.raises(GridError, match=r"the raster of groups .*ids.tif"):
-            read_groups(path, like=scene)
+def test_ids_on_another_grid_are_resampled_and_those_elsewhere_refused(tmp_path):
+    path = write(tmp_path / "ids.tif", np.arange(1, 21, dtype=np.uint8).reshape(4, 5))
+    crs = rasterio.crs.CRS.from_epsg(32633)
+    scene = Grid(2, 3, crs, Affine(20, 0, 5e5 + 10, 0, -20, 5e6))
+    cube = georeference(xr.DataArray(np.zeros((1, 2, 3)), dims=("band", "y", "x")), scene)
+    assert read_groups(path, like=cube).tolist() == [[2, 4, 0], [12, 14, 0]]  # of four ids the smallest
+    far = Grid(2, 3, crs, Affine(20, 0, 7e5, 0, -20, 5e6))
+    cube = georeference(xr.DataArray(np.zeros((1, 2, 3)), dims=("band", "y", "x")), far)
+    with pytest.raises(GridError, match=r"ids.tif .* does not overlap the scene"):
+        read_groups(path, like=cube)
 
 
 def test_an_array_of_another_size_or_type_is_refused():

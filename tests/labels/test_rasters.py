@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.windows import Window
 from scipy.io import savemat
 
 from hsiattn.classes import ClassTable
@@ -115,21 +116,37 @@ def test_labels_keep_their_georeference_beside_a_scene_without_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("like", "difference"),
+    ("like", "codes"),
     [
-        (scene(3, 2), "size"),
-        (scene(2, 3, crs="EPSG:32634"), "CRS"),
-        (scene(2, 3, transform=Affine(4, 0, 5e5 + 2, 0, -4, 5e6)), "position"),
-        (scene(2, 3, transform=Affine(5, 0, 5e5, 0, -5, 5e6)), "position"),
-        (scene(2, 3, transform=ROTATED), "position"),
+        (scene(3, 2), [[0, 1], [14, 10], [0, 0]]),
+        (scene(2, 3, transform=Affine(4, 0, 5e5 + 4, 0, -4, 5e6)), [[1, 10, 0], [10, 0, 0]]),
+        (scene(4, 2, transform=Affine(2, 0, 5e5 + 4, 0, -2, 5e6)), [[1, 1], [1, 1], [10, 10], [10, 10]]),
+        (scene(1, 1, transform=Affine(12, 0, 5e5, 0, -8, 5e6)), [[10]]),
     ],
 )
-def test_labels_on_another_grid_are_refused(tmp_path: Path, like: xr.DataArray, difference: str) -> None:
+def test_labels_on_another_grid_are_resampled_with_one_line_that_says_so(
+    tmp_path: Path, like: xr.DataArray, codes: list[list[int]], caplog: pytest.LogCaptureFixture
+) -> None:
     path = write_tif(tmp_path / "labels.tif", CODES)
-    with pytest.raises(GridError, match=f"differ in {difference}") as raised:
-        open_labels(path, like=like)
-    assert str(path) in raised.value.problem
-    assert "cube" in raised.value.problem
+    labels = open_labels(path, like=like)
+    assert labels.values.tolist() == codes
+    assert grid_of(labels) == grid_of(like)
+    assert len(caplog.messages) == 1
+    assert f"{path} (2 × 3 pixels of 4, EPSG:32633) lies on another grid than cube" in caplog.messages[0]
+
+
+def test_labels_that_do_not_overlap_the_scene_are_refused_with_both_extents(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "labels.tif", CODES)
+    with pytest.raises(GridError, match="does not overlap") as raised:
+        open_labels(path, like=scene(2, 3, transform=Affine(4, 0, 9e5, 0, -4, 5e6)))
+    assert "(500000 4999992 500012 5000000)" in raised.value.problem
+    assert "cube (900000 4999992 900012 5000000, EPSG:32633)" in raised.value.problem
+
+
+def test_labels_without_a_place_must_have_the_size_of_the_scene(tmp_path: Path) -> None:
+    np.save(tmp_path / "labels.npy", CODES)
+    with pytest.raises(GridError, match="differ in size"):
+        open_labels(tmp_path / "labels.npy", like=scene(3, 2))
 
 
 def test_rounding_in_a_header_is_no_other_grid(tmp_path: Path) -> None:
@@ -138,10 +155,13 @@ def test_rounding_in_a_header_is_no_other_grid(tmp_path: Path) -> None:
     assert grid_of(open_labels(path, like=nearly)).transform == grid_of(nearly).transform
 
 
-def test_the_transform_is_compared_even_if_one_side_lacks_a_crs(tmp_path: Path) -> None:
+def test_the_transform_is_compared_even_if_one_side_lacks_a_crs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write_tif(tmp_path / "labels.tif", CODES)
-    with pytest.raises(GridError, match="position"):
-        open_labels(path, like=scene(2, 3, crs=None, transform=Affine(4, 0, 9e5, 0, -4, 5e6)))
+    labels = open_labels(path, like=scene(2, 3, crs=None, transform=Affine(4, 0, 5e5 + 4, 0, -4, 5e6)))
+    assert labels.values.tolist() == [[1, 10, 0], [10, 0, 0]]
+    assert "cube names no CRS and is taken to be in that of the other" in caplog.text
 
 
 def test_a_given_table_wins_over_the_palette(tmp_path: Path) -> None:
@@ -420,18 +440,20 @@ def test_what_is_no_file_of_labels_is_called_what_it_is(tmp_path: Path, make: An
         open_labels(path)
 
 
-def test_a_huge_raster_is_refused_by_its_grid_before_its_pixels_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_huge_raster_only_what_lies_in_the_scene_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "huge.tif"
     with rasterio.open(
         path, "w", driver="GTiff", count=1, height=40_000, width=40_000, dtype="uint8", crs="EPSG:32633",
         transform=TRANSFORM, tiled=True, blockxsize=512, blockysize=512, sparse_ok=True,
-    ):  # fmt: skip
-        pass
-    monkeypatch.setattr(LabelRaster, "read_counting", None)
-    with pytest.raises(GridError, match="differ in size"):
-        open_labels(path, like=scene(2, 3))
+    ) as dataset:  # fmt: skip
+        dataset.write(CODES, 1, window=Window(0, 0, 3, 2))
+    read: list[float] = []
+    own = LabelRaster._read_own_counting
+    monkeypatch.setattr(
+        LabelRaster, "_read_own_counting", lambda self, at: read.append(at.width * at.height) or own(self, at)
+    )
+    assert open_labels(path, like=scene(2, 2)).values.tolist() == CODES[:, :2].tolist()
+    assert sum(read) == 4
 
 
 def test_large_labels_are_read_when_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
