@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.overwrite
 @options.key
+@options.use_flagged
 @options.device
 @options.precision
 @options.threads
@@ -177,7 +178,14 @@ def classify_one(
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
     for path in targets:
         options.check_suffix(path, "raster")
-    what = fitting.Training(scene=scene, labels=labels or "", key=request.key, device=request.device, **training)
+    what = fitting.Training(
+        scene=scene,
+        labels=labels or "",
+        key=request.key,
+        device=request.device,
+        use_flagged=request.use_flagged,
+        **training,
+    )
     inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
     if request.resume:
         targets.clean_up()
@@ -193,7 +201,7 @@ def classify_one(
     else:
         model = ModelFinder(request.model, options.say).model_for(source)
     if request.resume:
-        if request.is_mapped(targets, model):
+        if request.is_mapped(targets, model, source):
             options.say("this model has made the map already; add --overwrite without --resume to make it anew")
             report(order, None, as_json)
             return
@@ -204,7 +212,7 @@ def classify_one(
         report(order, record, as_json)
     except KeyboardInterrupt as interrupt:
         if targets.begun_at() is None:
-            if request.is_mapped(targets, model):  # Ctrl-C came when all was done
+            if request.is_mapped(targets, model, source):  # Ctrl-C came when all was done
                 raise Failure(f"interrupted; {targets.map} is whole, a map of this model") from interrupt
             raise
         named = "" if trained is None else f" and -m {trained} in place of --labels"

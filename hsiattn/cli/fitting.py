@@ -119,6 +119,7 @@ class Training:
     buffer: int | None
     seed: int
     device: str
+    use_flagged: tuple[str, ...] = ()
     log: str | None = None
     checkpoints: str | None = None
     resume: bool = False
@@ -147,7 +148,7 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     from hsiattn.labels.rasters import LabelRaster, read_labels
     from hsiattn.scenes import open_scene
 
-    scene = open_scene(request.scene, request.key)
+    scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
     with named(key="--label-key"):
         raster = LabelRaster(
             request.labels, key=request.label_key, table=request.classes, unlabelled=request.unlabelled

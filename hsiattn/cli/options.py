@@ -89,6 +89,21 @@ def finite(ctx: click.Context, param: click.Parameter, number: float | None) -> 
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
 scene_argument = click.argument("scene", metavar="SCENE")
 key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")
+
+
+def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Names that commas separate; underscores stand for spaces."""
+    names = tuple(dict.fromkeys(name.strip().replace("_", " ") for name in (text or "").split(",") if name.strip()))
+    if text is not None and not names:
+        raise click.BadParameter("give names with commas between them", ctx=ctx, param=param)
+    return names
+
+
+use_flagged = click.option(
+    "--use-flagged", metavar="NAMES", callback=_names,
+    help="Use pixels all the same that the scene's product flags: names with commas between them, such as haze,cirrus, "
+    "or all. Left out otherwise: cloud, cirrus, haze, cloud_shadow and defective.",
+)  # fmt: skip
 bounds = click.option(
     "--bounds", type=float, nargs=4, metavar="LEFT BOTTOM RIGHT TOP", callback=_finite,
     help="Only the pixels that this rectangle touches: map coordinates in the scene's CRS; for a scene without "

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
 @options.key
+@options.use_flagged
 @options.device
 @options.threads
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same MODEL.")
@@ -47,6 +48,7 @@ def train(
     labels: str,
     output: str,
     key: str | None,
+    use_flagged: tuple[str, ...],
     device: str,
     threads: int | None,
     resume: bool,
@@ -74,6 +76,7 @@ def train(
         scene=scene,
         labels=labels,
         key=key,
+        use_flagged=use_flagged,
         device=device,
         log=log,
         checkpoints=str(checkpoints),

@@ -34,6 +34,7 @@ OPTIONS: Mapping[str, str] = {
     "train_share": "--train-share",
     "train_size": "--per-class",
     "unlabelled": "--unlabelled",
+    "use_flagged": "--use-flagged",
     "window": "--window",
     "window_size": "--window-size",
 }

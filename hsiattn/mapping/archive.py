@@ -51,7 +51,7 @@ class Order:
         self.targets.clean_up()
         source = request.open_scene(self.scene)
         model = models.model_for(source)
-        if request.resume and request.is_mapped(self.targets, model):
+        if request.resume and request.is_mapped(self.targets, model, source):
             return None
         request.check_targets(self.targets, inputs)
         with progress() as listener:

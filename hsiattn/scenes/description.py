@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hsiattn.scenes.block_cache import block_cache
+from hsiattn.scenes.block_cache import ONCE_THROUGH, block_cache
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
-
-ONCE_THROUGH = 2**27
-"""Bytes that GDAL may keep of a raster that is gone through once."""
 
 _VALUES, _BANDS = 2**24, 32
 """Values of a scene, and bands, that are read at a time."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -23,14 +23,20 @@ from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.quality import QualityLayer
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.validity import clean_nodata
 from hsiattn.scenes.windowed_array import read_lazily
 
+_FLAG = "flag_"
+"""Beginning of the names of coordinates with the flags of a product."""
 
-def open_scene(path: StrPath | Sequence[StrPath], key: str | None = None) -> xr.DataArray:
+
+def open_scene(
+    path: StrPath | Sequence[StrPath], key: str | None = None, *, use_flagged: Iterable[str] = ()
+) -> xr.DataArray:
     """Open a hyperspectral scene; nothing but metadata is read until values are asked for.
 
     Parameters
@@ -40,6 +46,9 @@ def open_scene(path: StrPath | Sequence[StrPath], key: str | None = None) -> xr.
         for the tiles of one scene; see `open_source`.
     key
         Name of the variable, for MAT files with several 3-D variables.
+    use_flagged
+        Flags of a product whose pixels are to be used all the same, such as ("haze", "cirrus"); "all" for every one.
+        Without, pixels that a product calls cloud, cirrus, haze, cloud shadow or defective are missing.
 
     Returns
     -------
@@ -50,17 +59,20 @@ def open_scene(path: StrPath | Sequence[StrPath], key: str | None = None) -> xr.
         (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
         "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
         to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain`
-        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that
-        pixels are missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
+        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask or a flag says that
+        pixels are missing (absent where there is neither); `flag_cloud`, `flag_haze`, … (y, x) hold the flags of a
+        product one by one, and the attribute `left_out` names those that count. `name` is the path, `notes` what was
+        odd about the files.
 
     Raises
     ------
     SceneError
-        The path does not lead to a scene that can be read.
+        The path does not lead to a scene that can be read, or the scene has no such flag.
     GridError, BandError
         Several files are no tiles of one scene.
     """
-    return to_scene(open_source(path, key))
+    names = (use_flagged,) if isinstance(use_flagged, str) else use_flagged
+    return to_scene(open_source(path, key).using_flagged(names))
 
 
 def to_scene(source: SceneSource) -> xr.DataArray:
@@ -78,6 +90,11 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
         coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
+    for layer in source.quality:
+        flags = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, layer.read), {"flag": layer.name})
+        coords[f"{_FLAG}{layer.name.replace(' ', '_')}"] = flags
+    if source.layers_left_out:
+        attrs["left_out"] = [layer.name for layer in source.layers_left_out]
     if source.notes:
         attrs["notes"] = list(source.notes)
     if len(source.files) > 1 and not os.path.isfile(local_file(source.name)):
@@ -144,6 +161,8 @@ class ArraySource(SceneSource):
         self.notes = _texts(array.attrs.get("notes"))
         self.block = _block_of(array)
         self._mask = _mask_of(array, grid)
+        self.quality = self._flags = _flags_of(array)
+        self.left_out = tuple(map(str, array.attrs.get("left_out", ())))
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -159,8 +178,39 @@ class ArraySource(SceneSource):
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """The coordinate `masked` of a window."""
+        return _PlaneReader(self._mask)(window)
+
+    @property
+    def _layers_masking(self) -> tuple[QualityLayer, ...]:
+        """Those that were added: the mask of the array holds its flags."""
+        return tuple(layer for layer in self.layers_left_out if layer not in self._flags)
+
+    def leaving_out(self, names: Iterable[str]) -> Self:
+        """Copy of the source in which the pixels of other added layers are missing; flags of the array stay.
+
+        Raises
+        ------
+        SceneError
+            Flags of the array would change, which its mask holds already.
+        """
+        chosen = tuple(names)
+        if any((flag.name in chosen) != (flag.name in self.left_out) for flag in self._flags):
+            raise SceneError(
+                f"the flags of {self.name} are in the mask of the array already",
+                "choose them when the scene is opened: use_flagged=",
+            )
+        return super().leaving_out(chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class _PlaneReader:
+    """Reads windows of an array (y, x) of booleans."""
+
+    array: xr.DataArray
+
+    def __call__(self, window: Window) -> NDArray[np.bool_]:
         rows, columns = window.toslices()
-        return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
+        return np.asarray(self.array.isel(y=rows, x=columns).values, dtype=bool)
 
 
 # ------------------------------------------------------------------------------------- metadata of a caller's array
@@ -334,10 +384,23 @@ def _figures(array: xr.DataArray, keys: Sequence[str]) -> NDArray[np.float64] | 
 def _mask_of(array: xr.DataArray, grid: Grid) -> xr.DataArray | None:
     """The mask (y, x): the coordinate `masked`, else that of the file behind the array; None where there is none."""
     if "masked" in array.coords and set(array.coords["masked"].dims) == {"y", "x"}:
-        mask: xr.DataArray = array.coords["masked"].transpose("y", "x")
+        mask: xr.DataArray = array.coords["masked"].transpose("y", "x").reset_coords(drop=True)
         return mask
     behind = _file_behind(array)
     return _mask_behind(behind[0], grid) if behind is not None and behind[0].has_mask else None
+
+
+def _flags_of(array: xr.DataArray) -> tuple[QualityLayer, ...]:
+    """The layers that the coordinates `flag_…` (y, x) hold."""
+    return tuple(
+        QualityLayer(
+            str(flags.attrs.get("flag") or str(name).removeprefix(_FLAG).replace("_", " ")),
+            _PlaneReader(flags.transpose("y", "x").reset_coords(drop=True)),
+            str(name),
+        )
+        for name, flags in array.coords.items()
+        if str(name).startswith(_FLAG) and set(flags.dims) == {"y", "x"}
+    )
 
 
 def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
