@@ -31,24 +31,48 @@ def grid_of_variable(file: VariableFile, cube: Hdf5Dataset, axes: Axes) -> tuple
     northwards.
     """
     height, width = cube.shape[axes.y], cube.shape[axes.x]
-    mapping = _mapping_of(file, cube)
-    crs = _crs(mapping) or _crs(file.attributes())
-    stored = _geotransform(mapping) or _geotransform(file.attributes())
+    crs, stored = grid_of_mapping(file, cube)
     x, y = _centres(file, cube, axes.x, X_NAMES), _centres(file, cube, axes.y, Y_NAMES)
     if x is None or y is None or (stored is not None and (stored.b or stored.d)):
+        positions = _positions(file, (height, width))
+        if positions and "grid_mapping" not in cube.attributes:
+            control = control_of_swath(file, *positions)
+            return Grid(height, width, None, Affine.identity(), control), (
+                f"{file.path} is in the geometry of the sensor: its maps are, too, and have ground control points"
+            )
         return Grid(height, width, crs, stored or Affine.identity()), ""
     (left, across), (top, down) = _even(_read(file, x)), _even(_read(file, y))
     if not across or not down:
         return Grid(height, width, crs, Affine.identity()), (
             f"the coordinates {x.name[1:]} and {y.name[1:]} of {file.path} are not evenly spaced: it lies nowhere"
         )
-    transform = Affine(across, 0, left - across / 2, 0, down, top - down / 2)
+    across, left = _legible(x, across, left - across / 2, width)
+    down, top = _legible(y, down, top - down / 2, height)
+    transform = Affine(across, 0, left, 0, down, top)
     if stored is not None and _agree(stored, transform, width, height):
         transform = stored  # free of the rounding of coordinates
     note = ""
     if crs is None and _is_geographic(x) and _is_geographic(y):
         crs, note = CRS.from_epsg(4326), f"{file.path} has degrees and names no CRS: WGS 84 is taken"
     return Grid(height, width, crs, transform), note
+
+
+def grid_of_mapping(file: VariableFile, variable: Hdf5Dataset) -> tuple[CRS | None, Affine | None]:
+    """CRS and transform by the grid mapping of a variable, else by attributes of the file; None where they say none."""
+    mapping = _mapping_of(file, variable)
+    return (
+        _crs(mapping) or _crs(file.attributes()),
+        geotransform_of(mapping) or geotransform_of(file.attributes()),
+    )
+
+
+def _positions(file: VariableFile, shape: tuple[int, int]) -> tuple[str, str] | None:
+    """Paths of the longitudes and latitudes of all pixels; None where there are none."""
+    found = []
+    for names in (("longitude", "lon"), ("latitude", "lat")):
+        fitting = [d.name for d in file.datasets.values() if d.shape == shape and short_name(d.name).lower() in names]
+        found += fitting[:1]
+    return (found[0], found[1]) if len(found) == 2 else None
 
 
 def _mapping_of(file: VariableFile, cube: Hdf5Dataset) -> dict[str, Any]:
@@ -97,7 +121,7 @@ def _crs_of_parameters(attributes: dict[str, Any]) -> CRS | None:
         return None
 
 
-def _geotransform(attributes: Any) -> Affine | None:
+def geotransform_of(attributes: Any) -> Affine | None:
     """The six numbers as GDAL orders them, a text or a list; None where there are none."""
     given = attributes.get("GeoTransform", attributes.get("geotransform"))
     numbers = given.replace(",", " ").split() if isinstance(given, str) else given if isinstance(given, list) else []
@@ -156,6 +180,18 @@ def _even(centres: NDArray[np.float64]) -> tuple[float, float]:
     step = float(centres[-1] - centres[0]) / (centres.size - 1)
     even = np.abs(centres - (centres[0] + step * np.arange(centres.size))).max() <= _UNEVEN * abs(step)
     return (float(centres[0]), step) if even and step else (0.0, 0.0)
+
+
+def _legible(centres: Hdf5Dataset, step: float, edge: float, size: int) -> tuple[float, float]:
+    """Step and first edge with the fewest decimals that coordinates in single precision can stand for."""
+    if centres.dtype != np.float32:
+        return step, edge
+    rounding = float(np.finfo(np.float32).eps) * max(abs(edge), abs(edge + step * size))
+
+    def shortest(number: float, tolerance: float) -> float:
+        return next((r for r in (round(number, n) for n in range(12)) if abs(r - number) <= tolerance), number)
+
+    return shortest(step, rounding / size), shortest(edge, rounding)
 
 
 def _agree(one: Affine, other: Affine, width: int, height: int) -> bool:
