@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -105,7 +106,8 @@ def _crs(attributes: Any) -> CRS | None:
 def crs_of_text(text: str) -> CRS | None:
     """A CRS from WKT or a code; None where it is none."""
     try:
-        return CRS.from_user_input(text)
+        with rasterio.Env():  # which keeps GDAL from printing
+            return CRS.from_user_input(text)
     except (CRSError, ValueError, UnicodeError):
         return None
 
