@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.files.descriptors import open_file, read_into
+
 _GAP = 2**13
 """Bytes that are read and thrown away rather than asked for the rest separately; a call takes as long as so many."""
 _BUFFER = 2**20
@@ -68,7 +70,7 @@ class FlatCube:
             np.arange(columns.start, columns.stop),
         ]
         order = [self.axes.index(axis) for axis in range(3)]
-        file = os.open(self.path, os.O_RDONLY)
+        file = open_file(self.path)
         try:
             sizes = tuple(self.shape[dim] for dim in order)
             part = _Part(file, self.offset, self.dtype, sizes, *(ranges[dim] for dim in order))
@@ -134,7 +136,7 @@ class _Part:
         for place, index in enumerate(self.outer.tolist()):
             for number, start in enumerate(starts):
                 piece = view[number * row : (number + 1) * row]
-                if os.preadv(self.file, (piece,), start + index * step) != row:
+                if read_into(self.file, piece, start + index * step) != row:
                     self._fill(buffer[number], start + index * step)
             target[place] = _pick(buffer, self.inner - self.left, 1)
 
@@ -177,7 +179,7 @@ class _Part:
         """Read into contiguous values."""
         view = _bytes_of(values)
         while view:
-            count = os.preadv(self.file, (view,), position)
+            count = read_into(self.file, view, position)
             if count == 0:
                 raise EOFError("the file ends too early")
             view, position = view[count:], position + count
