@@ -99,7 +99,8 @@ class _Part:
     def read(self, target: NDArray[Any]) -> None:
         """Read all values into an array (outer, middle, inner)."""
         if self._is_contiguous(target):
-            for place, steps in self._runs():
+            # Several steps at once only where nothing lies between them: there is no room for it in the array.
+            for place, steps in self._runs() if self._takes_whole_steps() else ((n, 1) for n in range(len(self.outer))):
                 self._fill(target[place : place + steps], self._position(int(self.outer[place]), self.top, 0))
         elif self._cheaper_in_pieces():
             self._in_pieces(target)
@@ -115,6 +116,10 @@ class _Part:
             and bool((np.diff(self.middle) == 1).all())
             and bool((np.diff(self.inner) == 1).all())
         )
+
+    def _takes_whole_steps(self) -> bool:
+        """Whether all of a step along the outer axis is asked for."""
+        return self.bottom - self.top == self.sizes[1]
 
     def _cheaper_in_pieces(self) -> bool:
         """Whether one step along the outer axis is read piece by piece, since most of it is not asked for."""
