@@ -92,6 +92,11 @@ training_options = options.use(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
     ),
+    click.option(
+        "--keep-bad", is_flag=True,
+        help="Keep labelled pixels whose spectra have spikes, negative reflectance beyond noise, or reflectance above "
+        "2; default: a few such pixels are left out, and told.",
+    ),
     options.seed,
 )  # fmt: skip
 
@@ -120,6 +125,7 @@ class Training:
     polygon_size: int | None
     block_size: int | None
     buffer: int | None
+    keep_bad: bool
     seed: int
     device: str
     column: str | None = None
@@ -155,7 +161,8 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
     from hsiattn.labels.rasters import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
-    from hsiattn.scenes import open_scene
+    from hsiattn.scenes import as_source, open_scene
+    from hsiattn.scenes.bad_pixels import without_bad_pixels
 
     scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
     with named(key="--label-key"):
@@ -166,6 +173,9 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
                 request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
             ),
         )  # fmt: skip
+    if not request.keep_bad:
+        labels, of_bad = without_bad_pixels(as_source(scene), labels)
+        notes = (*notes, *of_bad)
     for note in notes:
         options.say(note)
     groups = labels.coords["group"].to_numpy() if "group" in labels.coords else None

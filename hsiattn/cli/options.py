@@ -222,7 +222,8 @@ dask = click.option(
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "model": (".hsiattn",),
-    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".jpg"),
+    "picture": (".png",),
     "table": (".csv", ".tsv", ".txt", ".log"),
     "report": (".html", ".htm", ".json", ".md", ".pdf"),
     "header": (".hdr", ".xml", ".qml", ".clr"),

@@ -21,6 +21,7 @@ OPTIONS: Mapping[str, str] = {
     "groups": "--groups",
     "inner_buffer": "--inner-buffer",
     "jobs": "--jobs",
+    "keep_bad": "--keep-bad",
     "key": "--key",
     "layer": "--layer",
     "level": "--classes-level",

@@ -28,6 +28,7 @@ from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.bad_pixels import tell_bad_share
 from hsiattn.scenes.flag_counts import count_flagged, tell_flagged
 
 if TYPE_CHECKING:
@@ -143,7 +144,10 @@ def classify_scene(
         probabilities=outputs.probabilities is not None,
     )  # fmt: skip
     writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
-    messages = [*_warned(model), *source.notes, *_on_place(source), *task.check.messages, *writer.notes]
+    messages = [
+        *_warned(model), *source.notes, *_on_place(source), *task.check.messages, *tell_bad_share(source, task.area),
+        *writer.notes,
+    ]  # fmt: skip
     record = MappingRecord(int(task.area.height) * int(task.area.width), bands=task.check.bands, messages=messages)
     with _journal(outputs, task.classifier, resume) as journal:
         record.windows, record.resumed = len(task.classifier.plan), len(journal.finished)
