@@ -11,6 +11,7 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.scene_arguments import ScenePaths, name_of
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
 
@@ -105,7 +106,7 @@ training_options = options.use(
 class Training:
     """Options of one training, by their names."""
 
-    scene: str
+    scene: ScenePaths
     labels: str
     key: str | None
     label_key: str | None
@@ -147,7 +148,7 @@ class Training:
     def inputs(self) -> dict[str, str | None]:
         """Files that are read, by what they are."""
         return {
-            "scene": self.scene,
+            "scene": name_of(self.scene),
             "labels": self.labels,
             "class table": self.classes,
             "split file": self.split_file,
