@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
-@click.option("--labels", required=True, metavar="LABELS", help="Label raster on the scene's grid; 0 is unlabelled.")
+@click.option(
+    "--labels", required=True, metavar="LABELS",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a label raster; 0 is unlabelled.",
+)  # fmt: skip
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
 @options.key
@@ -64,7 +67,7 @@ def train(
     training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
-        hsiattn train scene.tif --labels labels.tif -o fields.hsiattn
+        hsiattn train scene.tif --labels polygons.gpkg --column class -o fields.hsiattn
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
