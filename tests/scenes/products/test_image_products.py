@@ -124,9 +124,18 @@ def test_missing_quality_layers_are_named_in_one_note(tmp_path):
 def test_an_image_without_its_metadata_opens_with_a_note(tmp_path, write):
     truth = write(tmp_path)
     truth.path.unlink()
-    source = open_source(next(tmp_path.glob("*SPECTRAL_IMAGE*")))
-    assert source.shape == truth.values.shape
-    assert any("wavelengths, scale and quality layers are unknown" in note for note in source.notes)
+    for path in (tmp_path, next(tmp_path.glob("*SPECTRAL_IMAGE*"))):
+        source = open_source(path)
+        assert source.shape == truth.values.shape
+        assert any("wavelengths, scale and quality layers are unknown" in note for note in source.notes)
+
+
+@both
+def test_an_image_beside_metadata_without_bands_is_refused(tmp_path, write, refusal):
+    truth = write(tmp_path)
+    truth.path.write_text(truth.path.read_text()[:150])
+    for path in (tmp_path, next(tmp_path.glob("*SPECTRAL_IMAGE*"))):
+        assert f"{truth.path} is cut short" in refusal(path)
 
 
 def _read(path):
