@@ -16,7 +16,9 @@ The names below are loaded when they are first used, so that `import hsiattn` an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from hsiattn.lazy import lazily
 from hsiattn.version import __version__
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.cross_validation import cross_validate as cross_validate
     from hsiattn.datasets import download_dataset as download_dataset
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
@@ -42,6 +45,7 @@ _HOMES = {
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.mapping",
+    "cross_validate": "hsiattn.cross_validation",
     "download_dataset": "hsiattn.datasets",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
@@ -58,6 +62,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",
+    "cross_validate",
     "assess",
     "write_map",
     "AccuracyReport",
@@ -67,4 +72,16 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
 ]
 
 
-__getattr__, __dir__ = lazily(__name__, _HOMES)
+_load, __dir__ = lazily(__name__, _HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, and with those that bring xarray the accessor `.hsi`."""
+    value = _load(name)
+    if "xarray" in sys.modules:
+        import_module("hsiattn.accessor")
+    return value
+
+
+if "xarray" in sys.modules:  # whoever has loaded it waits for nothing
+    import_module("hsiattn.accessor")

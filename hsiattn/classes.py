@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from hsiattn.errors import LabelError
 from hsiattn.files.text import printable
@@ -35,6 +35,7 @@ MAX_NAME = 200
 ATTRIBUTE_SEPARATOR = ";"
 """Separator of the attributes of a class where they are one text."""
 
+_NO_WORD = re.compile(r"[^A-Za-z0-9_.+@-]+")
 _ATTRIBUTE = re.compile(r"[\w -]+")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]{1,8}")
@@ -234,6 +235,15 @@ class ClassTable:
         if self.attribute_names:
             attrs["class_attributes"] = [ATTRIBUTE_SEPARATOR.join(c.attributes) for c in self.classes]
         return attrs
+
+    def to_flags(self, dtype: DTypeLike = np.int32) -> dict[str, Any]:
+        """The table as CF attributes of an array of codes, `flag_values` and `flag_meanings`, which hold one word each.
+
+        >>> ClassTable.from_records([{"code": 7, "name": "bare soil"}]).to_flags()
+        {'flag_values': array([7], dtype=int32), 'flag_meanings': 'bare_soil'}
+        """
+        words = (_NO_WORD.sub("_", c.name).strip("_") or f"class_{c.code}" for c in self.classes)
+        return {"flag_values": np.array(self.codes, dtype), "flag_meanings": " ".join(words)}
 
     @classmethod
     def from_attrs(cls, attrs: Mapping[Any, Any]) -> ClassTable | None:

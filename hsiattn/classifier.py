@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -24,7 +23,7 @@ from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid
-from hsiattn.scenes.arrays import named_dims
+from hsiattn.scenes.arrays import named_dims, names_files
 from hsiattn.settings import first_mistake
 from hsiattn.splits import PixelSplitter, PolygonsSplit, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
@@ -39,8 +38,8 @@ from hsiattn.training.pixel_tables import (
 )
 from hsiattn.training.recipes import Recipe, load_recipe
 
-Georeferenced = xr.DataArray | xr.Dataset | SceneSource | str | Path
-"""A scene as `open_scene` gives it, or its path."""
+Georeferenced = xr.DataArray | xr.Dataset | SceneSource | str | Path | Sequence[str | Path]
+"""A scene as `open_scene` gives it, its path, or those of its tiles."""
 
 Scene = Georeferenced | ArrayLike
 """A scene, or an array that `as_scene` takes for one."""
@@ -476,7 +475,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
 def _is_bare(scene: Any) -> bool:
     """Whether a scene is an array that says nothing of itself."""
-    return not isinstance(scene, xr.DataArray | xr.Dataset | SceneSource | str | os.PathLike)
+    return not (isinstance(scene, xr.DataArray | xr.Dataset | SceneSource) or names_files(scene))
 
 
 def _group_ids(source: SceneSource, groups: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:

@@ -115,6 +115,21 @@ def test_paths_of_scene_and_labels_will_do(tiny, reference):
     assert classifier.score(tiny.scene, tiny.labels) > 0.8
 
 
+@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # of rioxarray's own
+def test_tiles_of_a_scene_will_do(tiny, scene, tmp_path, write_scene, reference):
+    tiles = []
+    for number, columns in enumerate((slice(0, 16), slice(16, 48))):
+        part = scene.isel(x=columns)
+        tiles.append(
+            write_scene(
+                tmp_path / f"{number}.tif", part.to_numpy(), crs=tiny.crs, transform=part.rio.transform(recalc=True),
+                nodata=tiny.nodata,
+            )
+        )  # fmt: skip
+    predicted = _lda().fit(tiles, tiny.labels).predict(tiles)
+    np.testing.assert_array_equal(predicted["land_cover"], reference)
+
+
 def test_texts_are_classes(tiny, cube, reference):
     classifier = _lda().fit(cube, NAMES[tiny.codes], nodata=tiny.nodata)
     assert classifier.classes_.tolist() == ["crop", "water", "wood"]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.assessment.code_rasters import codes_of
+from hsiattn.assessment.plain_arrays import as_rasters
 from hsiattn.errors import AssessmentError, LabelError
 from hsiattn.labels.rasters import LabelRaster, check_raster_options
 from hsiattn.labels.tables import as_scheme
@@ -35,8 +36,8 @@ FIELDS = "fields"
 
 
 def assess(
-    land_cover: Raster,
-    reference: Raster,
+    land_cover: Raster | ArrayLike,
+    reference: Raster | ArrayLike,
     *,
     split: AnySplit | None = None,
     window: int | None = None,
@@ -60,7 +61,8 @@ def assess(
     ----------
     land_cover
         Map: a path, an opened `LabelRaster`, what `SpectralSpatialClassifier.predict` returns, or codes with dims "y"
-        and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`).
+        and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`); or an array (H, W),
+        or (N,) of single pixels, of codes or of text, 0 or "" where unclassified.
     reference
         Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
         another grid they are resampled onto that of the map: each pixel takes the class that covers most of it. Or the
@@ -109,31 +111,32 @@ def assess(
     (1, True)
     """
     scheme = as_scheme(table, level)
-    provenance, roles, leakage = Provenance.of(land_cover), None, None
+    mapped, truth = as_rasters(land_cover, reference)
+    provenance, roles, leakage = Provenance.of(mapped), None, None
     if split is not None:
         roles = _roles_of(split)
         window = window or provenance.window
         if window is None:
             raise AssessmentError(
-                f"{_name(land_cover)} does not say which patch size it was made with",
+                f"{_name(mapped)} does not say which patch size it was made with",
                 "name it with window=, 1 for a pixel-wise method",
             )
         leakage = _leakage(roles, window)
     options = VectorOptions(column, layer, all_touched, inner_buffer, radius)
-    if isinstance(reference, str | os.PathLike):
-        if is_vector_file(reference):
-            reference = open_vector_reference(reference, land_cover, options=options, table=scheme)
+    if isinstance(truth, str | os.PathLike):
+        if is_vector_file(truth):
+            truth = open_vector_reference(truth, mapped, options=options, table=scheme)
         else:
-            check_raster_options(reference, options)
+            check_raster_options(truth, options)
     elif options.given():
         listed = ", ".join(f"{name}=" for name in options.given())
         raise LabelError("the reference is no path of a vector file", f"leave out {listed}")
     if isinstance(groups, str) and groups == FIELDS:
-        groups = _fields(reference, land_cover, scheme)
+        groups = _fields(truth, mapped, scheme)
     elif groups is None:
-        groups = _own_groups(reference)
+        groups = _own_groups(truth)
     return compare(
-        land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
+        mapped, truth, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
         groups=groups, scheme=scheme,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from hsiattn.classes import UNLABELLED
 from hsiattn.devices import Precision
 from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
@@ -192,7 +193,8 @@ def predict_array(
     Returns
     -------
     xarray.Dataset
-        `land_cover` (y, x) original codes, 0 = unclassified, with the class table in its attributes; `confidence`
+        `land_cover` (y, x) original codes, 0 = unclassified, which is the nodata value, with the class table in its
+        attributes, as `class_…` and as CF's `flag_values` and `flag_meanings`; `confidence`
         (y, x) float32, the highest class probability, divided by the distance from the training scene where that
         exceeds 1 (see `TrainingDomain`), NaN where unclassified; with `probabilities`, also that variable
         (class, y, x) with the class names as coordinate. CRS and transform are the scene's.
@@ -315,13 +317,18 @@ def _dataset(
     from hsiattn.scenes import georeference
 
     classes, grid = task.classifier.model.classes, task.classifier.source.grid
-    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs={"long_name": "land cover", **classes.to_attrs()})
+    named = {"long_name": "land cover", "_FillValue": codes.dtype.type(UNLABELLED)}
+    attrs = {**named, **classes.to_attrs(), **classes.to_flags(codes.dtype)}
+    sure = {"long_name": "confidence", "units": "1", "_FillValue": confidence.dtype.type(np.nan)}
     variables = {
-        "land_cover": georeference(land_cover, grid),
-        "confidence": georeference(xr.DataArray(confidence, dims=("y", "x")), grid),
+        "land_cover": georeference(xr.DataArray(codes, dims=("y", "x"), attrs=attrs), grid),
+        "confidence": georeference(xr.DataArray(confidence, dims=("y", "x"), attrs=sure), grid),
     }
     if probabilities is not None:
-        stack = xr.DataArray(probabilities, dims=("class", "y", "x"), coords={"class": list(classes.names)})
+        stack = xr.DataArray(
+            probabilities, dims=("class", "y", "x"), coords={"class": list(classes.names)},
+            attrs={**sure, "long_name": "class probability"},
+        )  # fmt: skip
         variables["probabilities"] = georeference(stack, grid)
     return xr.Dataset(variables, attrs=task.provenance.to_attrs())
 

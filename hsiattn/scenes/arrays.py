@@ -191,7 +191,7 @@ def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
 
 def _with_dims(array: Any) -> xr.DataArray:
     """The array with the dims of a scene."""
-    if isinstance(array, str | os.PathLike | SceneSource):
+    if isinstance(array, SceneSource) or names_files(array):
         from hsiattn.scenes.scene import open_scene, to_scene
 
         return to_scene(array) if isinstance(array, SceneSource) else open_scene(array)
@@ -211,6 +211,17 @@ def _with_dims(array: Any) -> xr.DataArray:
             f"the array has the shape {_size(values.shape)}, which is empty", "give rows × columns × bands"
         )
     return xr.DataArray(values, dims=("y", "x", "band")).transpose(*SCENE_DIMS)
+
+
+def names_files(scene: object) -> bool:
+    """Whether a scene is given as a path, or as several paths of its tiles.
+
+    >>> names_files("scene.tif"), names_files(["a.tif", "b.tif"]), names_files([[1, 2], [3, 4]]), names_files([])
+    (True, True, False, False)
+    """
+    if isinstance(scene, list | tuple):
+        return len(scene) > 0 and all(isinstance(path, str | os.PathLike) for path in scene)
+    return isinstance(scene, str | os.PathLike)
 
 
 def _only_variable(dataset: xr.Dataset) -> xr.DataArray:

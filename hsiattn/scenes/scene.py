@@ -17,7 +17,7 @@ from hsiattn.errors import BandError, SceneError
 from hsiattn.files.paths import StrPath, local_file
 from hsiattn.scenes.alignment import TOLERANCE
 from hsiattn.scenes.arrays import SCENE_DIMS as DIMS
-from hsiattn.scenes.arrays import as_scene
+from hsiattn.scenes.arrays import as_scene, names_files
 from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
@@ -134,14 +134,9 @@ def as_source(
     """
     if isinstance(scene, SceneSource):
         return scene
-    if is_path(scene) or (isinstance(scene, list | tuple) and len(scene) and all(map(is_path, scene))):
+    if names_files(scene):
         return open_source(scene, key)  # type: ignore[arg-type]
     return ArraySource(as_scene(scene))
-
-
-def is_path(thing: object) -> bool:
-    """Whether something names a file."""
-    return isinstance(thing, str | os.PathLike)
 
 
 class ArraySource(SceneSource):

@@ -11,6 +11,7 @@ from hsiattn.splits.factory import (
     make_splitter,
 )
 from hsiattn.splits.groups import GroupedPixels, connected_fields
+from hsiattn.splits.k_folds import PolygonKFold, SpatialKFold
 from hsiattn.splits.label_groups import connected_pixels, folds_across_groups, label_groups
 from hsiattn.splits.leakage import leakage, near
 from hsiattn.splits.protocols import (
@@ -45,11 +46,13 @@ __all__ = [
     "GroupedPixels",
     "NoSplit",
     "PixelSplitter",
+    "PolygonKFold",
     "PolygonsSplit",
     "Protocol",
     "RandomPixels",
     "RandomSplit",
     "SpatialBlocks",
+    "SpatialKFold",
     "Split",
     "SplitRaster",
     "SplitSettings",

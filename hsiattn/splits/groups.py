@@ -57,6 +57,8 @@ class GroupedPixels(PixelSplitter):
     def __post_init__(self) -> None:
         check_share(self.train_share, "groups")
 
+    _divides_by_groups = True
+
     in_words = "in other polygons or fields than the training pixels, whatever the distance between them"
 
     def describe(self) -> dict[str, Any]:
@@ -70,7 +72,7 @@ class GroupedPixels(PixelSplitter):
     def _draw(
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        ids, grouped = self._groups_of(positions, groups)
+        ids, grouped = self.groups_of(positions, groups)
         _check_classes_are_grouped(codes, grouped)
         pixels = np.flatnonzero(grouped)
         classes, members = np.unique(codes, return_inverse=True)
@@ -80,7 +82,7 @@ class GroupedPixels(PixelSplitter):
         in_training = _assign_groups(counts, classes, self.train_share, rng)[owner]
         return draw_per_class(pixels[in_training], members, self.train_size, rng), pixels[~in_training]
 
-    def _groups_of(self, positions: NDArray[Any], given: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def groups_of(self, positions: NDArray[Any], given: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The group of every pixel, and whether it has one."""
         if given is not None:
             ids = np.asarray(given)
@@ -90,7 +92,10 @@ class GroupedPixels(PixelSplitter):
                 )
             return ids, np.ones(len(ids), dtype=bool)
         if self.groups is None:
-            raise SplitError("the split by groups has no groups", "give groups=, a raster of group ids")
+            raise SplitError(
+                "the split by groups has no groups",
+                "give the polygon id of every pixel as groups= (N,), or the splitter a raster of them",
+            )
         raster = np.asarray(self.groups)
         if raster.ndim != 2 or (positions.max(axis=0, initial=0) >= raster.shape).any():
             size = " × ".join(str(n) for n in raster.shape)

@@ -1,7 +1,12 @@
 """Ways to divide labelled pixels into a training and a test part, in scikit-learn's manner.
 
-A splitter's `split(X, y)` takes the positions of N labelled pixels, X (N, 2) as row and column, and their class codes
-y (N,), and yields pairs of index arrays (training, test). Pixels in neither were dropped.
+A splitter's `split(X, y, groups)` takes N labelled pixels: their spectra X (N, B), class codes or texts y (N,), and
+where they lie, `groups` (N, 2), row and column; it yields pairs of index arrays (training, test). Pixels in neither
+were dropped. So splitters serve in scikit-learn's tools, which hand groups on::
+
+    cross_val_score(RandomForestClassifier(), X, y, groups=np.argwhere(labels), cv=SpatialBlocks(5))
+
+Splitters of polygons take polygon ids (N,) as `groups`. Without groups X itself may be the positions (N, 2).
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,18 +57,30 @@ class PixelSplitter(ABC):
         """Number of draws."""
         return self.n_splits
 
-    def split(self, X: NDArray[Any], y: NDArray[Any], groups: Any = None) -> Iterator[tuple[Indices, Indices]]:
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[Indices, Indices]]:
         """Yield `n_splits` pairs (training, test) of indices into X and y.
+
+        Parameters
+        ----------
+        X
+            (N, B) spectra, or anything else with N rows; without groups (N, 2), row and column of every pixel.
+        y
+            (N,) class codes, or texts.
+        groups
+            (N, 2) row and column of every pixel; of splitters that divide by polygons (N,) ids instead.
 
         Raises
         ------
         SplitError
-            A class has fewer pixels, or fewer places, than the split needs.
+            A class has fewer pixels, or fewer places, than the split needs; or nothing says where pixels lie.
         """
-        positions, codes = np.asarray(X), np.asarray(y)
-        for draw in range(self.n_splits):
-            training, test = self._draw(positions, codes, groups, np.random.default_rng((self.random_state, draw)))
-            yield np.sort(training), np.sort(test)
+        codes, names = _as_codes(y)
+        positions, groups = self._places(X, groups, len(codes))
+        try:
+            for training, test in self._pairs(positions, codes, groups):
+                yield np.sort(training), np.sort(test)
+        except SplitError as error:
+            raise (error.named(names) if names else error) from error
 
     def describe(self) -> dict[str, Any]:
         """Name and parameters, JSON-ready, for the record."""
@@ -72,6 +89,43 @@ class PixelSplitter(ABC):
     def __repr__(self) -> str:
         names = sorted(inspect.signature(type(self)).parameters, key=lambda name: name == "random_state")
         return f"{type(self).__name__}({', '.join(f'{name}={_shown(getattr(self, name))}' for name in names)})"
+
+    def _pairs(self, positions: NDArray[Any], codes: NDArray[Any], groups: Any) -> Iterator[tuple[Indices, Indices]]:
+        """All pairs of index arrays; here independent draws."""
+        for draw in range(self.n_splits):
+            yield self._draw(positions, codes, groups, np.random.default_rng((self.random_state, draw)))
+
+    def _places(self, X: Any, groups: Any, count: int) -> tuple[NDArray[Any], Any]:
+        """Positions (N, 2) of the pixels, from the groups or else from X, and the groups that are left."""
+        given = None if groups is None else np.asarray(groups)
+        if given is not None and given.shape == (count, 2):
+            return _checked_positions(given, "groups"), None
+        if given is not None and self._needs_places and not self._divides_by_groups:
+            raise SplitError(
+                f"there are {count} pixels, and groups of shape {given.shape}",
+                f"give {type(self).__name__} row and column of every pixel as groups= (N, 2), as np.argwhere(labels) "
+                "does",
+            )
+        if given is not None:
+            return np.zeros((count, 2), np.int64), given
+        if not self._needs_places:
+            return np.zeros((count, 2), np.int64), None
+        positions = np.asarray(X)
+        if positions.shape != (count, 2):
+            raise SplitError(
+                f"nothing says where the pixels lie: X has the shape {positions.shape}, and there are no groups",
+                f"give row and column of every pixel as groups= (N, 2){self._groups_remedy}",
+            )
+        return _checked_positions(positions, "X"), None
+
+    _needs_places: ClassVar[bool] = True
+    """Whether it divides by where pixels lie."""
+    _divides_by_groups: ClassVar[bool] = False
+    """Whether groups may be polygon ids (N,)."""
+
+    @property
+    def _groups_remedy(self) -> str:
+        return ", or its polygon id (N,)" if self._divides_by_groups else ", as np.argwhere(labels) does"
 
     @property
     @abstractmethod
@@ -106,6 +160,7 @@ class AllPixels(PixelSplitter):
         self.train_size = train_size
 
     in_words = "none held out"
+    _needs_places = False
 
     def _draw(
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
@@ -140,6 +195,7 @@ class RandomPixels(PixelSplitter):
     train_size: float = 10
 
     in_words = "single pixels at random, among the training pixels"
+    _needs_places = False
 
     def _draw(
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
@@ -163,6 +219,8 @@ class RandomPixels(PixelSplitter):
 @dataclass(eq=False, repr=False)
 class SpatialBlocks(PixelSplitter):
     """Draws training and test pixels from different blocks of the scene, with a buffer between them.
+
+    Draws are independent of each other; `SpatialKFold` tests each pixel once.
 
     The scene is cut into square blocks at a random offset, and blocks are given to the training or the test side so
     that every class is on both sides in about the wanted proportion (the best balanced of many random assignments).
@@ -215,7 +273,7 @@ class SpatialBlocks(PixelSplitter):
         self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
     ) -> tuple[Indices, Indices]:
         failure: SplitError | None = None
-        for size in self._sizes(positions):
+        for size in block_sizes(positions, self.block_size):
             try:
                 return self._draw_blocks(positions, codes, size, rng)
             except SplitError as error:
@@ -223,24 +281,17 @@ class SpatialBlocks(PixelSplitter):
         assert failure is not None
         raise failure
 
-    def _sizes(self, positions: NDArray[Any]) -> list[int]:
-        if self.block_size is not None:
-            return [self.block_size]
-        extent = int((positions.max(axis=0) - positions.min(axis=0)).max()) + 1
-        ladder = [2048, 1024, 512, 256, 128, 96, 64, 48, 32, 24, 16, 12, 8]
-        return [size for size in ladder if size <= extent // 3] or [max(1, extent // 3)]
-
     def _draw_blocks(
         self, positions: NDArray[Any], codes: NDArray[Any], size: int, rng: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        blocks = _block_of(positions, size, rng)
+        blocks = block_of(positions, size, rng)
         classes, members = np.unique(codes, return_inverse=True)
         counts = np.zeros((int(blocks.max()) + 1, len(classes)), dtype=np.int64)
         np.add.at(counts, (blocks, members), 1)
         for assignment in _balanced_assignments(counts, classes, self.train_share, size, rng):
             in_training = assignment[blocks]
             training = draw_per_class(np.flatnonzero(in_training), members, self.train_size, rng)
-            test = _outside_buffer(positions, training, np.flatnonzero(~in_training), self.buffer)
+            test = outside_buffer(positions, training, np.flatnonzero(~in_training), self.buffer)
             if len(np.unique(members[test])) == len(classes):
                 return training, test
         missing = classes[np.setdiff1d(np.arange(len(classes)), np.unique(members[test]))]
@@ -249,6 +300,29 @@ class SpatialBlocks(PixelSplitter):
             "label it in more places, give a smaller buffer= (and patch), another block_size= or random_state=",
             classes=missing,
         )
+
+
+def _as_codes(y: Any) -> tuple[NDArray[Any], dict[int, str]]:
+    """Class codes (N,), and what they stand for where y are no whole numbers."""
+    given = np.asarray(y)
+    if given.ndim != 1:
+        raise SplitError(f"the labels have the shape {given.shape}", "give the class of every pixel, y (N,)")
+    if given.dtype.kind in "iub":
+        return given, {}
+    values, places = np.unique(given, return_inverse=True)
+    return places.reshape(-1) + 1, {number: str(value) for number, value in enumerate(values.tolist(), start=1)}
+
+
+def _checked_positions(positions: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Row and column (N, 2) as whole numbers."""
+    whole = positions.dtype.kind in "iu" or (
+        positions.dtype.kind == "f" and bool((np.isfinite(positions) & (positions == np.rint(positions))).all())
+    )
+    if not whole:
+        raise SplitError(
+            f"{name} (N, 2) are no rows and columns", "give whole numbers: row and column of every pixel as groups="
+        )
+    return positions.astype(np.int64)
 
 
 def _shown(value: Any) -> str:
@@ -278,7 +352,16 @@ def _pixels_of(size: float | None, available: int) -> int:
     return int(size) if size >= 1 else max(1, round(size * available))
 
 
-def _block_of(positions: NDArray[Any], size: int, rng: np.random.Generator) -> Indices:
+def block_sizes(positions: NDArray[Any], given: int | None) -> list[int]:
+    """Sides of blocks that are tried, the largest first: the one that is given, else what the extent allows."""
+    if given is not None:
+        return [given]
+    extent = int((positions.max(axis=0) - positions.min(axis=0)).max()) + 1
+    ladder = [2048, 1024, 512, 256, 128, 96, 64, 48, 32, 24, 16, 12, 8]
+    return [size for size in ladder if size <= extent // 3] or [max(1, extent // 3)]
+
+
+def block_of(positions: NDArray[Any], size: int, rng: np.random.Generator) -> Indices:
     """Consecutive number of the block that each pixel lies in, for a grid at a random offset."""
     shifted = (positions - positions.min(axis=0) + rng.integers(0, size, 2)) // size
     _, numbers = np.unique(shifted, axis=0, return_inverse=True)
@@ -310,7 +393,7 @@ def _balanced_assignments(
         yield trials[trial]
 
 
-def _outside_buffer(positions: NDArray[Any], training: Indices, candidates: Indices, buffer: int) -> Indices:
+def outside_buffer(positions: NDArray[Any], training: Indices, candidates: Indices, buffer: int) -> Indices:
     """Those candidates that no training pixel comes near."""
     origin = positions.min(axis=0)
     shape = tuple(positions.max(axis=0) - origin + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from hsiattn.errors import ArrayError, RecipeError, SplitError
 from hsiattn.labels.arrays import Labels
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.scenes import SceneSource, as_scene, as_source
-from hsiattn.scenes.arrays import plain_array
+from hsiattn.scenes.arrays import names_files, plain_array
 from hsiattn.splits import (
     AllPixels,
     PixelSplitter,
@@ -151,7 +150,7 @@ def is_table(X: Any) -> bool:
     >>> is_table(np.zeros((9, 4))), is_table(np.zeros((3, 3, 4))), is_table("scene.tif")
     (True, False, False)
     """
-    if isinstance(X, str | os.PathLike | SceneSource | xr.Dataset):
+    if isinstance(X, SceneSource | xr.Dataset) or names_files(X):
         return False
     if hasattr(X, "ndim"):
         return bool(X.ndim <= 2)
