@@ -6,7 +6,6 @@ Both are read window by window and counted at once, so that memory does not grow
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,10 +21,12 @@ from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, 
 from hsiattn.assessment.group_counts import GroupCounts, GroupedCodes
 from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
+from hsiattn.assessment.matched_names import codes_by_name, is_made_up
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.files.kinds import FileKind
+from hsiattn.labels.feature_classes import normal_name
 from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.group_rasters import GroupRaster, group_ids
 from hsiattn.labels.rasters import LabelRaster
@@ -130,9 +131,14 @@ def compare(
         raise AssessmentError(
             f"{truth.name} has no {which}", "; ".join(zeros) or "give a reference, or a split, that has some"
         )
-    classes = _common_classes(
-        _classes(mapped, map_codes), _classes(truth, reference_codes), set(reference_codes), set(map_codes)
-    )
+    of_map, of_reference = _classes(mapped, map_codes), _classes(truth, reference_codes)
+    by_name = codes_by_name(of_map, of_reference, reference_codes)
+    if by_name:
+        found.renumber_reference(by_name)
+        grouped.renumber_reference(by_name)
+        of_reference = [replace(item, code=by_name[item.code]) for item in of_reference if item.code in by_name]
+        zeros = [*zeros, f"classes are matched by name: {truth.name} numbers them otherwise than {mapped.name}"]
+    classes = _common_classes(of_map, of_reference, set(found.reference.tolist()), set(map_codes))
     if len(classes) > _MOST_CLASSES:
         raise _too_many(mapped, truth)
     confusion, unclassified = _matrix(found, classes)
@@ -330,34 +336,25 @@ def _common_classes(
     if len(of_map) > _MOST_CLASSES:
         of_map = [item for item in of_map if item.code in tested or item.code in mapped]
     merged = {item.code: item for item in of_map}
-    codes_in_map = {_normal(item.name): item.code for item in of_map}
+    codes_in_map = {normal_name(item.name): item.code for item in of_map}
     for item in of_reference:
         known = merged.get(item.code)
         if known is None and item.code in tested:
-            code = codes_in_map.get(_normal(item.name), item.code)
+            code = codes_in_map.get(normal_name(item.name), item.code)
             if code != item.code:
                 raise AssessmentError(
                     f"class {item.name!r} has the code {code} in the map and {item.code} in the reference",
                     "number the classes of both alike",
                 )
             merged[item.code] = item
-        elif known is not None and _is_made_up(known):
+        elif known is not None and is_made_up(known):
             merged[item.code] = replace(known, name=item.name)
-        elif known is not None and not _is_made_up(item) and _normal(item.name) != _normal(known.name):
+        elif known is not None and not is_made_up(item) and normal_name(item.name) != normal_name(known.name):
             raise AssessmentError(
                 f"the map calls class {item.code} {known.name!r}, the reference calls it {item.name!r}",
                 "give the reference the class table of the map, or number its classes alike",
             )
     return ClassTable(tuple(merged.values()))
-
-
-def _is_made_up(item: LandCoverClass) -> bool:
-    return item.name == f"class {item.code}"
-
-
-def _normal(name: str) -> str:
-    """A name without differences that mean nothing: case, spaces, underscores, hyphens."""
-    return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
 
 
 # -- notes for the reader ----------------------------------------------------------------------------------------------

@@ -155,7 +155,19 @@ def test_names_that_contradict_each_other_are_refused() -> None:
     ):
         compare(raster([[1, 10]]), raster([[1, 10]], table(roof=1, water=10)))
     with pytest.raises(AssessmentError, match="'roof' has the code 1 in the map and 2 in the reference"):
-        compare(raster([[1, 10]]), raster([[2, 10]], table(roof=2, low_vegetation=10)))
+        compare(raster([[1, 10, 0]]), raster([[2, 10, 3]], table(roof=2, low_vegetation=10, water=3)))
+
+
+def test_classes_that_are_numbered_otherwise_are_matched_by_name() -> None:
+    of_map, ids = raster([[1, 1, 10, 10, 0]]), np.array([[7, 7, 7, 8, 8]])
+    straight = compare(of_map, raster([[1, 10, 10, 10, 1]]), groups=ids)
+    renumbered = compare(of_map, raster([[10, 1, 1, 1, 10]], table(Low_vegetation=1, roof=10)), groups=ids)
+    np.testing.assert_array_equal(renumbered.confusion, straight.confusion)
+    assert renumbered.classes == straight.classes
+    assert renumbered.groups is not None
+    assert renumbered.groups.agrees_with(renumbered.confusion, np.array([1, 0]))
+    assert any("matched by name" in note for note in renumbered.notes)
+    assert not any("matched by name" in note for note in straight.notes)
 
 
 def test_a_map_that_is_unclassified_throughout_is_all_omission() -> None:
