@@ -69,6 +69,10 @@ if TYPE_CHECKING:
     help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
 )  # fmt: skip
 @click.option(
+    "--resample", is_flag=True,
+    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
+)  # fmt: skip
+@click.option(
     "--force", is_flag=True,
     help="Map a scene even if most of a sample is unlike the training scene, or if some bands hold no data.",
 )  # fmt: skip
@@ -154,6 +158,8 @@ def check_usage(
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
         raise click.UsageError("--scale is for a scene that a model did not train on: leave it out with --labels")
+    if labels is not None and request.resample:
+        raise click.UsageError("--resample is for a scene of another sensor than the model's: leave it out here")
     if labels is not None and request.resume:
         raise click.UsageError("--resume goes on with a map, not with --labels: name the trained model with -m")
     if out_dir is not None and output is not None:

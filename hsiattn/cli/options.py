@@ -70,6 +70,17 @@ quiet = click.option(
 )  # fmt: skip
 
 
+def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; they stand in the help text in the order given."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
@@ -114,13 +125,42 @@ label_key = click.option(
 )
 classes = click.option(
     "--classes", metavar="TABLE",
-    help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
+    help="Class table (YAML or CSV: code, name, color, attributes; merges and ignore for codes and names of the "
+    "labels, parent for levels); default: the label raster's own names and colours.",
+)  # fmt: skip
+classes_level = click.option(
+    "--classes-level", type=click.IntRange(1), metavar="LEVEL",
+    help="Level of the class table that counts, where classes have parents: 1 is the topmost; default: the finest.",
 )  # fmt: skip
 unlabelled = click.option(
     "--unlabelled", type=int, metavar="VALUE",
     help="Value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a class. As 0 means "
     "unclassified in maps, that class gets the code VALUE (255 for a negative VALUE).",
 )  # fmt: skip
+
+_LENGTH = click.FloatRange(0)
+
+vectors = use(
+    click.option(
+        "--column", metavar="NAME",
+        help="Column with the classes of polygons or points; default: the only one that can be meant.",
+    ),
+    click.option("--layer", metavar="NAME", help="Layer of the vector file; default: the only one."),
+    click.option(
+        "--all-touched", is_flag=True,
+        help="Let polygons label every pixel that they touch; default: those whose centre they hold.",
+    ),
+    click.option(
+        "--inner-buffer", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Shrink polygons by so much first, against mixed pixels along their edges; units of the map where the "
+        "scene has no CRS.",
+    ),
+    click.option(
+        "--radius", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Let points label the pixels whose centre is as near; default: the pixel that holds the point.",
+    ),
+)  # fmt: skip
+"""How labels are read from a vector file, see `hsiattn.labels.vector_options.VectorOptions`."""
 
 # -- computation -------------------------------------------------------------------------------------------------------
 
@@ -182,7 +222,8 @@ dask = click.option(
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "model": (".hsiattn",),
-    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".jpg"),
+    "picture": (".png",),
     "table": (".csv", ".tsv", ".txt", ".log"),
     "report": (".html", ".htm", ".json", ".md", ".pdf"),
     "header": (".hdr", ".xml", ".qml", ".clr"),
@@ -243,17 +284,6 @@ creation_options = click.option(
     "--co", "creation_options", multiple=True, metavar="NAME=VALUE", callback=_creation_options,
     help="Creation option of the GDAL driver, for example --co compress=zstd; may be repeated.",
 )  # fmt: skip
-
-
-def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator; they stand in the help text in the order given."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
 
 
 common = use(verbose, quiet)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
-@click.option("--labels", metavar="LABELS", help="Label raster on the scene's grid; 0 is unlabelled.")
+@click.option(
+    "--labels", metavar="LABELS",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a label raster; 0 is unlabelled.",
+)  # fmt: skip
 @click.option(
     "--scene", "pairs", multiple=True, metavar="SCENE:LABELS",
     help="A scene and its labels, one of several of the same sensor that train together, in place of SCENE and "
@@ -82,9 +85,9 @@ def train(
     training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
-        hsiattn train scene.tif --labels labels.tif -o fields.hsiattn
-        hsiattn train tiles/*.tif --labels training.tif -o fields.hsiattn
-        hsiattn train --scene may.tif:may_fields.tif --scene july.tif:july_fields.tif -o m.hsiattn --split scenes
+        hsiattn train scene.tif --labels polygons.gpkg --column class -o fields.hsiattn
+        hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
+        hsiattn train --scene may.tif:may.gpkg --scene july.tif:july.gpkg -o m.hsiattn --split scenes
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable, LandCoverClass, distinct_color, distinct_names
 from hsiattn.errors import ArrayError, GridError, LabelError
+from hsiattn.labels.label_source import source_of
 from hsiattn.labels.rasters import open_labels
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims
@@ -36,12 +37,18 @@ class Labels:
         What every code stands for, such as a text, where the labels were no codes; None where they were.
     groups
         int (H, W), the polygon that every pixel lies in, 0 = none; None where the labels do not say.
+    attrs
+        What else the labels say of themselves, as `open_labels` gives it.
+    source
+        Record of the vector file that they come from, see `hsiattn.labels.label_source`; None where there is none.
     """
 
     codes: NDArray[np.int64]
     classes: ClassTable
     names: dict[int, Any] | None = None
     groups: NDArray[Any] | None = None
+    attrs: Mapping[Any, Any] = field(default_factory=dict)
+    source: dict[str, Any] | None = None
 
 
 class ClassValues:
@@ -129,7 +136,8 @@ def labels_of(labels: Any, scene: SceneSource) -> Labels:
     codes = _codes(values, array.attrs.get("_FillValue"))
     if not codes.any():
         raise _nothing_labelled()
-    return Labels(codes, ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes)), None, groups)
+    classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes))
+    return Labels(codes, classes, None, groups, array.attrs, source_of(array.attrs))
 
 
 def encoded_text(values: NDArray[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:

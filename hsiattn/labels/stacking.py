@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -12,13 +13,11 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, LabelError
+from hsiattn.labels.label_source import SOURCE_ATTRIBUTE, source_of
 from hsiattn.labels.rasters import open_labels
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.stack import GAP, SceneStack
-
-_FROM_VECTORS = "label_source"
-"""Attribute of labels from polygons and points."""
 
 
 def stack_scenes(
@@ -84,7 +83,8 @@ def stack_scenes(
             of_scene = one.coords["group"].transpose("y", "x").to_numpy()
         if of_scene is not None:
             ids[place] = _above(np.asarray(of_scene), int(ids.max()), one.shape, stack.names[number])
-    stacked = xr.DataArray(codes, dims=("y", "x"), name="labels", attrs=table.to_attrs())
+    attrs = {**_shared_attrs(labels), **table.to_attrs(), **_sources(labels, stack.names)}
+    stacked = xr.DataArray(codes, dims=("y", "x"), name="labels", attrs=attrs)
     return stack, stacked.assign_coords(group=(("y", "x"), ids)) if ids.any() else stacked
 
 
@@ -127,7 +127,7 @@ def common_classes(labels: Sequence[xr.DataArray], names: Sequence[str]) -> tupl
     if _contradiction(tables, names) is None:
         return _union(tables), [{} for _ in tables]
     free = [
-        _FROM_VECTORS in one.attrs and all(map(_is_named, table)) for one, table in zip(labels, tables, strict=True)
+        SOURCE_ATTRIBUTE in one.attrs and all(map(_is_named, table)) for one, table in zip(labels, tables, strict=True)
     ]
     fixed = [place for place, made_up in enumerate(free) if not made_up]
     told = _contradiction([tables[i] for i in fixed], [names[i] for i in fixed])
@@ -141,6 +141,19 @@ def common_classes(labels: Sequence[xr.DataArray], names: Sequence[str]) -> tupl
         known[name] = LandCoverClass(code, name, colors[name].color, colors[name].attributes)
     changes = [{c.code: known[c.name].code for c in table} if free[place] else {} for place, table in enumerate(tables)]
     return ClassTable(tuple(known.values())), changes
+
+
+def _shared_attrs(labels: Sequence[xr.DataArray]) -> dict[Any, Any]:
+    """Attributes that all labels have alike, such as those of one class table."""
+    first = labels[0].attrs
+    return {key: first[key] for key in first if all(repr(one.attrs.get(key)) == repr(first[key]) for one in labels)}
+
+
+def _sources(labels: Sequence[xr.DataArray], names: Sequence[str]) -> dict[str, str]:
+    """The records of the vector files that labels come from, as one."""
+    found = [(name, source_of(one.attrs)) for name, one in zip(names, labels, strict=True)]
+    records = [{"scene": name, **record} for name, record in found if record is not None]
+    return {SOURCE_ATTRIBUTE: json.dumps({"scenes": records}, ensure_ascii=False)} if records else {}
 
 
 def _is_named(one: LandCoverClass) -> bool:

@@ -90,6 +90,8 @@ class MappingRequest:
         Number by which values are divided to give reflectance; None to believe the scenes.
     force
         Whether scenes are mapped that look like nothing the model was trained on.
+    resample
+        Whether the model's bands are computed from those of scenes that have no such bands.
     """
 
     model: str | None = None
@@ -114,6 +116,7 @@ class MappingRequest:
     overwrite: bool = False
     scale: float | None = None
     force: bool = False
+    resample: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -265,6 +268,7 @@ class MappingRequest:
         """
         from hsiattn.mapping import classify_scene
 
+        source = model.resampled(source) if self.resample else source
         mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
         try:
             return classify_scene(

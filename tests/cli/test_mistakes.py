@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from scipy.io import savemat
 
 TRAIN = "train scene.tif --labels labels.tif -o new.hsiattn --recipe lda"
@@ -43,9 +46,9 @@ INPUTS = {
     # -- labels
     "train scene.tif --labels nowhere.tif -o new.hsiattn": "nowhere.tif does not exist; check the path",
     "train scene.tif --labels diary.tif -o new.hsiattn": "diary.tif",
-    "train scene.tif --labels utm32.tif -o new.hsiattn": "differ in CRS; bring one of them onto the grid of the other",
+    "train scene.tif --labels utm32.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels short.tif -o new.hsiattn": "short.tif (39 × 48 pixels",
-    "train scene.tif --labels shifted.tif -o new.hsiattn": "differ in position; bring one",
+    "train scene.tif --labels elsewhere.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels unlabelled.tif -o new.hsiattn": "unlabelled.tif has no labelled pixel; give a raster",
     "train scene.tif --labels one.tif -o new.hsiattn": "all labelled pixels are of one class; label at least two",
     "train scene.tif --labels rare.tif -o new.hsiattn": "class 7 cannot be on both sides of a split into blocks",
@@ -67,7 +70,7 @@ INPUTS = {
     f"{TRAIN} --split-file short_split.tif": "the split short_split.tif has 39 × 48 pixels, the labels 40 × 48; give",
     f"{TRAIN} --groups nowhere.tif": "the raster of groups nowhere.tif does not exist; check the path",
     f"{TRAIN} --groups short.tif": "short.tif (39 × 48 pixels",
-    f"{TRAIN} --groups shifted.tif": "differ in position; bring one",
+    f"{TRAIN} --groups elsewhere.tif": "does not overlap the scene (",
     f"{TRAIN} --groups unlabelled.tif": "no pixel of unlabelled.tif lies in a polygon; give a raster with one band of",
     f"{TRAIN} --groups half_codes.tif": "half_codes.tif holds the value 1.5, which is no polygon id; give a raster",
     f"{TRAIN} --groups scene.tif": "scene.tif has 24 bands; give a raster with one band",
@@ -225,15 +228,18 @@ def table(tiny, write_scene, write_labels, hsiattn, tmp_path_factory) -> Path:
     rare = codes.copy()
     rare.flat[np.flatnonzero(codes == 7)[3:]] = 0
     labels = {
-        "short": codes[:-1], "unlabelled": 0 * codes, "one": np.minimum(codes, 1), "half_codes": codes + 0.5,
+        "unlabelled": 0 * codes, "one": np.minimum(codes, 1), "half_codes": codes + 0.5,
         "rare": rare, "short_split": 0 * codes[:-1],
     }  # fmt: skip
     for name, values in labels.items():
         write_labels(folder / f"{name}.tif", values, **grid)
     write_labels(folder / "utm32.tif", codes, crs="EPSG:32632", transform=tiny.transform)
     write_labels(
-        folder / "shifted.tif", codes, crs=tiny.crs, transform=tiny.transform @ tiny.transform.translation(1, 0)
+        folder / "elsewhere.tif", codes, crs=tiny.crs, transform=tiny.transform @ tiny.transform.translation(60, 0)
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        write_labels(folder / "short.tif", codes[:-1], crs=None, transform=Affine.identity())
     cube = tiny.spectra.transpose(1, 2, 0)
     for name, variables in {"two": {"a": cube, "b": cube}, "gt": {"x": codes}, "gts": {"x": codes, "y": codes}}.items():
         savemat(folder / f"{name}.mat", variables)
