@@ -17,6 +17,7 @@ from hsiattn.assessment import AccuracyReport
 from hsiattn.errors import ModelFileError
 from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
+from hsiattn.labels.stacking import are_several, stack_labelled
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.class_schemes import with_class_scheme
@@ -24,8 +25,9 @@ from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims, names_files
+from hsiattn.scenes.stack import GAP, SceneStack
 from hsiattn.settings import first_mistake
-from hsiattn.splits import PixelSplitter, PolygonsSplit, Split, SplitSettings, make_splitter
+from hsiattn.splits import PixelSplitter, PolygonsSplit, ScenesSplit, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import TrainingResult, fit_model
@@ -133,7 +135,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Parameters
         ----------
         X
-            Scene, or table (N, B) without missing values.
+            Scene, or table (N, B) without missing values; or a list of scenes of one sensor, each with its labels in
+            `y`, see `hsiattn.labels.stacking`.
         y
             Class codes or texts on the scene's grid (H, W), 0, NaN or "" = unlabelled; of the rows of a table (N,).
         groups
@@ -165,13 +168,15 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
             "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
         }  # fmt: skip
+        if are_several(X, y):
+            X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
         if is_table(X):
             return self._learned(*fit_table(self, X, y, recipe, groups, told, **how), told)
         source = as_source(as_scene(X, **told) if told else X)
         labels = labels_of(y, source)
         groups = labels.groups if groups is None else groups
         ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
-        splitter = self._splitter(recipe.patch_size, labels.codes, ids)
+        splitter = self._splitter(source, recipe.patch_size, labels.codes, ids)
         result = fit_model(
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )
@@ -459,11 +464,13 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return {**getattr(self, "_told", {}), **({} if scale is None else {"scale": scale})}
 
     def _splitter(
-        self, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
+        self, source: SceneSource, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
     ) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str | SplitSettings):
             return self.split
         by_polygon = self.split == "polygons" or isinstance(self.split, PolygonsSplit)
+        if self.split == "scenes" or isinstance(self.split, ScenesSplit):
+            by_polygon, groups = True, source.scene_numbers() if isinstance(source, SceneStack) else None
         return make_splitter(
             self.split,
             codes,

@@ -12,6 +12,7 @@ from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
 from hsiattn.cli.scene_arguments import ScenePaths, name_of
+from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
+    from hsiattn.scenes import SceneSource
     from hsiattn.splits import PixelSplitter, Split
     from hsiattn.training import Recipe
 
-SPLITS = ("blocks", "polygons", "random", "none")
+SPLITS = ("blocks", "polygons", "scenes", "random", "none")
 _SETTINGS = {
     "per_class": "per_class",
     "train_share": "share",
@@ -63,7 +65,7 @@ training_options = options.use(
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
-        "as wholes, single random pixels, or none.",
+        "as wholes, whole scenes of several, single random pixels, or none.",
     ),
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
     click.option(
@@ -138,6 +140,16 @@ class Training:
     log: str | None = None
     checkpoints: str | None = None
     resume: bool = False
+    scenes: tuple[LabelledScene, ...] = ()
+
+    @property
+    def scene_name(self) -> str:
+        """What the scene is called, or the stack of several."""
+        if not self.scenes:
+            return name_of(self.scene)
+        from hsiattn.scenes.stack import stack_name
+
+        return stack_name([name_of(entry["scene"]) for entry in self.scenes])
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -147,9 +159,11 @@ class Training:
     @property
     def inputs(self) -> dict[str, str | None]:
         """Files that are read, by what they are."""
+        read: dict[str, str | None] = {}
+        for number, entry in enumerate(self.scenes, start=1):
+            read |= {f"scene {number}": name_of(entry["scene"]), f"labels {number}": entry["labels"]}
         return {
-            "scene": name_of(self.scene),
-            "labels": self.labels,
+            **(read or {"scene": name_of(self.scene), "labels": self.labels}),
             "class table": self.classes,
             "split file": self.split_file,
             "raster of groups": self.groups,
@@ -159,6 +173,31 @@ class Training:
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
+    scene, labels, groups = open_several(request) if request.scenes else open_labelled(request)
+    from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
+    from hsiattn.splits import read_split
+
+    recipe = load_request(request)
+    split: PixelSplitter | NDArray[np.uint8]
+    if request.split_file is not None:
+        split = read_split(request.split_file, shape=labels.shape)
+    elif request.split == "scenes":
+        split = make_splitter(request, recipe.patch_size, labels, numbers_of_scenes(scene))
+    else:
+        split = make_splitter(request, recipe.patch_size, labels, groups)
+    classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
+    with training_progress() as listener:
+        classifier.fit(
+            scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
+            groups=groups,
+        )  # fmt: skip
+    for message in classifier.messages_:
+        options.say(message)
+    return classifier
+
+
+def open_labelled(request: Training) -> tuple[DataArray, DataArray, NDArray[np.int32] | None]:
+    """Open one scene, its labels, and the polygons of these where they are known."""
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
     from hsiattn.labels.rasters import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
@@ -185,24 +224,27 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
         groups = read_groups(polygons)
         for note in polygons.placement_notes:
             options.say(note)
-    from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
-    from hsiattn.splits import read_split
+    return scene, labels, groups
 
-    recipe = load_request(request)
-    split: PixelSplitter | NDArray[np.uint8]
-    if request.split_file is not None:
-        split = read_split(request.split_file, shape=labels.shape)
-    else:
-        split = make_splitter(request, recipe.patch_size, labels, groups)
-    classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
-    with training_progress() as listener:
-        classifier.fit(
-            scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
-            groups=groups,
-        )  # fmt: skip
-    for message in classifier.messages_:
-        options.say(message)
-    return classifier
+
+def open_several(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
+    """Open several scenes, each with its labels, as one below the other."""
+    from hsiattn.labels.stacking import stack_scenes
+    from hsiattn.scenes import as_source
+    from hsiattn.scenes.stack import GAP
+
+    parts = [open_labelled(replace(request, scenes=(), **entry)) for entry in request.scenes]
+    gap = max(GAP, load_request(request).patch_size, request.buffer or 0)
+    sources, labels, groups = zip(*parts, strict=True)
+    stack, stacked = stack_scenes([as_source(one) for one in sources], labels, gap, groups)
+    return stack, stacked, stacked.coords["group"].to_numpy() if "group" in stacked.coords else None
+
+
+def numbers_of_scenes(scene: SceneSource | DataArray) -> NDArray[np.int32] | None:
+    """The number of the scene of every pixel, where there are several."""
+    from hsiattn.scenes.stack import SceneStack
+
+    return scene.scene_numbers() if isinstance(scene, SceneStack) else None
 
 
 def load_request(request: Training) -> Recipe:
@@ -265,17 +307,22 @@ def make_splitter(
 
     given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
     given = {setting: value for setting, value in given.items() if value is not None}
-    given["groups"] = groups if request.split == "polygons" else None
+    given["groups"] = groups if request.split in ("polygons", "scenes") else None
     codes = labels.to_numpy()
     return splits.make_splitter(request.split, codes, patch_size=patch_size, random_state=request.seed, **given)
 
 
 def save_split(split: Split, request: Training, path: str, overwrite: bool) -> None:
-    """Write who trained, validated and tested, on the grid of the scene."""
-    from hsiattn.scenes import open_source
+    """Write who trained, validated and tested, on the grid of the scene, or of the stack of several."""
+    from affine import Affine
+
+    from hsiattn.scenes import Grid, open_source
     from hsiattn.splits import write_split
 
-    grid = open_source(request.scene, request.key).grid
+    height, width = split.roles.shape
+    grid = Grid(height, width, None, Affine.identity())
+    if not request.scenes:
+        grid = open_source(request.scene, request.key).grid
     write_split(path, split.roles, crs=grid.crs, transform=grid.transform, overwrite=overwrite)
 
 

@@ -36,6 +36,7 @@ OPTIONS: Mapping[str, str] = {
     "resume": "--resume",
     "root": "--data",
     "scale": "--scale",
+    "scenes": "--scenes",
     "smoothing": "--smooth",
     "split": "--split",
     "table": "--classes",
