@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
+    from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "assess": "hsiattn.mapping",
+    "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
@@ -54,6 +56,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "SpectralSpatialClassifier",
     "assess",
     "write_map",
+    "convert_scene",
     "AccuracyReport",
     "ClassTable",
     "HsiattnError",

@@ -15,6 +15,7 @@ OPTIONS: Mapping[str, str] = {
     "buffer": "--buffer",
     "device": "--device",
     "draw": "--draw",
+    "driver": "-f",
     "force": "--force",
     "groups": "--groups",
     "jobs": "--jobs",
