@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
+    from hsiattn.datasets import download_dataset as download_dataset
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
+    from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
 
@@ -39,7 +41,9 @@ _HOMES = {
     "ClassTable": "hsiattn.classes",
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
+    "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.mapping",
+    "download_dataset": "hsiattn.datasets",
     "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
@@ -50,7 +54,9 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "open_scene",
+    "as_scene",
     "open_dataset",
+    "download_dataset",
     "open_labels",
     "open_class_table",
     "SpectralSpatialClassifier",

@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from hsiattn.assessment import AccuracyReport
-from hsiattn.classes import ClassTable
-from hsiattn.errors import LabelError, ModelFileError
+from hsiattn.errors import ModelFileError
+from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
-from hsiattn.scenes import Radiometry, SceneSource, as_source
+from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid
+from hsiattn.scenes.arrays import named_dims
 from hsiattn.settings import first_mistake
 from hsiattn.splits import PixelSplitter, PolygonsSplit, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
-from hsiattn.training.modelling import fit_model
+from hsiattn.training.modelling import TrainingResult, fit_model
+from hsiattn.training.pixel_tables import (
+    PixelTable,
+    checked_table,
+    fit_table,
+    is_table,
+    neighbours_needed,
+)
 from hsiattn.training.recipes import Recipe, load_recipe
 
-Scene = xr.DataArray | str | Path
+Georeferenced = xr.DataArray | xr.Dataset | SceneSource | str | Path
 """A scene as `open_scene` gives it, or its path."""
 
+Scene = Georeferenced | ArrayLike
+"""A scene, or an array that `as_scene` takes for one."""
 
-class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
+
+class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Classifies every pixel of a hyperspectral scene from its spectrum and its neighbourhood.
+
+    X is a scene (a path, a DataArray with dims in any order, a NumPy or dask array (H, W, B), a masked array) and y its
+    labels (a path, a DataArray, an array (H, W) of codes or text, 0 or "" = unlabelled); see `hsiattn.as_scene`. With
+    recipes that look at single pixels, such as "lda", "svm" and "random-forest", X may also be a table (N, B) with
+    labels (N,), as scikit-learn has it: there every row is labelled, and 0 is a class.
 
     Parameters
     ----------
@@ -44,7 +62,8 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
         fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)` or
-        `PolygonsSplit(draw="squares")`, a splitter, or an array (H, W) of roles.
+        `PolygonsSplit(draw="squares")`, a splitter, or an array (H, W) of roles. The rows of a table have no places:
+        all of them train with "blocks", and besides there are "random", "polygons" with groups, and roles (N,).
     random_state
         The one seed of everything random.
     device
@@ -53,7 +72,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     Attributes
     ----------
     classes_
-        (K,) original class codes.
+        (K,) original class codes, or texts where the labels were texts, ascending.
+    n_features_in_
+        Number of bands, B.
     class_table_
         Codes, names and colours.
     split_
@@ -74,6 +95,9 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     >>> land_cover = classifier.predict(scene)
     >>> land_cover["land_cover"].shape
     (96, 96)
+    >>> cube, codes = scene.values.transpose(1, 2, 0), labels.values
+    >>> classifier.fit(cube, codes, nodata=-9999, scale=10_000).predict(cube).shape
+    (96, 96)
     """
 
     def __init__(
@@ -91,88 +115,121 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
 
     def fit(
         self,
-        scene: Scene,
-        labels: xr.DataArray,
+        X: Scene,
+        y: Any,
         *,
+        groups: Any = None,
+        wavelengths: ArrayLike | None = None,
+        fwhm: ArrayLike | None = None,
+        bad_bands: ArrayLike | None = None,
+        nodata: float | None = None,
+        scale: float | None = None,
         listener: Listener | None = None,
         log: str | Path | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
-        groups: xr.DataArray | NDArray[Any] | None = None,
     ) -> Self:
-        """Train on the labelled pixels of a scene and test on those held out.
+        """Train on the labelled pixels of a scene, or the rows of a table, and test on those held out.
 
         Parameters
         ----------
-        labels
-            Class codes (y, x) on the scene's grid, 0 = unlabelled, as `open_labels` gives them.
+        X
+            Scene, or table (N, B) without missing values.
+        y
+            Class codes or texts on the scene's grid (H, W), 0, NaN or "" = unlabelled; of the rows of a table (N,).
+        groups
+            (H, W) id of the polygon that every pixel lies in, on the scene's grid, 0 or less = none: pixels of one
+            polygon are never on both sides of a choice that training makes, and the report's intervals are over
+            polygons. With `split="polygons"` whole polygons are held out. None takes the coordinate `group` of the
+            labels where they have one, else connected fields. Of a table any values (N,).
+        wavelengths, fwhm, bad_bands, nodata, scale
+            What an array does not say of itself, see `hsiattn.as_scene`. They hold for later arrays without metadata
+            that `predict` is given, too.
         listener
             Called with `EpochFigures` after every epoch.
         log
             CSV file for the same figures.
         checkpoints, resume
             Folder in which an interrupted training is kept, and whether to go on from there.
-        groups
-            (y, x) id of the polygon that every pixel lies in, on the scene's grid, 0 or less = none: pixels of one
-            polygon are never on both sides of a choice that training makes, and the report's intervals are over
-            polygons. With `split="polygons"` whole polygons are held out. None takes connected fields there.
 
         Raises
         ------
         HsiattnError
             The kind says what is wrong: labels on another grid, too few labels, unusable bands, …
         """
-        source = as_source(scene)
         recipe = self.recipe if isinstance(self.recipe, Recipe) else load_recipe(self.recipe)
-        labels = labels.transpose("y", "x")
-        check_same_grid(source, labels, ("the scene", "the labels"))
-        codes = np.nan_to_num(labels.to_numpy()).astype(np.int64)
-        if not codes.any():
-            raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
-        classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes).tolist())
-        ids = None if groups is None else _group_ids(source, groups, codes.shape)
+        told: dict[str, Any] = {
+            "wavelengths": wavelengths, "fwhm": fwhm, "bad_bands": bad_bands, "nodata": nodata, "scale": scale,
+        }  # fmt: skip
+        told = {name: value for name, value in told.items() if value is not None}
+        how: dict[str, Any] = {
+            "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
+            "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
+        }  # fmt: skip
+        if is_table(X):
+            return self._learned(*fit_table(self, X, y, recipe, groups, told, **how), told)
+        source = as_source(as_scene(X, **told) if told else X)
+        labels = labels_of(y, source)
+        groups = labels.groups if groups is None else groups
+        ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
+        splitter = self._splitter(recipe.patch_size, labels.codes, ids)
         result = fit_model(
-            source,
-            codes,
-            classes,
-            recipe,
-            self._splitter(recipe.patch_size, codes, ids),
-            seed=self.random_state,
-            device=self.device,
-            listener=listener,
-            log=Path(log) if log else None,
-            checkpoints=Path(checkpoints) if checkpoints else None,
-            resume=resume,
-            groups=ids,
+            source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )
-        self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
-        self._take(with_class_scheme(result.model, labels.attrs))
-        return self
+        self.n_features_in_ = len(source.bands)
+        return self._learned(result, labels.names, told, labels.attrs)
 
-    def predict(
+    @overload
+    def predict(  # type: ignore[overload-overlap]
         self,
-        scene: Scene,
+        X: Georeferenced,
         *,
         smoothing: int = 0,
         scale: float | None = None,
         force: bool = False,
         resample: bool = False,
-    ) -> xr.Dataset:
-        """Land cover of a scene: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1.
-
-        The confidence of pixels that look like nothing in the training scene is divided by their distance from it.
+    ) -> xr.Dataset: ...
+    @overload
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
+    ) -> NDArray[Any]: ...
+    def predict(
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
+    ) -> xr.Dataset | NDArray[Any]:
+        """Land cover of a scene.
 
         Parameters
         ----------
+        X
+            Scene, or table (N, B).
         smoothing
             Steps by which class probabilities are smoothed between neighbours whose spectra are alike; 0 for none.
         scale
             Number by which the scene's values are divided to give reflectance, whatever the scene says; None to believe
             the scene.
         force
-            Map a scene even if it looks like nothing the model was trained on.
+            Map a scene even if it looks like nothing the model was trained on. Tables are never refused for that.
         resample
             Compute the model's bands from those of a scene that has no such bands, see `ResampledSource`.
+
+        Returns
+        -------
+        xr.Dataset or ndarray
+            Of a path or an xarray object: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1,
+            which is divided by the distance from the training scene where a pixel looks like nothing there. Of any
+            other array: values of `classes_`, (H, W) with 0, or "" for texts, where unclassified, or (N,) of a table.
 
         Raises
         ------
@@ -182,19 +239,53 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         HsiattnError
             The kind says what is wrong; see `predict_array`.
         """
-        model, source = self._fitted(), _source(scene, scale)
-        source = model.resampled(source) if resample else source
-        return predict_array(model, source, smoothing=smoothing, force=force, device=self.device)
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force)
+        if table is None and not _is_bare(X):
+            return predicted
+        values = self._values.of_codes(predicted["land_cover"].to_numpy())
+        return values if table is None else table.column(values)
 
+    @overload
+    def predict_proba(  # type: ignore[overload-overlap]
+        self,
+        X: Georeferenced,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
+    ) -> xr.DataArray: ...
+    @overload
     def predict_proba(
-        self, scene: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
-    ) -> xr.DataArray:
-        """Class probabilities (class, y, x) of a scene, float32, NaN without data; arguments as in `predict`."""
-        predicted = predict_array(
-            self._fitted(), _source(scene, scale), probabilities=True, smoothing=smoothing, force=force,
-            device=self.device,
-        )  # fmt: skip
-        return predicted["probabilities"]
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
+    ) -> NDArray[np.float32]: ...
+    def predict_proba(
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
+    ) -> xr.DataArray | NDArray[np.float32]:
+        """Class probabilities, float32, NaN without data; arguments as in `predict`.
+
+        Returns
+        -------
+        xr.DataArray or ndarray
+            (class, y, x) of a path or an xarray object; of any other array (H, W, K), or (N, K) of a table.
+        """
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force, probabilities=True)
+        shares = predicted["probabilities"]
+        if table is None and not _is_bare(X):
+            return shares
+        return np.moveaxis(shares.to_numpy(), 0, -1) if table is None else table.column(shares.to_numpy())
 
     def write_land_cover(
         self,
@@ -204,6 +295,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         resume: bool = False,
         scale: float | None = None,
         force: bool = False,
+        resample: bool = False,
         execution: Execution | None = None,
         progress: Progress | None = None,
         **outputs: Any,
@@ -214,7 +306,7 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         ----------
         path
             The map.
-        scale, force
+        scale, force, resample
             As in `predict`.
         resume, progress
             See `classify_scene`.
@@ -230,8 +322,10 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
+        model, source = self._fitted(), self._source(scene, scale)
+        source = model.resampled(source) if resample else source
         return classify_scene(
-            self._fitted(), _source(scene, scale), wanted, resume=resume, force=force, execution=execution,
+            model, source, wanted, resume=resume, force=force, execution=execution,
             progress=progress,
         )  # fmt: skip
 
@@ -262,11 +356,17 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         HsiattnError
             The kind says what is wrong with the scene.
         """
-        return attention_of(self._fitted(), _source(scene, scale), pixels)
+        return attention_of(self._fitted(), self._source(scene, scale), pixels)
 
-    def score(self, scene: Scene, labels: xr.DataArray) -> float:
-        """Overall accuracy of `predict` on all labelled pixels; these may include the training pixels."""
-        return assess(self.predict(scene), labels).overall_accuracy.value
+    def score(self, X: Scene, y: Any) -> float:
+        """Overall accuracy of `predict` on all labelled pixels, or rows; these may include the training pixels."""
+        self._fitted()
+        if is_table(X):
+            return float(np.mean(np.asarray(self.predict(X)) == np.ravel(y)))
+        source = self._source(X, None)
+        labels, (predicted, _) = labels_of(y, source), self._predicted(source, None)
+        reference = xr.DataArray(self._values.codes_of(labels), dims=("y", "x"))
+        return assess(predicted, georeference(reference, source.grid)).overall_accuracy.value
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model file.
@@ -300,16 +400,64 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
     split_: Split
     report_: AccuracyReport | None
     messages_: tuple[str, ...]
+    n_features_in_: int
+    _told: dict[str, Any]
 
-    def _take(self, model: TrainedModel) -> None:
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _learned(
+        self,
+        result: TrainingResult,
+        names: dict[int, Any] | None,
+        told: dict[str, Any],
+        attrs: Mapping[Any, Any] | None = None,
+    ) -> Self:
+        self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
+        self._take(with_class_scheme(result.model, attrs or {}), names)
+        self._told = {name: value for name, value in told.items() if name != "bad_bands"}
+        return self
+
+    def _take(self, model: TrainedModel, names: dict[int, Any] | None = None) -> None:
         self.model_ = model
         self.class_table_ = model.classes
-        self.classes_ = np.asarray(model.classes.codes)
+        self._values = ClassValues(model.classes.codes, names)
+        self.classes_ = self._values.classes
 
     def _fitted(self) -> TrainedModel:
         if not hasattr(self, "model_"):
             raise NotFittedError("this classifier is not fitted; call fit or load first")
         return self.model_
+
+    def _predicted(
+        self, X: Scene, scale: float | None, resample: bool = False, **how: Any
+    ) -> tuple[xr.Dataset, PixelTable | None]:
+        """Land cover of a scene or of a table, which is the second value where there is one."""
+        model, table = self._fitted(), None
+        if is_table(X):
+            if model.patch_size > 1:
+                raise neighbours_needed(str(model.recipe.get("name")))
+            table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
+            how |= {"force": True, "smoothing": 0}
+        source = table.source if table else self._source(X, scale)
+        source = model.resampled(source) if resample else source
+        return predict_array(model, source, device=self.device, **how), table
+
+    def _source(self, scene: Scene, scale: float | None) -> SceneSource:
+        """The windows of a scene, with the caller's scale where there is one."""
+        if _is_bare(scene):
+            return as_source(as_scene(scene, **self._told_of_arrays(scale)))
+        source = as_source(scene)
+        return source if scale is None else source.with_radiometry(Radiometry.divided_by(scale, len(source.bands)))
+
+    def _told_of_arrays(self, scale: float | None) -> dict[str, Any]:
+        """What `fit` was told of an array without metadata, with the caller's scale where there is one."""
+        return {**getattr(self, "_told", {}), **({} if scale is None else {"scale": scale})}
 
     def _splitter(
         self, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
@@ -326,15 +474,14 @@ class SpectralSpatialClassifier(BaseEstimator):  # type: ignore[misc]
         )
 
 
-def _group_ids(source: SceneSource, groups: xr.DataArray | NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int32]:
+def _is_bare(scene: Any) -> bool:
+    """Whether a scene is an array that says nothing of itself."""
+    return not isinstance(scene, xr.DataArray | xr.Dataset | SceneSource | str | os.PathLike)
+
+
+def _group_ids(source: SceneSource, groups: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """Polygon ids (H, W) on the grid of the scene."""
     if isinstance(groups, xr.DataArray):
-        groups = groups.transpose("y", "x")
+        groups = named_dims(groups, ("y", "x"), "the array of groups")
         check_same_grid(source, groups, ("the scene", "the groups"))
     return group_ids(groups, shape)
-
-
-def _source(scene: Scene, scale: float | None) -> SceneSource:
-    """The windows of a scene, with the caller's scale where there is one."""
-    source = as_source(scene)
-    return source if scale is None else source.with_radiometry(Radiometry.divided_by(scale, len(source.bands)))

@@ -7,6 +7,7 @@ An error carries two sentences: what is wrong (`problem`) and what to do about i
 Error              Raised when                                                                        Exit code
 ================== ================================================================================== =========
 `SceneError`       a scene is missing, truncated, ambiguous, not a raster, or holds no data           1
+`ArrayError`       an array cannot be taken for a scene, a table of pixels or their labels            1
 `BandError`        the bands of a scene are not those that are asked for, or none serves              1
 `DomainError`      a scene looks like nothing that the model was trained on                           1
 `GridError`        two rasters that should lie on the same grid do not                                1
@@ -58,6 +59,13 @@ class HsiattnError(Exception):
 
 class SceneError(HsiattnError):
     """A scene cannot be opened or read: missing, truncated, ambiguous or not a raster."""
+
+
+class ArrayError(SceneError, ValueError):
+    """An array cannot be taken for a scene, a table of pixels or their labels: its shape, dims or type.
+
+    A `ValueError` too, as scikit-learn has it.
+    """
 
 
 class BandError(HsiattnError):

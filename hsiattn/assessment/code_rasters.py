@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,10 @@ from hsiattn.labels.schemes import ClassScheme, renumbered
 from hsiattn.scenes.georeferencing import grid_of
 from hsiattn.scenes.grid import Grid
 
-Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | str | os.PathLike[str]"
+if TYPE_CHECKING:
+    from hsiattn.labels.vectors import VectorLabels
+
+Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | VectorLabels | str | os.PathLike[str]"
 
 
 class Windows(Protocol):
@@ -123,7 +126,7 @@ class ArrayCodes:
         return self.scheme.changes_for(names, own)
 
 
-Codes: TypeAlias = LabelRaster | ArrayCodes
+Codes: TypeAlias = "LabelRaster | ArrayCodes | VectorLabels"
 
 
 def codes_of(raster: Raster, name: str, scheme: ClassScheme | None = None) -> Codes:
@@ -152,4 +155,6 @@ def codes_of(raster: Raster, name: str, scheme: ClassScheme | None = None) -> Co
             raise AssessmentError(f"{name} has the dims {dims}", "give codes with the dims y and x")
         array = array.transpose("y", "x")
         return ArrayCodes(array, name, grid_of(array), notes=() if scheme is None else scheme.notes(), scheme=scheme)
-    return raster if isinstance(raster, LabelRaster) else LabelRaster(raster, table=scheme)
+    if isinstance(raster, str | os.PathLike):
+        return LabelRaster(raster, table=scheme)
+    return raster  # type: ignore[return-value]  # a Dataset has become an array, and arrays have been taken

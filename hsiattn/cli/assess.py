@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
     from hsiattn.labels.schemes import ClassScheme
+    from hsiattn.labels.vector_options import VectorOptions
+    from hsiattn.labels.vectors import VectorLabels
 
 FORMATS = ("text", "json", "csv", "html")
 SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
@@ -26,8 +28,8 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
     "--reference", required=True, metavar="LABELS",
-    help="Reference raster; on another grid it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says "
-    "otherwise.",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a reference raster; on another grid "
+    "it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says otherwise.",
 )  # fmt: skip
 @options.unlabelled
 @click.option(
@@ -41,11 +43,13 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.option(
     "--groups", metavar="fields|RASTER",
     help="Give intervals over polygons instead of over pixels: over the reference's fields of touching pixels of a "
-    "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none.",
+    "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none. "
+    "Default: over the polygons of a vector file, else over pixels.",
 )  # fmt: skip
 @options.classes
 @options.classes_level
 @options.label_key
+@options.vectors
 @click.option(
     "--format",
     "report_format",
@@ -69,6 +73,11 @@ def assess(
     classes: str | None,
     classes_level: int | None,
     label_key: str | None,
+    column: str | None,
+    layer: str | None,
+    all_touched: bool,
+    inner_buffer: float,
+    radius: float,
     report_format: str | None,
     output: str | None,
     as_json: bool,
@@ -82,6 +91,7 @@ def assess(
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
@@ -96,11 +106,11 @@ def assess(
     form = choose_format(report_format, output, as_json)
 
     from hsiattn import mapping
-    from hsiattn.labels.rasters import LabelRaster
+    from hsiattn.labels.vector_options import VectorOptions
 
+    chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     with named(key="--label-key"):
-        truth = LabelRaster(reference, key=label_key, table=classes, level=classes_level, unlabelled=unlabelled)
-    mapped = open_map(land_cover_map, unlabelled, truth.scheme)
+        mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
     report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
     own = mapping.Provenance.of(mapped).notes
     for note in report.notes:
@@ -114,6 +124,34 @@ def assess(
     else:
         write_bytes(output, text.encode())
         options.say(f"report: {output}")
+
+
+def open_both(
+    land_cover_map: str,
+    path: str,
+    key: str | None,
+    classes: str | None,
+    level: int | None,
+    unlabelled: int | None,
+    chosen: VectorOptions,
+) -> tuple[LabelRaster, LabelRaster | VectorLabels]:
+    """The map, and the reference: polygons or points on the grid of the map, or a raster."""
+    from hsiattn import mapping
+    from hsiattn.errors import LabelError
+    from hsiattn.labels.rasters import LabelRaster, check_raster_options
+    from hsiattn.labels.tables import as_scheme
+    from hsiattn.labels.vector_files import is_vector_file
+
+    if not is_vector_file(path):
+        check_raster_options(path, chosen)
+        truth = LabelRaster(path, key=key, table=classes, level=level, unlabelled=unlabelled)
+        return open_map(land_cover_map, unlabelled, truth.scheme), truth
+    if key is not None:
+        raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
+    mapped = open_map(land_cover_map, unlabelled, as_scheme(classes, level))
+    return mapped, mapping.open_vector_reference(
+        path, mapped, options=chosen, table=classes, level=level, unlabelled=unlabelled
+    )
 
 
 def open_map(path: str, unlabelled: int | None, scheme: ClassScheme | None) -> LabelRaster:

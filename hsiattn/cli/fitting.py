@@ -11,6 +11,7 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.scene_arguments import ScenePaths, name_of
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
 
@@ -58,6 +59,7 @@ training_options = options.use(
     options.classes_level,
     options.label_key,
     options.unlabelled,
+    options.vectors,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
@@ -67,7 +69,7 @@ training_options = options.use(
     click.option(
         "--groups", metavar="RASTER",
         help="Raster with the polygon id of every pixel, 0 for none: no choice in training and no "
-        "interval divides a polygon, and --split polygons holds out these.",
+        "interval divides a polygon, and --split polygons holds out these. Default: the polygons of a vector file.",
     ),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
     click.option(
@@ -91,6 +93,11 @@ training_options = options.use(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
     ),
+    click.option(
+        "--keep-bad", is_flag=True,
+        help="Keep labelled pixels whose spectra have spikes, negative reflectance beyond noise, or reflectance above "
+        "2; default: a few such pixels are left out, and told.",
+    ),
     options.seed,
 )  # fmt: skip
 
@@ -99,7 +106,7 @@ training_options = options.use(
 class Training:
     """Options of one training, by their names."""
 
-    scene: str
+    scene: ScenePaths
     labels: str
     key: str | None
     label_key: str | None
@@ -119,8 +126,15 @@ class Training:
     polygon_size: int | None
     block_size: int | None
     buffer: int | None
+    keep_bad: bool
     seed: int
     device: str
+    column: str | None = None
+    layer: str | None = None
+    all_touched: bool = False
+    inner_buffer: float = 0
+    radius: float = 0
+    use_flagged: tuple[str, ...] = ()
     log: str | None = None
     checkpoints: str | None = None
     resume: bool = False
@@ -134,7 +148,7 @@ class Training:
     def inputs(self) -> dict[str, str | None]:
         """Files that are read, by what they are."""
         return {
-            "scene": self.scene,
+            "scene": name_of(self.scene),
             "labels": self.labels,
             "class table": self.classes,
             "split file": self.split_file,
@@ -146,19 +160,26 @@ class Training:
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
-    from hsiattn.labels.rasters import LabelRaster, read_labels
-    from hsiattn.scenes import open_scene
+    from hsiattn.labels.rasters import read_label_file
+    from hsiattn.labels.vector_options import VectorOptions
+    from hsiattn.scenes import as_source, open_scene
+    from hsiattn.scenes.bad_pixels import without_bad_pixels
 
-    scene = open_scene(request.scene, request.key)
+    scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
     with named(key="--label-key"):
-        raster = LabelRaster(
-            request.labels, key=request.label_key, table=request.classes, level=request.classes_level,
+        labels, notes = read_label_file(
+            request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
             unlabelled=request.unlabelled,
+            options=VectorOptions(
+                request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
+            ),
         )  # fmt: skip
-        labels, notes = read_labels(raster, like=scene)
+    if not request.keep_bad:
+        labels, of_bad = without_bad_pixels(as_source(scene), labels)
+        notes = (*notes, *of_bad)
     for note in notes:
         options.say(note)
-    groups = None
+    groups = labels.coords["group"].to_numpy() if "group" in labels.coords else None
     if request.groups is not None:
         polygons = GroupRaster(request.groups).on_grid_of(labels, "the scene")
         groups = read_groups(polygons)

@@ -70,6 +70,17 @@ quiet = click.option(
 )  # fmt: skip
 
 
+def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; they stand in the help text in the order given."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
 # -- inputs ------------------------------------------------------------------------------------------------------------
 
 
@@ -87,8 +98,23 @@ def finite(ctx: click.Context, param: click.Parameter, number: float | None) -> 
 
 
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
-scene_argument = click.argument("scene", metavar="SCENE")
+scene_argument = click.argument("scene", metavar="SCENE...", nargs=-1, required=True)
 key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")
+
+
+def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Names that commas separate; underscores stand for spaces."""
+    names = tuple(dict.fromkeys(name.strip().replace("_", " ") for name in (text or "").split(",") if name.strip()))
+    if text is not None and not names:
+        raise click.BadParameter("give names with commas between them", ctx=ctx, param=param)
+    return names
+
+
+use_flagged = click.option(
+    "--use-flagged", metavar="NAMES", callback=_names,
+    help="Use pixels all the same that the scene's product flags: names with commas between them, such as haze,cirrus, "
+    "or all. Left out otherwise: cloud, cirrus, haze, cloud_shadow and defective.",
+)  # fmt: skip
 bounds = click.option(
     "--bounds", type=float, nargs=4, metavar="LEFT BOTTOM RIGHT TOP", callback=_finite,
     help="Only the pixels that this rectangle touches: map coordinates in the scene's CRS; for a scene without "
@@ -111,6 +137,30 @@ unlabelled = click.option(
     help="Value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a class. As 0 means "
     "unclassified in maps, that class gets the code VALUE (255 for a negative VALUE).",
 )  # fmt: skip
+
+_LENGTH = click.FloatRange(0)
+
+vectors = use(
+    click.option(
+        "--column", metavar="NAME",
+        help="Column with the classes of polygons or points; default: the only one that can be meant.",
+    ),
+    click.option("--layer", metavar="NAME", help="Layer of the vector file; default: the only one."),
+    click.option(
+        "--all-touched", is_flag=True,
+        help="Let polygons label every pixel that they touch; default: those whose centre they hold.",
+    ),
+    click.option(
+        "--inner-buffer", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Shrink polygons by so much first, against mixed pixels along their edges; units of the map where the "
+        "scene has no CRS.",
+    ),
+    click.option(
+        "--radius", type=_LENGTH, default=0, metavar="METRES", callback=finite,
+        help="Let points label the pixels whose centre is as near; default: the pixel that holds the point.",
+    ),
+)  # fmt: skip
+"""How labels are read from a vector file, see `hsiattn.labels.vector_options.VectorOptions`."""
 
 # -- computation -------------------------------------------------------------------------------------------------------
 
@@ -172,7 +222,8 @@ dask = click.option(
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "model": (".hsiattn",),
-    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".png", ".jpg"),
+    "raster": (".tif", ".tiff", ".img", ".dat", ".bsq", ".bil", ".bip", ".vrt", ".jp2", ".jpg"),
+    "picture": (".png",),
     "table": (".csv", ".tsv", ".txt", ".log"),
     "report": (".html", ".htm", ".json", ".md", ".pdf"),
     "header": (".hdr", ".xml", ".qml", ".clr"),
@@ -233,17 +284,6 @@ creation_options = click.option(
     "--co", "creation_options", multiple=True, metavar="NAME=VALUE", callback=_creation_options,
     help="Creation option of the GDAL driver, for example --co compress=zstd; may be repeated.",
 )  # fmt: skip
-
-
-def use(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator; they stand in the help text in the order given."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
 
 
 common = use(verbose, quiet)

@@ -155,6 +155,41 @@ def run_progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
+def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """Bytes of a file that have come, and time left; None with `-q`. It is told name, bytes, and all bytes or None."""
+    if options.is_quiet():
+        yield None
+        return
+    if not options.on_terminal():
+        names, steps = [""], Steps("download", lambda done, total, pace: f"{names[0]} {amount(done, total, pace)}")
+
+        def count(name: str, done: int, total: int | None) -> None:
+            names[0] = name
+            steps.update(done, total or 0)
+
+        with logged(steps.in_words):
+            yield count
+        return
+    from rich.progress import BarColumn, TextColumn
+
+    beside = TextColumn("{task.fields[figures]}", markup=False)
+    with _bar(TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), beside) as bar:
+        tasks = {"": (bar.add_task("download", total=None, figures=""), Pace())}
+
+        def advance(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                for task, _ in tasks.values():
+                    bar.remove_task(task)
+                tasks.clear()
+                tasks[name] = bar.add_task(wording.escaped(name), total=total, figures=""), Pace()
+            task, pace = tasks[name]
+            pace.update(done)
+            bar.update(task, completed=done, total=total, figures=amount(done, total or 0, pace))
+
+        yield advance
+
+
+@contextmanager
 def logged(in_words: Callable[[], str]) -> Iterator[None]:
     """Lines to stderr that say how far the work of the block has come, from a thread of their own.
 
@@ -298,6 +333,15 @@ def counted(done: int, total: int, what: str, pace: Pace) -> str:
     """Share, number of steps done and time left, for work in few large steps."""
     left = pace.seconds_left(total)
     words = f"{options.share(done / total if total else 1.0)}, {done} of {total} {what}"
+    return words if left is None else f"{words}, {duration(left)} left"
+
+
+def amount(done: int, total: int, pace: Pace) -> str:
+    """Bytes that have come and, where it is known, of how many and how long the rest takes; `total` 0 is not known."""
+    if not total:
+        return f"{metric(done)}B"
+    left = pace.seconds_left(total)
+    words = f"{options.share(done / total)}, {metric(done)}B of {metric(total)}B"
     return words if left is None else f"{words}, {duration(left)} left"
 
 

@@ -18,17 +18,20 @@ from rasterio.windows import Window
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable
 from hsiattn.errors import LabelError
 from hsiattn.files.kinds import FileKind
+from hsiattn.files.paths import is_for_gdal
 from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.label_files import open_label_file
 from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme, renumbered
 from hsiattn.labels.tables import as_scheme
+from hsiattn.labels.vector_files import is_vector_file
+from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.scenes.alignment import grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.windowed_array import read_lazily
 
-_HELD = 2**26
+HELD = 2**26
 """Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
 
 _MOST_CODES = 2**20
@@ -86,7 +89,7 @@ class LabelRaster(FileRaster):
                 f"put its {os.path.basename(self.name)}.aux.xml beside it again, or map the scene anew",
             )
         self._unlabelled = unlabelled
-        self._code_of_zero = _code_of_zero(unlabelled)
+        self._code_of_zero = code_of_class_zero(unlabelled)
         changes = {} if self._code_of_zero == UNLABELLED else {UNLABELLED: self._code_of_zero}
         markers = (self._file.nodata, unlabelled)
         changes |= {int(value): UNLABELLED for value in markers if value is not None and math.isfinite(value)}
@@ -319,13 +322,20 @@ def open_labels(
     table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
     level: int | None = None,
     unlabelled: int | None = None,
+    column: str | None = None,
+    layer: str | None = None,
+    all_touched: bool = False,
+    inner_buffer: float = 0,
+    radius: float = 0,
 ) -> xr.DataArray:
-    """Read reference data from a raster of integer codes.
+    """Read reference data from a raster of integer codes, or from polygons or points.
 
     Parameters
     ----------
     path
-        Raster with one band that GDAL opens (GeoTIFF, ENVI, …; `/vsizip/` and the like too), the header of an ENVI
+        GeoPackage, GeoJSON, shapefile (also zipped), FlatGeobuf file, or table (CSV) with a header and columns of
+        coordinates (lon and lat, x and y, easting and northing, or WKT), recognised by content. Or a raster with one
+        band that GDAL opens (GeoTIFF, ENVI, …; `/vsizip/` and the like too), the header of an ENVI
         file, MAT file, or `.npy` file with a 2-D array. Floating-point rasters may be used if their values are whole
         numbers. NaN, nodata and what a mask of the file hides are unlabelled. A land-cover map of hsiattn opens with
         the codes of its reference data.
@@ -351,23 +361,70 @@ def open_labels(
     xarray.DataArray
         Dims ("y", "x"), int32: the codes as in the file, 0 where unlabelled; the class table in the attributes
         (`ClassTable.from_attrs`), CRS and transform as rioxarray keeps them. Those of more than 2²⁶ pixels are read
-        when they are asked for.
+        when they are asked for. Labels from a vector file have a coordinate `group` (y, x), int32: the number of the
+        polygon or point of every pixel in its layer, 0 for none; and an attribute `label_source`, a record as JSON.
 
     Raises
     ------
     LabelError
-        The file is missing or damaged, a vector file, has several bands, negative or broken codes or no labelled pixel,
-        or codes that `table` does not list.
+        The file is missing or damaged, has several bands, negative or broken codes or no labelled pixel,
+        or classes that `table` does not list. Of a vector file: the column or layer is not there or could be several,
+        or nothing of it lies in the scene; options of vector files are given for a raster.
     GridError
         The labels lie on another grid than `like`, and one of the two says not where, or they do not overlap.
     SceneError
         The MAT file or the ENVI header is damaged or has no variable that could be meant.
     """
-    raster = LabelRaster(path, key=key, table=table, level=level, unlabelled=unlabelled)
-    labels, notes = read_labels(raster, like)
+    options = VectorOptions(column, layer, all_touched, inner_buffer, radius)
+    labels, notes = read_label_file(
+        path, like, key=key, table=table, level=level, unlabelled=unlabelled, options=options
+    )
     for note in notes:
         logging.getLogger(__name__).warning(note)
     return labels
+
+
+def read_label_file(
+    path: str | os.PathLike[str],
+    like: xr.DataArray | SceneSource | None = None,
+    *,
+    key: str | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
+    unlabelled: int | None = None,
+    options: VectorOptions | None = None,
+) -> tuple[xr.DataArray, tuple[str, ...]]:
+    """The labels of a raster or a vector file, and what a user should know about them; see `open_labels`."""
+    if not is_vector_file(path):
+        check_raster_options(path, options)
+        return read_labels(LabelRaster(path, key=key, table=table, level=level, unlabelled=unlabelled), like)
+    from hsiattn.labels.vectors import VectorLabels  # brings pyogrio and shapely
+
+    if like is None:
+        raise LabelError(f"{os.fspath(path)} is a vector file, and nothing says which pixels it labels", "give like=")
+    if key is not None:
+        raise LabelError(f"{os.fspath(path)} has no named variables, so there is no {key!r} in it", "leave out key=")
+    vectors = VectorLabels(
+        path, grid_of_raster(like), scene=_name_of(like), options=options, table=table, level=level,
+        unlabelled=unlabelled,
+    )  # fmt: skip
+    return vectors.labels(), vectors.notes
+
+
+def check_raster_options(path: str | os.PathLike[str], options: VectorOptions | None) -> None:
+    """Refuse options of vector files for a raster.
+
+    Raises
+    ------
+    LabelError
+        Some are given, and the file is there.
+    """
+    given = options.given() if options is not None else {}
+    if given and (is_for_gdal(path) or os.path.exists(path)):
+        raise LabelError(
+            f"{os.fspath(path)} is no vector file with polygons or points",
+            f"leave out {', '.join(f'{name}=' for name in given)}",
+        )
 
 
 def read_labels(
@@ -379,7 +436,7 @@ def read_labels(
         scene = grid_of_raster(like)
         raster = raster.on_grid_of(scene, _name_of(like))
         grid = scene if has_georeference(scene) or scene.crs is not None else raster.grid
-    held = np.empty((grid.height, grid.width), np.int32) if grid.height * grid.width <= _HELD else None
+    held = np.empty((grid.height, grid.width), np.int32) if grid.height * grid.width <= HELD else None
     present: set[int] = set()
     zeros = 0
     with raster.kept_open():
@@ -431,7 +488,7 @@ def _read_in_blocks(raster: LabelRaster, window: Window) -> NDArray[np.int32]:
     return values
 
 
-def _code_of_zero(unlabelled: int | None) -> int:
+def code_of_class_zero(unlabelled: int | None) -> int:
     """The code that the value 0 has where another value is unlabelled; 0 where it is unlabelled itself."""
     if unlabelled is None or unlabelled == UNLABELLED:
         return UNLABELLED

@@ -1,4 +1,4 @@
-"""Recognising vector files, which people give as labels although only rasters are read."""
+"""Recognising vector files among those that people give as labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 import zipfile
 from pathlib import Path
+
+from hsiattn.files.paths import is_for_gdal, local_file
 
 _SIGNATURES = (
     (b"\x00\x00\x27\x0a", "a shapefile"),  # .shp and .shx alike
@@ -24,7 +26,42 @@ _TEXTS = (
 )
 _PART_OF_A_SHAPEFILE = (".dbf", ".shx", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
 _VECTOR_SUFFIXES = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gml", ".gpx", ".mif", ".tab", ".dxf")
+_VECTOR_SUFFIXES_READ = (".shp", ".gpkg", ".geojson", ".fgb", ".csv", ".tsv")
+_ARCHIVE_SUFFIXES = (".zip", ".kmz", ".shz")
+PLACE_COLUMNS = (("lon", "lat"), ("longitude", "latitude"), ("long", "lat"), ("easting", "northing"), ("x", "y"))
+"""Names of the columns with the coordinates of points, those that say most of their CRS first."""
+
+SHAPE_COLUMNS = ("wkt", "geometry", "geom", "the_geom", "wkt_geom")
+"""Names of a column with geometries as well-known text."""
+
 _LOOKED_AT = 65536  # bytes of a text
+
+
+READABLE = frozenset(
+    (
+        "a shapefile",
+        "part of a shapefile",
+        "a FlatGeobuf file",
+        "a GeoPackage",
+        "a GeoJSON file",
+        "an archive of vector files",
+        "a table of coordinates",
+    )
+)
+"""Kinds, as `vector_kind` names them, that labels are read from."""
+
+
+def is_vector_file(path: str | os.PathLike[str]) -> bool:
+    """Whether labels are read from a file as from polygons or points, judged by its content.
+
+    Of a path that only GDAL understands the name decides: a vector file in an archive, or an archive of them.
+    """
+    if not is_for_gdal(path):
+        return vector_kind(path) in READABLE
+    suffix = Path(os.fspath(path)).suffix.lower()
+    if suffix in _ARCHIVE_SUFFIXES:
+        return vector_kind(local_file(path)) in READABLE
+    return suffix in _VECTOR_SUFFIXES_READ
 
 
 def vector_kind(path: str | os.PathLike[str]) -> str | None:
@@ -72,10 +109,22 @@ def _text_kind(start: bytes, suffix: str) -> str | None:
     for pattern, name in _TEXTS:
         if pattern.search(text):
             return f"a {name} file"
-    header = re.split(r"[,;\t]", text.partition("\n")[0].strip().lower())
-    names = {name.strip().strip('"') for name in header}
-    if suffix in (".csv", ".tsv", ".txt") and len(names) > 1:
-        places = ({"x", "y"}, {"lon", "lat"}, {"longitude", "latitude"}, {"easting", "northing"})
-        if any(pair <= names for pair in places) or names & {"wkt", "geometry", "geom", "the_geom"}:
-            return "a table of coordinates"
+    if suffix in (".csv", ".tsv", ".txt") and coordinate_columns(text.partition("\n")[0]):
+        return "a table of coordinates"
     return None
+
+
+def coordinate_columns(header: str) -> tuple[str, ...]:
+    """The columns of a table that place its rows: x and y, or one with well-known text; none where it has neither.
+
+    >>> coordinate_columns("id;Lat;Lon;class")
+    ('Lon', 'Lat')
+    """
+    names = [name.strip().strip('"') for name in re.split(r"[,;\t|]", header.strip())]
+    by_lower = {name.lower(): name for name in reversed(names)}
+    if len(names) > 1:
+        for pair in PLACE_COLUMNS:
+            if by_lower.keys() >= set(pair):
+                return tuple(by_lower[name] for name in pair)
+        return tuple(by_lower[name] for name in SHAPE_COLUMNS if name in by_lower)[:1]
+    return ()

@@ -15,6 +15,7 @@ from hsiattn.lazy import lazily
 
 if TYPE_CHECKING:
     from hsiattn.mapping.assessment import assess as assess
+    from hsiattn.mapping.assessment import open_vector_reference as open_vector_reference
     from hsiattn.mapping.classification import MappingRecord as MappingRecord
     from hsiattn.mapping.classification import classify_scene as classify_scene
     from hsiattn.mapping.classification import predict_array as predict_array
@@ -36,6 +37,7 @@ _HOMES = {
     "classify_scene": "hsiattn.mapping.classification",
     "evaluate_patchwise": "hsiattn.mapping.inference",
     "evaluate_tile": "hsiattn.mapping.inference",
+    "open_vector_reference": "hsiattn.mapping.assessment",
     "predict_array": "hsiattn.mapping.classification",
     "write_map": "hsiattn.mapping.writer",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "classify_scene",
     "evaluate_patchwise",
     "evaluate_tile",
+    "open_vector_reference",
     "predict_array",
     "write_map",
 ]

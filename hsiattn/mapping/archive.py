@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hsiattn.errors import OutputError, SceneError
 from hsiattn.files.outputs import Inputs
-from hsiattn.files.paths import is_virtual
+from hsiattn.files.patterns import files_matching, is_pattern
 from hsiattn.mapping.request import MappingRequest, Targets, map_name
 
 if TYPE_CHECKING:
@@ -23,10 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """One scene of an archive, and the rasters to write for it."""
+    """One scene of an archive, and the rasters to write for it.
+
+    Attributes
+    ----------
+    scene
+        Its path, or what messages call it where it has several.
+    tiles
+        The paths of its tiles; none where it has one path.
+    """
 
     scene: str
     targets: Targets
+    tiles: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> str | tuple[str, ...]:
+        """What is opened."""
+        return self.tiles or self.scene
 
     def carry_out(
         self,
@@ -50,9 +63,9 @@ class Order:
             The scene cannot be mapped.
         """
         self.targets.clean_up()
-        source = request.open_scene(self.scene)
+        source = request.open_scene(self.paths)
         model = models.model_for(source)
-        if request.resume and request.is_mapped(self.targets, model):
+        if request.resume and request.is_mapped(self.targets, model, source):
             return None
         request.check_targets(self.targets, inputs)
         with progress() as listener:
@@ -61,7 +74,8 @@ class Order:
     def describe(self, record: MappingRecord | None) -> dict[str, Any]:
         """Outcome of the order, JSON-ready; without a record its map was there already."""
         what: dict[str, Any] = {"left_alone": True} if record is None else record.to_dict()
-        return {"scene": self.scene, "map": self.targets.map, **what}
+        tiles = {"tiles": list(self.tiles)} if self.tiles else {}
+        return {"scene": self.scene, **tiles, "map": self.targets.map, **what}
 
 
 @dataclass
@@ -120,11 +134,6 @@ class Summary:
         return f"{self.scenes} scenes: {self.counts()}; {self.pixels} pixels in {self.seconds:.1f} s{speed}"
 
 
-def is_pattern(text: str) -> bool:
-    """Whether an argument that the shell left alone is meant as a pattern: there is no file of that very name."""
-    return glob.has_magic(text) and not is_virtual(text) and not os.path.exists(text)
-
-
 def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest) -> list[Order]:
     """The scenes that paths and patterns name, each once, and where their maps go.
 
@@ -140,7 +149,7 @@ def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest)
     scenes: dict[str, str] = {}
     named = {os.path.abspath(text) for text in arguments if not is_pattern(text)}
     for text in arguments:
-        for path in _expand(text) if is_pattern(text) else [text]:
+        for path in files_matching(text, SceneError) if is_pattern(text) else [text]:
             scenes.setdefault(os.path.abspath(path), path)
     orders = {
         place: Order(scene, request.targets(str(Path(out_dir) / map_name(scene, request.driver))))
@@ -156,14 +165,6 @@ def make_orders(arguments: Sequence[str], out_dir: str, request: MappingRequest)
         del orders[place]
     _refuse_equal_maps(orders.values())
     return list(orders.values())
-
-
-def _expand(pattern: str) -> list[str]:
-    """The files that a pattern matches, sorted."""
-    files = [path for path in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(path)]
-    if not files:
-        raise SceneError(f"no file matches {pattern}", "check the pattern and the folder")
-    return files
 
 
 def _refuse_equal_maps(orders: Iterable[Order]) -> None:

@@ -7,22 +7,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.assessment.code_rasters import codes_of
-from hsiattn.errors import AssessmentError
-from hsiattn.labels.rasters import LabelRaster
+from hsiattn.errors import AssessmentError, LabelError
+from hsiattn.labels.rasters import LabelRaster, check_raster_options
 from hsiattn.labels.tables import as_scheme
+from hsiattn.labels.vector_files import is_vector_file
+from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 if TYPE_CHECKING:
-    import xarray as xr
-
-    from hsiattn.assessment.code_rasters import Raster
+    from hsiattn.assessment.code_rasters import Codes, Raster
     from hsiattn.classes import ClassTable
     from hsiattn.labels.schemes import ClassScheme
+    from hsiattn.labels.vectors import VectorLabels
     from hsiattn.splits import Split, SplitRaster
 
     AnySplit: TypeAlias = str | os.PathLike[str] | SplitRaster | Split | xr.DataArray | NDArray[Any]
@@ -42,6 +44,11 @@ def assess(
     groups: AnyGroups | None = None,
     table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
     level: int | None = None,
+    column: str | None = None,
+    layer: str | None = None,
+    all_touched: bool = False,
+    inner_buffer: float = 0,
+    radius: float = 0,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel, as `hsiattn assess` does.
 
@@ -56,7 +63,9 @@ def assess(
         and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`).
     reference
         Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
-        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it.
+        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it. Or the
+        path of a vector file, or opened `VectorLabels`: polygons or points are burnt on the map's grid, classes that
+        are texts are matched to those of the map by name, and intervals are over the polygons.
     split
         Path of a split raster, an opened `SplitRaster`, a `Split`, or an array (H, W) of roles. Default: none, all
         labelled pixels are test pixels.
@@ -69,10 +78,13 @@ def assess(
         Polygons that the test pixels lie in, by which intervals are over polygons and not over pixels: "fields" for
         connected fields of one class, where the reference was drawn as polygons; or the polygon id of every pixel,
         0 or less = none, as an array (H, W) or the path of a raster, which may lie on another grid. Fields take the
-        memory of the whole reference.
+        memory of the whole reference. Default: the polygons of a vector file or the coordinate `group` of labels, else
+        none.
     table, level
         Classes that the codes of both count as, and the level of them that is compared; see `open_labels`. Rasters that
         are opened already have their own.
+    column, layer, all_touched, inner_buffer, radius
+        How a vector file is read, see `open_labels`.
 
     Raises
     ------
@@ -107,12 +119,82 @@ def assess(
                 "name it with window=, 1 for a pixel-wise method",
             )
         leakage = _leakage(roles, window)
+    options = VectorOptions(column, layer, all_touched, inner_buffer, radius)
+    if isinstance(reference, str | os.PathLike):
+        if is_vector_file(reference):
+            reference = open_vector_reference(reference, land_cover, options=options, table=scheme)
+        else:
+            check_raster_options(reference, options)
+    elif options.given():
+        listed = ", ".join(f"{name}=" for name in options.given())
+        raise LabelError("the reference is no path of a vector file", f"leave out {listed}")
     if isinstance(groups, str) and groups == FIELDS:
         groups = _fields(reference, land_cover, scheme)
+    elif groups is None:
+        groups = _own_groups(reference)
     return compare(
         land_cover, reference, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
         groups=groups, scheme=scheme,
     )  # fmt: skip
+
+
+def open_vector_reference(
+    path: str | os.PathLike[str],
+    land_cover: Raster,
+    *,
+    options: VectorOptions | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
+    unlabelled: int | None = None,
+) -> VectorLabels:
+    """Polygons or points of a file as the reference of a map, on its grid.
+
+    Parameters
+    ----------
+    path
+        GeoPackage, GeoJSON, shapefile, FlatGeobuf or a table of coordinates.
+    land_cover
+        The map. Texts take the codes of its classes of the same names; those of other names get codes of their own,
+        and are errors wherever they are.
+    options, table, level, unlabelled
+        As for `open_labels`. With a table, its codes count.
+
+    Raises
+    ------
+    LabelError
+        The file cannot be used, none of its classes is one of the map, or it has names and the map none.
+    """
+    from hsiattn.labels.vectors import VectorLabels  # brings pyogrio and shapely
+
+    mapped = codes_of(land_cover, "the map")
+    known = _named_classes(mapped)
+    vectors = VectorLabels(
+        path, mapped.grid, scene=mapped.name, options=options, table=table, level=level, unlabelled=unlabelled,
+        known=known,
+    )  # fmt: skip
+    if vectors.has_names and known is None and table is None:
+        raise LabelError(
+            f"{mapped.name} does not name its classes, and {vectors.name} has nothing but names",
+            "give a class table=, or a column= with the codes of the map",
+        )
+    return vectors
+
+
+def _named_classes(mapped: Codes) -> ClassTable | None:
+    """The classes of a map as far as it names them; None where it does not."""
+    try:
+        table = mapped.class_table([])
+    except LabelError:  # of no class at all
+        return None
+    made_up = table is None or all(item.name == f"class {item.code}" for item in table)
+    return None if made_up else table
+
+
+def _own_groups(reference: Raster) -> Any:
+    """The polygons that a reference knows itself."""
+    if isinstance(reference, xr.DataArray):
+        return reference.coords.get("group")
+    return getattr(reference, "groups", None)
 
 
 def _fields(reference: Raster, land_cover: Raster, scheme: ClassScheme | None) -> NDArray[np.int32]:

@@ -28,6 +28,8 @@ from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.bad_pixels import tell_bad_share
+from hsiattn.scenes.flag_counts import count_flagged, tell_flagged
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,6 +54,8 @@ class MappingRecord:
         Pixels of every class by its name, and of none.
     unscored
         Unclassified pixels that hold data but got no finite score from the network.
+    flagged
+        Pixels by the flags of the scene's product, those that are only told included.
     messages
         Notices for the user, such as how bands were matched and how a sample of the scene compares.
     seconds
@@ -69,6 +73,7 @@ class MappingRecord:
     counts: dict[str, int] = field(default_factory=dict)
     unclassified: int = 0
     unscored: int = 0
+    flagged: dict[str, int] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     seconds: float = 0.0
     seconds_reading: float = 0.0
@@ -139,7 +144,10 @@ def classify_scene(
         probabilities=outputs.probabilities is not None,
     )  # fmt: skip
     writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
-    messages = [*_warned(model), *source.notes, *_on_place(source), *task.check.messages, *writer.notes]
+    messages = [
+        *_warned(model), *source.notes, *_on_place(source), *task.check.messages, *tell_bad_share(source, task.area),
+        *writer.notes,
+    ]  # fmt: skip
     record = MappingRecord(int(task.area.height) * int(task.area.width), bands=task.check.bands, messages=messages)
     with _journal(outputs, task.classifier, resume) as journal:
         record.windows, record.resumed = len(task.classifier.plan), len(journal.finished)
@@ -148,6 +156,8 @@ def classify_scene(
             _keep(task.run(journal.finished), journal, record, counter)
         _check_unchanged(task.watched, journal)
         _publish(writer, journal, task.classifier, record, force)
+    record.flagged = count_flagged(source, task.area, task.classifier.allowed if mask is not None else None)
+    record.messages += tell_flagged(source, record.flagged)
     record.unclassified = int(writer.counts[0])
     record.counts = dict(zip(model.classes.names, writer.counts[1:].tolist(), strict=True))
     record.seconds = time.monotonic() - began
@@ -285,7 +295,7 @@ class _Task:
         smoothing = self.classifier.smoothing
         return Provenance.of_model(
             self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
-            domain=self.check.domain,
+            domain=self.check.domain, left_out=self.classifier.source.names_left_out,
         )  # fmt: skip
 
     def run(self, finished: Container[int] = ()) -> Generator[WindowResult, None, None]:
@@ -392,6 +402,7 @@ def _publish(
     with writer:
         write_from_journal(writer, journal, classifier.plan)
         _check_not_empty(writer.counts, journal, classifier, force)
+        journal.set_aside()
     journal.remove()
     record.seconds_writing += time.monotonic() - clock
     if journal.missing:

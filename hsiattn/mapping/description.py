@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hsiattn.errors import SceneError
 from hsiattn.files.kinds import CLASSES_TAG, TAG_PREFIX, FileKind
 from hsiattn.labels.legends import legend_of
-from hsiattn.scenes.block_cache import block_cache
+from hsiattn.scenes.block_cache import ONCE_THROUGH, block_cache
 from hsiattn.scenes.block_windows import block_windows
-from hsiattn.scenes.description import ONCE_THROUGH, describe_grid
+from hsiattn.scenes.description import describe_grid
 from hsiattn.scenes.geotiff import open_raster
 
 

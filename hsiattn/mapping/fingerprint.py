@@ -25,6 +25,7 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
         "scene's grid": [source.height, source.width, str(source.crs), list(source.transform)[:6]],
         "scene's bands": hashlib.sha256(repr(source.bands.to_dict()).encode()).hexdigest()[:16],
         "scene's values": [str(source.dtype), source.nodata, source.radiometry.to_dict()],
+        **({"scene's flags": source.names_left_out} if source.quality else {}),
         "part": [int(edge) for edge in classifier.plan.area.flatten()],
         "mask": _state_of_mask(classifier.mask),
         "confidence": classifier.confidence,

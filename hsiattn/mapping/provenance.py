@@ -45,6 +45,8 @@ class Provenance:
         Rule by which the scene's bands were matched to the model's, in words.
     domain
         Share of a sample of the scene that lies outside of the training data, in words.
+    left_out
+        Flags of the scene's product whose pixels got no class, in words.
     """
 
     model_sha256: str = ""
@@ -55,9 +57,12 @@ class Provenance:
     smoothing: int = 0
     bands: str = ""
     domain: str = ""
+    left_out: str = ""
 
     @classmethod
-    def of_model(cls, model: TrainedModel, *, smoothing: int = 0, bands: str = "", domain: str = "") -> Self:
+    def of_model(
+        cls, model: TrainedModel, *, smoothing: int = 0, bands: str = "", domain: str = "", left_out: str = ""
+    ) -> Self:
         """Provenance of a map that a model is about to make."""
         divided = "divided by the distance from the training scene where that exceeds 1"
         return cls(
@@ -69,6 +74,7 @@ class Provenance:
             smoothing=smoothing,
             bands=bands,
             domain=domain,
+            left_out=left_out,
         )
 
     @classmethod
@@ -116,6 +122,7 @@ class Provenance:
             "smoothing": self.smoothing,
             "bands": self.bands,
             "domain": self.domain,
+            "left_out": self.left_out,
         }
         return {name: value for name, value in entries.items() if value}
 
@@ -150,7 +157,7 @@ class Provenance:
             for name, text in entries.items()
             if name.startswith(_MADE_WITH)
         }
-        texts = {name: entries.get(name, "") for name in ("model_sha256", "confidence", "bands", "domain")}
+        texts = {name: entries.get(name, "") for name in ("model_sha256", "confidence", "bands", "domain", "left_out")}
         return cls(
             patch_size=_whole(entries, "patch_size") or None,
             versions=versions,

@@ -82,6 +82,8 @@ class MappingRequest:
         See `Outputs`, where the last is called `smoothing`.
     window_size, ram, threads, workers, dask, device, precision
         See `Execution`.
+    use_flagged
+        Flags of a product whose pixels are classified all the same, see `open_scene`.
     resume
         Whether interrupted maps are continued, and finished ones skipped.
     scale
@@ -109,6 +111,7 @@ class MappingRequest:
     dask: str | None = None
     device: str = "auto"
     precision: Precision | None = None
+    use_flagged: tuple[str, ...] = ()
     resume: bool = False
     overwrite: bool = False
     scale: float | None = None
@@ -147,17 +150,17 @@ class MappingRequest:
 
         return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
 
-    def open_scene(self, path: str) -> SceneSource:
-        """A scene, with the scale that is asked for.
+    def open_scene(self, path: str | tuple[str, ...]) -> SceneSource:
+        """A scene, or the tiles of one, with the scale and the flagged pixels that are asked for.
 
         Raises
         ------
         SceneError
-            It cannot be opened.
+            It cannot be opened, or has no such flag.
         """
         from hsiattn.scenes import Radiometry, open_source
 
-        source = open_source(path, self.key)
+        source = open_source(path, self.key).using_flagged(self.use_flagged)
         if self.scale is None:
             return source
         return source.with_radiometry(Radiometry.divided_by(self.scale, len(source.bands)))
@@ -201,14 +204,18 @@ class MappingRequest:
         """
         return None if self.bounds is None else source.grid.window_touching(*self.bounds)
 
-    def is_mapped(self, targets: Targets, model: TrainedModel) -> bool:
-        """Whether all rasters of a scene are there, made by this very model with this smoothing, and not begun anew."""
+    def is_mapped(self, targets: Targets, model: TrainedModel, source: SceneSource) -> bool:
+        """Whether all rasters of a scene are there, made by this model with this smoothing and these flags left out.
+
+        Not so where they are being made anew.
+        """
         from hsiattn.mapping import Provenance
 
         if targets.begun_at() is not None or not all(map(os.path.exists, targets)):
             return False
         made = Provenance.read(targets.map)
-        return (made.model_sha256, made.smoothing) == (model.digest, self.smooth)
+        wanted = model.digest, self.smooth, source.names_left_out
+        return (made.model_sha256, made.smoothing, made.left_out) == wanted
 
     def check_targets(self, targets: Targets, inputs: Inputs, trained: str | None = None) -> None:
         """Refuse outputs that may not or could not be written in the end; clean up after a killed process.
@@ -285,7 +292,7 @@ class MappingRequest:
         if not all(map(os.path.exists, targets)):
             what = "is there, but not all the rasters that should lie beside it"
         elif made.smoothing == self.smooth:
-            what = "was made by another model"
+            what = "was made by another model" + (" or with other flags" if made.left_out or self.use_flagged else "")
         else:
             what, replace = "was made with another smoothing", f"give smoothing={made.smoothing} as there, or {replace}"
         raise OutputError(f"{targets.map} {what}", replace)
@@ -294,10 +301,10 @@ class MappingRequest:
 def map_name(scene: str, driver: str = "GTiff") -> str:
     """Name of a scene's map, without folder.
 
-    >>> map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
-    ('strip_7_classes.tif', 'strip_7_classes.img')
+    >>> map_name("flights/tiles/"), map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
+    ('tiles_classes.tif', 'strip_7_classes.tif', 'strip_7_classes.img')
     """
-    return f"{Path(scene).stem}_classes{_suffix(driver)}"
+    return f"{_named(scene).stem}_classes{_suffix(driver)}"
 
 
 def default_map(scene: str, driver: str = "GTiff") -> str:
@@ -309,7 +316,13 @@ def default_map(scene: str, driver: str = "GTiff") -> str:
     'strip_7_classes.tif'
     """
     name = map_name(scene, driver)
-    return name if is_virtual(scene) else str(Path(scene).with_name(name))
+    return name if is_virtual(scene) else str(_named(scene).with_name(name))
+
+
+def _named(scene: str) -> Path:
+    """The path of a scene, with a name also where it is the folder "." or above it."""
+    path = Path(scene)
+    return path if path.name not in ("", "..") else Path(os.path.abspath(scene))
 
 
 def _suffix(driver: str) -> str:

@@ -95,7 +95,9 @@ def check_scene(
     match = model.find_match(source)
     sample = sample_scene(source, match.indices, area=area, wanted=wanted)
     messages, domain = [message_of(match, model, source)], _NOT_CHECKED
-    concerns = list(messages) if match.rule == "count" else []
+    # Arrays without wavelengths have nothing but the order of their bands, which whoever made them knows.
+    in_memory = not source.files and not np.isfinite(model.bands.wavelength).any()
+    concerns = list(messages) if match.rule == "count" and not in_memory else []
     suspect = len(sample.measured) > 0 and not sample.measured.all(axis=1).any()
     problem: HsiattnError | None = find_empty_bands(model, source, area or source.extent) if suspect else None
     if problem is None and len(complete := sample.complete) >= _LEAST_PIXELS:

@@ -16,6 +16,7 @@ from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
 
 if TYPE_CHECKING:
+    from hsiattn.scenes.arrays import as_scene
     from hsiattn.scenes.georeferencing import georeference, grid_of
     from hsiattn.scenes.matlab import read_matlab_variable
     from hsiattn.scenes.scene import as_source, open_scene, to_scene
@@ -27,6 +28,7 @@ __all__ = [
     "Radiometry",
     "SceneSource",
     "SpectralBands",
+    "as_scene",
     "as_source",
     "check_same_grid",
     "convert_scene",
@@ -45,6 +47,7 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "as_scene": "hsiattn.scenes.arrays",
         "as_source": "hsiattn.scenes.scene",
         "convert_scene": "hsiattn.scenes.writing",
         "georeference": "hsiattn.scenes.georeferencing",

@@ -65,12 +65,13 @@ def check_same_grid(
     else:
         return
     raise GridError(
-        f"{names[0]} ({_describe(a)}) and {names[1]} ({_describe(b)}) differ in {difference}",
+        f"{names[0]} ({describe_grid(a)}) and {names[1]} ({describe_grid(b)}) differ in {difference}",
         "bring one of them onto the grid of the other, e.g. with gdalwarp",
     )
 
 
-def _describe(grid: Grid) -> str:
+def describe_grid(grid: Grid) -> str:
+    """Size, CRS and place of a grid in a few words, for messages."""
     crs = grid.crs.to_string() if grid.crs is not None else "no CRS"
     if len(crs) > 40:
         crs = f"{crs[:37]}..."

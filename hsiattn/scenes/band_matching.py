@@ -127,8 +127,8 @@ def find_band_match(
     by_count = _places_by_count(wanted, offered, needed)
     if by_count is None:
         raise BandError(
-            f"the bands of the {offered_name} do not fit the {wanted_name}: the {wanted_name} has {_legible(wanted)}, "
-            f"the {offered_name} has {_legible(offered)}",
+            f"the bands of the {offered_name} do not fit the {wanted_name}: the {wanted_name} has "
+            f"{legible_bands(wanted)}, the {offered_name} has {legible_bands(offered)}",
             "use a scene of the same sensor, or add wavelengths to both so that bands can be matched by them",
         )
     _check_names(wanted, offered, needed, by_count, names)
@@ -277,7 +277,7 @@ def _runs(places: NDArray[np.int64], count: int) -> Iterator[tuple[list[int], ra
 def _no_counterpart(
     wanted: SpectralBands, offered: SpectralBands, lost: NDArray[np.int64], needed: int, names: tuple[str, str]
 ) -> BandError:
-    lists = f"the {names[0]} has {_legible(wanted)}, the {names[1]} has {_legible(offered)}"
+    lists = f"the {names[0]} has {legible_bands(wanted)}, the {names[1]} has {legible_bands(offered)}"
     known = lost[np.isfinite(wanted.wavelength[lost])]
     if known.size:
         lacking = _shorten([f"{wanted.wavelength[i]:.1f}" for i in known])
@@ -322,7 +322,7 @@ def _unique_names(bands: SpectralBands) -> dict[str, int]:
     return {n: i for n, i in places.items() if n not in repeated and not _GENERIC_NAME.fullmatch(n)}
 
 
-def _legible(bands: SpectralBands) -> str:
+def legible_bands(bands: SpectralBands) -> str:
     """The list of bands as it fits into one line: count, then wavelengths or names."""
     if np.isfinite(bands.wavelength).any():
         centres = [f"{value:.1f}" if math.isfinite(value) else "unknown" for value in bands.wavelength]

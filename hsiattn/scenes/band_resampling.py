@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError
-from hsiattn.scenes.band_matching import _legible, _shorten
+from hsiattn.scenes.band_matching import _shorten, legible_bands
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
@@ -143,7 +143,7 @@ def response_weights(
     >>> weights.round(3).tolist()
     [[0.056, 0.889, 0.056]]
     """
-    lists = f"the {wanted_name} has {_legible(wanted)}, the {offered_name} has {_legible(offered)}"
+    lists = f"the {wanted_name} has {legible_bands(wanted)}, the {offered_name} has {legible_bands(offered)}"
     usable = np.isfinite(offered.wavelength) & offered.good
     for name, known in ((wanted_name, np.isfinite(wanted.wavelength)), (offered_name, usable)):
         if not known.any() or (name == wanted_name and not known.all()):

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 import rasterio
 from rasterio._env import get_gdal_config, set_gdal_config
 
+ONCE_THROUGH = 2**27
+"""Bytes that GDAL may keep of a raster that is gone through once."""
+
 _LEAST, _MOST = 2**26, 2**29  # bytes
 
 

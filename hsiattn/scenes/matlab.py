@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +13,9 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
-from hsiattn.files.inputs import open_regular
 from hsiattn.files.text import printable
+from hsiattn.scenes.hdf5 import Hdf5Dataset, Hdf5Error, Hdf5File
+from hsiattn.scenes.hdf5.file import is_hdf5
 from hsiattn.scenes.matlab_5 import Mat5File, MatFileError, Variable
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
@@ -27,23 +24,23 @@ _NUMERIC = {
     *("double", "single", "logical"),
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 }
+_OTHER = "opaque"
+"""Class of what holds no numbers."""
 _MOST_LISTED = 20
 """Variables that a message names."""
-
-_HDF5_PROGRAM = Path(__file__).with_name("hdf5_process.py")
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class MatlabSource(SceneSource):
     """A cube (row, column, band) in a MAT file.
 
-    MAT files are compressed as a whole, so a window cannot be read alone: the cube is read once, when the source is
-    made, and held. It is left out when the source is pickled, and read again where it wakes up.
+    Files up to version 7 are compressed as a whole, so a window cannot be read alone: the cube is read once, when the
+    source is made, and held. It is left out when the source is pickled, and read again where it wakes up. Of version
+    7.3, which is HDF5, windows are read from the file.
 
     Parameters
     ----------
     path
-        MAT file of version 5 or 7.3.
+        MAT file of version 4 to 7, or 7.3.
     key
         Name of the variable; may be left out where there is only one 3-D numeric variable.
 
@@ -55,20 +52,47 @@ class MatlabSource(SceneSource):
 
     def __init__(self, path: str | os.PathLike[str], key: str | None = None) -> None:
         self.name = self._path = os.fspath(path)
-        self._key, cube = _read(self._path, 3, key)
-        self._cube: NDArray[Any] | None = cube
-        self.height, self.width, count = cube.shape
-        self.dtype = cube.dtype
+        self._cube: NDArray[Any] | None = None
+        with _reading(self._path):
+            file = _open(self._path)
+            number = _choose(file.variables, self._path, 3, key)
+            variable = file.variables[number]
+            _refuse_complex(variable, self._path, 3)
+            self._key = variable.name
+            self._file = file if isinstance(file, _Mat73File) else None
+            if self._file is None:
+                self._cube = file.read(number)
+                self.dtype = self._cube.dtype
+            else:
+                self.dtype, self.block = self._file.layout(number)
+        self.height, self.width, count = variable.shape
         self.bands = SpectralBands.unknown(count)
         self.crs, self.transform = None, Affine.identity()
         self.nodata = None
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
+        return self.read_bands(window, range(len(self.bands)))
+
+    def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
+        """Stored values of some bands (0-based) of a window."""
+        rows, columns = window.toslices()
+        if self._file is not None:
+            with _reading(self._path):
+                values = self._file.read_part(self._key, (list(indices), columns, rows))
+            return np.ascontiguousarray(values.transpose(0, 2, 1))
         if self._cube is None:
             self._cube = _read(self._path, 3, self._key)[1]
-        rows, columns = window.toslices()
-        return np.ascontiguousarray(self._cube[rows, columns].transpose(2, 0, 1))
+        return np.ascontiguousarray(self._cube[rows, columns].transpose(2, 0, 1)[list(indices)])
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """See `SceneSource.kept_open`."""
+        if self._file is None:
+            yield
+            return
+        with self._file.kept_open():
+            yield
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cube": None}
@@ -109,17 +133,20 @@ class _MatFile(Protocol):
 
 def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
     """Name and values of the variable that is meant, in one go through the file."""
+    with _reading(path):
+        file = _open(path)
+        number = _choose(file.variables, path, ndim, key)
+        variable = file.variables[number]
+        _refuse_complex(variable, path, ndim)
+        return variable.name, file.read(number)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """What goes wrong with a MAT file, as `SceneError`."""
     try:
-        with _opened(path) as file:
-            number = _choose(file.variables, path, ndim, key)
-            variable = file.variables[number]
-            if variable.is_complex:
-                raise SceneError(
-                    f"variable {variable.name} of {path} is not a real {ndim}-D array",
-                    "choose another one by key=",
-                )
-            return variable.name, file.read(number)
-    except MatFileError as error:
+        yield
+    except (MatFileError, Hdf5Error) as error:
         raise SceneError(
             f"{path} cannot be read as a MAT file",
             "it seems truncated, damaged or of another format; get a new copy",
@@ -131,6 +158,13 @@ def _read(path: str, ndim: int, key: str | None) -> tuple[str, NDArray[Any]]:
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = getattr(error, "strerror", None) or str(error)
         raise SceneError(f"{path} cannot be opened ({reason})", "check the path and its permissions") from error
+
+
+def _refuse_complex(variable: Variable, path: str, ndim: int) -> None:
+    if variable.is_complex:
+        raise SceneError(
+            f"variable {variable.name} of {path} is not a real {ndim}-D array", "choose another one by key="
+        )
 
 
 def _choose(variables: Sequence[Variable], path: str, ndim: int, key: str | None) -> int:
@@ -164,60 +198,45 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(shown) or "none"
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[_MatFile]:
-    if not _is_hdf5(path):
-        yield Mat5File(path)
-        return
-    command = [sys.executable, "-P", "-W", "ignore", str(_HDF5_PROGRAM), path]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]
-        try:
-            yield _Mat73File(process)
-        finally:
-            process.kill()  # it has ended, or is of no more use
-            with suppress(OSError):  # it ended before it was asked
-                process.stdin.close()
+def _open(path: str) -> Mat5File | _Mat73File:
+    return _Mat73File(path) if is_hdf5(path) else Mat5File(path)
 
 
 class _Mat73File:
-    """A MAT file of version 7.3, read by `hdf5_process`, with which this speaks."""
+    """A MAT file of version 7.3, which is HDF5: its axes come in reversed order."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self.variables = [Variable(name, tuple(shape), kind) for name, shape, kind in self._answer()]
+    def __init__(self, path: str) -> None:
+        self._file = Hdf5File(path)
+        self._datasets = [dataset for name, dataset in self._file.datasets.items() if name.count("/") == 1]
+        self.variables = [Variable(d.name[1:], d.shape[::-1], _matlab_class(d)) for d in self._datasets]
 
     def read(self, number: int) -> NDArray[Any]:
-        """Values of a variable; HDF5 counts its axes in C order, so they come reversed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(self.variables[number].name).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise MatFileError("the process that reads it has ended") from error
-        dtype, shape = self._answer()
-        values = np.empty(shape, dtype)
-        into = values.reshape(-1).data.cast("B") if values.size else memoryview(bytearray())
-        place = 0
-        while place < len(into):
-            count = self._process.stdout.readinto(into[place:])  # type: ignore[attr-defined]
-            if not count:
-                raise MatFileError("the file ends early")
-            place += count
-        return values.T
+        """Values of a variable."""
+        return self._file.read(self._datasets[number].name).T
 
-    def _answer(self) -> list[Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise MatFileError("the process that reads it has ended")
-        answer: list[Any] = json.loads(line)
-        return answer
+    def read_part(self, name: str, selection: Sequence[Any]) -> NDArray[Any]:
+        """Part of a variable, axes as in the file."""
+        return self._file.read(f"/{name}", selection)
+
+    def layout(self, number: int) -> tuple[np.dtype[Any], tuple[int, int]]:
+        """Type of a cube, and rows and columns of the pieces in which the file stores it."""
+        dataset = self._datasets[number]
+        assert dataset.dtype is not None
+        _, columns, rows = dataset.chunks or (1, 1, 1)
+        return dataset.dtype, (rows, columns)
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """See `Hdf5File.kept_open`."""
+        with self._file.kept_open():
+            yield
 
 
-def _is_hdf5(path: str) -> bool:
-    """True for MAT 7.3: an HDF5 file, whose signature stands at 0 or after MATLAB's 512-byte preamble."""
-    with open_regular(path) as stream:
-        start = stream.read(520)
-    return start.startswith(_HDF5_SIGNATURE) or start[512:].startswith(_HDF5_SIGNATURE)
+def _matlab_class(dataset: Hdf5Dataset) -> str:
+    """MATLAB's name of a type, from the attribute that MATLAB writes, else from the type on file."""
+    if dataset.dtype is None:
+        return _OTHER
+    given = dataset.attributes.get("MATLAB_class")
+    if given is not None:
+        return str(given)
+    return {"float64": "double", "float32": "single", "bool": "logical"}.get(str(dataset.dtype), str(dataset.dtype))

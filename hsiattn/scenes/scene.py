@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rasterio.windows import Window
 
 from hsiattn.errors import BandError, SceneError
+from hsiattn.files.paths import StrPath, local_file
 from hsiattn.scenes.alignment import TOLERANCE
+from hsiattn.scenes.arrays import SCENE_DIMS as DIMS
+from hsiattn.scenes.arrays import as_scene
 from hsiattn.scenes.envi_header import find_header, sidecars_of
 from hsiattn.scenes.formats import open_source
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.quality import QualityLayer
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands, guess_unit, parse_description, parse_number, to_nanometres
 from hsiattn.scenes.validity import clean_nodata
 from hsiattn.scenes.windowed_array import read_lazily
 
-DIMS = ("band", "y", "x")
+_FLAG = "flag_"
+"""Beginning of the names of coordinates with the flags of a product."""
 
 
-def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataArray:
+def open_scene(
+    path: StrPath | Sequence[StrPath], key: str | None = None, *, use_flagged: Iterable[str] = ()
+) -> xr.DataArray:
     """Open a hyperspectral scene; nothing but metadata is read until values are asked for.
 
     Parameters
     ----------
     path
-        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file.
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file. Several paths, a pattern or a folder
+        for the tiles of one scene; see `open_source`.
     key
         Name of the variable, for MAT files with several 3-D variables.
+    use_flagged
+        Flags of a product whose pixels are to be used all the same, such as ("haze", "cirrus"); "all" for every one.
+        Without, pixels that a product calls cloud, cirrus, haze, cloud shadow or defective are missing.
 
     Returns
     -------
@@ -48,15 +59,20 @@ def open_scene(path: str | os.PathLike[str], key: str | None = None) -> xr.DataA
         (absent where there is none), where rioxarray looks for it in unmasked data, or the coordinate `nodata` on
         "band" where the bands have different ones. `scale_factor_reflectance` is the number by which values are divided
         to give reflectance (absent where nobody states it); where one number does not do, reflectance is value × `gain`
-        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask of the file says that
-        pixels are missing (absent where there is no mask). `name` is the path, `notes` what was odd about the files.
+        + `offset`, coordinates on "band". The coordinate `masked` (y, x) is True where a mask or a flag says that
+        pixels are missing (absent where there is neither); `flag_cloud`, `flag_haze`, … (y, x) hold the flags of a
+        product one by one, and the attribute `left_out` names those that count. `name` is the path, `notes` what was
+        odd about the files.
 
     Raises
     ------
     SceneError
-        The path does not lead to a scene that can be read.
+        The path does not lead to a scene that can be read, or the scene has no such flag.
+    GridError, BandError
+        Several files are no tiles of one scene.
     """
-    return to_scene(open_source(path, key))
+    names = (use_flagged,) if isinstance(use_flagged, str) else use_flagged
+    return to_scene(open_source(path, key).using_flagged(names))
 
 
 def to_scene(source: SceneSource) -> xr.DataArray:
@@ -74,8 +90,15 @@ def to_scene(source: SceneSource) -> xr.DataArray:
         attrs["scale_factor_reflectance"] = scale
     if source.has_mask:
         coords["masked"] = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, source.masked))
+    for layer in source.quality:
+        flags = xr.Variable(("y", "x"), read_lazily(source.shape[1:], bool, layer.read), {"flag": layer.name})
+        coords[f"{_FLAG}{layer.name.replace(' ', '_')}"] = flags
+    if source.layers_left_out:
+        attrs["left_out"] = [layer.name for layer in source.layers_left_out]
     if source.notes:
         attrs["notes"] = list(source.notes)
+    if len(source.files) > 1 and not os.path.isfile(local_file(source.name)):
+        attrs["files"] = list(source.files)  # the name leads to none of them
     if bands.nominal:
         attrs["wavelength_nominal"] = True
     scene = xr.DataArray(
@@ -88,16 +111,19 @@ def to_scene(source: SceneSource) -> xr.DataArray:
     return georeference(scene, source.grid)
 
 
-def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: str | None = None) -> SceneSource:
+def as_source(
+    scene: xr.DataArray | xr.Dataset | SceneSource | ArrayLike | StrPath | Sequence[StrPath], key: str | None = None
+) -> SceneSource:
     """The windows of a scene, whichever way the caller holds it.
 
     A DataArray may come from `open_scene`, from `rioxarray.open_rasterio` or be made by hand; whatever was sliced or
-    computed on it holds for the windows too, and they are read lazily through it.
+    computed on it holds for the windows too, and they are read lazily through it. Other arrays are taken as `as_scene`
+    takes them.
 
     Raises
     ------
     SceneError
-        The path does not lead to a scene, or the array has other dims than "band", "y" and "x".
+        The path does not lead to a scene, or the array cannot be taken for one, see `as_scene`.
     GridError
         The coordinates of the array are not evenly spaced.
 
@@ -108,35 +134,35 @@ def as_source(scene: xr.DataArray | SceneSource | str | os.PathLike[str], key: s
     """
     if isinstance(scene, SceneSource):
         return scene
-    if isinstance(scene, xr.DataArray):
-        return ArraySource(scene)
-    return open_source(scene, key)
+    if is_path(scene) or (isinstance(scene, list | tuple) and len(scene) and all(map(is_path, scene))):
+        return open_source(scene, key)  # type: ignore[arg-type]
+    return ArraySource(as_scene(scene))
+
+
+def is_path(thing: object) -> bool:
+    """Whether something names a file."""
+    return isinstance(thing, str | os.PathLike)
 
 
 class ArraySource(SceneSource):
-    """A scene held as `xarray.DataArray`, in memory or lazily read; see `as_source`."""
+    """A scene held as `xarray.DataArray` with dims ("band", "y", "x"), in memory or lazily read; see `as_source`."""
 
     def __init__(self, array: xr.DataArray) -> None:
-        if set(array.dims) != set(DIMS):
-            raise SceneError(
-                f"the array has the dims {', '.join(map(str, array.dims))}, a scene has band, y and x",
-                "rename or expand its dims",
-            )
-        if array.dtype.kind not in "iufb":
-            raise SceneError(f"the array holds values of type {array.dtype}", "give real numbers")
-        self._array = array.transpose(*DIMS)
+        self._array = array
         self.name = str(array.attrs.get("name") or array.name or "the scene")
-        self.dtype = array.dtype
+        self.dtype = array.dtype.newbyteorder("=")  # torch knows no other
         self.bands = _bands_of(array)
         grid = grid_of(array)
         self.height, self.width, self.crs, self.transform = grid.height, grid.width, grid.crs, grid.transform
         self.control = grid.control
         self._set_nodata(_nodata_of(array))
         self.radiometry = _radiometry_of(array)
-        self.files = _files_of(self.name, array.encoding.get("source"))
-        notes = array.attrs.get("notes", ())
-        self.notes = tuple(map(str, notes)) if isinstance(notes, (list, tuple)) else ()
+        self.files = _files_of(self.name, array.encoding.get("source"), *_texts(array.attrs.get("files")))
+        self.notes = _texts(array.attrs.get("notes"))
+        self.block = _block_of(array)
         self._mask = _mask_of(array, grid)
+        self.quality = _flags_of(array)
+        self.left_out = tuple(map(str, array.attrs.get("left_out", ())))
 
     def read(self, window: Window) -> NDArray[Any]:
         """Stored values of a window, shape (B, h, w)."""
@@ -148,15 +174,53 @@ class ArraySource(SceneSource):
         part = self._array.isel(y=rows, x=columns)
         if list(indices) != list(range(len(self.bands))):
             part = part.isel(band=list(indices))
-        return np.asarray(part.values)
+        return np.asarray(part.values).astype(self.dtype, copy=False)
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """The coordinate `masked` of a window."""
+        return _PlaneReader(self._mask)(window)
+
+    @property
+    def _layers_masking(self) -> tuple[QualityLayer, ...]:
+        """None: the mask of the array holds its flags."""
+        return ()
+
+    def leaving_out(self, names: Iterable[str]) -> Self:
+        """The source itself, where that changes nothing.
+
+        Raises
+        ------
+        SceneError
+            It would change which flags count, and the mask of the array holds these already.
+        """
+        chosen = tuple(names)
+        if any((flag.name in chosen) != (flag.name in self.left_out) for flag in self.quality):
+            raise SceneError(
+                f"the flags of {self.name} are in the mask of the array already",
+                "choose them when the scene is opened: use_flagged=",
+            )
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class _PlaneReader:
+    """Reads windows of an array (y, x) of booleans."""
+
+    array: xr.DataArray
+
+    def __call__(self, window: Window) -> NDArray[np.bool_]:
         rows, columns = window.toslices()
-        return np.asarray(self._mask.isel(y=rows, x=columns).values, dtype=bool)
+        return np.asarray(self.array.isel(y=rows, x=columns).values, dtype=bool)
 
 
 # ------------------------------------------------------------------------------------- metadata of a caller's array
+
+
+def _block_of(array: xr.DataArray) -> tuple[int, int]:
+    """Rows and columns of the largest dask chunk; (1, 1) where there are no chunks."""
+    chunks = array.chunksizes
+    rows, columns = (max(chunks.get(dim, (1,)), default=1) for dim in ("y", "x"))
+    return (rows, columns)
 
 
 def _bands_of(array: xr.DataArray) -> SpectralBands:
@@ -320,10 +384,23 @@ def _figures(array: xr.DataArray, keys: Sequence[str]) -> NDArray[np.float64] | 
 def _mask_of(array: xr.DataArray, grid: Grid) -> xr.DataArray | None:
     """The mask (y, x): the coordinate `masked`, else that of the file behind the array; None where there is none."""
     if "masked" in array.coords and set(array.coords["masked"].dims) == {"y", "x"}:
-        mask: xr.DataArray = array.coords["masked"].transpose("y", "x")
+        mask: xr.DataArray = array.coords["masked"].transpose("y", "x").reset_coords(drop=True)
         return mask
     behind = _file_behind(array)
     return _mask_behind(behind[0], grid) if behind is not None and behind[0].has_mask else None
+
+
+def _flags_of(array: xr.DataArray) -> tuple[QualityLayer, ...]:
+    """The layers that the coordinates `flag_…` (y, x) hold."""
+    return tuple(
+        QualityLayer(
+            str(flags.attrs.get("flag") or str(name).removeprefix(_FLAG).replace("_", " ")),
+            _PlaneReader(flags.transpose("y", "x").reset_coords(drop=True)),
+            str(name),
+        )
+        for name, flags in array.coords.items()
+        if str(name).startswith(_FLAG) and set(flags.dims) == {"y", "x"}
+    )
 
 
 def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
@@ -339,6 +416,11 @@ def _mask_behind(source: SceneSource, grid: Grid) -> xr.DataArray | None:
             return None
     mask = xr.DataArray(read_lazily(source.shape[1:], bool, source.masked), dims=("y", "x"))
     return mask.isel(y=np.round(rows).astype(np.int64), x=np.round(columns).astype(np.int64))
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    """The texts of an attribute that lists some."""
+    return tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
 
 
 def _files_of(*paths: Any) -> tuple[str, ...]:

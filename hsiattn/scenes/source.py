@@ -19,7 +19,7 @@ from hsiattn.errors import BandError
 from hsiattn.files.paths import local_file
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import GroundControl
-from hsiattn.scenes.quality import LEFT_OUT, QualityLayer
+from hsiattn.scenes.quality import LEFT_OUT, QualityLayer, still_left_out
 from hsiattn.scenes.radiometry import Radiometry
 from hsiattn.scenes.spectral import SpectralBands
 from hsiattn.scenes.validity import measured, missing
@@ -121,7 +121,7 @@ class SceneSource(ABC):
     @property
     def has_mask(self) -> bool:
         """Whether the file has a mask of its own, or quality layers that leave pixels out, see `masked`."""
-        return self._mask is not None or bool(self._layers_left_out())
+        return self._mask is not None or bool(self._layers_masking)
 
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
         """Mask (h, w) of the pixels that the file itself marks as missing; None where the file has no mask.
@@ -130,13 +130,25 @@ class SceneSource(ABC):
         see `missing`.
         """
         masked = None if self._mask is None else self._read_mask(window)
-        for layer in self._layers_left_out():
+        for layer in self._layers_masking:
             flagged = layer.read(window)
             masked = flagged if masked is None else masked | flagged
         return masked
 
-    def _layers_left_out(self) -> list[QualityLayer]:
-        return [layer for layer in self.quality if layer.name in self.left_out]
+    @property
+    def layers_left_out(self) -> tuple[QualityLayer, ...]:
+        """The quality layers whose pixels are missing."""
+        return tuple(layer for layer in self.quality if layer.name in self.left_out)
+
+    @property
+    def names_left_out(self) -> str:
+        """Names of these layers in words, "" where there are none."""
+        return ", ".join(dict.fromkeys(layer.name for layer in self.layers_left_out))
+
+    @property
+    def _layers_masking(self) -> tuple[QualityLayer, ...]:
+        """Layers whose pixels the mask of the file does not hold already."""
+        return self.layers_left_out
 
     def _read_mask(self, window: Window) -> NDArray[np.bool_]:
         """What `masked` gives; sources that set `_mask` override this."""
@@ -250,6 +262,21 @@ class SceneSource(ABC):
         clone = self._clone()
         clone.left_out = tuple(names)
         return clone
+
+    def using_flagged(self, names: Iterable[str]) -> Self:
+        """Copy of the source in which the pixels of these quality layers count, besides those that did already.
+
+        Parameters
+        ----------
+        names
+            Some of `left_out`; "all" alone for every layer, none for the source as it is.
+
+        Raises
+        ------
+        SceneError
+            The scene has no such layer, or it leaves no pixel out anyway.
+        """
+        return self.leaving_out(still_left_out(self.quality, self.left_out, names, self.name))
 
     def _clone(self) -> Self:
         clone = object.__new__(type(self))

@@ -13,8 +13,9 @@ from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import SplitError
 from hsiattn.splits.label_groups import label_groups
 from hsiattn.splits.leakage import leakage
-from hsiattn.splits.splitters import PixelSplitter
+from hsiattn.splits.splitters import PixelSplitter, SpatialBlocks
 from hsiattn.splits.validation import validation_groups
+from hsiattn.splits.whole_groups import keep_groups_whole
 
 ROLES = {"none": 0, "training": 1, "validation": 2, "test": 3, "dropped": 4}
 """Value of each role in a split raster. "none" is not labelled; "dropped" is labelled and unused."""
@@ -101,6 +102,8 @@ def split_labels(
         Training pixels of a class beyond this number are dropped.
     groups : ndarray of int, shape (H, W), or None, default None
         Id of the polygon of every pixel, 0 and below for none; see `label_groups` for the groups of pixels without.
+        Blocks leave no polygon divided between training and test, see `keep_groups_whole`; the record says how many
+        polygons other splitters divide.
     whole_groups : bool, default True
         False sets random pixels aside, whatever lies beside them, as in the splits of `draw_protocol`.
     seed : int, default 0
@@ -130,6 +133,9 @@ def split_labels(
     members = codes[labelled]
     try:
         training, test = next(iter(splitter.split(positions, members)))
+        ids = None if groups is None else np.asarray(groups)[labelled]
+        if ids is not None and isinstance(splitter, SpatialBlocks):
+            training, test = keep_groups_whole(training, test, members, ids)
     except SplitError as error:
         raise error.named(_names(classes)) from error
     roles[tuple(positions[test].T)] = ROLES["test"]
@@ -143,14 +149,23 @@ def split_labels(
     roles[tuple(positions[beyond].T)] = ROLES["dropped"]
     numbers = np.arange(len(members))
     if whole_groups and (validation_share > 0 or len(beyond)):
-        ids = None if groups is None else np.asarray(groups)[labelled][training]
-        numbers[training] = label_groups(positions[training], members[training], ids)
+        numbers[training] = label_groups(positions[training], members[training], None if ids is None else ids[training])
     if validation_share > 0:
         aside = kept[np.isin(numbers[kept], validation_groups(drawn, numbers, validation_share))]
         roles[tuple(positions[aside].T)] = ROLES["validation"]
-    record = _record(codes, roles, classes, window, {**splitter.describe(), "validation_share": validation_share})
+    known = {} if ids is None else {"polygons": _polygons(ids, training, test)}
+    account = {**splitter.describe(), "validation_share": validation_share, **known}
+    record = _record(codes, roles, classes, window, account)
     thinned = whole_groups and len(beyond)
     return Split(roles, record, _raster(positions[training], numbers[training], codes) if thinned else None)
+
+
+def _polygons(ids: NDArray[Any], training: NDArray[np.int64], test: NDArray[np.int64]) -> dict[str, int]:
+    """Number of polygons, of those on either side of a split, and of those on both."""
+    trained, tested = (np.unique(ids[pixels][ids[pixels] > 0]) for pixels in (training, test))
+    number = len(np.unique(ids[ids > 0]))
+    divided = len(np.intersect1d(trained, tested))
+    return {"number": number, "training": len(trained), "test": len(tested), "divided": divided}
 
 
 def _raster(positions: NDArray[np.int64], numbers: NDArray[np.int64], codes: NDArray[Any]) -> NDArray[np.int64]:

@@ -76,6 +76,7 @@ def fit_model(
     checkpoints: Path | None = None,
     resume: bool = False,
     groups: NDArray[Any] | None = None,
+    label_source: dict[str, Any] | None = None,
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -97,6 +98,8 @@ def fit_model(
         (H, W) id of the polygon that every pixel lies in, 0 or less = none: pixels of one polygon are never on both
         sides of a choice that training makes, and accuracy gets intervals over polygons. None takes those of the
         splitter, where it divides by polygons.
+    label_source
+        Record of where the labels come from, for the model file.
 
     Raises
     ------
@@ -133,7 +136,11 @@ def fit_model(
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
     if report is not None:
         report = replace(report, advice=(*warnings, *advice), notes=(*choice, *report.notes))
-    said = {**({"choice": choice[0]} if choice else {}), **({"warnings": list(warnings)} if warnings else {})}
+    said: dict[str, Any] = {
+        **({"choice": choice[0]} if choice else {}),
+        **({"warnings": list(warnings)} if warnings else {}),
+    }
+    said |= {"labels": label_source} if label_source else {}
     messages = (*warnings, *scene.messages, *choice, *advice)
     model = _model(scene, split, fitted, seed, report, said)
     return TrainingResult(model, split, report, messages, advice, warnings)

@@ -11,13 +11,19 @@ import rasterio
 def test_the_benchmark_scenes_are_listed(hsiattn):
     result = hsiattn("datasets", "--json")
     assert {entry["name"]: entry["classes"] for entry in json.loads(result.stdout)["datasets"]} == {
+        "botswana": 14,
+        "houston-2013": 15,
+        "houston-2018": 20,
         "indian-pines": 16,
+        "ksc": 13,
         "pavia-centre": 9,
         "pavia-university": 9,
         "salinas": 16,
         "salinas-a": 6,
     }
-    assert len(hsiattn("datasets").stdout.splitlines()) == 5
+    assert len(hsiattn("datasets").stdout.splitlines()) == 9
+    assert hsiattn("datasets", "list").stdout == hsiattn("datasets").stdout
+    assert json.loads(hsiattn("datasets", "list", "--json").stdout) == json.loads(result.stdout)
 
 
 def test_a_card_is_shown_with_its_classes_and_source(hsiattn):
@@ -41,7 +47,8 @@ def test_check_says_what_is_missing_and_where_to_get_it(hsiattn, tmp_path):
     result = hsiattn("datasets", "--check", tmp_path, "--json")
     assert result.exit_code == 0, result.stderr
     for entry in json.loads(result.stdout)["datasets"]:
-        assert "download" in entry["state"]
+        assert "download" in entry["state"] or "houston" in entry["name"]
+        assert "https://" in entry["state"]
 
 
 @pytest.mark.real_scene
@@ -67,3 +74,81 @@ def test_the_example_is_a_scene_with_labels_on_its_grid(hsiattn, desk):
     again = hsiattn("datasets", "example", "example")
     assert again.exit_code == 1
     assert "--overwrite" in again.stderr
+
+
+@pytest.fixture
+def without_net(monkeypatch):
+    """No pip, and servers that are not there."""
+    from hsiattn.datasets import transfer, wheels
+
+    def refuse(*_, **__):
+        raise transfer.TransferError("www.ehu.eus cannot be reached")
+
+    monkeypatch.setattr(wheels, "_by_pip", refuse)
+    monkeypatch.setattr(wheels, "transfer", refuse)
+    monkeypatch.setattr("hsiattn.datasets.downloading.transfer", refuse)
+
+
+def test_a_scene_that_is_there_is_found_without_the_net(hsiattn, tmp_path, monkeypatch, without_net):
+    def bring(url, part, **_):
+        part.write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
+
+    monkeypatch.setattr("hsiattn.datasets.downloading.transfer", bring)
+    failed = hsiattn("datasets", "download", "ksc", "--data", tmp_path)
+    assert failed.exit_code == 1
+    assert "what www.ehu.eus sends is not the released file" in failed.stderr.splitlines()[-1]
+    assert (tmp_path / "ksc" / "KSC.mat").exists()
+
+
+def test_offline_a_download_ends_with_one_line(hsiattn, tmp_path, without_net):
+    result = hsiattn("datasets", "download", "salinas", "--data", tmp_path, "-q")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "Salinas_corrected.mat cannot be downloaded (www.ehu.eus cannot be reached)" in line
+    assert str(tmp_path / "salinas") in line
+    assert result.stdout == ""
+
+
+def test_all_names_are_read_before_the_first_download(hsiattn, tmp_path, without_net):
+    result = hsiattn("datasets", "download", "salinas", "atlantis", "--data", tmp_path)
+    assert result.exit_code == 1
+    assert "no public scene 'atlantis'" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_option(hsiattn, tmp_path, without_net):
+    (tmp_path / "file").write_text("")
+    result = hsiattn("datasets", "download", "salinas", "--data", tmp_path / "file")
+    assert result.exit_code == 1
+    assert "choose another folder by --data" in result.stderr
+
+
+def test_the_folder_of_the_scenes_is_told(hsiattn, tmp_path, monkeypatch):
+    monkeypatch.setenv("HSIATTN_DATA", str(tmp_path / "scenes"))
+    assert hsiattn("datasets", "path").stdout == f"{tmp_path / 'scenes'}\n"
+    assert hsiattn("datasets", "path", "Indian Pines").stdout == f"{tmp_path / 'scenes' / 'indian-pines'}\n"
+    assert hsiattn("datasets", "path", "ksc", "--data", tmp_path).stdout == f"{tmp_path / 'ksc'}\n"
+    assert not (tmp_path / "scenes").exists()
+
+
+def test_a_scene_that_is_asked_for_and_not_complete_gives_status_1(hsiattn, tmp_path):
+    assert hsiattn("datasets", "check", "--data", tmp_path).exit_code == 0
+    result = hsiattn("datasets", "check", "salinas", "--data", tmp_path)
+    assert result.exit_code == 1
+    assert "hsiattn datasets download salinas" in result.stdout
+
+
+def test_a_card_tells_the_traps_and_how_to_get_the_files(hsiattn):
+    text = hsiattn("datasets", "show", "houston-2018").stdout
+    assert "0.5 m" in text
+    assert "ask for it at https://" in text
+    assert "hsiattn datasets download ksc" in hsiattn("datasets", "show", "ksc").stdout
+
+
+@pytest.mark.real_scene
+def test_complete_scenes_are_not_downloaded_again(hsiattn, real_data, without_net):
+    for name in ("salinas-a", "indian-pines"):
+        result = hsiattn("datasets", "download", name, "--data", real_data)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout == f"{real_data / name}\n"
+        assert hsiattn("datasets", "check", name, "--data", real_data).stdout == f"{name}\tcomplete\n"

@@ -25,7 +25,7 @@ BENCHMARK = "benchmark example -o results"
 INPUTS = {
     # -- scenes
     "train nowhere.tif --labels labels.tif -o new.hsiattn": "nowhere.tif does not exist; check the path",
-    "train folder --labels labels.tif -o new.hsiattn": "folder is a folder; give the file of the scene inside it",
+    "train folder --labels labels.tif -o new.hsiattn": "folder is a folder without a raster in it; give the file",
     "train diary.tif --labels labels.tif -o new.hsiattn": (
         "diary.tif cannot be opened as a raster (not recognized as being in a supported file format); give a GeoTIFF"
     ),
@@ -153,11 +153,10 @@ INPUTS = {
 
 USAGE = {
     "trian": "No such command 'trian'. Did you mean 'train'?",
-    "train": "Missing argument 'SCENE'",
+    "train": "Missing argument 'SCENE...'",
     "train scene.tif": "Missing option '--labels'",
     "train scene.tif --labels labels.tif": "Missing option '-o' / '--output'",
     f"{TRAIN} --label labels.tif": "No such option '--label'. (Did you mean one of",
-    f"{TRAIN} more.tif": "Got unexpected extra argument (more.tif)",
     f"{TRAIN} --seed -1": "-1 is not in the range",
     f"{TRAIN} --threads 0": "0 is not in the range",
     f"{TRAIN} --train-share 2": "2.0 is not in the range",
@@ -190,9 +189,11 @@ USAGE = {
     f"{CLASSIFY} --bounds 1 2 3": "Option '--bounds' requires 4 arguments",
     f"{CLASSIFY} --ram lots": "'lots' is no amount of memory; give 500MB",
     f"{CLASSIFY} --precision 16": "'16' is not one of",
-    "classify": "Missing argument 'SCENE [MAP] | SCENE... --out-dir DIR'",
-    "classify a.tif b.tif c.tif -m m.hsiattn": "map several scenes with --out-dir DIR",
-    "classify '*.tif' -m m.hsiattn": "*.tif is a pattern: map several scenes with --out-dir DIR",
+    "classify": "Missing argument 'SCENE [MAP] | SCENE... -o MAP | SCENE... --out-dir DIR'",
+    "classify a.tif b.tif c.tif -m m.hsiattn": "give -o MAP for one map of the tiles of one scene, or --out-dir DIR",
+    "classify '*.tif' -m m.hsiattn": "*.tif is a pattern: give -o MAP for one map of the tiles of",
+    "classify scene.tif '*.tif' -m m.hsiattn": "*.tif is a pattern and no name of a map",
+    "classify scene.tif -o map.tif --out-dir maps -m m.hsiattn": "give one of the two",
     "classify scene.tif --out-dir maps --labels labels.tif": "--labels is for one scene: train once with hsiattn train",
     "classify scene.tif --out-dir maps -m m.hsiattn --confidence c.tif": "with --out-dir --confidence takes no path",
     f"{ASSESS} --window 3": "--window has no effect without --split",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from hsiattn.cli import progress
-from hsiattn.cli.progress import Log, Pace, Steps, counted, figures
+from hsiattn.cli.progress import Log, Pace, Steps, amount, counted, figures
 
 
 class Clock:
@@ -73,6 +73,12 @@ def test_work_that_stands_still_has_no_time_left(report):
 def test_the_figures_are_share_pixels_speed_and_time_left(report):
     pace = report((0, 0), (10, 500_000))
     assert figures(500_000, 10_000_000, pace) == "5.0 %, 500.0 k of 10.0 M pixels, 50.0 k pixels/s, 3:10 left"
+
+
+def test_a_download_tells_bytes_and_time_left_where_the_size_is_known(report):
+    pace = report((0, 0), (10, 5_000_000))
+    assert amount(5_000_000, 25_000_000, pace) == "20.0 %, 5.0 MB of 25.0 MB, 0:40 left"
+    assert amount(5_000_000, 0, pace) == "5.0 MB"
 
 
 # -- lines in a log ----------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ import pytest
 import rasterio
 
 from hsiattn.errors import BandError, OutputError, SceneError
+from hsiattn.files.patterns import is_pattern
 from hsiattn.mapping import Provenance
-from hsiattn.mapping.archive import Order, Summary, is_pattern, make_orders
+from hsiattn.mapping.archive import Order, Summary, make_orders
 from hsiattn.mapping.request import BESIDE, MappingRequest
 from hsiattn.models.model_file import write_model
 from hsiattn.models.registry import ModelFinder

@@ -77,19 +77,21 @@ def mapped(fitted, source, tmp_path):
     return model, targets
 
 
-def test_a_map_counts_as_made_only_by_the_same_model_with_the_same_smoothing_and_not_while_it_is_made_anew(mapped):
+def test_a_map_counts_as_made_only_by_the_same_model_with_the_same_smoothing_and_not_while_it_is_made_anew(
+    mapped, source
+):
     model, targets = mapped
     request = MappingRequest(resume=True)
-    assert request.is_mapped(targets, model)
-    assert not MappingRequest(resume=True, smooth=1).is_mapped(targets, model)
+    assert request.is_mapped(targets, model, source)
+    assert not MappingRequest(resume=True, smooth=1).is_mapped(targets, model, source)
     with rasterio.open(targets.map, "r+") as raster:
         raster.update_tags(HSIATTN_MODEL_SHA256="0" * 64)
-    assert not request.is_mapped(targets, model)
+    assert not request.is_mapped(targets, model, source)
     with rasterio.open(targets.map, "r+") as raster:
         raster.update_tags(HSIATTN_MODEL_SHA256=model.digest)
-    assert request.is_mapped(targets, model)
+    assert request.is_mapped(targets, model, source)
     journal_path(targets.map).write_bytes(b"begun")
-    assert not request.is_mapped(targets, model)
+    assert not request.is_mapped(targets, model, source)
 
 
 def test_a_map_that_is_in_the_way_of_resume_is_told_with_what_was_different(mapped):

@@ -36,8 +36,8 @@ def test_a_text_file_is_no_scene(tmp_path, name):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_no_scene(tmp_path):
-    with pytest.raises(SceneError, match="is a folder"):
+def test_an_empty_folder_is_no_scene(tmp_path):
+    with pytest.raises(SceneError, match="is a folder without a raster"):
         open_source(tmp_path)
 
 

@@ -228,9 +228,10 @@ def test_a_reader_of_version_7_3_that_dies_ends_in_one_line(tmp_path, labels, mo
     path = tmp_path / "scene.mat"
     with h5py.File(path, "w", userblock_size=512) as file:
         file["gt"] = labels.T
-    program = tmp_path / "hdf5_process.py"
+    monkeypatch.setattr("hsiattn.scenes.hdf5.service._Forks.possible", False)
+    program = tmp_path / "process.py"
     program.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
-    monkeypatch.setattr("hsiattn.scenes.matlab._HDF5_PROGRAM", program)
+    monkeypatch.setattr("hsiattn.scenes.hdf5.service._PROGRAM", program)
     with pytest.raises(SceneError, match="cannot be read as a MAT file") as caught:
         read_matlab_variable(path, 2)
     assert "\n" not in str(caught.value)

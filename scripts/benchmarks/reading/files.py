@@ -68,6 +68,8 @@ def _centres(bands: int) -> NDArray[np.float64]:
 
 
 def _write(path: Path, values: NDArray[np.int16], profile: dict[str, Any]) -> None:
+    for former in (path, path.with_suffix(".hdr")):  # GDAL opens what it replaces
+        former.unlink(missing_ok=True)
     with rasterio.open(path, "w", **{"driver": "GTiff", **profile}) as raster:
         raster.write(values)
         if raster.driver == "GTiff":

@@ -123,10 +123,10 @@ def cards() -> Reader:
     texts = [path.read_bytes() for path in sorted(resource_folder("datasets").glob("*.yaml"))]
 
     def read(path: Path) -> object:
-        import hsiattn.datasets
+        from hsiattn.datasets import cards
 
-        with mock.patch.object(hsiattn.datasets, "resource_folder", return_value=path.parent):
-            card = hsiattn.datasets.dataset_card("salinas")
+        with mock.patch.object(cards, "resource_folder", return_value=path.parent):
+            card = cards.dataset_card("salinas")
         return card.class_table, card.spectral_bands(card.bands)
 
     return Reader(tuple({"salinas.yaml": text} for text in texts), in_file(0, _yaml_tree), read)

@@ -1,52 +1,111 @@
-"""The public scenes: one card each, and a function that opens them.
+"""Cards of the public scenes.
 
-A card says which files a scene consists of, where they come from, what the classes are called and which wavelengths the
-bands have. Cards are YAML files in `datasets/`; the scenes themselves are not ours to ship.
+A card says which files a scene consists of, where they come from, what the classes are called, which wavelengths the
+bands have, and what has misled others. Cards are YAML files in `datasets/`; the scenes themselves are not ours to ship.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import DatasetError, LabelError, SceneError
+from hsiattn.errors import DatasetError, LabelError
 from hsiattn.files.text import printable
 from hsiattn.resources import file_name_of, names_instead, resource_folder, resource_names
-from hsiattn.scenes import SpectralBands, georeference, grid_of, open_source, read_matlab_variable, to_scene
+from hsiattn.scenes import SpectralBands
 from hsiattn.settings import Settings, first_mistake, read_values
 
 _MAX_BANDS = 10_000
 _MAX_PIXELS = 10**9
 
-ROOT_VARIABLE = "HSIATTN_DATA"
-"""Environment variable with the folder of the scenes, where the caller names none."""
+_FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+_SHA256 = r"^[0-9a-f]{64}$"
+_URL = r"^https?://[!-~]+$"
+
+
+class WheelMember(Settings):
+    """A file inside a wheel of the Python package index.
+
+    Attributes
+    ----------
+    requirement
+        What pip is asked for, such as "tensorly==0.10.0".
+    path
+        Of the file inside the wheel.
+    urls
+        Addresses of the wheel, for where there is no pip.
+    """
+
+    requirement: str = Field(pattern=r"^[A-Za-z0-9_.-]+==[0-9.]+$")
+    path: str
+    urls: tuple[str, ...] = ()
 
 
 class DatasetFile(Settings):
-    """One file name under which a cube or a label map is found."""
+    """One file name under which a cube or a label map is found.
 
-    name: str
+    Attributes
+    ----------
+    key
+        MAT variable, where it differs from the others'.
+    sha256
+        Checksum of the released file; None where it is not known.
+    urls
+        Addresses of the file, tried in this order.
+    wheel
+        Wheel that holds the file too.
+    with_files
+        Further files that belong to it, such as a second list of labelled pixels.
+    """
+
+    name: str = Field(pattern=_FILE_NAME)
     key: str | None = None
-    """MAT variable, where it differs from the others'."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """Checksum of the released file; None where it is not known."""
+    sha256: str | None = Field(default=None, pattern=_SHA256)
+    urls: tuple[str, ...] = ()
+    wheel: WheelMember | None = None
+    with_files: tuple[DatasetFile, ...] = ()
+
+    @field_validator("urls")
+    @classmethod
+    def _are_urls(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if re.match(_URL, url) is None:
+                raise ValueError(f"{printable(url, 60)} is no address that begins with https:// or http://")
+        return urls
+
+    @property
+    def can_be_downloaded(self) -> bool:
+        """Whether a program can get it."""
+        return bool(self.urls) or self.wheel is not None
 
 
 class DatasetRaster(Settings):
-    """A cube or a label map: the file names it goes by, in order of preference, and its MAT variable."""
+    """A cube or a label map.
 
-    key: str
+    Attributes
+    ----------
+    key
+        Its variable in MAT files; None where it is never one.
+    files
+        Files that hold it, one of which suffices, in order of preference.
+    finer
+        Pixels of the label map along a side of a pixel of the cube.
+    """
+
+    key: str | None = None
     files: tuple[DatasetFile, ...] = Field(min_length=1)
+    finer: int = Field(default=1, ge=1, le=10)
+
+    @property
+    def can_be_downloaded(self) -> bool:
+        """Whether a program can get one of its files."""
+        return any(file.can_be_downloaded for file in self.files)
 
 
 class DatasetOrigin(Settings):
@@ -119,6 +178,12 @@ class DatasetCard(Settings):
         Bands for a natural-colour picture, counted likewise.
     pixel_size
         In metres.
+    appended_bands
+        Bands at the end of the cube that hold no spectra; they are not counted in `bands`, and left out.
+    by_hand
+        What a person has to do to get the files, where a program cannot.
+    traps
+        What has misled others, a sentence each.
     """
 
     name: str
@@ -133,9 +198,12 @@ class DatasetCard(Settings):
     pixel_size: float = Field(gt=0)
     bands: int = Field(ge=1, le=_MAX_BANDS)
     removed_bands: tuple[int, ...]
-    wavelength: Wavelengths
+    appended_bands: int = Field(default=0, ge=0, le=100)
+    wavelength: Wavelengths | None
     rgb: tuple[int, int, int]
     classes: tuple[DatasetClass, ...] = Field(min_length=1)
+    by_hand: str | None = None
+    traps: tuple[str, ...] = ()
 
     @field_validator("removed_bands", mode="before")
     @classmethod
@@ -155,7 +223,7 @@ class DatasetCard(Settings):
     def _bands_exist(self) -> DatasetCard:
         if not all(1 <= band <= self.bands for band in (*self.removed_bands, *self.rgb)):
             raise ValueError(f"removed_bands and rgb must lie between 1 and {self.bands}")
-        if len(self.wavelength.centres()) != self.bands:
+        if self.wavelength is not None and len(self.wavelength.centres()) != self.bands:
             raise ValueError(f"the spectrometers have other than {self.bands} bands together")
         if set(self.rgb) & set(self.removed_bands):
             raise ValueError("rgb names a removed band")
@@ -165,6 +233,11 @@ class DatasetCard(Settings):
     def class_table(self) -> ClassTable:
         """Codes, names, colours and attributes of the classes."""
         return ClassTable.from_records([entry.model_dump() for entry in self.classes])
+
+    @property
+    def can_be_downloaded(self) -> bool:
+        """Whether a program can get its files."""
+        return self.cube.can_be_downloaded and self.labels.can_be_downloaded
 
     @cached_property
     def kept_bands(self) -> NDArray[np.int64]:
@@ -179,12 +252,12 @@ class DatasetCard(Settings):
         DatasetError
             Neither of the two has so many bands.
         """
-        names = [f"{self.sensor} {i + 1}" for i in range(self.bands)]
-        centres = self.wavelength.centres()
+        known = self.wavelength is not None  # else it is not known either which bands of the sensor these are
+        names = [f"{self.sensor} {i + 1}" for i in range(self.bands)] if known else None
+        centres = None if self.wavelength is None else self.wavelength.centres()
+        nominal = self.wavelength is not None and self.wavelength.nominal
         good = np.isin(np.arange(self.bands), self.kept_bands)
-        every = SpectralBands.build(
-            self.bands, names=names, wavelength=centres, good=good.tolist(), nominal=self.wavelength.nominal
-        )
+        every = SpectralBands.build(self.bands, names=names, wavelength=centres, good=good.tolist(), nominal=nominal)
         if count == self.bands:
             return every
         if count == len(self.kept_bands):
@@ -198,8 +271,8 @@ class DatasetCard(Settings):
 def dataset_names() -> list[str]:
     """Names of the public scenes that have a card, sorted.
 
-    >>> dataset_names()
-    ['indian-pines', 'pavia-centre', 'pavia-university', 'salinas', 'salinas-a']
+    >>> dataset_names()[:4]
+    ['botswana', 'houston-2013', 'houston-2018', 'indian-pines']
     """
     return resource_names("datasets")
 
@@ -226,120 +299,3 @@ def dataset_card(name: str) -> DatasetCard:
         reason = error.problem if isinstance(error, LabelError) else first_mistake(error, DatasetCard).problem
         raise DatasetError(f"the card {path} is not well formed ({reason})", "correct it, or install again") from error
     return card
-
-
-def open_dataset(name: str, root: str | os.PathLike[str] | None = None) -> tuple[xr.DataArray, xr.DataArray]:
-    """Open a public scene and its label map.
-
-    Parameters
-    ----------
-    name
-        One of `dataset_names()`.
-    root
-        Folder that holds the files, or a folder named like the scene with the files inside. Default: `$HSIATTN_DATA`.
-
-    Returns
-    -------
-    scene : DataArray
-        As from `open_scene`, with the card's wavelengths and bad bands; bands for a natural-colour picture (counted
-        from 1 in this cube, as in the coordinate `band`) are in the attribute `rgb`.
-    labels : DataArray
-        Dims ("y", "x"), int32, the original codes, 0 = unlabelled; the class table is in the attributes.
-
-    Raises
-    ------
-    DatasetError
-        Unknown name; files that are missing (the message says which, and where to get them), or not those released.
-    """
-    card = dataset_card(name)
-    folders = _folders(card, root)
-    cube_path, cube_file = _find(card, card.cube, folders)
-    labels_path, labels_file = _find(card, card.labels, folders)
-    for path, file in ((cube_path, cube_file), (labels_path, labels_file)):
-        _check_sum(card, path, file)
-    scene = _open_cube(card, cube_path, cube_file.key or card.cube.key)
-    return scene, _open_label_map(card, labels_path, labels_file.key or card.labels.key, scene)
-
-
-def _folders(card: DatasetCard, root: str | os.PathLike[str] | None) -> list[Path]:
-    given = os.fspath(root) if root is not None else os.environ.get(ROOT_VARIABLE)
-    if not given:
-        raise DatasetError(
-            f"no folder is given for the files of {card.name}",
-            f"pass root=, or set {ROOT_VARIABLE}; {_where_to_get(card)}",
-        )
-    base = Path(given).expanduser()
-    return [base, base / card.name]
-
-
-def _find(card: DatasetCard, raster: DatasetRaster, folders: list[Path]) -> tuple[Path, DatasetFile]:
-    """The first file that is there, upper or lower case alike."""
-    try:
-        present = {
-            path.name.lower(): path
-            for folder in reversed(folders)
-            if folder.is_dir()
-            for path in folder.iterdir()
-            if path.is_file()
-        }
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"the folder {folders[0]} cannot be read ({reason})", "check its permissions") from error
-    for file in raster.files:
-        if file.name.lower() in present:
-            return present[file.name.lower()], file
-    names = " or ".join(file.name for file in raster.files)
-    raise DatasetError(f"{card.name} needs {names}, which is not in {folders[0]} nor {folders[1]}", _where_to_get(card))
-
-
-def _where_to_get(card: DatasetCard) -> str:
-    names = f"{card.cube.files[0].name} and {card.labels.files[0].name}"
-    return f"download {names} from {card.source.page} and put them into that folder"
-
-
-def _check_sum(card: DatasetCard, path: Path, file: DatasetFile) -> None:
-    if file.sha256 is None:
-        return
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != file.sha256:
-        raise DatasetError(
-            f"{path} is not the released file: its SHA-256 is {found[:12]}… instead of {file.sha256[:12]}…",
-            f"download it again from {card.source.page}",
-        )
-
-
-def _open_cube(card: DatasetCard, path: Path, key: str) -> xr.DataArray:
-    try:
-        source = open_source(path, key)
-    except SceneError as error:
-        raise _unusable(card, error) from error
-    if (source.height, source.width) != (card.height, card.width):
-        raise _wrong_size(card, path, source.height, source.width)
-    bands = card.spectral_bands(len(source.bands))
-    scene = to_scene(source.with_bands(bands))
-    present = range(card.bands) if len(bands) == card.bands else card.kept_bands.tolist()
-    return scene.assign_attrs(rgb=[list(present).index(band - 1) + 1 for band in card.rgb])
-
-
-def _open_label_map(card: DatasetCard, path: Path, key: str, scene: xr.DataArray) -> xr.DataArray:
-    try:
-        codes = read_matlab_variable(path, 2, key)
-    except SceneError as error:
-        raise _unusable(card, error) from error
-    if codes.shape != (card.height, card.width):
-        raise _wrong_size(card, path, *codes.shape)
-    attrs: dict[str, Any] = {"name": str(path), **card.class_table.to_attrs()}
-    labels = xr.DataArray(codes.astype(np.int32), dims=("y", "x"), attrs=attrs, name=path.stem)
-    return georeference(labels, grid_of(scene))
-
-
-def _unusable(card: DatasetCard, error: SceneError) -> DatasetError:
-    return DatasetError(error.problem, f"{error.remedy}; the released files are at {card.source.page}")
-
-
-def _wrong_size(card: DatasetCard, path: Path, height: int, width: int) -> DatasetError:
-    return DatasetError(
-        f"{path} has {height}×{width} pixels, {card.name} has {card.height}×{card.width}",
-        f"download it again from {card.source.page}",
-    )
