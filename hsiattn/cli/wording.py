@@ -17,6 +17,7 @@ OPTIONS: Mapping[str, str] = {
     "column": "--column",
     "device": "--device",
     "draw": "--draw",
+    "driver": "-f",
     "force": "--force",
     "groups": "--groups",
     "inner_buffer": "--inner-buffer",

@@ -81,7 +81,7 @@ def home(desk, model, hsiattn):
             "assess map.tif --reference labels.tif -o m.hsiattn",
             "m.hsiattn exists already and is not an",
         ),
-        ("datasets example .", "scene.tif exists already and is not the example's scene"),
+        ("datasets example .", "scene.tif exists already and is not a scene that hsiattn wrote"),
     ],
 )
 def test_the_command_is_refused_and_every_file_stays_as_it_was(home, hsiattn, command, line):
