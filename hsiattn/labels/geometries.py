@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import MultiPolygon
 
 from hsiattn.labels.vector_placement import Box, VectorPlacement
 
@@ -174,7 +175,7 @@ def _areas(geometry: Any) -> Any:
     """The polygons of a geometry, without the lines and points that a repair leaves of parts without area."""
     if shapely.get_type_id(geometry) in (_POLYGON, _POLYGONS):
         return geometry
-    return shapely.multipolygons([part for part in _leaves(geometry) if shapely.get_type_id(part) == _POLYGON])
+    return MultiPolygon([part for part in _leaves(geometry) if shapely.get_type_id(part) == _POLYGON])
 
 
 def _cut(
