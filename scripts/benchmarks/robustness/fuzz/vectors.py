@@ -20,7 +20,7 @@ _DRIVERS = {"fields.gpkg": "GPKG", "fields.shp": "ESRI Shapefile", "fields.fgb":
 def _shapes() -> list[Any]:
     import shapely
 
-    t = GRID["transform"]
+    t: Any = GRID["transform"]
     corners = ((0.2, 0.1), (4.1, 2.3), (6.3, 5.2), (1.2, 6.1))
     boxes = [shapely.box(*(t @ at), *(t @ (at[0] + 3, at[1] + 2.6))) for at in corners]
     return [*boxes, shapely.multipolygons([boxes[0].buffer(-8), boxes[2].buffer(-9)])]
@@ -88,6 +88,7 @@ def _read(path: Path) -> object:
     from hsiattn.labels.vectors import VectorLabels
     from hsiattn.scenes.grid import Grid
 
-    grid = Grid(SHAPE[1], SHAPE[2], CRS.from_user_input(GRID["crs"]), GRID["transform"])
+    georeference: Any = GRID
+    grid = Grid(SHAPE[1], SHAPE[2], CRS.from_user_input(georeference["crs"]), georeference["transform"])
     labels = VectorLabels(path, grid, options=VectorOptions(column="class", inner_buffer=1.0 * ("shp" in path.name)))
     return labels.labels().to_numpy().max(), labels.notes, labels.source
