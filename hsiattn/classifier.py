@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -19,6 +20,7 @@ from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
+from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid
@@ -175,18 +177,36 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )
         self.n_features_in_ = len(source.bands)
-        return self._learned(result, labels.names, told)
+        return self._learned(result, labels.names, told, labels.attrs)
 
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, X: Georeferenced, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Georeferenced,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.Dataset: ...
     @overload
     def predict(
-        self, X: ArrayLike, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> NDArray[Any]: ...
     def predict(
-        self, X: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.Dataset | NDArray[Any]:
         """Land cover of a scene.
 
@@ -201,6 +221,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             the scene.
         force
             Map a scene even if it looks like nothing the model was trained on. Tables are never refused for that.
+        resample
+            Compute the model's bands from those of a scene that has no such bands, see `ResampledSource`.
 
         Returns
         -------
@@ -217,7 +239,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong; see `predict_array`.
         """
-        predicted, table = self._predicted(X, scale, smoothing=smoothing, force=force)
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force)
         if table is None and not _is_bare(X):
             return predicted
         values = self._values.of_codes(predicted["land_cover"].to_numpy())
@@ -225,14 +247,32 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     @overload
     def predict_proba(  # type: ignore[overload-overlap]
-        self, X: Georeferenced, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Georeferenced,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.DataArray: ...
     @overload
     def predict_proba(
-        self, X: ArrayLike, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> NDArray[np.float32]: ...
     def predict_proba(
-        self, X: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.DataArray | NDArray[np.float32]:
         """Class probabilities, float32, NaN without data; arguments as in `predict`.
 
@@ -241,7 +281,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         xr.DataArray or ndarray
             (class, y, x) of a path or an xarray object; of any other array (H, W, K), or (N, K) of a table.
         """
-        predicted, table = self._predicted(X, scale, smoothing=smoothing, force=force, probabilities=True)
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force, probabilities=True)
         shares = predicted["probabilities"]
         if table is None and not _is_bare(X):
             return shares
@@ -255,6 +295,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         resume: bool = False,
         scale: float | None = None,
         force: bool = False,
+        resample: bool = False,
         execution: Execution | None = None,
         progress: Progress | None = None,
         **outputs: Any,
@@ -265,7 +306,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         ----------
         path
             The map.
-        scale, force
+        scale, force, resample
             As in `predict`.
         resume, progress
             See `classify_scene`.
@@ -281,8 +322,10 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
+        model, source = self._fitted(), self._source(scene, scale)
+        source = model.resampled(source) if resample else source
         return classify_scene(
-            self._fitted(), self._source(scene, scale), wanted, resume=resume, force=force, execution=execution,
+            model, source, wanted, resume=resume, force=force, execution=execution,
             progress=progress,
         )  # fmt: skip
 
@@ -368,9 +411,15 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    def _learned(self, result: TrainingResult, names: dict[int, Any] | None, told: dict[str, Any]) -> Self:
+    def _learned(
+        self,
+        result: TrainingResult,
+        names: dict[int, Any] | None,
+        told: dict[str, Any],
+        attrs: Mapping[Any, Any] | None = None,
+    ) -> Self:
         self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
-        self._take(result.model, names)
+        self._take(with_class_scheme(result.model, attrs or {}), names)
         self._told = {name: value for name, value in told.items() if name != "bad_bands"}
         return self
 
@@ -385,7 +434,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             raise NotFittedError("this classifier is not fitted; call fit or load first")
         return self.model_
 
-    def _predicted(self, X: Scene, scale: float | None, **how: Any) -> tuple[xr.Dataset, PixelTable | None]:
+    def _predicted(
+        self, X: Scene, scale: float | None, resample: bool = False, **how: Any
+    ) -> tuple[xr.Dataset, PixelTable | None]:
         """Land cover of a scene or of a table, which is the second value where there is one."""
         model, table = self._fitted(), None
         if is_table(X):
@@ -394,6 +445,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
             how |= {"force": True, "smoothing": 0}
         source = table.source if table else self._source(X, scale)
+        source = model.resampled(source) if resample else source
         return predict_array(model, source, device=self.device, **how), table
 
     def _source(self, scene: Scene, scale: float | None) -> SceneSource:

@@ -26,8 +26,10 @@ from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.files.kinds import FileKind
+from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.group_rasters import GroupRaster, group_ids
 from hsiattn.labels.rasters import LabelRaster
+from hsiattn.labels.schemes import ClassScheme
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
@@ -54,6 +56,7 @@ def compare(
     leakage: float | None = None,
     notes: Sequence[str] = (),
     groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Windows | None = None,
+    scheme: ClassScheme | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel; `hsiattn.assess` also knows how the map was made.
 
@@ -69,8 +72,8 @@ def compare(
         attributes (see `ClassTable.from_attrs`); or a Dataset with such a variable `land_cover`. Rasters of any size
         are compared in the memory of a few windows.
     reference : str, path, LabelRaster or DataArray
-        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
-        unlabelled.
+        Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
+        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it.
     roles : array of int, shape (H, W), or None, default None
         Split raster; only pixels with the role 3 (test) count. None compares all labelled pixels.
     window : int or None, default None
@@ -81,7 +84,10 @@ def compare(
         Sentences for the report on where the test pixels come from.
     groups : str, path, array of int, shape (H, W), or None, default None
         Polygon id of every pixel, 0 or less = none, by which intervals are over polygons; a pixel in none stands for
-        itself. None for intervals over pixels.
+        itself. None for intervals over pixels. A raster on another grid is resampled as the reference is.
+    scheme : ClassScheme or None, default None
+        Classes that the codes of both count as: merged, ignored, or those of a higher level. Rasters that are opened
+        already have their own.
 
     Returns
     -------
@@ -91,7 +97,8 @@ def compare(
     Raises
     ------
     GridError
-        Map, reference, split and groups do not lie on the same grid.
+        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
+        overlap it.
     AssessmentError
         No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
         than 1000 classes; map and reference are the same file, or were given the wrong way round.
@@ -111,9 +118,9 @@ def compare(
     array([[3, 1],
            [0, 3]])
     """
-    mapped, truth = codes_of(land_cover, "the map"), codes_of(reference, "the reference")
+    mapped, truth = codes_of(land_cover, "the map", scheme), codes_of(reference, "the reference", scheme)
     _check_sides(mapped, truth)
-    check_same_grid(mapped.grid, truth.grid, (mapped.name, truth.name))
+    truth = truth.on_grid_of(mapped.grid, mapped.name)
     split = None if roles is None else _roles(roles, mapped)
     polygons = None if groups is None else _polygons(groups, mapped)
     found, grouped, zeros = _count(mapped, truth, split, polygons)
@@ -135,7 +142,7 @@ def compare(
         unclassified=unclassified,
         leakage=leakage,
         window=window,
-        notes=(*_notes_on(mapped, truth, found), *zeros, *notes),
+        notes=(*_notes_on(mapped, truth, found), *_placement_notes(polygons), *zeros, *notes),
         resamples=_resamples(len(classes)),
         advice=tuple(advise_on_leakage(leakage, window)),
         groups=_group_counts(grouped, classes, polygons),
@@ -170,6 +177,8 @@ def _polygons(groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Window
         groups = GroupRaster(groups)
     if hasattr(groups, "kept_open"):
         windows: Windows = groups  # type: ignore[assignment]
+        if isinstance(windows, FileRaster):
+            return windows.on_grid_of(mapped.grid, mapped.name)
         check_same_grid(mapped.grid, windows.grid, (mapped.name, f"the raster of groups {windows.name}"))
         return windows
     if isinstance(groups, xr.DataArray):
@@ -177,6 +186,10 @@ def _polygons(groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Window
         check_same_grid(mapped.grid, groups, (mapped.name, "the groups"))
     ids = group_ids(groups, (mapped.grid.height, mapped.grid.width))
     return ArrayCodes(xr.DataArray(ids, dims=("y", "x")), "the groups", replace(mapped.grid))
+
+
+def _placement_notes(polygons: Windows | None) -> tuple[str, ...]:
+    return polygons.placement_notes if isinstance(polygons, FileRaster) else ()
 
 
 def _check_sides(mapped: Codes, truth: Codes) -> None:
@@ -352,7 +365,7 @@ def _normal(name: str) -> str:
 
 def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
     """Sentences on comparisons that are probably not meant."""
-    notes = [*mapped.notes, *truth.notes]
+    notes = list(dict.fromkeys((*mapped.notes, *truth.notes)))
     both = [
         raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == FileKind.LAND_COVER
     ]

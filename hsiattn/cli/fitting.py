@@ -11,6 +11,7 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.scene_arguments import ScenePaths, name_of
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
 
@@ -55,6 +56,7 @@ training_options = options.use(
         "[default: as in the recipe]",
     ),
     options.classes,
+    options.classes_level,
     options.label_key,
     options.unlabelled,
     options.vectors,
@@ -66,7 +68,7 @@ training_options = options.use(
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
     click.option(
         "--groups", metavar="RASTER",
-        help="Raster on the scene's grid with the polygon id of every pixel, 0 for none: no choice in training and no "
+        help="Raster with the polygon id of every pixel, 0 for none: no choice in training and no "
         "interval divides a polygon, and --split polygons holds out these. Default: the polygons of a vector file.",
     ),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
@@ -91,6 +93,11 @@ training_options = options.use(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
     ),
+    click.option(
+        "--keep-bad", is_flag=True,
+        help="Keep labelled pixels whose spectra have spikes, negative reflectance beyond noise, or reflectance above "
+        "2; default: a few such pixels are left out, and told.",
+    ),
     options.seed,
 )  # fmt: skip
 
@@ -99,12 +106,13 @@ training_options = options.use(
 class Training:
     """Options of one training, by their names."""
 
-    scene: str
+    scene: ScenePaths
     labels: str
     key: str | None
     label_key: str | None
     unlabelled: int | None
     classes: str | None
+    classes_level: int | None
     recipe: str
     settings: tuple[str, ...]
     favour: str | None
@@ -118,6 +126,7 @@ class Training:
     polygon_size: int | None
     block_size: int | None
     buffer: int | None
+    keep_bad: bool
     seed: int
     device: str
     column: str | None = None
@@ -139,7 +148,7 @@ class Training:
     def inputs(self) -> dict[str, str | None]:
         """Files that are read, by what they are."""
         return {
-            "scene": self.scene,
+            "scene": name_of(self.scene),
             "labels": self.labels,
             "class table": self.classes,
             "split file": self.split_file,
@@ -150,24 +159,32 @@ class Training:
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
-    from hsiattn.labels.group_rasters import read_groups
+    from hsiattn.labels.group_rasters import GroupRaster, read_groups
     from hsiattn.labels.rasters import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
-    from hsiattn.scenes import open_scene
+    from hsiattn.scenes import as_source, open_scene
+    from hsiattn.scenes.bad_pixels import without_bad_pixels
 
     scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
     with named(key="--label-key"):
         labels, notes = read_label_file(
-            request.labels, scene, key=request.label_key, table=request.classes, unlabelled=request.unlabelled,
+            request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
+            unlabelled=request.unlabelled,
             options=VectorOptions(
                 request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
             ),
         )  # fmt: skip
+    if not request.keep_bad:
+        labels, of_bad = without_bad_pixels(as_source(scene), labels)
+        notes = (*notes, *of_bad)
     for note in notes:
         options.say(note)
-    groups = None if request.groups is None else read_groups(request.groups, like=scene)
-    if groups is None and "group" in labels.coords:
-        groups = labels.coords["group"].to_numpy()
+    groups = labels.coords["group"].to_numpy() if "group" in labels.coords else None
+    if request.groups is not None:
+        polygons = GroupRaster(request.groups).on_grid_of(labels, "the scene")
+        groups = read_groups(polygons)
+        for note in polygons.placement_notes:
+            options.say(note)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
 
@@ -221,6 +238,8 @@ def check_usage(ctx: click.Context) -> None:
         setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
+    if ctx.params["classes"] is None:
+        options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if ctx.params["split_file"] is not None:
         options.refuse_without_effect(ctx, ("split", *_SETTINGS), "with --split-file, which says it all")
         return

@@ -1,4 +1,4 @@
-"""`hsiattn info`: what is in a scene, a model or a map."""
+"""`hsiattn info`: what is in a scene, a model, a map or labels."""
 
 from __future__ import annotations
 
@@ -7,38 +7,92 @@ from typing import Any
 import click
 
 from hsiattn.cli import options
+from hsiattn.cli.scene_info import SceneQuestion
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import SceneError
 from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import looks_like_model
 
+_OF_SCENES = ("key", "use_flagged", "stats", "quicklook", "labels", "spectra")
+_OF_LABELS = ("label_key", "classes", "unlabelled", "column", "layer", "all_touched", "inner_buffer", "radius")
+_VECTORS = ("column", "layer", "all_touched", "inner_buffer", "radius")
 
-@click.command(short_help="Describe a scene, a model or a map.")
-@click.argument("file", metavar="FILE")
+
+@click.command(short_help="Describe a scene, a model, a map or labels.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @options.key
-@click.option("--stats", is_flag=True, help="Read the whole scene and count missing pixels and useless bands.")
+@options.use_flagged
+@click.option(
+    "--stats", is_flag=True, help="Read the whole scene, count missing pixels by reason, and find useless bands."
+)
+@click.option(
+    "--quicklook",
+    metavar="PNG",
+    help="Draw the scene: true colour where its wavelengths allow that, else false colour or principal components. "
+    "Missing pixels are transparent.",
+)
+@click.option("--labels", metavar="LABELS", help="Labels in the scene, a raster or a vector file: spectra by class.")
+@click.option(
+    "--spectra", metavar="PNG", help="With --labels: draw the mean spectrum of every class, ± 1 standard deviation."
+)
+@options.label_key
+@options.classes
+@options.unlabelled
+@options.vectors
+@options.overwrite
 @options.as_json
 @options.common
 @click.pass_context
-def info(ctx: click.Context, /, file: str, key: str | None, stats: bool, as_json: bool) -> None:
-    """Describe FILE: a scene, a model, a map, or labels that name their classes.
+def info(ctx: click.Context, /, files: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Describe FILE: a scene, a model, a map, or labels. A folder, or several FILEs, are tiles of one scene.
 
     \b
         hsiattn info scene.tif --stats
+        hsiattn info tiles/*.tif --quicklook scene.png
+        hsiattn info scene.tif --labels fields.gpkg --spectra spectra.png
+        hsiattn info fields.gpkg
         hsiattn info fields.hsiattn
         hsiattn info scene_classes.tif --json
-    """
-    refuse_special(file, SceneError)
+    """  # fmt: skip
+    for file in files:
+        refuse_special(file, SceneError)
+    known = None if len(files) > 1 else describe_other(ctx, files[0])
+    if known is None:
+        if given["labels"] is None:
+            options.refuse_without_effect(ctx, ("spectra", *_OF_LABELS), "without --labels")
+        if given["quicklook"] is None and given["spectra"] is None:
+            options.refuse_without_effect(ctx, ("overwrite",), "without --quicklook or --spectra")
+        vectors = {name: given.pop(name) for name in _VECTORS}
+        known = SceneQuestion(files, vectors=vectors, **given).answer()
+    if as_json:
+        options.print_json(known)
+    else:
+        options.show(*lines_of(known))
+
+
+def describe_other(ctx: click.Context, file: str) -> dict[str, Any] | None:
+    """A model, a map or labels; None where the file is a scene, or nothing that can be told from one."""
+    from hsiattn.labels.vector_files import is_vector_file
     from hsiattn.mapping.description import describe_map
 
-    known = describe_model(file) if looks_like_model(file) else describe_map(file)
-    if known is not None:
-        options.refuse_without_effect(ctx, ("key", "stats"), f"for {file}, which is a {known['kind']} and no scene")
-    result = known or describe_scene(file, key, stats)
-    if as_json:
-        options.print_json(result)
+    of_vectors = ("layer", "column")
+    if looks_like_model(file):
+        known = describe_model(file)
+    elif is_vector_file(file):
+        from hsiattn.labels.vector_description import describe_vectors
+
+        known = describe_vectors(file, **{name: ctx.params[name] for name in of_vectors})
+        if "note" in known:
+            known["note"] = in_options(known["note"])
     else:
-        options.show(*lines_of(result))
+        found = describe_map(file)
+        if found is None:
+            return None
+        known = found
+    idle = set(_OF_LABELS) - set(of_vectors if known["kind"] == "vector labels" else ())
+    where = f"for {file}, which is a {known['kind']} and no scene".replace("a vector labels", "a file of vector labels")
+    options.refuse_without_effect(ctx, (*_OF_SCENES, *sorted(idle), "overwrite"), where)
+    return known
 
 
 def describe_model(path: str) -> dict[str, Any]:
@@ -59,15 +113,6 @@ def describe_model(path: str) -> dict[str, Any]:
     }
 
 
-def describe_scene(path: str, key: str | None, stats: bool) -> dict[str, Any]:
-    """A scene: grid and bands; with `stats` also how many pixels are missing and which bands carry nothing."""
-    from hsiattn.scenes import description, open_source
-
-    source = open_source(path, key)
-    missing = description.count_missing(source) if stats else {}
-    return {"kind": "scene", "path": path, **description.describe_scene(source), **missing}
-
-
 def lines_of(result: dict[str, Any]) -> list[str]:
     """The description as aligned lines; long lists are shortened, dictionaries indented."""
     width = max(len(name) for name in result)
@@ -75,13 +120,12 @@ def lines_of(result: dict[str, Any]) -> list[str]:
     for name, value in result.items():
         label = f"{name.replace('_', ' '):<{width}}  "
         if name == "classes":
-            lines.append(f"{label}{len(value)}")
-            lines += [
-                f"  {record['code']:>5}  {record['color']}  {record['name']}"
-                + (f"  ({record['pixels']} pixels)" if "pixels" in record else "")
-                + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
-                for record in value
-            ]
+            lines += [f"{label}{len(value)}", *map(_class_line, value)]
+        elif name == "labels":
+            lines += [f"{label}{value['path']}", *map(_class_line, value["classes"])]
+            lines += [f"  drawn in {value['spectra']}"] if "spectra" in value else []
+        elif name == "left_out":
+            lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
         elif name == "choice":  # a sentence that is not cut
@@ -92,6 +136,33 @@ def lines_of(result: dict[str, Any]) -> list[str]:
         else:
             lines.append(f"{label}{shorten(value)}")
     return lines
+
+
+def _left_out_lines(left_out: dict[str, dict[str, Any]]) -> list[str]:
+    """Pixels and bands by reason, those reasons alone that there are; band numbers as ranges."""
+    import numpy as np
+
+    from hsiattn.scenes.spectral import ranges
+
+    rows = [("pixels " + reason, str(count)) for reason, count in left_out["pixels"].items() if count]
+    rows += [
+        ("bands " + reason, f"{len(numbers)}: {ranges(np.array(numbers))}")
+        for reason, numbers in left_out["bands"].items()
+        if numbers
+    ]
+    width = max((len(reason) for reason, _ in rows), default=0)
+    return [f"  {reason:<{width}}  {what}" for reason, what in rows] or ["  nothing"]
+
+
+def _class_line(record: dict[str, Any]) -> str:
+    lacking = record["pixels"] - record["with_data"] if "with_data" in record else 0
+    return (
+        f"  {record['code']:>5}  {record['color']}  {record['name']}"
+        + (f"  ({record['pixels']} pixels" if "pixels" in record else "")
+        + (f", {lacking} without data" if lacking else "")
+        + (")" if "pixels" in record else "")
+        + (f"  {', '.join(record['attributes'])}" if "attributes" in record else "")
+    )
 
 
 def shorten(value: Any, limit: int = 100) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import fitting, options
+from hsiattn.cli.scene_arguments import name_of, one_scene
 from hsiattn.errors import TrainingError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 def train(
     ctx: click.Context,
     /,
-    scene: str,
+    scene: tuple[str, ...],
     labels: str,
     output: str,
     key: str | None,
@@ -63,11 +64,15 @@ def train(
 ) -> None:
     """Train a model on SCENE and its labels, and test it on labelled pixels that it has not seen.
 
+    Several SCENEs, a pattern or a folder are tiles of one scene; where they overlap, the first file given that has data
+    at the pixel counts.
+
     By default whole blocks of the scene are held out, with a buffer around them so that no test window holds a
     training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
         hsiattn train scene.tif --labels polygons.gpkg --column class -o fields.hsiattn
+        hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
@@ -76,7 +81,7 @@ def train(
         options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
     request = fitting.Training(
-        scene=scene,
+        scene=one_scene(scene),
         labels=labels,
         key=key,
         use_flagged=use_flagged,
@@ -128,7 +133,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
         return False
     from hsiattn.training.finished import made_by
 
-    return made_by(output, request.recipe, request.changes, request.seed, request.scene)
+    return made_by(output, request.recipe, request.changes, request.seed, name_of(request.scene))
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

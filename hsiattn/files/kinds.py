@@ -39,6 +39,7 @@ class FileKind(StrEnum):
     CLASS_TABLE = "table of classes"
     EXPERIMENT_REPORT = "report of experiments"
     PLOT = "plot"
+    PICTURE = "picture"
 
     @property
     def described(self) -> str:
@@ -109,6 +110,7 @@ RUN_COLUMNS = ("scene", "protocol", "recipe", "seed")
 
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_JSON = 2**28
 """Largest JSON file, or header of a model, that is looked into."""
 
@@ -138,6 +140,8 @@ def looks_like_model(path: StrPath) -> bool:
 
 def _by_content(file: Path, start: bytes) -> FileKind | None:
     text = start.removeprefix(b"\xef\xbb\xbf")
+    if start.startswith(_PNG):
+        return FileKind.PICTURE if f"tEXtSoftware\0{SOFTWARE}".encode() in start else None
     if start[:4] in _TIFF:
         return _raster(file, "GTiff")
     if text.startswith(b"ENVI"):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -22,13 +22,14 @@ from hsiattn.labels.burning import NOTHING, Burner
 from hsiattn.labels.feature_classes import COLOR_COLUMNS, FeatureClasses
 from hsiattn.labels.geometries import Cutting, Shapes, lay_on_pixels
 from hsiattn.labels.label_source import SOURCE_ATTRIBUTE
-from hsiattn.labels.rasters import HELD, SCHEME_ATTRIBUTE, code_of_class_zero
-from hsiattn.labels.schemes import ClassScheme
+from hsiattn.labels.rasters import HELD, code_of_class_zero
+from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme
 from hsiattn.labels.tables import open_class_scheme
 from hsiattn.labels.vector_layers import Batch, VectorLayer
 from hsiattn.labels.vector_notes import Account, account_in_words, nothing_labelled
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.labels.vector_placement import Box, VectorPlacement
+from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.grid import Grid
@@ -132,6 +133,17 @@ class VectorLabels:
     def has_names(self) -> bool:
         """Whether the column holds texts that are no codes."""
         return self._classes.are_names
+
+    def on_grid_of(self, other: Grid, name: str) -> Self:
+        """Give these labels, which lie on the grid that they were made for.
+
+        Raises
+        ------
+        GridError
+            The other grid is another one.
+        """
+        check_same_grid(other, self.grid, (name, self.name))
+        return self
 
     def note_on_zeros(self, pixels: int) -> str | None:
         """Give None: outside of polygons and points nothing is labelled."""

@@ -90,6 +90,8 @@ class MappingRequest:
         Number by which values are divided to give reflectance; None to believe the scenes.
     force
         Whether scenes are mapped that look like nothing the model was trained on.
+    resample
+        Whether the model's bands are computed from those of scenes that have no such bands.
     """
 
     model: str | None = None
@@ -114,6 +116,7 @@ class MappingRequest:
     overwrite: bool = False
     scale: float | None = None
     force: bool = False
+    resample: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -147,8 +150,8 @@ class MappingRequest:
 
         return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
 
-    def open_scene(self, path: str) -> SceneSource:
-        """A scene, with the scale and the flagged pixels that are asked for.
+    def open_scene(self, path: str | tuple[str, ...]) -> SceneSource:
+        """A scene, or the tiles of one, with the scale and the flagged pixels that are asked for.
 
         Raises
         ------
@@ -265,6 +268,7 @@ class MappingRequest:
         """
         from hsiattn.mapping import classify_scene
 
+        source = model.resampled(source) if self.resample else source
         mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
         try:
             return classify_scene(
@@ -297,10 +301,10 @@ class MappingRequest:
 def map_name(scene: str, driver: str = "GTiff") -> str:
     """Name of a scene's map, without folder.
 
-    >>> map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
-    ('strip_7_classes.tif', 'strip_7_classes.img')
+    >>> map_name("flights/tiles/"), map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
+    ('tiles_classes.tif', 'strip_7_classes.tif', 'strip_7_classes.img')
     """
-    return f"{Path(scene).stem}_classes{_suffix(driver)}"
+    return f"{_named(scene).stem}_classes{_suffix(driver)}"
 
 
 def default_map(scene: str, driver: str = "GTiff") -> str:
@@ -312,7 +316,13 @@ def default_map(scene: str, driver: str = "GTiff") -> str:
     'strip_7_classes.tif'
     """
     name = map_name(scene, driver)
-    return name if is_virtual(scene) else str(Path(scene).with_name(name))
+    return name if is_virtual(scene) else str(_named(scene).with_name(name))
+
+
+def _named(scene: str) -> Path:
+    """The path of a scene, with a name also where it is the folder "." or above it."""
+    path = Path(scene)
+    return path if path.name not in ("", "..") else Path(os.path.abspath(scene))
 
 
 def _suffix(driver: str) -> str:

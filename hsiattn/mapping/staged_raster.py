@@ -21,8 +21,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
+from hsiattn.files.descriptors import sync
 from hsiattn.files.kinds import HEADER_FIELD, KIND_TAG, FileKind
-from hsiattn.files.outputs import StagingFolder, sync, sync_folder
+from hsiattn.files.outputs import StagingFolder, sync_folder
 from hsiattn.labels.sidecars import style_path
 from hsiattn.mapping.envi_header import write_header
 from hsiattn.mapping.raw_raster import RawRaster

@@ -161,7 +161,7 @@ class ArraySource(SceneSource):
         self.notes = _texts(array.attrs.get("notes"))
         self.block = _block_of(array)
         self._mask = _mask_of(array, grid)
-        self.quality = self._flags = _flags_of(array)
+        self.quality = _flags_of(array)
         self.left_out = tuple(map(str, array.attrs.get("left_out", ())))
 
     def read(self, window: Window) -> NDArray[Any]:
@@ -182,24 +182,24 @@ class ArraySource(SceneSource):
 
     @property
     def _layers_masking(self) -> tuple[QualityLayer, ...]:
-        """Those that were added: the mask of the array holds its flags."""
-        return tuple(layer for layer in self.layers_left_out if layer not in self._flags)
+        """None: the mask of the array holds its flags."""
+        return ()
 
     def leaving_out(self, names: Iterable[str]) -> Self:
-        """Copy of the source in which the pixels of other added layers are missing; flags of the array stay.
+        """The source itself, where that changes nothing.
 
         Raises
         ------
         SceneError
-            Flags of the array would change, which its mask holds already.
+            It would change which flags count, and the mask of the array holds these already.
         """
         chosen = tuple(names)
-        if any((flag.name in chosen) != (flag.name in self.left_out) for flag in self._flags):
+        if any((flag.name in chosen) != (flag.name in self.left_out) for flag in self.quality):
             raise SceneError(
                 f"the flags of {self.name} are in the mask of the array already",
                 "choose them when the scene is opened: use_flagged=",
             )
-        return super().leaving_out(chosen)
+        return self
 
 
 @dataclass(frozen=True, eq=False)

@@ -278,13 +278,6 @@ class SceneSource(ABC):
         """
         return self.leaving_out(still_left_out(self.quality, self.left_out, names, self.name))
 
-    def with_quality(self, *layers: QualityLayer) -> Self:
-        """Copy of the source with further quality layers, whose pixels are missing."""
-        clone = self._clone()
-        clone.quality = (*self.quality, *layers)
-        clone.left_out = (*self.left_out, *(layer.name for layer in layers if layer.name not in self.left_out))
-        return clone
-
     def _clone(self) -> Self:
         clone = object.__new__(type(self))
         clone.__dict__.update(self.__dict__)

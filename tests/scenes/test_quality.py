@@ -124,18 +124,6 @@ def test_flags_of_an_array_are_chosen_when_it_is_opened(product):
     assert source.using_flagged([]).has_mask
 
 
-def test_layers_can_be_added_to_files_and_arrays(product, flags, cube):
-    added = np.zeros(cube.shape[1:], bool)
-    added[4, 5] = True
-    for source in (open_source(product), as_source(open_scene(product))):
-        wider = source.with_quality(QualityLayer("mine", Flags(added)))
-        expected = left_out(flags, "cloud", "haze", "cloud shadow") | added
-        assert np.array_equal(wider.masked(wider.extent), expected)
-        assert not source.masked(source.extent)[4, 5] or expected[4, 5]
-    plain = as_source(open_scene(product, use_flagged="all")).with_quality(QualityLayer("mine", Flags(added)))
-    assert np.array_equal(plain.masked(plain.extent), added)
-
-
 def test_flags_are_counted_without_reading_the_spectra(product, flags, monkeypatch):
     source = open_source(product)
     monkeypatch.setattr(type(source), "read_bands", None)

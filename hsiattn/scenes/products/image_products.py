@@ -18,6 +18,7 @@ from hsiattn.files.text import printable
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.geotiff import GdalSource, open_raster
 from hsiattn.scenes.products import metadata_xml
+from hsiattn.scenes.products.archives import refuse_archive
 from hsiattn.scenes.products.raster_flags import DEFECTIVE_SHARE, raster_flag
 from hsiattn.scenes.quality import QualityLayer
 from hsiattn.scenes.spectral import SpectralBands
@@ -204,7 +205,7 @@ def open_image_product(path: Path, product: ImageProduct) -> GdalSource | None:
         start = metadata_xml.read_start(path, _SNIFFED)
     except (OSError, ValueError):
         return None  # no such path, as whoever opens it next will say
-    _refuse_archive(path, start, product)
+    refuse_archive(path, product.name)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return ImageProductSource(path, product) if _describes(path, product) else None
     stem = re.search(_IMAGE, path.name, re.IGNORECASE)
@@ -364,10 +365,3 @@ def _overlap(root: ElementTree.Element, bands: SpectralBands, product: ImageProd
         return []
     both = " and ".join(name for name, _ in product.detectors)
     return [f"{both} overlap from {low:.0f} to {high:.0f} nm, where all {inside} bands of both are kept"]
-
-
-def _refuse_archive(path: Path, start: bytes, product: ImageProduct) -> None:
-    """Refuse an archive that is named like such a product: there are no bands before its files lie side by side."""
-    packed = start.startswith((b"PK\3\4", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) or path.suffix.lower() == ".tar"
-    if packed and product.name.lower() in path.name.lower():
-        raise SceneError(f"{path} is an archive of a product", "unpack it and give the folder")

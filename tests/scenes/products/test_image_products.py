@@ -191,7 +191,7 @@ def test_a_folder_of_two_products_is_refused_with_both(tmp_path, refusal):
 )
 def test_an_archive_is_to_be_unpacked(tmp_path, name, content, refusal):
     (tmp_path / name).write_bytes(content)
-    assert "unpack it and give the folder" in refusal(tmp_path / name)
+    assert "unpack it and give what is in it" in refusal(tmp_path / name)
 
 
 def test_other_xml_files_and_other_folders_are_left_to_other_readers(tmp_path, refusal):
