@@ -173,6 +173,8 @@ class VectorLayer:
                 numbers, found, values = self._read(
                     columns=list(columns), read_geometry=shapes, bbox=bbox, skip_features=start, max_features=size
                 )
+            if shapes and found is None:  # the layer says that it has geometries, and has none
+                found = np.full(len(numbers), None, dtype=object)
             if len(numbers):
                 yield Batch(numbers + (self.driver in _ZERO_BASED), found, dict(zip(columns, values, strict=True)))
             if len(numbers) < size:

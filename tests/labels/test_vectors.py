@@ -200,6 +200,17 @@ def test_polygons_far_beyond_the_scene_are_cut_before_they_are_transformed(write
     assert "1 lie outside the scene" in vectors.notes[-1]
 
 
+def test_coordinates_without_a_place_in_the_crs_of_the_scene_lie_outside(write_vectors: Write, grid: Grid) -> None:
+    (lon,), (lat,) = rasterio.warp.transform(grid.crs, "EPSG:4326", *[[at] for at in grid.transform @ (7.5, 9.5)])
+    points = [shapely.Point(*at) for at in ((lon, lat), (13.0, 95.0), (1e30, -1e30), (500.0, 52.0))]
+    path = write_vectors("a.gpkg", points, ["a"] * 4, on=None, crs="EPSG:4326")
+    vectors = VectorLabels(path, grid)
+    assert np.argwhere(vectors.labels().values).tolist() == [[9, 7]]
+    assert "3 lie outside the scene" in vectors.notes[-1]
+    with mock.patch("hsiattn.labels.vector_placement.VectorPlacement.box", return_value=None):
+        assert VectorLabels(path, grid).labels().identical(vectors.labels())
+
+
 def test_odd_geometries_are_counted_in_one_sentence(write_vectors: Write, grid: Grid) -> None:
     bow_tie = shapely.Polygon([(20.1, 10.2), (30.4, 19.8), (30.4, 10.3), (20.1, 20.1)])
     shapes = [
