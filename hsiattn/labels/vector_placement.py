@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from hsiattn.errors import LabelError
 from hsiattn.labels.vector_layers import VectorLayer
@@ -100,10 +102,11 @@ class VectorPlacement:
         return points if self.source is None else _transformed(points, self.source, self.grid.crs)
 
     def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Columns and rows (N, 2) of map coordinates."""
+        """Columns and rows (N, 2) of map coordinates; NaN or infinite where there are none."""
         t = self.to_pixels
         x, y = points.T
-        return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
+        with np.errstate(invalid="ignore"):  # a coordinate that is infinite times 0
+            return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
     def box(self, margin: float) -> Box | None:
         """Bounds of the scene and of so many metres around it, in coordinates of the layer; None where unknown."""
@@ -182,21 +185,30 @@ def _metric(grid: Grid) -> tuple[tuple[float, float], str]:
 
 def _transformed(points: NDArray[np.float64], source: CRS, target: Any) -> NDArray[np.float64]:
     """Coordinates (N, 2) in another CRS; infinite where they have no place there."""
-    from rasterio.errors import CRSError
-    from rasterio.warp import transform
-
     result = np.full(points.shape, np.inf)
     for start in range(0, len(points), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        try:
-            x, y = transform(source, target, points[part, 0].tolist(), points[part, 1].tolist())
-        except CRSError as error:
-            raise LabelError(
-                f"coordinates in {_named(source)} cannot be brought into {_named(target)}",
-                "reproject the vector file to the CRS of the scene, e.g. with QGIS or ogr2ogr",
-            ) from error
-        result[part, 0], result[part, 1] = x, y
+        _transform_into(result[start : start + _CHUNK], points[start : start + _CHUNK], source, target)
     return result
+
+
+def _transform_into(result: NDArray[np.float64], points: NDArray[np.float64], source: CRS, target: Any) -> None:
+    """Write what has a place in the other CRS; GDAL refuses all coordinates together for one that has none."""
+    from rasterio.warp import transform
+
+    try:
+        x, y = transform(source, target, points[:, 0].tolist(), points[:, 1].tolist())
+    except CRSError as error:
+        raise LabelError(
+            f"coordinates in {_named(source)} cannot be brought into {_named(target)}",
+            "reproject the vector file to the CRS of the scene, e.g. with QGIS or ogr2ogr",
+        ) from error
+    except CPLE_BaseError:
+        half = len(points) // 2
+        if half:
+            _transform_into(result[:half], points[:half], source, target)
+            _transform_into(result[half:], points[half:], source, target)
+        return
+    result[:, 0], result[:, 1] = x, y
 
 
 def _named(crs: CRS) -> str:

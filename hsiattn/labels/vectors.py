@@ -207,7 +207,7 @@ class VectorLabels:
         shape = (self.grid.height, self.grid.width)
         held = (np.zeros(shape, np.int32), np.zeros(shape, np.int32)) if shape[0] * shape[1] <= HELD else None
         ranks = len(self._rank_codes) + 1
-        pixels, seen, overlapping, overlap = np.zeros(ranks, np.int64), np.zeros(ranks, bool), np.zeros(ranks, bool), 0
+        pixels, seen, overlap = np.zeros(ranks, np.int64), np.zeros(ranks, bool), 0
         for window in self._windows():
             lowest, highest = self._burner.burn(window)
             codes, ids, divided = self._resolved(lowest, highest)
@@ -216,7 +216,7 @@ class VectorLabels:
             pixels += np.bincount(lowest[~divided], minlength=ranks)
             overlap += int(divided.sum())
             for found in (lowest, highest):
-                seen[found.ravel()], overlapping[found[divided]] = True, True
+                seen[found.ravel()] = True
         self._held = held
         hidden = self._without_pixels(~seen[1:])
         totals: Counter[int] = Counter()
@@ -230,7 +230,6 @@ class VectorLabels:
             classes={code: int(np.count_nonzero(self._rank_codes == code)) for code in sorted(totals)},
             pixels={code: count for code, count in sorted(totals.items()) if count},
             overlap=overlap,
-            overlapping=int(overlapping[1:].sum()),
             too_small=np.sort(self._rank_ids[hidden]).tolist(),
             has_points=bool(len(self._burner.points)),
             has_polygons=bool(len(self._burner.polygons)),

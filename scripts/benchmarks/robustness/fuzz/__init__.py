@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from scripts.benchmarks.robustness.fuzz import matrices, models, products, rasters, texts, variables
+from scripts.benchmarks.robustness.fuzz import matrices, models, products, rasters, texts, variables, vectors
 from scripts.benchmarks.robustness.fuzz.inputs import Reader
 
 READERS: dict[str, Callable[[], Reader]] = {
@@ -33,6 +33,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "plans": texts.plans,
     "cards": texts.cards,
     "models": models.models,
+    "vectors": vectors.vector_files,
 }
 
 SLOW = ("mat-7.3",)
