@@ -101,8 +101,13 @@ def _shortest(path: str, cube: Hdf5Dataset, axes: Sequence[int]) -> int:
 
 
 def vectors_of(file: VariableFile) -> list[Hdf5Dataset]:
-    """The variables with one axis."""
-    return [dataset for dataset in file.datasets.values() if len(dataset.shape) == 1]
+    """The variables with one axis; dimensions without values are none."""
+    return [dataset for dataset in file.datasets.values() if len(dataset.shape) == 1 and not is_empty_scale(dataset)]
+
+
+def is_empty_scale(dataset: Hdf5Dataset) -> bool:
+    """Whether a data set stands for a dimension that has no values, as netCDF-4 stores them."""
+    return str(dataset.attributes.get("NAME", "")).startswith("This is a netCDF dimension but not a netCDF variable")
 
 
 def _tells_wavelengths(vector: Hdf5Dataset) -> bool:

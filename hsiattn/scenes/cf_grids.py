@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from hsiattn.scenes.cf_conventions import X_NAMES, Y_NAMES, Axes, first, vectors_of
+from hsiattn.scenes.cf_conventions import X_NAMES, Y_NAMES, Axes, first, is_empty_scale, vectors_of
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.ground_control import ControlPoint, GroundControl
 from hsiattn.scenes.spectral import parse_number
@@ -139,7 +139,7 @@ def _centres(file: VariableFile, cube: Hdf5Dataset, axis: int, names: set[str]) 
     size = cube.shape[axis]
     dimension = cube.dimensions[axis] if axis < len(cube.dimensions) else ""
     own = file.datasets.get(dimension)
-    if own is not None and own.shape == (size,) and own.dtype is not None and not _is_empty_scale(own):
+    if own is not None and own.shape == (size,) and own.dtype is not None and not is_empty_scale(own):
         return own if _is_place(own, names) else None
     fitting = [
         vector
@@ -157,10 +157,6 @@ def _is_place(vector: Hdf5Dataset, names: set[str]) -> bool:
     if any(key in attributes for key in ("axis", "standard_name", "units")):
         return True
     return name in ("x", "y", "lat", "lon", "latitude", "longitude", "easting", "northing") and name in names
-
-
-def _is_empty_scale(dataset: Hdf5Dataset) -> bool:
-    return str(dataset.attributes.get("NAME", "")).startswith("This is a netCDF dimension but not a netCDF variable")
 
 
 def _is_geographic(vector: Hdf5Dataset) -> bool:

@@ -159,6 +159,13 @@ def test_a_valid_range_without_a_fill_value_makes_missing_ones_nan(written):
     np.testing.assert_array_equal(np.isnan(values), stored > 20)
 
 
+def test_a_scale_so_small_that_nothing_can_be_divided_by_it_is_ignored(cube, written):
+    array = xr.DataArray(cube, dims=("band", "y", "x"), attrs={"scale_factor": 1e-320})
+    source = open_source(written(xr.Dataset({"a": array})))
+    assert not source.radiometry.stated
+    assert "is 0 or no number and is ignored" in source.notes[0]
+
+
 def test_widths_good_bands_and_names_are_found_by_name(cube, written):
     array = xr.DataArray(cube, dims=("bands", "line", "sample"))
     variables = {

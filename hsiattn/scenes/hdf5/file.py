@@ -25,6 +25,10 @@ _TEXT = "text"
 _ENDED = "the process that reads it has ended: the file is damaged, or holds what cannot be read"
 
 
+_keeping = threading.Lock()
+"""Held for no longer than it takes to count who keeps a file open."""
+
+
 class Hdf5Error(Exception):
     """A file is no HDF5 file, or is damaged; the message is one line."""
 
@@ -93,6 +97,7 @@ class Hdf5File:
         if not is_hdf5(path):
             raise Hdf5Error("it does not begin as an HDF5 file")
         self._kept: dict[tuple[int, int], Connection] | None = None
+        self._keepers = 0
         state = os.stat(path)
         listed = _listed(self.path, state.st_mtime_ns, state.st_size, state.st_ino)
         if listed is None:
@@ -141,12 +146,19 @@ class Hdf5File:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """While the block runs, every thread keeps the process that reads for it."""
-        self._kept = {}
+        """While the block runs, every thread keeps the process that reads for it, until the last such block ends."""
+        with _keeping:
+            self._keepers += 1
+            if self._kept is None:
+                self._kept = {}
         try:
             yield
         finally:
-            kept, self._kept = self._kept, None
+            kept = {}
+            with _keeping:
+                self._keepers -= 1
+                if not self._keepers and self._kept is not None:
+                    kept, self._kept = self._kept, None
             for connection in kept.values():
                 connection.close()
 
@@ -169,7 +181,7 @@ class Hdf5File:
             connection.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_kept": None, "_keepers": 0}
 
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
