@@ -401,7 +401,9 @@ def read_label_file(
     from hsiattn.labels.vectors import VectorLabels  # brings pyogrio and shapely
 
     if like is None:
-        raise LabelError(f"{os.fspath(path)} is a vector file, and nothing says which pixels it labels", "give like=")
+        raise LabelError(
+            f"{os.fspath(path)} is a vector file, and nothing says which pixels it labels", "name the scene"
+        )
     if key is not None:
         raise LabelError(f"{os.fspath(path)} has no named variables, so there is no {key!r} in it", "leave out key=")
     vectors = VectorLabels(

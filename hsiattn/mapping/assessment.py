@@ -178,7 +178,7 @@ def open_vector_reference(
     if vectors.has_names and known is None and table is None:
         raise LabelError(
             f"{mapped.name} does not name its classes, and {vectors.name} has nothing but names",
-            "give a class table=, or a column= with the codes of the map",
+            "give names and codes with table=, or codes with column=",
         )
     return vectors
 

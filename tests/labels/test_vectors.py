@@ -415,7 +415,7 @@ def test_open_labels_takes_vector_files_and_refuses_their_options_for_rasters(
     assert labels.dtype == np.int32
     assert labels.rio.crs == grid.crs
     assert "label 36 pixels" in caplog.text
-    with pytest.raises(LabelError, match="nothing says which pixels it labels; give like="):
+    with pytest.raises(LabelError, match="nothing says which pixels it labels; name the scene"):
         open_labels(path)
     with pytest.raises(LabelError, match="no vector file with polygons or points; leave out column=, radius="):
         open_labels(raster, column="class", radius=3)
