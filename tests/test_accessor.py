@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import rasterio
@@ -61,13 +61,13 @@ def test_a_map_names_its_classes_as_cf_has_it_and_survives_netcdf(land_cover, la
 
 
 def test_the_map_is_drawn_from_the_dataset_and_from_the_variable(land_cover, labels):
-    mpl.use("agg")
+    plt.switch_backend("agg")
     images = [
         thing.hsi.plot_map(legend=False).images[0].get_array() for thing in (land_cover, land_cover.land_cover, labels)
     ]
     np.testing.assert_array_equal(images[0], images[1])
     assert images[2].shape == labels.shape
-    mpl.pyplot.close("all")
+    plt.close("all")
 
 
 def test_wavelengths_and_classes(scene, labels, tiny):

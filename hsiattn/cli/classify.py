@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.bounds
 @click.option(
-    "--mask", metavar="FILE", help="Raster on the scene's grid: pixels that are 0 or nodata there stay unclassified."
+    "--mask",
+    metavar="FILE",
+    help="Raster whose pixels that are 0 or nodata stay unclassified; on another grid it is resampled.",
 )
 @click.option(
     "--confidence", metavar="[FILE]", is_flag=False, flag_value=BESIDE,

@@ -166,12 +166,12 @@ class MappingRequest:
         return source.with_radiometry(Radiometry.divided_by(self.scale, len(source.bands)))
 
     def open_mask(self, source: SceneSource) -> SceneSource | NDArray[np.bool_] | None:
-        """The mask on the scene's grid, to be read by windows; None without a mask.
+        """The mask on the scene's grid, resampled where it lies on another, to be read by windows; None without a mask.
 
         Raises
         ------
         GridError
-            It lies on another grid.
+            It lies on another grid, and does not overlap the scene or says not where it lies.
         LabelError
             It has several bands, or is an array file that does not exist.
         SceneError
@@ -180,7 +180,9 @@ class MappingRequest:
         if self.mask is None:
             return None
         from hsiattn.labels import open_labels
-        from hsiattn.scenes import check_same_grid, open_source
+        from hsiattn.labels.resampling import Placement
+        from hsiattn.mapping.masks import ResampledMask
+        from hsiattn.scenes import open_source
 
         if Path(self.mask).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, not readable by windows
             try:
@@ -191,8 +193,8 @@ class MappingRequest:
         mask = open_source(self.mask)
         if len(mask.bands) != 1:
             raise LabelError(f"the mask {self.mask} has {len(mask.bands)} bands", "give a raster with one band")
-        check_same_grid(mask, source, (self.mask, source.name))
-        return mask
+        placement = Placement.of(mask.grid, source.grid, (self.mask, source.name))
+        return mask if placement is None else ResampledMask(mask, placement, source.name)
 
     def part_of(self, source: SceneSource) -> Window | None:
         """The part of a scene that the bounds touch; None for all of it.
@@ -267,14 +269,17 @@ class MappingRequest:
             The scene cannot be mapped; where that left finished windows, the message says that `resume` goes on.
         """
         from hsiattn.mapping import classify_scene
+        from hsiattn.mapping.masks import ResampledMask
 
         source = model.resampled(source) if self.resample else source
         mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
         try:
-            return classify_scene(
+            record = classify_scene(
                 model, source, self.outputs(targets, inputs), mask=mask, part=part, resume=self.resume,
                 force=self.force, execution=self.execution, progress=progress,
             )  # fmt: skip
+            record.messages += mask.notes[-1:] if isinstance(mask, ResampledMask) else ()
+            return record
         except (ClusterError, OutputError) as error:
             if targets.begun_at() in (None, begun) or "resume=" in error.remedy:
                 raise

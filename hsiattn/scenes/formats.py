@@ -17,7 +17,11 @@ from hsiattn.scenes.products import open_product
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.zarr_stores import is_zarr
 
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_RASTER_SIGNATURES = (
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # TIFF, BigTIFF
+    *(b"<VRTDataset", b"EHFA_HEADER_TAG", b"\0\0\0\x0cjP", b"\x89PNG", b"\xff\xd8\xff"),
+)
+"""Beginnings of rasters that are no data of ENVI, even where the header of another raster of that name lies beside."""
 _MAT_SIGNATURES = (b"MATLAB 5.0", b"MATLAB 7.3")
 
 
@@ -68,7 +72,7 @@ def _open_file(text: str, key: str | None) -> SceneSource:
     if array is not None:
         return array
     _refuse_key(text, key)
-    if file.suffix.lower() == ".hdr" or (_start(file)[:4] not in _TIFF_SIGNATURES and find_header(file) is not None):
+    if file.suffix.lower() == ".hdr" or (not _start(file).startswith(_RASTER_SIGNATURES) and find_header(file)):
         return EnviSource(file)
     return GdalSource(text)
 

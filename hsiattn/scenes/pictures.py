@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+_HEADROOM = 1.4
+"""How far the axis reaches beyond all but a fiftieth of the values."""
 _GAP = 4.0
 """Steps between neighbouring bands, in units of the median one, over which no line is drawn."""
 
@@ -78,6 +80,9 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
     axes.set_ylabel("reflectance" if spectra.attrs["reflectance"] else "value as stored")
     axes.set_title("mean spectra ± 1 standard deviation", fontsize=10)
     axes.margins(x=0.01)
+    reach = (spectra["mean"] + spectra["std"].fillna(0)).where(spectra["good"]).to_numpy()
+    if np.isfinite(reach).any() and np.nanmax(reach) > (top := _HEADROOM * float(np.nanquantile(reach, 0.98))) > 0:
+        axes.set_ylim(top=top)  # one band at the edge of an absorption must not flatten all others
     axes.grid(color="#d8dde2", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     columns = 1 + (len(spectra["class"]) - 1) // 20

@@ -77,7 +77,7 @@ def test_json_names_the_tiles_and_the_notes_say_how_they_were_joined(tiles, mode
     made = hsiattn("classify", *tiles, "-o", "map.tif", "-m", model, "--json", "--device", "cpu")
     (record,) = json.loads(made.stdout)["maps"]
     assert (record["scene"], record["tiles"]) == (f"{tiles[0]} and 5 more", tiles)
-    assert "is 6 files as one scene of 40 × 48 pixels" in made.stderr
+    assert "6 files are one scene of 40 × 48 pixels" in made.stderr
     assert "overlap: there the first file given that has data at the pixel counts" in made.stderr
 
 

@@ -1,6 +1,5 @@
 """Pictures of maps: every pixel in the colour of its class, where it lies on the ground."""
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ TABLE = ClassTable.from_records(
 
 @pytest.fixture(autouse=True)
 def _no_windows(monkeypatch):
-    mpl.use("agg")
+    plt.switch_backend("agg")
     yield
     plt.close("all")
 

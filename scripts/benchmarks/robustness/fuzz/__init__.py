@@ -31,6 +31,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "tables": texts.class_tables,
     "recipes": texts.recipes,
     "plans": texts.plans,
+    "scene-lists": texts.scene_lists,
     "cards": texts.cards,
     "models": models.models,
     "vectors": vectors.vector_files,
