@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
     from hsiattn.scenes import as_scene as as_scene
+    from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
 
 _HOMES = {
@@ -47,6 +48,7 @@ _HOMES = {
     "assess": "hsiattn.mapping",
     "cross_validate": "hsiattn.cross_validation",
     "download_dataset": "hsiattn.datasets",
+    "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
@@ -65,6 +67,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "cross_validate",
     "assess",
     "write_map",
+    "convert_scene",
     "AccuracyReport",
     "ClassTable",
     "HsiattnError",

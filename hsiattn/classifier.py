@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -17,14 +17,17 @@ from hsiattn.assessment import AccuracyReport
 from hsiattn.errors import ModelFileError
 from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
+from hsiattn.labels.stacking import are_several, stack_labelled
 from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
+from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims, names_files
+from hsiattn.scenes.stack import GAP, SceneStack
 from hsiattn.settings import first_mistake
-from hsiattn.splits import PixelSplitter, PolygonsSplit, Split, SplitSettings, make_splitter
+from hsiattn.splits import PixelSplitter, PolygonsSplit, ScenesSplit, Split, SplitSettings, make_splitter
 from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import TrainingResult, fit_model
@@ -132,7 +135,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Parameters
         ----------
         X
-            Scene, or table (N, B) without missing values.
+            Scene, or table (N, B) without missing values; or a list of scenes of one sensor, each with its labels in
+            `y`, see `hsiattn.labels.stacking`.
         y
             Class codes or texts on the scene's grid (H, W), 0, NaN or "" = unlabelled; of the rows of a table (N,).
         groups
@@ -164,29 +168,49 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
             "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
         }  # fmt: skip
+        if are_several(X, y):
+            X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
         if is_table(X):
             return self._learned(*fit_table(self, X, y, recipe, groups, told, **how), told)
         source = as_source(as_scene(X, **told) if told else X)
         labels = labels_of(y, source)
         groups = labels.groups if groups is None else groups
         ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
-        splitter = self._splitter(recipe.patch_size, labels.codes, ids)
+        splitter = self._splitter(source, recipe.patch_size, labels.codes, ids)
         result = fit_model(
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )
         self.n_features_in_ = len(source.bands)
-        return self._learned(result, labels.names, told)
+        return self._learned(result, labels.names, told, labels.attrs)
 
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, X: Georeferenced, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Georeferenced,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.Dataset: ...
     @overload
     def predict(
-        self, X: ArrayLike, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> NDArray[Any]: ...
     def predict(
-        self, X: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.Dataset | NDArray[Any]:
         """Land cover of a scene.
 
@@ -201,6 +225,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             the scene.
         force
             Map a scene even if it looks like nothing the model was trained on. Tables are never refused for that.
+        resample
+            Compute the model's bands from those of a scene that has no such bands, see `ResampledSource`.
 
         Returns
         -------
@@ -217,7 +243,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong; see `predict_array`.
         """
-        predicted, table = self._predicted(X, scale, smoothing=smoothing, force=force)
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force)
         if table is None and not _is_bare(X):
             return predicted
         values = self._values.of_codes(predicted["land_cover"].to_numpy())
@@ -225,14 +251,32 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     @overload
     def predict_proba(  # type: ignore[overload-overlap]
-        self, X: Georeferenced, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Georeferenced,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.DataArray: ...
     @overload
     def predict_proba(
-        self, X: ArrayLike, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: ArrayLike,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> NDArray[np.float32]: ...
     def predict_proba(
-        self, X: Scene, *, smoothing: int = 0, scale: float | None = None, force: bool = False
+        self,
+        X: Scene,
+        *,
+        smoothing: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+        resample: bool = False,
     ) -> xr.DataArray | NDArray[np.float32]:
         """Class probabilities, float32, NaN without data; arguments as in `predict`.
 
@@ -241,7 +285,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         xr.DataArray or ndarray
             (class, y, x) of a path or an xarray object; of any other array (H, W, K), or (N, K) of a table.
         """
-        predicted, table = self._predicted(X, scale, smoothing=smoothing, force=force, probabilities=True)
+        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force, probabilities=True)
         shares = predicted["probabilities"]
         if table is None and not _is_bare(X):
             return shares
@@ -255,6 +299,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         resume: bool = False,
         scale: float | None = None,
         force: bool = False,
+        resample: bool = False,
         execution: Execution | None = None,
         progress: Progress | None = None,
         **outputs: Any,
@@ -265,7 +310,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         ----------
         path
             The map.
-        scale, force
+        scale, force, resample
             As in `predict`.
         resume, progress
             See `classify_scene`.
@@ -281,8 +326,10 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
+        model, source = self._fitted(), self._source(scene, scale)
+        source = model.resampled(source) if resample else source
         return classify_scene(
-            self._fitted(), self._source(scene, scale), wanted, resume=resume, force=force, execution=execution,
+            model, source, wanted, resume=resume, force=force, execution=execution,
             progress=progress,
         )  # fmt: skip
 
@@ -368,9 +415,15 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    def _learned(self, result: TrainingResult, names: dict[int, Any] | None, told: dict[str, Any]) -> Self:
+    def _learned(
+        self,
+        result: TrainingResult,
+        names: dict[int, Any] | None,
+        told: dict[str, Any],
+        attrs: Mapping[Any, Any] | None = None,
+    ) -> Self:
         self.split_, self.report_, self.messages_ = result.split, result.report, result.messages
-        self._take(result.model, names)
+        self._take(with_class_scheme(result.model, attrs or {}), names)
         self._told = {name: value for name, value in told.items() if name != "bad_bands"}
         return self
 
@@ -385,7 +438,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             raise NotFittedError("this classifier is not fitted; call fit or load first")
         return self.model_
 
-    def _predicted(self, X: Scene, scale: float | None, **how: Any) -> tuple[xr.Dataset, PixelTable | None]:
+    def _predicted(
+        self, X: Scene, scale: float | None, resample: bool = False, **how: Any
+    ) -> tuple[xr.Dataset, PixelTable | None]:
         """Land cover of a scene or of a table, which is the second value where there is one."""
         model, table = self._fitted(), None
         if is_table(X):
@@ -394,6 +449,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
             how |= {"force": True, "smoothing": 0}
         source = table.source if table else self._source(X, scale)
+        source = model.resampled(source) if resample else source
         return predict_array(model, source, device=self.device, **how), table
 
     def _source(self, scene: Scene, scale: float | None) -> SceneSource:
@@ -408,11 +464,13 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         return {**getattr(self, "_told", {}), **({} if scale is None else {"scale": scale})}
 
     def _splitter(
-        self, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
+        self, source: SceneSource, patch_size: int, codes: NDArray[np.int64], groups: NDArray[np.int32] | None
     ) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str | SplitSettings):
             return self.split
         by_polygon = self.split == "polygons" or isinstance(self.split, PolygonsSplit)
+        if self.split == "scenes" or isinstance(self.split, ScenesSplit):
+            by_polygon, groups = True, source.scene_numbers() if isinstance(source, SceneStack) else None
         return make_splitter(
             self.split,
             codes,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -16,6 +17,8 @@ from rasterio.windows import Window
 from hsiattn.classes import UNLABELLED, ClassTable
 from hsiattn.errors import AssessmentError
 from hsiattn.labels.rasters import LabelRaster
+from hsiattn.labels.resampling import Placement
+from hsiattn.labels.schemes import ClassScheme, renumbered
 from hsiattn.scenes.georeferencing import grid_of
 from hsiattn.scenes.grid import Grid
 
@@ -56,6 +59,8 @@ class ArrayCodes:
     grid: Grid
     block: tuple[int, int] = (1, 1)
     notes: tuple[str, ...] = ()
+    scheme: ClassScheme | None = None
+    _placement: Placement | None = None
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -70,6 +75,14 @@ class ArrayCodes:
         """Give None: in an array 0 always means no class."""
         return None
 
+    def on_grid_of(self, other: Grid, name: str) -> ArrayCodes:
+        """Give the codes as they are read on another grid, see `FileRaster.on_grid_of`."""
+        placement = Placement.of(self.grid, other, (self.name, name))
+        if placement is None:
+            return self
+        notes = (*self.notes, placement.describe((self.name, name)))
+        return replace(self, grid=placement.target, notes=notes, _placement=placement)
+
     def read(self, window: Window) -> NDArray[np.integer[Any]]:
         """Read the codes (h, w) of a window; NaN and the fill value become 0.
 
@@ -78,6 +91,9 @@ class ArrayCodes:
         AssessmentError
             The array holds anything else than whole numbers from 0 on.
         """
+        return self._read_own(window) if self._placement is None else self._placement.mode(self._read_own, window)
+
+    def _read_own(self, window: Window) -> NDArray[np.integer[Any]]:
         rows, columns = window.toslices()
         values = np.asarray(self.array.isel(y=rows, x=columns).values)
         if values.dtype.kind not in "biuf":
@@ -90,18 +106,36 @@ class ArrayCodes:
         if broken.any():
             raise AssessmentError(f"{self.name} holds the value {values[broken][0]:g}", "give class codes from 1 on")
         codes = np.where(blank, UNLABELLED, values)
+        if self._changes:
+            return renumbered(codes.astype(np.int64), self._changes)
         return codes.astype(np.int64 if values.dtype.kind == "f" else np.dtype(f"u{values.dtype.itemsize}"))
 
     def class_table(self, codes: list[int]) -> ClassTable | None:
-        """The table in the array's attributes."""
-        return ClassTable.from_attrs(self.array.attrs)
+        """The table in the array's attributes, or that of the scheme."""
+        if self.scheme is None:
+            return ClassTable.from_attrs(self.array.attrs)
+        self.scheme.check_listed(codes, self.name)
+        return self.scheme.table(codes)
+
+    @cached_property
+    def _changes(self) -> dict[int, int]:
+        if self.scheme is None:
+            return {}
+        own = ClassTable.from_attrs(self.array.attrs)
+        names = {} if own is None else dict(zip(own.codes, own.names, strict=True))
+        return self.scheme.changes_for(names, own)
 
 
 Codes: TypeAlias = "LabelRaster | ArrayCodes | VectorLabels"
 
 
-def codes_of(raster: Raster, name: str) -> Codes:
+def codes_of(raster: Raster, name: str, scheme: ClassScheme | None = None) -> Codes:
     """Open a map or reference in any of its forms; `name` is for messages on one in memory.
+
+    Parameters
+    ----------
+    scheme
+        Classes that its codes count as; a raster that is opened already has its own.
 
     Raises
     ------
@@ -120,7 +154,7 @@ def codes_of(raster: Raster, name: str) -> Codes:
             dims = ", ".join(map(str, array.dims))
             raise AssessmentError(f"{name} has the dims {dims}", "give codes with the dims y and x")
         array = array.transpose("y", "x")
-        return ArrayCodes(array, name, grid_of(array))
+        return ArrayCodes(array, name, grid_of(array), notes=() if scheme is None else scheme.notes(), scheme=scheme)
     if isinstance(raster, str | os.PathLike):
-        return LabelRaster(raster)
+        return LabelRaster(raster, table=scheme)
     return raster  # type: ignore[return-value]  # a Dataset has become an array, and arrays have been taken

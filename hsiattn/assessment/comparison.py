@@ -6,7 +6,6 @@ Both are read window by window and counted at once, so that memory does not grow
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,12 +21,16 @@ from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, 
 from hsiattn.assessment.group_counts import GroupCounts, GroupedCodes
 from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
+from hsiattn.assessment.matched_names import codes_by_name, is_made_up
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.files.kinds import FileKind
+from hsiattn.labels.feature_classes import normal_name
+from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.group_rasters import GroupRaster, group_ids
 from hsiattn.labels.rasters import LabelRaster
+from hsiattn.labels.schemes import ClassScheme
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import block_cache, cache_for
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
@@ -54,6 +57,7 @@ def compare(
     leakage: float | None = None,
     notes: Sequence[str] = (),
     groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Windows | None = None,
+    scheme: ClassScheme | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel; `hsiattn.assess` also knows how the map was made.
 
@@ -69,8 +73,8 @@ def compare(
         attributes (see `ClassTable.from_attrs`); or a Dataset with such a variable `land_cover`. Rasters of any size
         are compared in the memory of a few windows.
     reference : str, path, LabelRaster or DataArray
-        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
-        unlabelled.
+        Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
+        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it.
     roles : array of int, shape (H, W), or None, default None
         Split raster; only pixels with the role 3 (test) count. None compares all labelled pixels.
     window : int or None, default None
@@ -81,7 +85,10 @@ def compare(
         Sentences for the report on where the test pixels come from.
     groups : str, path, array of int, shape (H, W), or None, default None
         Polygon id of every pixel, 0 or less = none, by which intervals are over polygons; a pixel in none stands for
-        itself. None for intervals over pixels.
+        itself. None for intervals over pixels. A raster on another grid is resampled as the reference is.
+    scheme : ClassScheme or None, default None
+        Classes that the codes of both count as: merged, ignored, or those of a higher level. Rasters that are opened
+        already have their own.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def compare(
     Raises
     ------
     GridError
-        Map, reference, split and groups do not lie on the same grid.
+        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
+        overlap it.
     AssessmentError
         No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
         than 1000 classes; map and reference are the same file, or were given the wrong way round.
@@ -111,9 +119,9 @@ def compare(
     array([[3, 1],
            [0, 3]])
     """
-    mapped, truth = codes_of(land_cover, "the map"), codes_of(reference, "the reference")
+    mapped, truth = codes_of(land_cover, "the map", scheme), codes_of(reference, "the reference", scheme)
     _check_sides(mapped, truth)
-    check_same_grid(mapped.grid, truth.grid, (mapped.name, truth.name))
+    truth = truth.on_grid_of(mapped.grid, mapped.name)
     split = None if roles is None else _roles(roles, mapped)
     polygons = None if groups is None else _polygons(groups, mapped)
     found, grouped, zeros = _count(mapped, truth, split, polygons)
@@ -123,9 +131,14 @@ def compare(
         raise AssessmentError(
             f"{truth.name} has no {which}", "; ".join(zeros) or "give a reference, or a split, that has some"
         )
-    classes = _common_classes(
-        _classes(mapped, map_codes), _classes(truth, reference_codes), set(reference_codes), set(map_codes)
-    )
+    of_map, of_reference = _classes(mapped, map_codes), _classes(truth, reference_codes)
+    by_name = codes_by_name(of_map, of_reference, reference_codes)
+    if by_name:
+        found.renumber_reference(by_name)
+        grouped.renumber_reference(by_name)
+        of_reference = [replace(item, code=by_name[item.code]) for item in of_reference if item.code in by_name]
+        zeros = [*zeros, f"classes are matched by name: {truth.name} numbers them otherwise than {mapped.name}"]
+    classes = _common_classes(of_map, of_reference, set(found.reference.tolist()), set(map_codes))
     if len(classes) > _MOST_CLASSES:
         raise _too_many(mapped, truth)
     confusion, unclassified = _matrix(found, classes)
@@ -135,7 +148,7 @@ def compare(
         unclassified=unclassified,
         leakage=leakage,
         window=window,
-        notes=(*_notes_on(mapped, truth, found), *zeros, *notes),
+        notes=(*_notes_on(mapped, truth, found), *_placement_notes(polygons), *zeros, *notes),
         resamples=_resamples(len(classes)),
         advice=tuple(advise_on_leakage(leakage, window)),
         groups=_group_counts(grouped, classes, polygons),
@@ -170,6 +183,8 @@ def _polygons(groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Window
         groups = GroupRaster(groups)
     if hasattr(groups, "kept_open"):
         windows: Windows = groups  # type: ignore[assignment]
+        if isinstance(windows, FileRaster):
+            return windows.on_grid_of(mapped.grid, mapped.name)
         check_same_grid(mapped.grid, windows.grid, (mapped.name, f"the raster of groups {windows.name}"))
         return windows
     if isinstance(groups, xr.DataArray):
@@ -177,6 +192,10 @@ def _polygons(groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Window
         check_same_grid(mapped.grid, groups, (mapped.name, "the groups"))
     ids = group_ids(groups, (mapped.grid.height, mapped.grid.width))
     return ArrayCodes(xr.DataArray(ids, dims=("y", "x")), "the groups", replace(mapped.grid))
+
+
+def _placement_notes(polygons: Windows | None) -> tuple[str, ...]:
+    return polygons.placement_notes if isinstance(polygons, FileRaster) else ()
 
 
 def _check_sides(mapped: Codes, truth: Codes) -> None:
@@ -317,20 +336,20 @@ def _common_classes(
     if len(of_map) > _MOST_CLASSES:
         of_map = [item for item in of_map if item.code in tested or item.code in mapped]
     merged = {item.code: item for item in of_map}
-    codes_in_map = {_normal(item.name): item.code for item in of_map}
+    codes_in_map = {normal_name(item.name): item.code for item in of_map}
     for item in of_reference:
         known = merged.get(item.code)
         if known is None and item.code in tested:
-            code = codes_in_map.get(_normal(item.name), item.code)
+            code = codes_in_map.get(normal_name(item.name), item.code)
             if code != item.code:
                 raise AssessmentError(
                     f"class {item.name!r} has the code {code} in the map and {item.code} in the reference",
                     "number the classes of both alike",
                 )
             merged[item.code] = item
-        elif known is not None and _is_made_up(known):
+        elif known is not None and is_made_up(known):
             merged[item.code] = replace(known, name=item.name)
-        elif known is not None and not _is_made_up(item) and _normal(item.name) != _normal(known.name):
+        elif known is not None and not is_made_up(item) and normal_name(item.name) != normal_name(known.name):
             raise AssessmentError(
                 f"the map calls class {item.code} {known.name!r}, the reference calls it {item.name!r}",
                 "give the reference the class table of the map, or number its classes alike",
@@ -338,21 +357,12 @@ def _common_classes(
     return ClassTable(tuple(merged.values()))
 
 
-def _is_made_up(item: LandCoverClass) -> bool:
-    return item.name == f"class {item.code}"
-
-
-def _normal(name: str) -> str:
-    """A name without differences that mean nothing: case, spaces, underscores, hyphens."""
-    return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
-
-
 # -- notes for the reader ----------------------------------------------------------------------------------------------
 
 
 def _notes_on(mapped: Codes, truth: Codes, found: JointCounts) -> list[str]:
     """Sentences on comparisons that are probably not meant."""
-    notes = [*mapped.notes, *truth.notes]
+    notes = list(dict.fromkeys((*mapped.notes, *truth.notes)))
     both = [
         raster for raster in (mapped, truth) if isinstance(raster, LabelRaster) and raster.kind == FileKind.LAND_COVER
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,12 @@ class GroupedCodes:
         found, pixels = _totals(keys, np.ones(keys.shape[1], np.int64))
         together = np.concatenate([self._keys, found], axis=1), np.concatenate([self._pixels, pixels])
         self._keys, self._pixels = _totals(*together)
+
+    def renumber_reference(self, codes: Mapping[int, int]) -> None:
+        """Give the codes of the reference other numbers, each another one."""
+        known = np.array(sorted(codes), np.int64)
+        others = np.array([codes[code] for code in known.tolist()], np.int64)
+        self._keys[1] = others[np.searchsorted(known, self._keys[1])]
 
     def counts(self, classes: ClassTable) -> GroupCounts:
         """Give the counts by index in a class table that lists all codes; code 0 of the map is unclassified."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,12 @@ class JointCounts:
         if reference.size:
             rows, columns, counts = _counted(reference, mapped, self._most)
             self._merge(rows, columns, counts)
+
+    def renumber_reference(self, codes: Mapping[int, int]) -> None:
+        """Give the codes of the reference other numbers, each another one."""
+        numbers = np.array([codes[code] for code in self.reference.tolist()], np.int64)
+        order = np.argsort(numbers)
+        self.reference, self.counts = numbers[order], self.counts[order]
 
     def _merge(self, rows: Integers, columns: Integers, counts: Integers) -> None:
         for name, found in (("reference", rows), ("mapped", columns)):

@@ -16,6 +16,7 @@ from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
+    from hsiattn.labels.schemes import ClassScheme
     from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.labels.vectors import VectorLabels
 
@@ -27,8 +28,8 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
     "--reference", required=True, metavar="LABELS",
-    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a reference raster on the map's "
-    "grid; 0 is unlabelled, unless --unlabelled says otherwise.",
+    help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a reference raster; on another grid "
+    "it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says otherwise.",
 )  # fmt: skip
 @options.unlabelled
 @click.option(
@@ -46,6 +47,7 @@ SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv":
     "Default: over the polygons of a vector file, else over pixels.",
 )  # fmt: skip
 @options.classes
+@options.classes_level
 @options.label_key
 @options.vectors
 @click.option(
@@ -69,6 +71,7 @@ def assess(
     window: int | None,
     groups: str | None,
     classes: str | None,
+    classes_level: int | None,
     label_key: str | None,
     column: str | None,
     layer: str | None,
@@ -94,6 +97,8 @@ def assess(
     """
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
+    if classes is None:
+        options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
         read["raster of groups"] = None if groups == "fields" else groups
@@ -103,10 +108,9 @@ def assess(
     from hsiattn import mapping
     from hsiattn.labels.vector_options import VectorOptions
 
-    mapped = open_map(land_cover_map, unlabelled)
     chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     with named(key="--label-key"):
-        truth = open_reference(reference, mapped, label_key, classes, unlabelled, chosen)
+        mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
     report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
     own = mapping.Provenance.of(mapped).notes
     for note in report.notes:
@@ -122,34 +126,44 @@ def assess(
         options.say(f"report: {output}")
 
 
-def open_reference(
+def open_both(
+    land_cover_map: str,
     path: str,
-    mapped: LabelRaster,
     key: str | None,
     classes: str | None,
+    level: int | None,
     unlabelled: int | None,
     chosen: VectorOptions,
-) -> LabelRaster | VectorLabels:
-    """The reference: polygons or points on the grid of the map, or a raster."""
+) -> tuple[LabelRaster, LabelRaster | VectorLabels]:
+    """The map, and the reference: polygons or points on the grid of the map, or a raster."""
     from hsiattn import mapping
     from hsiattn.errors import LabelError
     from hsiattn.labels.rasters import LabelRaster, check_raster_options
+    from hsiattn.labels.tables import as_scheme
     from hsiattn.labels.vector_files import is_vector_file
 
     if not is_vector_file(path):
         check_raster_options(path, chosen)
-        return LabelRaster(path, key=key, table=classes, unlabelled=unlabelled)
+        truth = LabelRaster(path, key=key, table=classes, level=level, unlabelled=unlabelled)
+        return open_map(land_cover_map, unlabelled, truth.scheme), truth
     if key is not None:
         raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
-    return mapping.open_vector_reference(path, mapped, options=chosen, table=classes, unlabelled=unlabelled)
+    mapped = open_map(land_cover_map, unlabelled, as_scheme(classes, level))
+    return mapped, mapping.open_vector_reference(
+        path, mapped, options=chosen, table=classes, level=level, unlabelled=unlabelled
+    )
 
 
-def open_map(path: str, unlabelled: int | None) -> LabelRaster:
-    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have."""
+def open_map(path: str, unlabelled: int | None, scheme: ClassScheme | None) -> LabelRaster:
+    """The map; where it is none of hsiattn's, its unlabelled pixels are those that the labels would have.
+
+    A class table that merges, ignores or has a level is for the map too; one that but names classes is not.
+    """
     from hsiattn.labels.rasters import LabelRaster
 
-    raster = LabelRaster(path)
-    return LabelRaster(path, unlabelled=unlabelled) if unlabelled is not None and raster.kind is None else raster
+    table = None if scheme is None or scheme.is_plain else scheme
+    own = LabelRaster(path).kind is not None
+    return LabelRaster(path, table=table, unlabelled=None if own else unlabelled)
 
 
 def choose_format(named: str | None, output: str | None, as_json: bool) -> str:

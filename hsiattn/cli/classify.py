@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,6 +14,7 @@ import click
 from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.progress import mapping_progress
+from hsiattn.cli.scene_arguments import name_of, one_scene
 from hsiattn.files.outputs import Inputs, make_folder
 from hsiattn.files.patterns import is_pattern
 from hsiattn.mapping.archive import Order, Summary, make_orders
@@ -25,11 +27,15 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Map the land cover of scenes.")
-@click.argument("paths", metavar="SCENE [MAP] | SCENE... --out-dir DIR", nargs=-1, required=True)
+@click.argument("paths", metavar="SCENE [MAP] | SCENE... -o MAP | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
     help="Model file, or name of an installed model; default: $HSIATTN_MODEL, then the one installed model whose bands "
     "match the scene's.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="MAP",
+    help="All paths are tiles of one scene (files, patterns or a folder), and this is its map.",
 )  # fmt: skip
 @click.option(
     "--out-dir", metavar="DIR",
@@ -37,7 +43,9 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.bounds
 @click.option(
-    "--mask", metavar="FILE", help="Raster on the scene's grid: pixels that are 0 or nodata there stay unclassified."
+    "--mask",
+    metavar="FILE",
+    help="Raster whose pixels that are 0 or nodata stay unclassified; on another grid it is resampled.",
 )
 @click.option(
     "--confidence", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
@@ -61,6 +69,10 @@ if TYPE_CHECKING:
 @click.option(
     "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
     help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
+)  # fmt: skip
+@click.option(
+    "--resample", is_flag=True,
+    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
 )  # fmt: skip
 @click.option(
     "--force", is_flag=True,
@@ -95,8 +107,9 @@ if TYPE_CHECKING:
 @fitting.training_options
 @click.pass_context
 def classify(
-    ctx: click.Context, /, paths: tuple[str, ...], out_dir: str | None, labels: str | None, as_json: bool, **given: Any
-) -> None:
+    ctx: click.Context, /, paths: tuple[str, ...], output: str | None, out_dir: str | None, labels: str | None,
+    as_json: bool, **given: Any,
+) -> None:  # fmt: skip
     """Map the land cover of SCENE; MAP defaults to <scene>_classes.tif beside it.
 
     The map has the scene's grid, a palette and class names; 0 is unclassified: missing pixels, and those outside
@@ -106,19 +119,21 @@ def classify(
     …, a scene unlike the training scene, and bands without any data are refused with status 1, unless --force is
     given.
 
-    With --out-dir every path or pattern is a scene. One that cannot be mapped does not stop the others; the exit status
-    is then 1.
+    SCENE may be a folder of tiles. With -o all paths are tiles of one scene; where they overlap, the first file given
+    that has data at the pixel counts. With --out-dir every path or pattern is a scene of its own. One that cannot be
+    mapped does not stop the others; the exit status is then 1.
 
     \b
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
+        hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50
     """
     names = {field.name for field in fields(MappingRequest)}
     request = MappingRequest(**{name: value for name, value in given.items() if name in names})
     training = {name: value for name, value in given.items() if name not in names}
-    check_usage(paths, out_dir, labels, request)
+    check_usage(paths, output, out_dir, labels, request)
     check_effects(ctx, labels, list(training))
     if out_dir is not None:
         summary = classify_archive(make_orders(paths, out_dir, request), out_dir, request, announce=not as_json)
@@ -127,11 +142,15 @@ def classify(
         else:
             options.show(str(summary))
         ctx.exit(1 if summary.failed else 0)
-    scene, map_path = paths[0], paths[1] if len(paths) > 1 else default_map(paths[0], request.driver)
-    classify_one(Order(scene, request.targets(map_path)), request, labels, training, as_json)
+    scene = one_scene(paths if output is not None else paths[:1])
+    map_path = output or (paths[1] if len(paths) > 1 else default_map(paths[0], request.driver))
+    order = Order(name_of(scene), request.targets(map_path), () if isinstance(scene, str) else scene)
+    classify_one(order, request, labels, training, as_json)
 
 
-def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None, request: MappingRequest) -> None:
+def check_usage(
+    paths: tuple[str, ...], output: str | None, out_dir: str | None, labels: str | None, request: MappingRequest
+) -> None:
     """Refuse arguments that contradict each other, rather than let one of them go without effect."""
     if request.workers is not None and request.dask is not None:
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
@@ -141,19 +160,49 @@ def check_usage(paths: tuple[str, ...], out_dir: str | None, labels: str | None,
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
         raise click.UsageError("--scale is for a scene that a model did not train on: leave it out with --labels")
+    if labels is not None and request.resample:
+        raise click.UsageError("--resample is for a scene of another sensor than the model's: leave it out here")
     if labels is not None and request.resume:
         raise click.UsageError("--resume goes on with a map, not with --labels: name the trained model with -m")
+    if out_dir is not None and output is not None:
+        raise click.UsageError("-o is the one map of all paths and --out-dir takes a map of each: give one of the two")
     if out_dir is None:
-        if len(paths) > 2:
-            raise click.UsageError("SCENE and MAP are at most two paths: map several scenes with --out-dir DIR")
-        if is_pattern(paths[0]):
-            raise click.UsageError(f"{paths[0]} is a pattern: map several scenes with --out-dir DIR")
+        if output is None:
+            check_scene_and_map(paths)
         return
     if labels is not None:
         raise click.UsageError("--labels is for one scene: train once with hsiattn train, then classify with -m")
     for name, value in (("--confidence", request.confidence), ("--probabilities", request.probabilities)):
         if value not in (None, BESIDE):
             raise click.UsageError(f"with --out-dir {name} takes no path, and must not stand before a scene: {value}")
+
+
+def check_scene_and_map(paths: tuple[str, ...]) -> None:
+    """Refuse several scenes, of which nobody says whether they are tiles of one."""
+    ways = "give -o MAP for one map of the tiles of one scene, or --out-dir DIR for a map of each"
+    if len(paths) > 2:
+        raise click.UsageError(f"SCENE and MAP are at most two paths: {ways}")
+    if is_pattern(paths[0]):
+        raise click.UsageError(f"{paths[0]} is a pattern: {ways}")
+    if len(paths) == 2 and is_pattern(paths[1]):
+        raise click.UsageError(f"{paths[1]} is a pattern and no name of a map: {ways}")
+    if len(paths) == 2 and are_scenes(*paths):
+        raise click.UsageError(f"{paths[0]} and {paths[1]} are both scenes: {ways}")
+
+
+def are_scenes(first: str, second: str) -> bool:
+    """Whether the paths lead to two scenes with as many bands, more than one: the second is no map to replace."""
+    if not os.path.isfile(second):
+        return False
+    from hsiattn.errors import HsiattnError
+    from hsiattn.scenes import open_source
+
+    try:
+        scene, other = open_source(first), open_source(second)
+    except HsiattnError:
+        return False
+    apart = not any(os.path.samefile(second, file) for file in scene.files if os.path.isfile(file))
+    return apart and len(scene.bands) == len(other.bands) > 1
 
 
 def check_effects(ctx: click.Context, labels: str | None, training: Sequence[str]) -> None:
@@ -174,24 +223,24 @@ def classify_one(
     """Map one scene, training first where there are labels, and report."""
     from hsiattn.models.registry import ModelFinder
 
-    scene, targets = order.scene, order.targets
+    targets = order.targets
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
     for path in targets:
         options.check_suffix(path, "raster")
     what = fitting.Training(
-        scene=scene,
+        scene=order.paths,
         labels=labels or "",
         key=request.key,
         device=request.device,
         use_flagged=request.use_flagged,
         **training,
     )
-    inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": scene})}
+    inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": order.scene})}
     if request.resume:
         targets.clean_up()
     else:
         request.check_targets(targets, inputs, trained)
-    source = request.open_scene(scene)
+    source = request.open_scene(order.paths)
     if trained is not None:
         options.use_threads(request.threads)
         request.open_mask(source)  # what cannot be used is refused before the training

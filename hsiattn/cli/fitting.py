@@ -11,6 +11,8 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.scene_arguments import ScenePaths, name_of
+from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
 
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
+    from hsiattn.scenes import SceneSource
     from hsiattn.splits import PixelSplitter, Split
     from hsiattn.training import Recipe
 
-SPLITS = ("blocks", "polygons", "random", "none")
+SPLITS = ("blocks", "polygons", "scenes", "random", "none")
 _SETTINGS = {
     "per_class": "per_class",
     "train_share": "share",
@@ -55,18 +58,19 @@ training_options = options.use(
         "[default: as in the recipe]",
     ),
     options.classes,
+    options.classes_level,
     options.label_key,
     options.unlabelled,
     options.vectors,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
-        "as wholes, single random pixels, or none.",
+        "as wholes, whole scenes of several, single random pixels, or none.",
     ),
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
     click.option(
         "--groups", metavar="RASTER",
-        help="Raster on the scene's grid with the polygon id of every pixel, 0 for none: no choice in training and no "
+        help="Raster with the polygon id of every pixel, 0 for none: no choice in training and no "
         "interval divides a polygon, and --split polygons holds out these. Default: the polygons of a vector file.",
     ),
     click.option("--per-class", type=click.IntRange(1), metavar="N", help="Training pixels per class."),
@@ -91,6 +95,11 @@ training_options = options.use(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
     ),
+    click.option(
+        "--keep-bad", is_flag=True,
+        help="Keep labelled pixels whose spectra have spikes, negative reflectance beyond noise, or reflectance above "
+        "2; default: a few such pixels are left out, and told.",
+    ),
     options.seed,
 )  # fmt: skip
 
@@ -99,12 +108,13 @@ training_options = options.use(
 class Training:
     """Options of one training, by their names."""
 
-    scene: str
+    scene: ScenePaths
     labels: str
     key: str | None
     label_key: str | None
     unlabelled: int | None
     classes: str | None
+    classes_level: int | None
     recipe: str
     settings: tuple[str, ...]
     favour: str | None
@@ -118,6 +128,7 @@ class Training:
     polygon_size: int | None
     block_size: int | None
     buffer: int | None
+    keep_bad: bool
     seed: int
     device: str
     column: str | None = None
@@ -129,6 +140,16 @@ class Training:
     log: str | None = None
     checkpoints: str | None = None
     resume: bool = False
+    scenes: tuple[LabelledScene, ...] = ()
+
+    @property
+    def scene_name(self) -> str:
+        """What the scene is called, or the stack of several."""
+        if not self.scenes:
+            return name_of(self.scene)
+        from hsiattn.scenes.stack import stack_name
+
+        return stack_name([name_of(entry["scene"]) for entry in self.scenes])
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -138,9 +159,11 @@ class Training:
     @property
     def inputs(self) -> dict[str, str | None]:
         """Files that are read, by what they are."""
+        read: dict[str, str | None] = {}
+        for number, entry in enumerate(self.scenes, start=1):
+            read |= {f"scene {number}": name_of(entry["scene"]), f"labels {number}": entry["labels"]}
         return {
-            "scene": self.scene,
-            "labels": self.labels,
+            **(read or {"scene": name_of(self.scene), "labels": self.labels}),
             "class table": self.classes,
             "split file": self.split_file,
             "raster of groups": self.groups,
@@ -150,24 +173,7 @@ class Training:
 
 def train_model(request: Training) -> SpectralSpatialClassifier:
     """Open scene and labels, train, and test on what was held out."""
-    from hsiattn.labels.group_rasters import read_groups
-    from hsiattn.labels.rasters import read_label_file
-    from hsiattn.labels.vector_options import VectorOptions
-    from hsiattn.scenes import open_scene
-
-    scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
-    with named(key="--label-key"):
-        labels, notes = read_label_file(
-            request.labels, scene, key=request.label_key, table=request.classes, unlabelled=request.unlabelled,
-            options=VectorOptions(
-                request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
-            ),
-        )  # fmt: skip
-    for note in notes:
-        options.say(note)
-    groups = None if request.groups is None else read_groups(request.groups, like=scene)
-    if groups is None and "group" in labels.coords:
-        groups = labels.coords["group"].to_numpy()
+    scene, labels, groups = open_several(request) if request.scenes else open_labelled(request)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
 
@@ -175,6 +181,8 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_split(request.split_file, shape=labels.shape)
+    elif request.split == "scenes":
+        split = make_splitter(request, recipe.patch_size, labels, numbers_of_scenes(scene))
     else:
         split = make_splitter(request, recipe.patch_size, labels, groups)
     classifier = SpectralSpatialClassifier(recipe, split=split, random_state=request.seed, device=request.device)
@@ -186,6 +194,57 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     for message in classifier.messages_:
         options.say(message)
     return classifier
+
+
+def open_labelled(request: Training) -> tuple[DataArray, DataArray, NDArray[np.int32] | None]:
+    """Open one scene, its labels, and the polygons of these where they are known."""
+    from hsiattn.labels.group_rasters import GroupRaster, read_groups
+    from hsiattn.labels.rasters import read_label_file
+    from hsiattn.labels.vector_options import VectorOptions
+    from hsiattn.scenes import as_source, open_scene
+    from hsiattn.scenes.bad_pixels import without_bad_pixels
+
+    scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
+    with named(key="--label-key"):
+        labels, notes = read_label_file(
+            request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
+            unlabelled=request.unlabelled,
+            options=VectorOptions(
+                request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
+            ),
+        )  # fmt: skip
+    if not request.keep_bad:
+        labels, of_bad = without_bad_pixels(as_source(scene), labels)
+        notes = (*notes, *of_bad)
+    for note in notes:
+        options.say(note)
+    groups = labels.coords["group"].to_numpy() if "group" in labels.coords else None
+    if request.groups is not None:
+        polygons = GroupRaster(request.groups).on_grid_of(labels, "the scene")
+        groups = read_groups(polygons)
+        for note in polygons.placement_notes:
+            options.say(note)
+    return scene, labels, groups
+
+
+def open_several(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
+    """Open several scenes, each with its labels, as one below the other."""
+    from hsiattn.labels.stacking import stack_scenes
+    from hsiattn.scenes import as_source
+    from hsiattn.scenes.stack import GAP
+
+    parts = [open_labelled(replace(request, scenes=(), **entry)) for entry in request.scenes]
+    gap = max(GAP, load_request(request).patch_size, request.buffer or 0)
+    sources, labels, groups = zip(*parts, strict=True)
+    stack, stacked = stack_scenes([as_source(one) for one in sources], labels, gap, groups)
+    return stack, stacked, stacked.coords["group"].to_numpy() if "group" in stacked.coords else None
+
+
+def numbers_of_scenes(scene: SceneSource | DataArray) -> NDArray[np.int32] | None:
+    """The number of the scene of every pixel, where there are several."""
+    from hsiattn.scenes.stack import SceneStack
+
+    return scene.scene_numbers() if isinstance(scene, SceneStack) else None
 
 
 def load_request(request: Training) -> Recipe:
@@ -221,6 +280,8 @@ def check_usage(ctx: click.Context) -> None:
         setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
+    if ctx.params["classes"] is None:
+        options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if ctx.params["split_file"] is not None:
         options.refuse_without_effect(ctx, ("split", *_SETTINGS), "with --split-file, which says it all")
         return
@@ -246,17 +307,22 @@ def make_splitter(
 
     given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
     given = {setting: value for setting, value in given.items() if value is not None}
-    given["groups"] = groups if request.split == "polygons" else None
+    given["groups"] = groups if request.split in ("polygons", "scenes") else None
     codes = labels.to_numpy()
     return splits.make_splitter(request.split, codes, patch_size=patch_size, random_state=request.seed, **given)
 
 
 def save_split(split: Split, request: Training, path: str, overwrite: bool) -> None:
-    """Write who trained, validated and tested, on the grid of the scene."""
-    from hsiattn.scenes import open_source
+    """Write who trained, validated and tested, on the grid of the scene, or of the stack of several."""
+    from affine import Affine
+
+    from hsiattn.scenes import Grid, open_source
     from hsiattn.splits import write_split
 
-    grid = open_source(request.scene, request.key).grid
+    height, width = split.roles.shape
+    grid = Grid(height, width, None, Affine.identity())
+    if not request.scenes:
+        grid = open_source(request.scene, request.key).grid
     write_split(path, split.roles, crs=grid.crs, transform=grid.transform, overwrite=overwrite)
 
 

@@ -17,6 +17,7 @@ from hsiattn.cli import options
 from hsiattn.cli.assess import assess
 from hsiattn.cli.benchmark import benchmark
 from hsiattn.cli.classify import classify
+from hsiattn.cli.convert import convert
 from hsiattn.cli.datasets import datasets
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
@@ -98,5 +99,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, datasets, models, benchmark):
+for command in (train, classify, assess, info, convert, datasets, models, benchmark):
     main.add_command(command)

@@ -98,7 +98,7 @@ def finite(ctx: click.Context, param: click.Parameter, number: float | None) -> 
 
 
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
-scene_argument = click.argument("scene", metavar="SCENE")
+scene_argument = click.argument("scene", metavar="[SCENE]...", nargs=-1)
 key = click.option("--key", metavar="NAME", help="Variable of the scene in a MATLAB file that holds several.")
 
 
@@ -125,7 +125,12 @@ label_key = click.option(
 )
 classes = click.option(
     "--classes", metavar="TABLE",
-    help="Class table (YAML or CSV: code, name, color, attributes); default: the label raster's own names and colours.",
+    help="Class table (YAML or CSV: code, name, color, attributes; merges and ignore for codes and names of the "
+    "labels, parent for levels); default: the label raster's own names and colours.",
+)  # fmt: skip
+classes_level = click.option(
+    "--classes-level", type=click.IntRange(1), metavar="LEVEL",
+    help="Level of the class table that counts, where classes have parents: 1 is the topmost; default: the finest.",
 )  # fmt: skip
 unlabelled = click.option(
     "--unlabelled", type=int, metavar="VALUE",

@@ -48,6 +48,7 @@ class SceneQuestion:
             The kind says what is wrong.
         """
         from hsiattn.scenes import description, open_source
+        from hsiattn.scenes.bad_pixels import count_bad_pixels
 
         pictures = (self.quicklook, self.spectra)
         for path in pictures:
@@ -60,6 +61,8 @@ class SceneQuestion:
         result = {"kind": "scene", "path": name, **description.describe_scene(source)}
         if self.stats:
             result |= description.count_missing(source)
+            doubtful = count_bad_pixels(source)
+            result |= {} if doubtful is None else {"doubtful_spectra": doubtful}
         if self.labels is not None:
             result["labels"] = self._describe_spectra(source)
         if self.quicklook is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import fitting, options
-from hsiattn.errors import TrainingError
+from hsiattn.cli.scene_arguments import one_scene
+from hsiattn.cli.scene_list import LabelledScene, read_scene_list, split_pair
+from hsiattn.errors import SceneError, TrainingError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted
 from hsiattn.files.training_state import (
@@ -28,8 +31,18 @@ if TYPE_CHECKING:
 @click.command(short_help="Train a model on a scene and its labels.")
 @options.scene_argument
 @click.option(
-    "--labels", required=True, metavar="LABELS",
+    "--labels", metavar="LABELS",
     help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a label raster; 0 is unlabelled.",
+)  # fmt: skip
+@click.option(
+    "--scene", "pairs", multiple=True, metavar="SCENE:LABELS",
+    help="A scene and its labels, one of several of the same sensor that train together, in place of SCENE and "
+    "--labels; give it for each.",
+)  # fmt: skip
+@click.option(
+    "--scenes", metavar="FILE",
+    help="The same as a list (YAML), whose entries have scene, labels and perhaps options of their own such as key or "
+    "groups; paths are relative to the file.",
 )  # fmt: skip
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
@@ -47,8 +60,10 @@ if TYPE_CHECKING:
 def train(
     ctx: click.Context,
     /,
-    scene: str,
-    labels: str,
+    scene: tuple[str, ...],
+    labels: str | None,
+    pairs: tuple[str, ...],
+    scenes: str | None,
     output: str,
     key: str | None,
     use_flagged: tuple[str, ...],
@@ -63,21 +78,29 @@ def train(
 ) -> None:
     """Train a model on SCENE and its labels, and test it on labelled pixels that it has not seen.
 
+    Several SCENEs, a pattern or a folder are tiles of one scene; where they overlap, the first file given that has data
+    at the pixel counts.
+
     By default whole blocks of the scene are held out, with a buffer around them so that no test window holds a
     training pixel. --split random is what most papers do; its accuracy is optimistic: see the leakage in the report.
 
     \b
         hsiattn train scene.tif --labels polygons.gpkg --column class -o fields.hsiattn
+        hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
+        hsiattn train --scene may.tif:may.gpkg --scene july.tif:july.gpkg -o m.hsiattn --split scenes
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
+    check_scenes(ctx)
     fitting.check_usage(ctx)
     for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
         options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
+    several = scenes_of(pairs, scenes)
     request = fitting.Training(
-        scene=scene,
-        labels=labels,
+        scene=one_scene(scene) if scene else "",
+        labels=labels or "",
+        scenes=several,
         key=key,
         use_flagged=use_flagged,
         device=device,
@@ -101,6 +124,49 @@ def train(
         options.print_json({"model": output, **fitting.describe(classifier)})
     else:
         options.show(f"model     {output}", *fitting.lines_of(classifier))
+
+
+def check_scenes(ctx: click.Context) -> None:
+    """Refuse scenes that are given in two ways or in none.
+
+    Raises
+    ------
+    click.UsageError
+        They are, or labels are missing.
+    """
+    given = [name for name in ("scene", "pairs", "scenes") if ctx.params[name]]
+    if not given:
+        raise click.UsageError("Missing argument 'SCENE...': give it with --labels, or --scene SCENE:LABELS", ctx)
+    if len(given) > 1:
+        raise click.UsageError("SCENE, --scene and --scenes all say what is trained on: give one of them", ctx)
+    if given == ["scene"]:
+        if ctx.params["labels"] is None:
+            raise click.UsageError("Missing option '--labels'", ctx)
+        if ctx.params["split"] == "scenes":
+            raise click.UsageError("--split scenes is for several: give each as --scene SCENE:LABELS", ctx)
+        return
+    where = "with --scene or --scenes, which name them for each scene"
+    options.refuse_without_effect(ctx, ["labels"], where)
+    options.refuse_without_effect(ctx, ["groups"], "with several scenes: name them in the list that --scenes takes")
+
+
+def scenes_of(pairs: Sequence[str], path: str | None) -> tuple[LabelledScene, ...]:
+    """Scenes with their labels, from the command line or a list; patterns are the tiles that they match.
+
+    Raises
+    ------
+    SceneError
+        A text is no pair, the list cannot be used, or fewer than two scenes are given.
+    """
+    if path is not None:
+        known = {field.name for field in fields(fitting.Training)}
+        found = read_scene_list(path, known)
+    else:
+        found = tuple({"scene": scene, "labels": labels} for scene, labels in map(split_pair, pairs))
+    if len(found) == 1:
+        scene, labels = found[0]["scene"], found[0]["labels"]
+        raise SceneError(f"{scene} with {labels} is the only scene", "give several, or SCENE with --labels")
+    return tuple({**e, "scene": one_scene([e["scene"]] if isinstance(e["scene"], str) else e["scene"])} for e in found)
 
 
 def check_files(request: fitting.Training, output: str, write_split: str | None, overwrite: bool) -> bool:
@@ -128,7 +194,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
         return False
     from hsiattn.training.finished import made_by
 
-    return made_by(output, request.recipe, request.changes, request.seed, request.scene)
+    return made_by(output, request.recipe, request.changes, request.seed, request.scene_name)
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:

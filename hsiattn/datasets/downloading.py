@@ -12,7 +12,8 @@ from hsiattn.datasets.places import check_released, find_file, folders_of, how_t
 from hsiattn.datasets.transfer import Told, TransferError, discard, looks_like_a_page, part_of, transfer
 from hsiattn.datasets.wheels import Wheels
 from hsiattn.errors import DatasetError
-from hsiattn.files.outputs import sync, sync_folder
+from hsiattn.files.descriptors import sync
+from hsiattn.files.outputs import sync_folder
 from hsiattn.files.paths import StrPath
 
 _LOCK = ".hsiattn-download.lock"

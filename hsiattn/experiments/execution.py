@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
 
 from hsiattn.errors import HsiattnError
+from hsiattn.interrupts import interrupts_held_back, let_interrupts_through
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -103,7 +104,7 @@ class _Worker(Generic[T, R]):
         context = multiprocessing.get_context("spawn")
         self.connection, other = context.Pipe()
         self.process = context.Process(target=_work, args=(function, other), daemon=True)
-        with _environment(dict.fromkeys(_THREADS, str(threads))), _interrupts_held_back():
+        with _environment(dict.fromkeys(_THREADS, str(threads))), interrupts_held_back():
             self.process.start()
         other.close()
         self.task: T | None = None
@@ -140,7 +141,7 @@ class _Worker(Generic[T, R]):
 def _work(function: Callable[[T], R], connection: Connection) -> None:
     """Do one task after the other, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent process decides
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    let_interrupts_through()
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     with contextlib.suppress(EOFError, OSError):
@@ -174,13 +175,3 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back until the end of the block; processes started in it begin with it held back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,6 +8,7 @@ import stat
 from io import BufferedReader
 
 from hsiattn.errors import HsiattnError
+from hsiattn.files.descriptors import open_file
 from hsiattn.files.paths import StrPath
 
 
@@ -37,7 +38,7 @@ def open_regular(path: StrPath) -> BufferedReader:
     OSError
         It cannot be opened, or is no regular file; `strerror` tells.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_file(path)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")

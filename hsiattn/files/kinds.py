@@ -52,7 +52,7 @@ _DESCRIPTIONS = {
     FileKind.CONFIDENCE: "a raster of confidence",
     FileKind.PROBABILITIES: "a raster of probabilities",
     FileKind.SPLIT: "a split raster",
-    FileKind.SCENE: "the example's scene",
+    FileKind.SCENE: "a scene",
     FileKind.LABELS: "the example's labels",
     FileKind.STYLE: "the style of a map",
     FileKind.AUXILIARY: "the auxiliary file of a map",

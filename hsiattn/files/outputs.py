@@ -6,7 +6,6 @@ package wrote it, which is seen by its content, and never if the same call reads
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import re
@@ -21,6 +20,17 @@ from typing import Self
 
 from hsiattn.errors import OutputError
 from hsiattn.files.companions import files_of
+from hsiattn.files.descriptors import (
+    hold,
+    is_same,
+    let_go,
+    open_file,
+    open_folder,
+    put_in_place,
+    set_aside,
+    sync,
+    write_at,
+)
 from hsiattn.files.kinds import FileKind, kind_of
 from hsiattn.files.paths import StrPath, is_virtual, local_file
 
@@ -265,7 +275,7 @@ class StagingFolder:
     def leave(self) -> None:
         """Leave it to another process."""
         if self._lock >= 0:
-            os.close(self._lock)
+            let_go(self._lock)
             self._lock = -1
 
     def __enter__(self) -> Self:
@@ -279,43 +289,12 @@ def remove_abandoned(target: Path) -> None:
     """Delete what killed processes have left of a file; a living one holds the lock of its folder."""
     for folder in target.parent.glob(f".{glob.escape(target.name)}.????????{_STAGED}"):
         with suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = open_folder(folder)
             try:
-                if hold(descriptor):
+                if hold(descriptor, folder):
                     shutil.rmtree(folder, ignore_errors=True)
             finally:
-                os.close(descriptor)
-
-
-def hold(descriptor: int) -> bool:
-    """Lock an open file or folder for this process, until it is closed.
-
-    Returns
-    -------
-    bool
-        False on network file systems that know no locks; there it is up to the user not to write a file twice at a
-        time, and what a killed process has left cannot be told from what a living one needs.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process has it.
-    """
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:
-        return False
-    return True
-
-
-def write_at(descriptor: int, content: bytes | memoryview, offset: int) -> None:
-    """Write everything at a given place of an open file."""
-    left = memoryview(content)
-    while left:
-        written = os.pwrite(descriptor, left, offset)
-        left, offset = left[written:], offset + written
+                let_go(descriptor)
 
 
 def fresh_name(path: Path) -> Path:
@@ -323,8 +302,13 @@ def fresh_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
 
 
-def write_locked(path: Path, content: bytes) -> int:
+def write_locked(path: Path, content: bytes, earlier: int | None = None) -> int:
     """Put a file on the disk, whole or not at all, in the place of an earlier one.
+
+    Parameters
+    ----------
+    earlier
+        Descriptor by which this process has locked the earlier one, if it has; to be let go of afterwards.
 
     Returns
     -------
@@ -332,16 +316,16 @@ def write_locked(path: Path, content: bytes) -> int:
         A descriptor by which it stays open, and locked for this process.
     """
     fresh = fresh_name(path)
-    descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+    descriptor = open_file(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, follow=False)
     try:
-        hold(descriptor)
         write_at(descriptor, content, 0)
         os.fsync(descriptor)
-        os.replace(fresh, path)
+        put_in_place(fresh, path, descriptor, earlier)
         sync_folder(path.parent)
     except BaseException:
-        os.close(descriptor)
+        set_aside(descriptor)
         fresh.unlink(missing_ok=True)
+        let_go(descriptor)
         raise
     return descriptor
 
@@ -360,15 +344,6 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"the folder {path} cannot be made ({error.strerror})", "choose another place") from error
 
 
-def sync(path: Path) -> None:
-    """Wait until a file is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk, where its file system can do so."""
     with suppress(OSError):
@@ -383,12 +358,12 @@ def _lock(folder: Path) -> int:
     OSError
         Another process has it, or it is gone.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = open_folder(folder)
     try:
-        hold(descriptor)
-        if not os.path.samestat(os.fstat(descriptor), folder.stat()):
+        hold(descriptor, folder)
+        if not is_same(descriptor, folder):
             raise FileNotFoundError(folder)
     except BaseException:
-        os.close(descriptor)
+        let_go(descriptor)
         raise
     return descriptor

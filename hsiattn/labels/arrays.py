@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Labels:
         What every code stands for, such as a text, where the labels were no codes; None where they were.
     groups
         int (H, W), the polygon that every pixel lies in, 0 = none; None where the labels do not say.
+    attrs
+        What else the labels say of themselves, as `open_labels` gives it.
     source
         Record of the vector file that they come from, see `hsiattn.labels.label_source`; None where there is none.
     """
@@ -45,6 +47,7 @@ class Labels:
     classes: ClassTable
     names: dict[int, Any] | None = None
     groups: NDArray[Any] | None = None
+    attrs: Mapping[Any, Any] = field(default_factory=dict)
     source: dict[str, Any] | None = None
 
 
@@ -134,7 +137,7 @@ def labels_of(labels: Any, scene: SceneSource) -> Labels:
     if not codes.any():
         raise _nothing_labelled()
     classes = ClassTable.from_attrs(array.attrs) or ClassTable.from_codes(np.unique(codes))
-    return Labels(codes, classes, None, groups, source_of(array.attrs))
+    return Labels(codes, classes, None, groups, array.attrs, source_of(array.attrs))
 
 
 def encoded_text(values: NDArray[Any]) -> tuple[NDArray[np.int64], dict[int, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely import MultiPolygon
 
 from hsiattn.labels.vector_placement import Box, VectorPlacement
 
@@ -97,6 +98,7 @@ def lay_on_pixels(shapes: NDArray[Any], placement: VectorPlacement, cutting: Cut
         geometries, owners = _shrunk(geometries, owners, placement, cutting.inner_buffer, tally)
     geometries = shapely.transform(geometries, lambda xy: placement.pixels(xy))
     inside = _meet_scene(shapely.bounds(geometries), placement)
+    points, point_owners = _points_in_box(points, point_owners, cutting.box)
     points = placement.pixels(placement.to_map(points))
     near = _in_scene(points, placement, cutting.reach)
     found = Shapes(geometries[inside], owners[inside], points[near], point_owners[near], tally)
@@ -174,7 +176,7 @@ def _areas(geometry: Any) -> Any:
     """The polygons of a geometry, without the lines and points that a repair leaves of parts without area."""
     if shapely.get_type_id(geometry) in (_POLYGON, _POLYGONS):
         return geometry
-    return shapely.multipolygons([part for part in _leaves(geometry) if shapely.get_type_id(part) == _POLYGON])
+    return MultiPolygon([part for part in _leaves(geometry) if shapely.get_type_id(part) == _POLYGON])
 
 
 def _cut(
@@ -193,6 +195,15 @@ def _cut(
         geometries[beyond] = [_areas(part) for part in shapely.intersection(geometries[beyond], shapely.box(*box))]
     kept = ~shapely.is_empty(geometries)
     return geometries[kept], owners[kept]
+
+
+def _points_in_box(
+    points: NDArray[np.float64], owners: NDArray[np.int64], box: Box | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    if box is None:
+        return points, owners
+    inside = ((points >= box[:2]) & (points <= box[2:])).all(axis=1)
+    return points[inside], owners[inside]
 
 
 def _shrunk(

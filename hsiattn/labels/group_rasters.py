@@ -66,13 +66,15 @@ class GroupRaster(FileRaster):
         return _ids(values if missing is None else np.where(missing, NO_GROUP, values), self.name)
 
 
-def read_groups(path: str | os.PathLike[str], like: xr.DataArray | SceneSource | None = None) -> NDArray[np.int32]:
+def read_groups(
+    path: str | os.PathLike[str] | GroupRaster, like: xr.DataArray | SceneSource | None = None
+) -> NDArray[np.int32]:
     """Read polygon ids (H, W) from a raster, 0 where a pixel lies in no polygon.
 
     Parameters
     ----------
     path
-        See `GroupRaster`.
+        See `GroupRaster`, or an opened one.
     like
         Scene on whose grid the ids are given, resampled where the raster lies on another one; None for its own.
 
@@ -83,7 +85,7 @@ def read_groups(path: str | os.PathLike[str], like: xr.DataArray | SceneSource |
     GridError
         The ids lie on another grid than `like`, and do not overlap it or say not where they lie.
     """
-    raster = GroupRaster(path)
+    raster = path if isinstance(path, GroupRaster) else GroupRaster(path)
     if like is not None:
         raster = raster.on_grid_of(like, "the scene")
         for note in raster.placement_notes:

@@ -215,8 +215,8 @@ def _no_raster(path: str | os.PathLike[str]) -> LabelError:
     kind = None if is_for_gdal(path) else vector_kind(path)
     if kind is not None:
         return LabelError(
-            f"{path} is {kind}, and labels are read from rasters",
-            "burn it into a raster on the scene's grid, e.g. with gdal_rasterize or QGIS",
+            f"{path} is {kind}, and labels are read from GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV and rasters",
+            "convert it to a GeoPackage, e.g. with QGIS or ogr2ogr",
         )
     if not is_for_gdal(path):
         if os.path.isdir(path):

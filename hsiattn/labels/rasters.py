@@ -21,8 +21,8 @@ from hsiattn.files.kinds import FileKind
 from hsiattn.files.paths import is_for_gdal
 from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.label_files import open_label_file
-from hsiattn.labels.schemes import ClassScheme, renumbered
-from hsiattn.labels.tables import open_class_scheme
+from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme, renumbered
+from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.scenes.alignment import grid_of_raster, has_georeference
@@ -33,9 +33,6 @@ from hsiattn.scenes.windowed_array import read_lazily
 
 HELD = 2**26
 """Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
-
-SCHEME_ATTRIBUTE = "class_scheme"
-"""Attribute of labels that says what their classes merge and ignore: the record of the `ClassScheme` as JSON."""
 
 _MOST_CODES = 2**20
 _SUBSTITUTE = 255
@@ -181,33 +178,16 @@ class LabelRaster(FileRaster):
             if not (self.legend.names or self.legend.colors or self.legend.codes):
                 return None
             return self.legend.class_table(() if self.legend.codes else codes)
-        unknown = sorted(set(codes) - set(self.scheme.legend.codes))
-        if unknown:
-            listed = ", ".join(str(code) for code in unknown[:10]) + (", ..." if len(unknown) > 10 else "")
-            raise LabelError(
-                f"{self.name} holds the codes {listed}, which {self._table_name} does not list",
-                "add them to the table, to merges of a class, or to what it ignores",
-            )
+        self.scheme.check_listed(codes, self.name, self._table_name)
         return self.scheme.table(codes)
 
     def _given_scheme(
         self, table: ClassScheme | ClassTable | str | os.PathLike[str] | None, level: int | None
     ) -> ClassScheme | None:
         self._table_name = "the class table"
-        if table is None:
-            if level is not None:
-                raise LabelError(
-                    "levels are those of a class table, and there is none", "give table=, with parents of the classes"
-                )
-            return None
-        if isinstance(table, ClassScheme):
-            return table if level is None else table.at_level(level)
-        if isinstance(table, ClassTable):
-            return ClassScheme.of(table).at_level(level)
-        self._table_name = f"the class table {os.fspath(table)}"
-        return open_class_scheme(
-            table, unlabelled=self._unlabelled or UNLABELLED, code_of_zero=self._code_of_zero, level=level
-        )
+        if isinstance(table, str | os.PathLike):
+            self._table_name += f" {os.fspath(table)}"
+        return as_scheme(table, level, unlabelled=self._unlabelled or UNLABELLED, code_of_zero=self._code_of_zero)
 
     def _changes_of_codes(self) -> dict[int, int]:
         """The class of every code of the file that the scheme puts into a class of another code, or ignores."""
@@ -215,12 +195,8 @@ class LabelRaster(FileRaster):
             return {}
         legend = self.legend
         own = legend.class_table(()) if self.kind == FileKind.LAND_COVER else None
-        if own is not None and self.scheme.is_class_table(own):  # a map of these classes, not of their sources
-            changes = {code: self.scheme.rolled_up(code) for code in own.codes}
-        else:
-            names = {legend.codes.get(value, value): name for value, name in legend.names.items()}
-            changes = self.scheme.classes_of(names)
-        return {code: target for code, target in changes.items() if code != target}
+        names = {legend.codes.get(value, value): name for value, name in legend.names.items()}
+        return self.scheme.changes_for(names, own)
 
     def _in_scheme(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         return renumbered(codes, self._changes)
@@ -425,7 +401,9 @@ def read_label_file(
     from hsiattn.labels.vectors import VectorLabels  # brings pyogrio and shapely
 
     if like is None:
-        raise LabelError(f"{os.fspath(path)} is a vector file, and nothing says which pixels it labels", "give like=")
+        raise LabelError(
+            f"{os.fspath(path)} is a vector file, and nothing says which pixels it labels", "name the scene"
+        )
     if key is not None:
         raise LabelError(f"{os.fspath(path)} has no named variables, so there is no {key!r} in it", "leave out key=")
     vectors = VectorLabels(

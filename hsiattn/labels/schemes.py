@@ -20,6 +20,9 @@ from hsiattn.classes import ATTRIBUTE_SEPARATOR, UNLABELLED, ClassTable, parse_c
 from hsiattn.errors import LabelError
 from hsiattn.files.text import printable
 
+SCHEME_ATTRIBUTE = "class_scheme"
+"""Attribute of labels that says what their classes merge and ignore: the record of the `ClassScheme` as JSON."""
+
 _MOST_LISTED = 12
 
 
@@ -197,6 +200,45 @@ class ClassScheme:
         values = {*names, *self._codes, *self.legend.codes}
         found = {value: self.code_of_value(value, names.get(value)) for value in values if value != UNLABELLED}
         return {value: code for value, code in found.items() if code is not None}
+
+    def changes_for(self, names: Mapping[int, str], own: ClassTable | None = None) -> dict[int, int]:
+        """Give the class of every code that counts as a class of another code, or is ignored.
+
+        Parameters
+        ----------
+        names
+            Names of the raster's codes, as far as it has any.
+        own
+            Table of a raster that may hold classes of this legend already, as a map of them does.
+        """
+        if own is not None and self.is_class_table(own):
+            classes = {code: self.rolled_up(code) for code in own.codes}
+        else:
+            classes = self.classes_of(names)
+        return {code: target for code, target in classes.items() if code != target}
+
+    def check_listed(self, codes: Iterable[int], name: str, table: str = "the class table") -> None:
+        """Refuse codes that are in no class.
+
+        Parameters
+        ----------
+        codes
+            As they are after the classes took theirs.
+        name, table
+            What messages call the raster and the scheme.
+
+        Raises
+        ------
+        LabelError
+            Some are.
+        """
+        unknown = sorted(set(codes) - set(self.legend.codes) - {UNLABELLED})
+        if unknown:
+            listed = ", ".join(map(str, unknown[:10])) + (", ..." if len(unknown) > 10 else "")
+            raise LabelError(
+                f"{name} holds the codes {listed}, which {table} does not list",
+                "add them to the table, to merges of a class, or to what it ignores",
+            )
 
     def is_class_table(self, table: ClassTable) -> bool:
         """Whether a table lists classes of the legend, under their codes and names, rather than sources of them."""

@@ -134,6 +134,31 @@ def open_class_scheme(
         raise LabelError(f"{file}: {error.problem}", error.remedy) from error
 
 
+def as_scheme(
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None,
+    level: int | None = None,
+    *,
+    unlabelled: int = UNLABELLED,
+    code_of_zero: int = UNLABELLED,
+) -> ClassScheme | None:
+    """Make the scheme of a class table in any form, at a level; None where there is neither.
+
+    Raises
+    ------
+    LabelError
+        As for `open_class_scheme`, or a level is given and no table.
+    """
+    if table is None:
+        if level is not None:
+            raise LabelError("a level is one of a class table, and there is none", "give table= with parents")
+        return None
+    if isinstance(table, ClassScheme):
+        return table if level is None else table.at_level(level)
+    if isinstance(table, ClassTable):
+        return ClassScheme.of(table).at_level(level)
+    return open_class_scheme(table, unlabelled=unlabelled, code_of_zero=code_of_zero, level=level)
+
+
 def _labelled(records: Iterable[Record], unlabelled: int, code_of_zero: int) -> Iterator[Record]:
     """The entries of classes, that with the code 0 under the code it has beside another value for unlabelled.
 

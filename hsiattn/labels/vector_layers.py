@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,6 +117,7 @@ class VectorLayer:
             raise LabelError(f"the label file {name} does not exist", "check the path")
         at, layer = _place(name, layer)
         settings, crs = _table_settings(at)
+        at = f"CSV:{at}" if settings else at
         with vector_errors(name):
             listed = [(str(found), kind) for found, kind in pyogrio.list_layers(at)]
         chosen = _choose_layer(name, [found for found, kind in listed if kind is not None or settings], layer)
@@ -171,6 +173,8 @@ class VectorLayer:
                 numbers, found, values = self._read(
                     columns=list(columns), read_geometry=shapes, bbox=bbox, skip_features=start, max_features=size
                 )
+            if shapes and found is None:  # the layer says that it has geometries, and has none
+                found = np.full(len(numbers), None, dtype=object)
             if len(numbers):
                 yield Batch(numbers + (self.driver in _ZERO_BASED), found, dict(zip(columns, values, strict=True)))
             if len(numbers) < size:
@@ -245,9 +249,11 @@ class VectorLayer:
 
 @contextmanager
 def vector_errors(name: str) -> Iterator[None]:
-    """Whatever pyogrio raises on a damaged file, as one error of labels."""
+    """Whatever pyogrio raises on a damaged file, as one error of labels; its warnings are of no use to a user."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except LabelError:
         raise
     except Exception as error:  # beside its own errors pyogrio raises IndexError, UnicodeDecodeError and others

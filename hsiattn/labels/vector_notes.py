@@ -28,8 +28,8 @@ class Account:
         Features of the layer.
     classes, pixels
         Features in the scene, and labelled pixels, by class code.
-    overlap, overlapping
-        Pixels left unlabelled since features of different classes cover them, and how many features do.
+    overlap
+        Pixels left unlabelled since features of different classes cover them.
     too_small
         Numbers of the features that cover no pixel.
     has_points, has_polygons
@@ -43,7 +43,6 @@ class Account:
     classes: Mapping[int, int] = field(default_factory=dict)
     pixels: Mapping[int, int] = field(default_factory=dict)
     overlap: int = 0
-    overlapping: int = 0
     too_small: list[int] = field(default_factory=list)
     has_points: bool = False
     has_polygons: bool = True
@@ -73,10 +72,9 @@ def account_in_words(account: Account, options: VectorOptions, unit: str) -> tup
             if given:
                 raise LabelError(f"{account.source} has no polygons in the scene", f"leave out {name}=")
     total = sum(account.classes.values()) - len(account.too_small)
-    head = (
-        f"{account.source}: {total} {account.what} of {len(account.pixels)} classes (column {account.column}) label "
-        f"{sum(account.pixels.values())} pixels"
-    )
+    labelled = _counted(sum(account.pixels.values()), "pixel")
+    classes = _counted(len(account.pixels), "class")
+    head = f"{account.source}: {total} {account.what} of {classes} (column {account.column}) label {labelled}"
     parts = _parts(account, options, unit)
     return (head + (f"; of {account.features} features " + ", ".join(parts) if parts else ""),)
 
@@ -132,11 +130,12 @@ def _parts(account: Account, options: VectorOptions, unit: str) -> list[str]:
     ]
     parts = [f"{count} {what}" for count, what in counted if count]
     if account.overlap:
-        parts.append(
-            f"{account.overlapping} of different classes overlap, whose {account.overlap} common pixels are left "
-            "unlabelled"
-        )
+        parts.append(f"some of different classes overlap in {account.overlap} pixels, which are left unlabelled")
     return parts
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "es" if what.endswith("s") else "s")
 
 
 def _centre(options: VectorOptions) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from hsiattn.errors import LabelError
 from hsiattn.labels.vector_layers import VectorLayer
@@ -25,8 +27,13 @@ _DEVIATION = 0.05
 _SIDE = 21
 """Positions along every side of the scene by which its bounds in another CRS are found."""
 
+_HALVINGS = 10
+"""How often the longest straight side is halved: no polygon gets more than some thousand corners that way."""
+
 _METRES_PER_DEGREE = 111_320.0
 _CHUNK = 2**18
+_ATTEMPTS, _FEW_ATTEMPTS = 300, 30
+_REPROJECT = "reproject the vector file to the CRS of the scene, e.g. with QGIS or ogr2ogr"
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,20 @@ class VectorPlacement:
         return points if self.source is None else _transformed(points, self.source, self.grid.crs)
 
     def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Columns and rows (N, 2) of map coordinates."""
+        """Columns and rows (N, 2) of map coordinates; NaN or infinite where there are none."""
         t = self.to_pixels
         x, y = points.T
-        return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
+        with np.errstate(invalid="ignore"):  # a coordinate that is infinite times 0
+            return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
     def box(self, margin: float) -> Box | None:
-        """Bounds of the scene and of so many metres around it, in coordinates of the layer; None where unknown."""
+        """Bounds of the scene and of so many metres around it, in coordinates of the layer; None where unknown.
+
+        Raises
+        ------
+        LabelError
+            Nothing of the scene has a place in the CRS of the layer.
+        """
         reach = margin / min(self._pixel_sides()) + 2
         sides = np.linspace(0.0, 1.0, _SIDE)
         columns, rows = -reach + sides * (self.grid.width + 2 * reach), -reach + sides * (self.grid.height + 2 * reach)
@@ -121,7 +135,9 @@ class VectorPlacement:
         x, y = around.T
         place = np.stack([inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f], axis=1)
         if self.source is not None:
-            place = _transformed(place, self.grid.crs, self.source)
+            place = _transformed(place, self.grid.crs, self.source, attempts=_FEW_ATTEMPTS)
+            if not np.isfinite(place).any():
+                raise LabelError(f"the scene has no place in {_named(self.source)}, the CRS of the labels", _REPROJECT)
         if not np.isfinite(place).all():
             return None
         (left, bottom), (right, top) = place.min(axis=0).tolist(), place.max(axis=0).tolist()
@@ -131,15 +147,16 @@ class VectorPlacement:
     def longest_side(self) -> float | None:
         """Length in the layer's coordinates up to which a straight side stays straight in the scene; None for any."""
         box = None if self.source is None else self.box(0)
-        if box is None:
+        if box is None or self.source is None:
             return None
         left, bottom, right, top = box
         length = math.hypot(right - left, top - bottom)
         starts = np.array([(left, bottom), (left, top), (right, bottom), ((left + right) / 2, (bottom + top) / 2)])
         directions = np.array([(1.0, 0.0), (0.0, 1.0), (0.7, 0.7), (0.7, -0.7)])
-        for _ in range(20):
+        for _ in range(_HALVINGS):
             steps = [start + share * length * way for start in starts for way in directions for share in (-0.5, 0, 0.5)]
-            columns_and_rows = self.pixels(self.to_map(np.array(steps))).reshape(-1, 3, 2)
+            placed = _transformed(np.array(steps), self.source, self.grid.crs, attempts=0)
+            columns_and_rows = self.pixels(placed).reshape(-1, 3, 2)
             first, middle, last = np.moveaxis(columns_and_rows, 1, 0)
             deviation = np.hypot(*((first + last) / 2 - middle).T)
             if np.isfinite(deviation).all() and deviation.max() <= _DEVIATION:
@@ -180,22 +197,33 @@ def _metric(grid: Grid) -> tuple[tuple[float, float], str]:
     return (factor, factor), "m"
 
 
-def _transformed(points: NDArray[np.float64], source: CRS, target: Any) -> NDArray[np.float64]:
-    """Coordinates (N, 2) in another CRS; infinite where they have no place there."""
-    from rasterio.errors import CRSError
+def _transformed(
+    points: NDArray[np.float64], source: CRS, target: Any, *, attempts: int = _ATTEMPTS
+) -> NDArray[np.float64]:
+    """Coordinates (N, 2) in another CRS; infinite where they have no place there.
+
+    GDAL refuses all coordinates together for one that has no place, so that those that are refused are halved, in at
+    most so many attempts: each may take long where a CRS is odd.
+    """
     from rasterio.warp import transform
 
     result = np.full(points.shape, np.inf)
-    for start in range(0, len(points), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    waiting = [slice(start, min(start + _CHUNK, len(points))) for start in range(0, len(points), _CHUNK)]
+    attempts += len(waiting)
+    while waiting and attempts:
+        part, attempts = waiting.pop(0), attempts - 1
         try:
             x, y = transform(source, target, points[part, 0].tolist(), points[part, 1].tolist())
         except CRSError as error:
             raise LabelError(
-                f"coordinates in {_named(source)} cannot be brought into {_named(target)}",
-                "reproject the vector file to the CRS of the scene, e.g. with QGIS or ogr2ogr",
+                f"coordinates in {_named(source)} cannot be brought into {_named(target)}", _REPROJECT
             ) from error
-        result[part, 0], result[part, 1] = x, y
+        except CPLE_BaseError:
+            middle = (part.start + part.stop) // 2
+            if middle > part.start:
+                waiting += [slice(part.start, middle), slice(middle, part.stop)]
+        else:
+            result[part, 0], result[part, 1] = x, y
     return result
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -22,13 +22,14 @@ from hsiattn.labels.burning import NOTHING, Burner
 from hsiattn.labels.feature_classes import COLOR_COLUMNS, FeatureClasses
 from hsiattn.labels.geometries import Cutting, Shapes, lay_on_pixels
 from hsiattn.labels.label_source import SOURCE_ATTRIBUTE
-from hsiattn.labels.rasters import HELD, SCHEME_ATTRIBUTE, code_of_class_zero
-from hsiattn.labels.schemes import ClassScheme
+from hsiattn.labels.rasters import HELD, code_of_class_zero
+from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme
 from hsiattn.labels.tables import open_class_scheme
 from hsiattn.labels.vector_layers import Batch, VectorLayer
 from hsiattn.labels.vector_notes import Account, account_in_words, nothing_labelled
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.labels.vector_placement import Box, VectorPlacement
+from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_windows import block_windows
 from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.grid import Grid
@@ -133,6 +134,17 @@ class VectorLabels:
         """Whether the column holds texts that are no codes."""
         return self._classes.are_names
 
+    def on_grid_of(self, other: Grid, name: str) -> Self:
+        """Give these labels, which lie on the grid that they were made for.
+
+        Raises
+        ------
+        GridError
+            The other grid is another one.
+        """
+        check_same_grid(other, self.grid, (name, self.name))
+        return self
+
     def note_on_zeros(self, pixels: int) -> str | None:
         """Give None: outside of polygons and points nothing is labelled."""
         return None
@@ -195,7 +207,7 @@ class VectorLabels:
         shape = (self.grid.height, self.grid.width)
         held = (np.zeros(shape, np.int32), np.zeros(shape, np.int32)) if shape[0] * shape[1] <= HELD else None
         ranks = len(self._rank_codes) + 1
-        pixels, seen, overlapping, overlap = np.zeros(ranks, np.int64), np.zeros(ranks, bool), np.zeros(ranks, bool), 0
+        pixels, seen, overlap = np.zeros(ranks, np.int64), np.zeros(ranks, bool), 0
         for window in self._windows():
             lowest, highest = self._burner.burn(window)
             codes, ids, divided = self._resolved(lowest, highest)
@@ -204,7 +216,7 @@ class VectorLabels:
             pixels += np.bincount(lowest[~divided], minlength=ranks)
             overlap += int(divided.sum())
             for found in (lowest, highest):
-                seen[found.ravel()], overlapping[found[divided]] = True, True
+                seen[found.ravel()] = True
         self._held = held
         hidden = self._without_pixels(~seen[1:])
         totals: Counter[int] = Counter()
@@ -218,7 +230,6 @@ class VectorLabels:
             classes={code: int(np.count_nonzero(self._rank_codes == code)) for code in sorted(totals)},
             pixels={code: count for code, count in sorted(totals.items()) if count},
             overlap=overlap,
-            overlapping=int(overlapping[1:].sum()),
             too_small=np.sort(self._rank_ids[hidden]).tolist(),
             has_points=bool(len(self._burner.points)),
             has_polygons=bool(len(self._burner.polygons)),

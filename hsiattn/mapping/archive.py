@@ -22,10 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """One scene of an archive, and the rasters to write for it."""
+    """One scene of an archive, and the rasters to write for it.
+
+    Attributes
+    ----------
+    scene
+        Its path, or what messages call it where it has several.
+    tiles
+        The paths of its tiles; none where it has one path.
+    """
 
     scene: str
     targets: Targets
+    tiles: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> str | tuple[str, ...]:
+        """What is opened."""
+        return self.tiles or self.scene
 
     def carry_out(
         self,
@@ -49,7 +63,7 @@ class Order:
             The scene cannot be mapped.
         """
         self.targets.clean_up()
-        source = request.open_scene(self.scene)
+        source = request.open_scene(self.paths)
         model = models.model_for(source)
         if request.resume and request.is_mapped(self.targets, model, source):
             return None
@@ -60,7 +74,8 @@ class Order:
     def describe(self, record: MappingRecord | None) -> dict[str, Any]:
         """Outcome of the order, JSON-ready; without a record its map was there already."""
         what: dict[str, Any] = {"left_alone": True} if record is None else record.to_dict()
-        return {"scene": self.scene, "map": self.targets.map, **what}
+        tiles = {"tiles": list(self.tiles)} if self.tiles else {}
+        return {"scene": self.scene, **tiles, "map": self.targets.map, **what}
 
 
 @dataclass

@@ -15,6 +15,7 @@ from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.assessment.plain_arrays import as_rasters
 from hsiattn.errors import AssessmentError, LabelError
 from hsiattn.labels.rasters import LabelRaster, check_raster_options
+from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.mapping.provenance import Provenance
@@ -23,6 +24,7 @@ from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 if TYPE_CHECKING:
     from hsiattn.assessment.code_rasters import Codes, Raster
     from hsiattn.classes import ClassTable
+    from hsiattn.labels.schemes import ClassScheme
     from hsiattn.labels.vectors import VectorLabels
     from hsiattn.splits import Split, SplitRaster
 
@@ -41,6 +43,8 @@ def assess(
     window: int | None = None,
     notes: Sequence[str] = (),
     groups: AnyGroups | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
     column: str | None = None,
     layer: str | None = None,
     all_touched: bool = False,
@@ -60,9 +64,10 @@ def assess(
         and "x", 0 or NaN where unclassified, with class attributes (see `ClassTable.from_attrs`); or an array (H, W),
         or (N,) of single pixels, of codes or of text, 0 or "" where unclassified.
     reference
-        Labels on the same grid: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is
-        unlabelled. Or the path of a vector file, or opened `VectorLabels`: polygons or points are burnt on the map's
-        grid, classes that are texts are matched to those of the map by name, and intervals are over the polygons.
+        Labels: a path, an opened `LabelRaster`, or an array as `open_labels` gives it; 0 or NaN is unlabelled. On
+        another grid they are resampled onto that of the map: each pixel takes the class that covers most of it. Or the
+        path of a vector file, or opened `VectorLabels`: polygons or points are burnt on the map's grid, classes that
+        are texts are matched to those of the map by name, and intervals are over the polygons.
     split
         Path of a split raster, an opened `SplitRaster`, a `Split`, or an array (H, W) of roles. Default: none, all
         labelled pixels are test pixels.
@@ -74,8 +79,12 @@ def assess(
     groups
         Polygons that the test pixels lie in, by which intervals are over polygons and not over pixels: "fields" for
         connected fields of one class, where the reference was drawn as polygons; or the polygon id of every pixel,
-        0 or less = none, as an array (H, W) or the path of a raster. Fields take the memory of the whole reference.
-        Default: the polygons of a vector file or the coordinate `group` of labels, else none.
+        0 or less = none, as an array (H, W) or the path of a raster, which may lie on another grid. Fields take the
+        memory of the whole reference. Default: the polygons of a vector file or the coordinate `group` of labels, else
+        none.
+    table, level
+        Classes that the codes of both count as, and the level of them that is compared; see `open_labels`. Rasters that
+        are opened already have their own.
     column, layer, all_touched, inner_buffer, radius
         How a vector file is read, see `open_labels`.
 
@@ -86,7 +95,8 @@ def assess(
         than 1000 classes; map and reference are the same file, or were given the wrong way round; or with `split`, the
         map does not say which patch size it was made with.
     GridError
-        Map, reference, split and groups do not lie on the same grid.
+        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
+        overlap it.
     LabelError
         A file cannot be used, see `open_labels`.
 
@@ -100,6 +110,7 @@ def assess(
     >>> report.window, report.test_pixels == classifier.report_.test_pixels
     (1, True)
     """
+    scheme = as_scheme(table, level)
     mapped, truth = as_rasters(land_cover, reference)
     provenance, roles, leakage = Provenance.of(mapped), None, None
     if split is not None:
@@ -114,19 +125,19 @@ def assess(
     options = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     if isinstance(truth, str | os.PathLike):
         if is_vector_file(truth):
-            truth = open_vector_reference(truth, mapped, options=options)
+            truth = open_vector_reference(truth, mapped, options=options, table=scheme)
         else:
             check_raster_options(truth, options)
     elif options.given():
         listed = ", ".join(f"{name}=" for name in options.given())
         raise LabelError("the reference is no path of a vector file", f"leave out {listed}")
     if isinstance(groups, str) and groups == FIELDS:
-        groups = _fields(truth)
+        groups = _fields(truth, mapped, scheme)
     elif groups is None:
         groups = _own_groups(truth)
     return compare(
         mapped, truth, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
-        groups=groups,
+        groups=groups, scheme=scheme,
     )  # fmt: skip
 
 
@@ -135,7 +146,8 @@ def open_vector_reference(
     land_cover: Raster,
     *,
     options: VectorOptions | None = None,
-    table: ClassTable | str | os.PathLike[str] | None = None,
+    table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
+    level: int | None = None,
     unlabelled: int | None = None,
 ) -> VectorLabels:
     """Polygons or points of a file as the reference of a map, on its grid.
@@ -147,7 +159,7 @@ def open_vector_reference(
     land_cover
         The map. Texts take the codes of its classes of the same names; those of other names get codes of their own,
         and are errors wherever they are.
-    options, table, unlabelled
+    options, table, level, unlabelled
         As for `open_labels`. With a table, its codes count.
 
     Raises
@@ -160,12 +172,13 @@ def open_vector_reference(
     mapped = codes_of(land_cover, "the map")
     known = _named_classes(mapped)
     vectors = VectorLabels(
-        path, mapped.grid, scene=mapped.name, options=options, table=table, unlabelled=unlabelled, known=known
-    )
+        path, mapped.grid, scene=mapped.name, options=options, table=table, level=level, unlabelled=unlabelled,
+        known=known,
+    )  # fmt: skip
     if vectors.has_names and known is None and table is None:
         raise LabelError(
             f"{mapped.name} does not name its classes, and {vectors.name} has nothing but names",
-            "give a class table=, or a column= with the codes of the map",
+            "give names and codes with table=, or codes with column=",
         )
     return vectors
 
@@ -187,11 +200,12 @@ def _own_groups(reference: Raster) -> Any:
     return getattr(reference, "groups", None)
 
 
-def _fields(reference: Raster) -> NDArray[np.int32]:
-    """Number of the connected field (H, W) of one class that every pixel of the reference lies in."""
+def _fields(reference: Raster, land_cover: Raster, scheme: ClassScheme | None) -> NDArray[np.int32]:
+    """Number of the connected field (H, W) of one class that every pixel of the map's grid has in the reference."""
     from hsiattn.splits import connected_fields
 
-    raster = codes_of(reference, "the reference")
+    mapped = codes_of(land_cover, "the map")
+    raster = codes_of(reference, "the reference", scheme).on_grid_of(mapped.grid, mapped.name)
     codes = np.empty((raster.grid.height, raster.grid.width), np.int32)
     with raster.kept_open():
         for window in block_windows(*codes.shape, [raster.block], PIXELS_AT_ONCE):

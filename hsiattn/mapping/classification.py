@@ -29,6 +29,7 @@ from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.bad_pixels import tell_bad_share
 from hsiattn.scenes.flag_counts import count_flagged, tell_flagged
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class MappingRecord:
         Numbers of the map.
     resumed
         Windows that an earlier run had finished.
+    bands
+        Rule by which the scene's bands were matched or resampled, in words.
     counts, unclassified
         Pixels of every class by its name, and of none.
     unscored
@@ -67,6 +70,7 @@ class MappingRecord:
     pixels: int
     windows: int = 0
     resumed: int = 0
+    bands: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     unclassified: int = 0
     unscored: int = 0
@@ -141,8 +145,11 @@ def classify_scene(
         probabilities=outputs.probabilities is not None,
     )  # fmt: skip
     writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
-    messages = [*_warned(model), *source.notes, *_on_place(source), *task.check.messages, *writer.notes]
-    record = MappingRecord(int(task.area.height) * int(task.area.width), messages=messages)
+    messages = [
+        *_warned(model), *source.notes, *_on_place(source), *task.check.messages, *tell_bad_share(source, task.area),
+        *writer.notes,
+    ]  # fmt: skip
+    record = MappingRecord(int(task.area.height) * int(task.area.width), bands=task.check.bands, messages=messages)
     with _journal(outputs, task.classifier, resume) as journal:
         record.windows, record.resumed = len(task.classifier.plan), len(journal.finished)
         counter = _Counter(task.classifier.plan, journal.finished, progress)
@@ -402,6 +409,7 @@ def _publish(
     with writer:
         write_from_journal(writer, journal, classifier.plan)
         _check_not_empty(writer.counts, journal, classifier, force)
+        journal.set_aside()
     journal.remove()
     record.seconds_writing += time.monotonic() - clock
     if journal.missing:

@@ -21,7 +21,8 @@ from typing import Any, Self
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
-from hsiattn.files.outputs import fresh_name, hold, write_at, write_locked
+from hsiattn.files.descriptors import hold, is_same, let_go, open_file, read_at, set_aside, write_at
+from hsiattn.files.outputs import fresh_name, write_locked
 from hsiattn.files.paths import StrPath
 from hsiattn.mapping.journal_header import header_changes
 from hsiattn.mapping.results import WindowResult
@@ -82,7 +83,7 @@ class Journal:
             Another process is writing the map.
         """
         with _one_line(path, "cannot be read", _ANEW):
-            os.close(_lock(path))
+            let_go(_lock(path))
 
     @staticmethod
     def begun_to_overwrite(path: Path) -> bool:
@@ -99,17 +100,18 @@ class Journal:
         """Remove what a process that was killed while it began a journal has left; a journal with a header stays."""
         with suppress(OSError):
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+                descriptor = open_file(path, os.O_RDWR, follow=False)
             except FileNotFoundError:
                 fresh_name(path).unlink(missing_ok=True)
                 return
             try:
-                if hold(descriptor):
+                if hold(descriptor, path):
                     fresh_name(path).unlink(missing_ok=True)
                     if not os.fstat(descriptor).st_size:
+                        set_aside(descriptor)
                         path.unlink(missing_ok=True)
             finally:
-                os.close(descriptor)
+                let_go(descriptor)
 
     @classmethod
     def create(cls, path: Path, header: Mapping[str, Any]) -> Self:
@@ -133,16 +135,17 @@ class Journal:
         with _one_line(path, "cannot be begun", "choose a folder that is writable and has space left"):
             earlier = _lock(path, os.O_CREAT)
             try:
-                kind = os.pread(earlier, len(_KIND), 0)
+                kind = read_at(earlier, len(_KIND), 0)
                 if kind and kind != _KIND:
                     raise OutputError(f"{path} is not a journal of hsiattn", "move it or give the map another name")
-                descriptor = write_locked(path, start)
+                descriptor = write_locked(path, start, earlier)
             except BaseException:
                 if not os.fstat(earlier).st_size:
+                    set_aside(earlier)
                     path.unlink(missing_ok=True)
                 raise
             finally:
-                os.close(earlier)
+                let_go(earlier)
         return cls(path, descriptor, json.loads(text), len(start))
 
     @classmethod
@@ -171,7 +174,7 @@ class Journal:
                 journal._find_records()
                 os.ftruncate(descriptor, journal._end)
             except BaseException:
-                os.close(descriptor)
+                let_go(descriptor)
                 raise
         return journal
 
@@ -203,7 +206,7 @@ class Journal:
                     self.sync()
             except BaseException as error:
                 # Ctrl-C may come between the write and the entry: a record that is there as a whole counts
-                if not isinstance(error, OSError) and os.pread(self._descriptor, len(record), start) == record:
+                if not isinstance(error, OSError) and read_at(self._descriptor, len(record), start) == record:
                     self._offsets[result.number] = start
                     self._end, self.missing, self.unscored = after
                     raise
@@ -246,21 +249,27 @@ class Journal:
         os.fsync(self._descriptor)
         self._synced = time.monotonic()
 
+    def set_aside(self) -> None:
+        """Read and write no more, but keep others away; then it can be deleted on systems that delete no open files."""
+        set_aside(self._descriptor)
+
     def close(self) -> None:
         """Leave the journal to a later run; harmless when it is closed already."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             with suppress(OSError):
                 os.fsync(descriptor)
-            os.close(descriptor)
+            let_go(descriptor)
 
     def remove(self) -> None:
         """Delete the journal, once the map is whole."""
         with _one_line(self.path, "cannot be deleted", "delete it by hand"), suppress(FileNotFoundError):
             if os.path.samestat(self._identity, self.path.stat()):  # else it is another run's by now
+                if self._descriptor >= 0:
+                    set_aside(self._descriptor)
                 self.path.unlink()
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            let_go(self._descriptor)
             self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -274,7 +283,7 @@ class Journal:
     def _find_records(self) -> None:
         """Index the records up to the first that is torn; one whose payload alone is damaged is passed over."""
         size = os.fstat(self._descriptor).st_size
-        while head := RecordHead.unpack(os.pread(self._descriptor, RecordHead.SIZE, self._end)):
+        while head := RecordHead.unpack(read_at(self._descriptor, RecordHead.SIZE, self._end)):
             payload = self._end + RecordHead.SIZE
             if payload + head.length > size:
                 break
@@ -287,7 +296,7 @@ class Journal:
     def _checksum(self, offset: int, length: int) -> int:
         checksum = 0
         for start in range(0, length, _CHUNK):
-            checksum = zlib.crc32(os.pread(self._descriptor, min(_CHUNK, length - start), offset + start), checksum)
+            checksum = zlib.crc32(read_at(self._descriptor, min(_CHUNK, length - start), offset + start), checksum)
         return checksum
 
     def _head(self, number: int) -> tuple[RecordHead, int]:
@@ -317,25 +326,25 @@ def _map_of(path: Path) -> Path:
 def _lock(path: Path, flags: int = 0) -> int:
     """Open a journal for this process alone."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | flags, 0o666)
+        descriptor = open_file(path, os.O_RDWR | flags)
         try:
-            hold(descriptor)
+            hold(descriptor, path)
             # whoever held it before may have replaced or deleted the file between our opening and our locking it
             with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                if is_same(descriptor, path):
                     return descriptor
         except BlockingIOError:
-            os.close(descriptor)
+            let_go(descriptor)
             raise OutputError(
                 f"another hsiattn is writing {_map_of(path)}", "wait until it has finished or give another name"
             ) from None
-        os.close(descriptor)
+        let_go(descriptor)
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:
-    content = os.pread(descriptor, length, offset)
+    content = read_at(descriptor, length, offset)
     while len(content) < length:  # the kernel reads at most 2 GiB at a time
-        more = os.pread(descriptor, length - len(content), offset + len(content))
+        more = read_at(descriptor, length - len(content), offset + len(content))
         if not more:
             raise ValueError("it ends too early")
         content += more
@@ -344,7 +353,7 @@ def _read(descriptor: int, offset: int, length: int) -> bytes:
 
 def _read_header(path: Path, descriptor: int) -> tuple[dict[str, Any], int]:
     """The header, and where the first record begins."""
-    start = os.pread(descriptor, len(_MAGIC) + _HEADER.size, 0)
+    start = read_at(descriptor, len(_MAGIC) + _HEADER.size, 0)
     if not start:
         raise OutputError(f"there is nothing of {_map_of(path)} to resume", "leave out resume=")
     if not start.startswith(_KIND):

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from hsiattn.errors import ClusterError
+from hsiattn.interrupts import interrupts_held_back
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -75,7 +75,9 @@ def local_workers(count: int, *, log: bool) -> Iterator[Client]:
     with ExitStack() as stack:
         stack.enter_context(_environment())
         runner = LoopRunner()
-        with _interrupts_blocked():
+        resource_tracker.ensure_running()  # started later it would let Ctrl-C through, at least in Python 3.11
+        # Ctrl-C goes to all processes of the group, and every worker would print a traceback of its own.
+        with interrupts_held_back():
             runner.start()
         stack.callback(runner.stop)
         in_work, client = True, None
@@ -137,17 +139,3 @@ def _environment() -> Iterator[None]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Threads started herein, and the processes started by them, do not get the terminal's Ctrl-C.
-
-    It goes to all processes of the group, and every worker would print a traceback of its own.
-    """
-    resource_tracker.ensure_running()  # started later it would lift the block, at least in Python 3.11
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from hsiattn.errors import OutputError
+from hsiattn.files.descriptors import hold, let_go, open_file, set_aside
 from hsiattn.files.outputs import (
     STAGING_FOLDER,
     fresh_name,
-    hold,
     remove_abandoned,
     sync_folder,
     write_locked,
@@ -99,13 +99,14 @@ def publish(
             f"{map_path} cannot be put into place ({error.strerror})", "make space or check the folder's permissions"
         ) from error
     try:
+        set_aside(descriptor)
         try:
             _carry_out(Path(map_path), content)
         except KeyboardInterrupt:  # it takes a moment; half of it is worth nothing
             _carry_out(Path(map_path), content)
             raise
     finally:
-        os.close(descriptor)
+        let_go(descriptor)
 
 
 def is_unfinished(map_path: StrPath) -> bool:
@@ -142,15 +143,16 @@ def clean_up(map_path: StrPath, others: Iterable[StrPath] = ()) -> None:
 
 def _finish(map_path: Path, record: Path) -> None:
     try:
-        descriptor = os.open(record, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_file(record, follow=False)
     except FileNotFoundError:
         return
     except OSError as error:
         raise OutputError(f"{record} cannot be read ({error.strerror})", "remove it or choose another name") from error
     try:
-        hold(descriptor)
+        hold(descriptor, record)
         with os.fdopen(os.dup(descriptor), "rb") as file:
             content = json.loads(file.read())
+        set_aside(descriptor)
         moves = [Move(**move) for move in content["moves"]]
         if content["version"] != _VERSION or not record.exists():
             raise ValueError("another version")
@@ -170,7 +172,7 @@ def _finish(map_path: Path, record: Path) -> None:
             return
         raise OutputError(f"{record} is not a record of hsiattn", "remove it or choose another name") from error
     finally:
-        os.close(descriptor)
+        let_go(descriptor)
 
 
 def _check_places(map_path: Path, moves: Sequence[Move], content: dict[str, Any]) -> None:

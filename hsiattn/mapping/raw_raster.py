@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from hsiattn.files.outputs import write_at
+from hsiattn.files.descriptors import open_file, write_at
 
 _CHUNK = 2**22
 """Bytes that are written at a time where the file is filled."""
@@ -39,7 +39,7 @@ class RawRaster:
         self.shape = shape
         self.dtype = dtype
         self.interleave = interleave.lower()
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         try:
             self._fill(nodata)
         except BaseException:

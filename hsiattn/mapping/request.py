@@ -90,6 +90,8 @@ class MappingRequest:
         Number by which values are divided to give reflectance; None to believe the scenes.
     force
         Whether scenes are mapped that look like nothing the model was trained on.
+    resample
+        Whether the model's bands are computed from those of scenes that have no such bands.
     """
 
     model: str | None = None
@@ -114,6 +116,7 @@ class MappingRequest:
     overwrite: bool = False
     scale: float | None = None
     force: bool = False
+    resample: bool = False
 
     @property
     def inputs(self) -> Inputs:
@@ -147,8 +150,8 @@ class MappingRequest:
 
         return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
 
-    def open_scene(self, path: str) -> SceneSource:
-        """A scene, with the scale and the flagged pixels that are asked for.
+    def open_scene(self, path: str | tuple[str, ...]) -> SceneSource:
+        """A scene, or the tiles of one, with the scale and the flagged pixels that are asked for.
 
         Raises
         ------
@@ -163,12 +166,12 @@ class MappingRequest:
         return source.with_radiometry(Radiometry.divided_by(self.scale, len(source.bands)))
 
     def open_mask(self, source: SceneSource) -> SceneSource | NDArray[np.bool_] | None:
-        """The mask on the scene's grid, to be read by windows; None without a mask.
+        """The mask on the scene's grid, resampled where it lies on another, to be read by windows; None without a mask.
 
         Raises
         ------
         GridError
-            It lies on another grid.
+            It lies on another grid, and does not overlap the scene or says not where it lies.
         LabelError
             It has several bands, or is an array file that does not exist.
         SceneError
@@ -177,7 +180,9 @@ class MappingRequest:
         if self.mask is None:
             return None
         from hsiattn.labels import open_labels
-        from hsiattn.scenes import check_same_grid, open_source
+        from hsiattn.labels.resampling import Placement
+        from hsiattn.mapping.masks import ResampledMask
+        from hsiattn.scenes import open_source
 
         if Path(self.mask).suffix.lower() in (".mat", ".npy"):  # arrays of rows × columns, not readable by windows
             try:
@@ -188,8 +193,8 @@ class MappingRequest:
         mask = open_source(self.mask)
         if len(mask.bands) != 1:
             raise LabelError(f"the mask {self.mask} has {len(mask.bands)} bands", "give a raster with one band")
-        check_same_grid(mask, source, (self.mask, source.name))
-        return mask
+        placement = Placement.of(mask.grid, source.grid, (self.mask, source.name))
+        return mask if placement is None else ResampledMask(mask, placement, source.name)
 
     def part_of(self, source: SceneSource) -> Window | None:
         """The part of a scene that the bounds touch; None for all of it.
@@ -264,13 +269,17 @@ class MappingRequest:
             The scene cannot be mapped; where that left finished windows, the message says that `resume` goes on.
         """
         from hsiattn.mapping import classify_scene
+        from hsiattn.mapping.masks import ResampledMask
 
+        source = model.resampled(source) if self.resample else source
         mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
         try:
-            return classify_scene(
+            record = classify_scene(
                 model, source, self.outputs(targets, inputs), mask=mask, part=part, resume=self.resume,
                 force=self.force, execution=self.execution, progress=progress,
             )  # fmt: skip
+            record.messages += mask.notes[-1:] if isinstance(mask, ResampledMask) else ()
+            return record
         except (ClusterError, OutputError) as error:
             if targets.begun_at() in (None, begun) or "resume=" in error.remedy:
                 raise
@@ -297,10 +306,10 @@ class MappingRequest:
 def map_name(scene: str, driver: str = "GTiff") -> str:
     """Name of a scene's map, without folder.
 
-    >>> map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
-    ('strip_7_classes.tif', 'strip_7_classes.img')
+    >>> map_name("flights/tiles/"), map_name("flights/strip_7.bsq"), map_name("/vsizip/flights.zip/strip_7.tif", "ENVI")
+    ('tiles_classes.tif', 'strip_7_classes.tif', 'strip_7_classes.img')
     """
-    return f"{Path(scene).stem}_classes{_suffix(driver)}"
+    return f"{_named(scene).stem}_classes{_suffix(driver)}"
 
 
 def default_map(scene: str, driver: str = "GTiff") -> str:
@@ -312,7 +321,13 @@ def default_map(scene: str, driver: str = "GTiff") -> str:
     'strip_7_classes.tif'
     """
     name = map_name(scene, driver)
-    return name if is_virtual(scene) else str(Path(scene).with_name(name))
+    return name if is_virtual(scene) else str(_named(scene).with_name(name))
+
+
+def _named(scene: str) -> Path:
+    """The path of a scene, with a name also where it is the folder "." or above it."""
+    path = Path(scene)
+    return path if path.name not in ("", "..") else Path(os.path.abspath(scene))
 
 
 def _suffix(driver: str) -> str:

@@ -13,6 +13,7 @@ from hsiattn.errors import DomainError, GridError, HsiattnError, SceneError
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import BandMatch, SceneSource
+from hsiattn.scenes.band_resampling import ResampledSource
 from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
 from hsiattn.scenes.tiles import check_size, read_measured, tile_windows
@@ -103,11 +104,13 @@ def check_scene(
         message, domain, problem = _compare(complete, model, source, match)
         messages += [message] if message else []
         concerns += [message] if message and model.domain is not None else []
-    return SceneCheck(tuple(messages), match.describe(), domain, problem, tuple(concerns))
+    return SceneCheck(tuple(messages), _rule_of(match, source), domain, problem, tuple(concerns))
 
 
 def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> str:
     """Say in a sentence by which rule the bands of a scene were matched."""
+    if isinstance(source, ResampledSource):
+        return f"the {len(source.bands)} bands that the model reads are made by {source.describe()} of {source.name}"
     of_model = "the model" if not match.shared else f"the model's {len(match.indices)}"
     text = f"{len(np.unique(match.indices))} of {len(source.bands)} bands matched to {of_model} by {match.describe()}"
     if match.shared:
@@ -122,6 +125,10 @@ def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> st
             text += f", because {' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no wavelengths"
         text += "; make sure that the bands stand in the order of the training scene"
     return text
+
+
+def _rule_of(match: BandMatch, source: SceneSource) -> str:
+    return source.describe() if isinstance(source, ResampledSource) else match.describe()
 
 
 def _compare(

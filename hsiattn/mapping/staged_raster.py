@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +20,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from hsiattn.errors import OutputError
+from hsiattn.files.descriptors import sync
 from hsiattn.files.kinds import HEADER_FIELD, KIND_TAG, FileKind
-from hsiattn.files.outputs import StagingFolder, sync, sync_folder
+from hsiattn.files.outputs import StagingFolder, sync_folder
 from hsiattn.labels.sidecars import style_path
 from hsiattn.mapping.envi_header import write_header
 from hsiattn.mapping.raw_raster import RawRaster
 from hsiattn.scenes.block_cache import block_cache
+from hsiattn.scenes.creation_options import check_numbers, warnings_of_gdal
 from hsiattn.scenes.grid import Grid
 
 BLOCK = 256
@@ -43,9 +44,6 @@ _GTIFF = {
 _COG = {"compress": "deflate", "bigtiff": "if_safer", "sparse_ok": "TRUE"}
 _CLASS_RESAMPLING = ("mode", "nearest")
 """Resampling methods for overviews of classes; others would invent classes."""
-
-_SIZES = ("blocksize", "blockxsize", "blockysize")
-_LARGEST_BLOCK = 2**15
 
 _CACHE = 64 * 2**20
 """Bytes of GDAL's block cache; its default, a share of the machine's memory, would grow to that with the scene."""
@@ -135,13 +133,13 @@ class StagedRaster:
         OutputError
             It does not, or would pass over one.
         """
-        _check_numbers(self.target, self.options)
+        check_numbers(self.target, self.options)
         rows, columns = min(self.grid.height, BLOCK), min(self.grid.width, BLOCK)
         corner = replace(self.grid, height=rows, width=columns)
         raster = StagedRaster(
             self.target, self.kind, corner, self.bands, self.dtype, self.nodata, self.driver, self.options
         )
-        with _warnings_of_gdal() as complaints:
+        with warnings_of_gdal() as complaints:
             try:
                 raster.create()
                 with one_line(self.target, "cannot be created", "check the creation options"):
@@ -294,44 +292,6 @@ def _stored(raster: Any, window: Window) -> bool:
         for column in range(left // columns, -(-right // columns))
         for band in raster.indexes
     )
-
-
-@contextmanager
-def _warnings_of_gdal() -> Iterator[list[str]]:
-    """Collect warnings of GDAL while the block runs: creation options that it does not know, values that it ignores."""
-    complaints: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            complaints.append(_shortened(record.getMessage()))
-
-    logger, listener = logging.getLogger("rasterio._env"), Listener(logging.WARNING)
-    before = logger.level, logger.propagate, logger.disabled
-    logger.addHandler(listener)
-    logger.setLevel(logging.WARNING)
-    logger.propagate, logger.disabled = False, False
-    try:
-        yield complaints
-    finally:
-        logger.removeHandler(listener)
-        logger.setLevel(before[0])
-        logger.propagate, logger.disabled = before[1:]
-
-
-def _shortened(message: str) -> str:
-    """Message without the class of the error, which rasterio puts first."""
-    prefix, found, rest = message.partition(" in ")
-    return rest if found and prefix.startswith("CPLE_") else message
-
-
-def _check_numbers(target: Path, options: Mapping[str, Any]) -> None:
-    """Refuse sizes and switches that rasterio passes over, or by which GDAL ends the process."""
-    for name, value in options.items():
-        text = str(value).lower()
-        if name in _SIZES and not (text.isdecimal() and 0 < int(text) <= _LARGEST_BLOCK):
-            raise OutputError(f"{target} cannot be created ({name}={value} is not a size)", "give a number of pixels")
-        if name == "tiled" and text not in ("yes", "no", "true", "false", "on", "off", "1", "0"):
-            raise OutputError(f"{target} cannot be created ({name}={value} is no switch)", "give YES or NO")
 
 
 def _content(values: NDArray[Any], nodata: float) -> NDArray[np.uint64]:

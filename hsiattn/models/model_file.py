@@ -24,7 +24,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from hsiattn.classes import ClassTable
-from hsiattn.errors import ModelFileError
+from hsiattn.errors import BandError, ModelFileError
 from hsiattn.files.kinds import MODEL_FORMAT, FileKind
 from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import StrPath
@@ -41,6 +41,7 @@ from hsiattn.models.container import (
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
+from hsiattn.scenes.band_resampling import ResampledSource, can_resample
 from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
@@ -120,7 +121,27 @@ class TrainedModel:
         BandError
             They do not fit; the message names both lists.
         """
-        return find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
+        try:
+            return find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
+        except BandError as error:
+            if not can_resample(self.used_bands, source.bands):
+                raise
+            offer = "or give resample=True, by which the model's bands are computed from those of the scene"
+            raise BandError(error.problem, f"{error.remedy}, {offer}") from error
+
+    def resampled(self, source: SceneSource) -> SceneSource:
+        """Give a scene with bands that the network reads: itself where they match, else resampled ones.
+
+        Raises
+        ------
+        BandError
+            The scene does not cover them, or wavelengths are unknown.
+        """
+        try:
+            find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
+        except BandError:
+            return ResampledSource(source, self.used_bands)
+        return source
 
     def match(self, source: SceneSource) -> NDArray[np.int64]:
         """The `indices` of `find_match`."""

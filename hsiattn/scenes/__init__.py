@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hsiattn.scenes.georeferencing import georeference, grid_of
     from hsiattn.scenes.matlab import read_matlab_variable
     from hsiattn.scenes.scene import as_source, open_scene, to_scene
+    from hsiattn.scenes.writing import convert_scene
 
 __all__ = [
     "BandMatch",
@@ -30,6 +31,7 @@ __all__ = [
     "as_scene",
     "as_source",
     "check_same_grid",
+    "convert_scene",
     "find_band_match",
     "georeference",
     "grid_of",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazily(
     {
         "as_scene": "hsiattn.scenes.arrays",
         "as_source": "hsiattn.scenes.scene",
+        "convert_scene": "hsiattn.scenes.writing",
         "georeference": "hsiattn.scenes.georeferencing",
         "grid_of": "hsiattn.scenes.georeferencing",
         "open_scene": "hsiattn.scenes.scene",

@@ -28,6 +28,10 @@ from hsiattn.scenes.validity import clean_nodata
 __all__ = ["EnviSource", "find_header"]
 
 
+_NO_CRS = 'LOCAL_CS["Arbitrary"'
+"""How GDAL calls the CRS of map information that names none."""
+
+
 class EnviSource(SceneSource):
     """A scene in ENVI format.
 
@@ -54,6 +58,8 @@ class EnviSource(SceneSource):
         self.block = (1, self.width)
         with as_gdal_sees_it(self._header, data) as gdal_path, open_raster(gdal_path, driver="ENVI") as dataset:
             self.crs, self.transform, self.control = dataset.crs, dataset.transform, GroundControl.of(dataset)
+            if self.crs is not None and self.crs.to_wkt().startswith(_NO_CRS):
+                self.crs = None
             self._mask = mask_of(dataset, [])
             notes += [self._take_nodata(dataset), self._take_radiometry(dataset)]
         if self._header.is_classification:

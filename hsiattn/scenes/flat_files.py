@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.files.descriptors import open_file, read_into
+
 _GAP = 2**13
 """Bytes that are read and thrown away rather than asked for the rest separately; a call takes as long as so many."""
 _BUFFER = 2**20
@@ -68,7 +70,7 @@ class FlatCube:
             np.arange(columns.start, columns.stop),
         ]
         order = [self.axes.index(axis) for axis in range(3)]
-        file = os.open(self.path, os.O_RDONLY)
+        file = open_file(self.path)
         try:
             sizes = tuple(self.shape[dim] for dim in order)
             part = _Part(file, self.offset, self.dtype, sizes, *(ranges[dim] for dim in order))
@@ -97,7 +99,8 @@ class _Part:
     def read(self, target: NDArray[Any]) -> None:
         """Read all values into an array (outer, middle, inner)."""
         if self._is_contiguous(target):
-            for place, steps in self._runs():
+            # Several steps at once only where nothing lies between them: there is no room for it in the array.
+            for place, steps in self._runs() if self._takes_whole_steps() else ((n, 1) for n in range(len(self.outer))):
                 self._fill(target[place : place + steps], self._position(int(self.outer[place]), self.top, 0))
         elif self._cheaper_in_pieces():
             self._in_pieces(target)
@@ -114,6 +117,10 @@ class _Part:
             and bool((np.diff(self.inner) == 1).all())
         )
 
+    def _takes_whole_steps(self) -> bool:
+        """Whether all of a step along the outer axis is asked for."""
+        return self.bottom - self.top == self.sizes[1]
+
     def _cheaper_in_pieces(self) -> bool:
         """Whether one step along the outer axis is read piece by piece, since most of it is not asked for."""
         width = (self.right - self.left) * self.dtype.itemsize
@@ -129,7 +136,7 @@ class _Part:
         for place, index in enumerate(self.outer.tolist()):
             for number, start in enumerate(starts):
                 piece = view[number * row : (number + 1) * row]
-                if os.preadv(self.file, (piece,), start + index * step) != row:
+                if read_into(self.file, piece, start + index * step) != row:
                     self._fill(buffer[number], start + index * step)
             target[place] = _pick(buffer, self.inner - self.left, 1)
 
@@ -172,7 +179,7 @@ class _Part:
         """Read into contiguous values."""
         view = _bytes_of(values)
         while view:
-            count = os.preadv(self.file, (view,), position)
+            count = read_into(self.file, view, position)
             if count == 0:
                 raise EOFError("the file ends too early")
             view, position = view[count:], position + count

@@ -15,13 +15,18 @@ from hsiattn.scenes.folders import rasters_in
 from hsiattn.scenes.geotiff import GdalSource
 from hsiattn.scenes.products import open_product
 from hsiattn.scenes.source import SceneSource
+from hsiattn.scenes.zarr_stores import is_zarr
 
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_RASTER_SIGNATURES = (
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # TIFF, BigTIFF
+    *(b"<VRTDataset", b"EHFA_HEADER_TAG", b"\0\0\0\x0cjP", b"\x89PNG", b"\xff\xd8\xff"),
+)
+"""Beginnings of rasters that are no data of ENVI, even where the header of another raster of that name lies beside."""
 _MAT_SIGNATURES = (b"MATLAB 5.0", b"MATLAB 7.3")
 
 
 def open_source(path: StrPath | Sequence[StrPath], key: str | None = None) -> SceneSource:
-    """Open a scene of any supported format: GeoTIFF and whatever else GDAL reads, ENVI, MAT.
+    """Open a scene of any supported format: GeoTIFF and whatever else GDAL reads, ENVI, MAT, netCDF, HDF5, Zarr, NumPy.
 
     Parameters
     ----------
@@ -30,7 +35,7 @@ def open_source(path: StrPath | Sequence[StrPath], key: str | None = None) -> Sc
         product, or its rasters, sorted by name, are tiles of one scene. So are several paths, and what a pattern such
         as `tiles/*.tif` matches; see `hsiattn.scenes.mosaic`.
     key
-        Name of the variable, for MAT files with several 3-D variables.
+        Name of the variable, for files with several 3-D variables.
 
     Raises
     ------
@@ -51,22 +56,36 @@ def open_source(path: StrPath | Sequence[StrPath], key: str | None = None) -> Sc
     product = open_product(file) if key is None else None
     if product is not None:
         return product
-    if file.is_dir():
+    if file.is_dir() and not is_zarr(file):
         return _open_files(rasters_in(file), key, name=text)
     return _open_file(text, key)
 
 
 def _open_file(text: str, key: str | None) -> SceneSource:
-    """Open one file that is no product."""
+    """Open one file that is no product, or a Zarr store, which is a folder."""
     file = Path(text)
-    if is_matlab(file):
+    if not file.is_dir() and is_matlab(file):
         from hsiattn.scenes.matlab import MatlabSource  # brings scipy's readers
 
         return MatlabSource(file, key)
+    array = _open_array(file, key)
+    if array is not None:
+        return array
     _refuse_key(text, key)
-    if file.suffix.lower() == ".hdr" or (_start(file)[:4] not in _TIFF_SIGNATURES and find_header(file) is not None):
+    if file.suffix.lower() == ".hdr" or (not _start(file).startswith(_RASTER_SIGNATURES) and find_header(file)):
         return EnviSource(file)
     return GdalSource(text)
+
+
+def _open_array(file: Path, key: str | None) -> SceneSource | None:
+    """The cube in a netCDF, HDF5, Zarr or NumPy file; None where it is none of these."""
+    from hsiattn.scenes.netcdf import open_cube, open_variables
+    from hsiattn.scenes.numpy_scenes import is_numpy, open_numpy_scene
+
+    variables = open_variables(file)
+    if variables is not None:
+        return open_cube(variables, key)
+    return open_numpy_scene(file, key) if is_numpy(file, _start(file)) else None
 
 
 def files_of_scene(paths: Sequence[str]) -> list[str]:

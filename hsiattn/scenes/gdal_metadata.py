@@ -88,7 +88,8 @@ def radiometry_of(path: str, gain: NDArray[np.float64], offset: NDArray[np.float
     SceneError
         Some, but not all of the gains are 0 or no numbers.
     """
-    useless = ~(np.isfinite(gain) & np.isfinite(offset) & (gain != 0))
+    # A gain may be so small that nothing can be divided by it.
+    useless = ~(np.isfinite(gain) & np.isfinite(offset) & (np.abs(gain) > 1 / np.finfo(np.float64).max))
     if useless.all():
         return None, f"the scale of {path} is 0 or no number and is ignored: its values are taken as they are"
     if useless.any():

@@ -223,13 +223,13 @@ def _common_dtype(path: str, dtypes: Sequence[str]) -> np.dtype[Any]:
 def read_radiometry(dataset: Any, indexes: Sequence[int], depth: int = 0) -> tuple[Radiometry | None, str]:
     """Radiometry of the bands of those numbers (1 …), None where nothing is stated; and what the user should know.
 
-    GDAL's scales and offsets, and the ENVI domain, whose `reflectance_scale_factor` GDAL does not apply. Of a virtual
-    raster that says nothing itself (`depth` of them above it), the rasters behind its bands are asked.
+    GDAL's scales and offsets, and `reflectance_scale_factor` in the ENVI domain or the tags, which GDAL does not apply.
+    Of a virtual raster that says nothing itself (`depth` of them above it), the rasters behind its bands are asked.
     """
     chosen = np.array(indexes) - 1
     gain, offset = (np.array(values, dtype=np.float64)[chosen] for values in (dataset.scales, dataset.offsets))
     stated, note = radiometry_of(dataset.name, gain, offset)
-    factor = dataset.tags(ns="ENVI").get("reflectance_scale_factor")
+    factor = {**dataset.tags(), **dataset.tags(ns="ENVI")}.get("reflectance_scale_factor")
     number = number_of(items_of(factor)[0]) if factor and items_of(factor) else math.nan
     if math.isnan(number):
         if stated is None and not note and dataset.driver == "VRT":

@@ -100,7 +100,7 @@ class MosaicSource(SceneSource):
     @property
     def has_mask(self) -> bool:
         """Whether some pixel can be missing without a value that says so."""
-        return self._masks
+        return self._masks or bool(self._own_layers())
 
     def masked(self, window: Window) -> NDArray[np.bool_] | None:
         """Mask (h, w) of the pixels in no tile, and of those that their tile leaves out; None where there is none."""
@@ -108,6 +108,8 @@ class MosaicSource(SceneSource):
             return None
         found = self._owners(window)
         mask = np.asarray(found.owner < 0)
+        for layer in self._own_layers():
+            mask |= layer.read(window)
         for number, piece in enumerate(found.pieces):
             of_tile = self._on(piece.tile).masked(piece.inside)
             if of_tile is not None:
@@ -137,8 +139,14 @@ class MosaicSource(SceneSource):
         clone._tiles = tuple(tiles)
         clone._kept = KeptHandles(clone._tiles)
         clone._settle()
-        clone.quality = _merged_layers(clone)
+        others = (layer for layer in self.quality if not isinstance(layer.read, _LayerOfTiles))
+        clone.quality = (*_merged_layers(clone), *others)
         return clone
+
+    def _own_layers(self) -> list[QualityLayer]:
+        """Layers of the mosaic as a whole that leave pixels out; those of its tiles take part in what counts where."""
+        layers = (layer for layer in self.quality if layer.name in self.left_out)
+        return [layer for layer in layers if not isinstance(layer.read, _LayerOfTiles)]
 
     def _on(self, tile: int) -> SceneSource:
         """A tile, with its handle where handles are kept."""

@@ -77,9 +77,9 @@ class MosaicLayout:
     def notes(self, name: str) -> list[str]:
         """What a user should know of the layout, one sentence each."""
         size = f"{self.grid.height} × {self.grid.width} pixels"
-        notes = [f"{name} is {len(self.edges)} files as one scene of {size}"]
+        notes = [f"{len(self.edges)} files are one scene of {size}: {name}"]
         if self.has_gaps:
-            notes[0] += f"; {1 - self.covered:.0%} of them lie in no file and are missing"
+            notes.append(f"{1 - self.covered:.0%} of the pixels of {name} lie in no file and are missing")
         if self.overlaps:
             notes.append(f"files of {name} overlap: there the first file given that has data at the pixel counts")
         return notes

@@ -6,7 +6,7 @@ import ast
 import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def open_numpy_file(path: str | os.PathLike[str]) -> NDArray[Any]:
         It cannot be opened.
     """
     with open_regular(path) as file:
-        dtype, shape, order = _read_header(file)
+        dtype, shape, order = read_header(file)
         length = os.fstat(file.fileno()).st_size
         offset, size = file.tell(), math.prod(shape) * dtype.itemsize
         if offset + size > length:
@@ -46,8 +46,14 @@ def open_numpy_file(path: str | os.PathLike[str]) -> NDArray[Any]:
     return np.memmap(Path(path), dtype, "r", offset, shape, order)
 
 
-def _read_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
-    """Type, shape and order of the values, which follow."""
+def read_header(file: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Literal["C", "F"]]:
+    """Type, shape and order of the values, which follow.
+
+    Raises
+    ------
+    NumpyFileError
+        It is no such file, or holds no plain real numbers.
+    """
     start = file.read(8)
     width = {1: 2, 2: 4, 3: 4}.get(start[6]) if len(start) == 8 else None
     if start[:6] != _MAGIC or width is None:

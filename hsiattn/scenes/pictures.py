@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
+_HEADROOM = 1.4
+"""How far the axis reaches beyond all but a fiftieth of the values."""
 _GAP = 4.0
 """Steps between neighbouring bands, in units of the median one, over which no line is drawn."""
 
@@ -63,7 +65,6 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
     wavelength = spectra["wavelength"].to_numpy()
     known = bool(np.isfinite(wavelength).all())
     place = wavelength if known else np.arange(1.0, len(wavelength) + 1)
-    order = np.argsort(place, kind="stable")
     figure = Figure(figsize=(8.5, 4.8), layout="constrained")
     axes = figure.subplots()
     good = spectra["good"].to_numpy()
@@ -71,7 +72,7 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
         spectra["class"].values, spectra["color"].values, spectra["pixels"].values, spectra["mean"].to_numpy(),
         spectra["std"].to_numpy(), strict=True,
     ):  # fmt: skip
-        x, center, spread = _with_gaps(place[order], np.where(good, mean, np.nan)[order], std[order])
+        x, center, spread = _with_gaps(place, np.where(good, mean, np.nan), std)
         literal = str(name).replace("$", r"\$")
         axes.plot(x, center, color=color, linewidth=1.5, label=f"{literal} ({pixels} px)")
         axes.fill_between(x, center - spread, center + spread, color=color, alpha=0.18, linewidth=0)
@@ -79,6 +80,9 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
     axes.set_ylabel("reflectance" if spectra.attrs["reflectance"] else "value as stored")
     axes.set_title("mean spectra ± 1 standard deviation", fontsize=10)
     axes.margins(x=0.01)
+    reach = (spectra["mean"] + spectra["std"].fillna(0)).where(spectra["good"]).to_numpy()
+    if np.isfinite(reach).any() and np.nanmax(reach) > (top := _HEADROOM * float(np.nanquantile(reach, 0.98))) > 0:
+        axes.set_ylim(top=top)  # one band at the edge of an absorption must not flatten all others
     axes.grid(color="#d8dde2", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     columns = 1 + (len(spectra["class"]) - 1) // 20
@@ -87,12 +91,15 @@ def spectra_figure(spectra: xr.Dataset) -> Figure:
 
 
 def _with_gaps(place: NDArray[Any], mean: NDArray[Any], std: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Insert a NaN wherever neighbouring bands are far apart, as where the producer has taken bands out."""
+    """Insert a NaN wherever neighbouring bands are far apart, as where the producer has taken bands out.
+
+    Where two spectrometers overlap, wavelengths step back, and one line ends where the other begins.
+    """
     steps = np.diff(place)
-    usual = np.median(steps[steps > 0]) if (steps > 0).any() else np.inf
-    far = np.flatnonzero(steps > _GAP * usual) + 1
+    usual = float(np.median(steps)) if steps.size else 0.0
+    apart = np.flatnonzero((steps * np.sign(usual) <= 0) | (np.abs(steps) > _GAP * abs(usual))) + 1
     std = np.nan_to_num(std)  # one pixel has no spread
-    return np.insert(place, far, np.nan), np.insert(mean, far, np.nan), np.insert(std, far, np.nan)
+    return np.insert(place, apart, np.nan), np.insert(mean, apart, np.nan), np.insert(std, apart, np.nan)
 
 
 def _write(

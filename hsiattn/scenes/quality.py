@@ -11,10 +11,10 @@ from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
 
-LEFT_OUT = ("cloud", "cirrus", "haze", "cloud shadow", "defective")
+LEFT_OUT = ("cloud", "dilated cloud", "cirrus", "haze", "cloud shadow", "spacecraft", "defective")
 """Names of the layers whose pixels count as missing unless the user says otherwise."""
 
-TOLD = ("snow", "water", "terrain shadow", "vegetation")
+TOLD = ("snow", "water", "terrain shadow", "vegetation", "aggregate")
 """Names of the layers that a product may have and that are told, not left out."""
 
 

@@ -42,10 +42,10 @@ def open_scene(
     Parameters
     ----------
     path
-        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT file. Several paths, a pattern or a folder
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT, netCDF, HDF5, Zarr or NumPy file. Several paths, a pattern or a folder
         for the tiles of one scene; see `open_source`.
     key
-        Name of the variable, for MAT files with several 3-D variables.
+        Name of the variable, for files with several 3-D variables.
     use_flagged
         Flags of a product whose pixels are to be used all the same, such as ("haze", "cirrus"); "all" for every one.
         Without, pixels that a product calls cloud, cirrus, haze, cloud shadow or defective are missing.

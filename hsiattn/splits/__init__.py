@@ -7,6 +7,7 @@ from hsiattn.splits.factory import (
     NoSplit,
     PolygonsSplit,
     RandomSplit,
+    ScenesSplit,
     SplitSettings,
     make_splitter,
 )
@@ -34,6 +35,7 @@ from hsiattn.splits.roles import (
 from hsiattn.splits.shipped import shipped_split, shipped_splits
 from hsiattn.splits.split_files import SplitRaster, read_split, roles_of_tiles, write_split
 from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
+from hsiattn.splits.whole_scenes import WholeScenes
 
 __all__ = [
     "PROTOCOLS",
@@ -51,11 +53,13 @@ __all__ = [
     "Protocol",
     "RandomPixels",
     "RandomSplit",
+    "ScenesSplit",
     "SpatialBlocks",
     "SpatialKFold",
     "Split",
     "SplitRaster",
     "SplitSettings",
+    "WholeScenes",
     "adapt_protocol",
     "connected_fields",
     "connected_pixels",

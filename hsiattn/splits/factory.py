@@ -12,13 +12,14 @@ from hsiattn.settings import Settings, first_mistake
 from hsiattn.splits.drawn_polygons import DEFAULT_POLYGONS, DrawnPolygons
 from hsiattn.splits.groups import GroupedPixels, connected_fields
 from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
+from hsiattn.splits.whole_scenes import WholeScenes
 
 _MAX_COUNT = 10**9
 _PER_CLASS = 10
 
 
 class SplitSettings(Settings):
-    """Base of `BlocksSplit`, `PolygonsSplit`, `RandomSplit` and `NoSplit`, which `split` tells apart."""
+    """Base of `BlocksSplit`, `PolygonsSplit`, `ScenesSplit`, `RandomSplit` and `NoSplit`, which `split` tells apart."""
 
     split: str
     """Name of the method."""
@@ -83,6 +84,20 @@ class PolygonsSplit(SplitSettings):
         return ("share", "groups") if drawn else ("polygons_per_class", "size", "buffer")
 
 
+class ScenesSplit(SplitSettings):
+    """Whole scenes of several that train together, see `WholeScenes` and `hsiattn.labels.stack_scenes`.
+
+    Examples
+    --------
+    >>> ScenesSplit(share=0.7)
+    ScenesSplit(share=0.7)
+    """
+
+    split: Literal["scenes"] = "scenes"
+    share: float = Field(default=0.5, gt=0, lt=1)
+    """Share of each class that the training scenes should hold."""
+
+
 class RandomSplit(SplitSettings):
     """Single pixels at random, see `RandomPixels`: 10 per class where neither a number nor a share is given.
 
@@ -116,7 +131,7 @@ class NoSplit(SplitSettings):
 
 
 SPLITS: dict[str, type[SplitSettings]] = {
-    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, RandomSplit, NoSplit)
+    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, ScenesSplit, RandomSplit, NoSplit)
 }
 """Settings of every method by its name."""
 
@@ -135,7 +150,7 @@ def make_splitter(
     Parameters
     ----------
     split : str or SplitSettings
-        "blocks", "polygons", "random", "none", or settings of one of them.
+        "blocks", "polygons", "scenes", "random", "none", or settings of one of them.
     codes : ndarray of int, shape (H, W)
         Class codes, 0 = unlabelled.
     patch_size : int
@@ -144,7 +159,7 @@ def make_splitter(
         Seed.
     groups : ndarray of int, shape (H, W), or None, default None
         Polygon of every pixel, 0 = none; only with "polygons", and not where they are drawn. None takes the connected
-        fields of the labels.
+        fields of the labels. With "scenes" the number of the scene of every pixel.
     **settings
         Fields of the settings class of that name in `SPLITS`; where `split` is settings already, changes of them.
 
@@ -164,7 +179,7 @@ def make_splitter(
         remedy = f"give {', '.join(SPLITS)}, a splitter or an array of roles"
         raise SplitError(f"there is no split {split!r}", remedy)
     idle = [name for name in settings if name not in kind.model_fields]
-    if groups is not None and not issubclass(kind, PolygonsSplit):
+    if groups is not None and not issubclass(kind, PolygonsSplit | ScenesSplit):
         idle.append("groups")
     if idle:
         verb = "has" if len(idle) == 1 else "have"
@@ -187,6 +202,10 @@ def make_splitter(
         )
     if isinstance(chosen, PolygonsSplit):
         return _polygons(chosen, codes, groups, patch_size // 2, random_state)
+    if isinstance(chosen, ScenesSplit):
+        return WholeScenes(
+            scenes=groups, train_share=chosen.share, train_size=chosen.per_class, random_state=random_state
+        )
     if isinstance(chosen, RandomSplit):
         return RandomPixels(train_size=chosen.per_class or chosen.share or _PER_CLASS, random_state=random_state)
     return AllPixels(train_size=chosen.per_class, random_state=random_state)

@@ -79,7 +79,7 @@ class GroupedPixels(PixelSplitter):
         names, owner = np.unique(ids[pixels], return_inverse=True)
         counts = np.zeros((len(names), len(classes)), dtype=np.int64)
         np.add.at(counts, (owner, members[pixels]), 1)
-        in_training = _assign_groups(counts, classes, self.train_share, rng)[owner]
+        in_training = assign_groups(counts, classes, self.train_share, rng)[owner]
         return draw_per_class(pixels[in_training], members, self.train_size, rng), pixels[~in_training]
 
     def groups_of(self, positions: NDArray[Any], given: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -154,7 +154,7 @@ def _check_classes_are_grouped(codes: NDArray[Any], grouped: NDArray[np.bool_]) 
         )
 
 
-def _assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def assign_groups(counts: Indices, classes: NDArray[Any], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Choose the groups that train, from the pixels of each class (column) in each group (row)."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components

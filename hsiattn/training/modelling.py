@@ -20,6 +20,7 @@ from hsiattn.files.outputs import check_output
 from hsiattn.files.training_state import check_state_folder
 from hsiattn.models.model_file import TrainedModel, package_versions, timestamp
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.stack import SceneStack
 from hsiattn.splits import ROLES, GroupedPixels, PixelSplitter, Split, split_labels, split_of_roles
 from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise, describe_choice, warn
@@ -117,6 +118,8 @@ def fit_model(
     groups = _groups_of_split(splitter, codes.shape) if groups is None else groups
     scene = TrainingScene.of(source, codes, classes, recipe, groups)
     split = _split(scene, splitter, seed)
+    if isinstance(source, SceneStack):
+        split.record["scenes"] = _account_of(source, split)
     scene = replace(scene, drawn_groups=split.groups)
     kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
     fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
@@ -179,6 +182,15 @@ def _split(scene: TrainingScene, splitter: PixelSplitter | NDArray[Any], seed: i
     scene.say(f"{count} validation pixels of the split train too: {training.method} does not validate")
     roles = np.where(aside, ROLES["training"], split.roles)
     return split_of_roles(roles, scene.codes, scene.classes, window=window, usable=scene.usable)
+
+
+def _account_of(stack: SceneStack, split: Split) -> list[dict[str, Any]]:
+    """Where every scene of a stack lies, and how many of its pixels have which role."""
+    counted = [role for role in ROLES if role != "none"]
+    return [
+        {**entry, "pixels": {r: int(np.count_nonzero(split.roles[stack.place_of(n)] == ROLES[r])) for r in counted}}
+        for n, entry in enumerate(stack.account())
+    ]
 
 
 def _say_which_classes_only_train(scene: TrainingScene, split: Split) -> None:

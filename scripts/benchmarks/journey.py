@@ -22,9 +22,11 @@ JOURNEY = (
     "hsiattn classify tiles/*.tif -o land_cover.tif -m m.hsiattn --overwrite",
 )
 CHECK = (
-    "hsiattn assess land_cover.tif --reference reference.tif --classes legend.csv",
-    "hsiattn assess land_cover.tif --reference reference.tif --classes legend.csv -o report.html --overwrite",
+    "hsiattn assess land_cover.tif --reference reference.tif",
+    "hsiattn assess land_cover.tif --reference reference.tif -o report.html --overwrite",
 )
+REFERENCE_CLASSES = ("roof", "pavement", "low vegetation", "tree", "soil", "water")
+"""Names of the reference's codes 1 … 6, which the file itself does not have."""
 
 
 def main() -> None:
@@ -47,7 +49,14 @@ def lay_out(scene: Path, folder: Path) -> None:
     shutil.copytree(scene / "images", folder / "tiles")
     shutil.copy(scene / "training_polygons.gpkg", folder / "training.gpkg")
     shutil.copy(scene / "enmap_landcover_unstyled.tif", folder / "reference.tif")
-    shutil.copy(scene / "training_legend.csv", folder / "legend.csv")
+    name_classes(folder / "reference.tif")
+
+
+def name_classes(path: Path) -> None:
+    """Put the names of the classes beside the reference, where GDAL looks for them."""
+    names = "".join(f"<Category>{name}</Category>" for name in ("", *REFERENCE_CLASSES))
+    band = f'<PAMRasterBand band="1"><CategoryNames>{names}</CategoryNames></PAMRasterBand>'
+    Path(f"{path}.aux.xml").write_text(f"<PAMDataset>{band}</PAMDataset>", encoding="utf-8")
 
 
 def run(command: str, folder: Path) -> None:

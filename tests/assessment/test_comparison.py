@@ -20,6 +20,7 @@ from sklearn.metrics import confusion_matrix as reference_matrix
 from hsiattn.assessment import GroupCounts, compare
 from hsiattn.classes import ClassTable
 from hsiattn.errors import AssessmentError, GridError
+from hsiattn.labels.schemes import ClassScheme
 from hsiattn.scenes import Grid, georeference
 
 TABLE = ClassTable.from_records([{"code": 1, "name": "roof"}, {"code": 10, "name": "low vegetation"}])
@@ -154,7 +155,19 @@ def test_names_that_contradict_each_other_are_refused() -> None:
     ):
         compare(raster([[1, 10]]), raster([[1, 10]], table(roof=1, water=10)))
     with pytest.raises(AssessmentError, match="'roof' has the code 1 in the map and 2 in the reference"):
-        compare(raster([[1, 10]]), raster([[2, 10]], table(roof=2, low_vegetation=10)))
+        compare(raster([[1, 10, 0]]), raster([[2, 10, 3]], table(roof=2, low_vegetation=10, water=3)))
+
+
+def test_classes_that_are_numbered_otherwise_are_matched_by_name() -> None:
+    of_map, ids = raster([[1, 1, 10, 10, 0]]), np.array([[7, 7, 7, 8, 8]])
+    straight = compare(of_map, raster([[1, 10, 10, 10, 1]]), groups=ids)
+    renumbered = compare(of_map, raster([[10, 1, 1, 1, 10]], table(Low_vegetation=1, roof=10)), groups=ids)
+    np.testing.assert_array_equal(renumbered.confusion, straight.confusion)
+    assert renumbered.classes == straight.classes
+    assert renumbered.groups is not None
+    assert renumbered.groups.agrees_with(renumbered.confusion, np.array([1, 0]))
+    assert any("matched by name" in note for note in renumbered.notes)
+    assert not any("matched by name" in note for note in straight.notes)
 
 
 def test_a_map_that_is_unclassified_throughout_is_all_omission() -> None:
@@ -168,11 +181,37 @@ def test_codes_outside_the_own_table_are_refused() -> None:
         compare(raster([[99]]), raster([[1]]))
 
 
+def test_a_reference_on_another_grid_is_read_on_that_of_the_map_and_the_report_says_so() -> None:
+    here, finer = Affine(10, 0, 0, 0, -10, 50), Affine(5, 0, 5, 0, -5, 50)
+    reference = raster([[1, 1, 10, 10, 1], [1, 0, 10, 10, 1]], transform=finer)
+    report = compare(raster([[1, 10, 1]], transform=here), reference)
+    assert report.confusion.tolist() == [[2, 0], [0, 1]]
+    assert len(report.notes) == 1
+    assert report.notes[0].startswith("the reference (2 × 5 pixels of 5) lies on another grid than the map (1 × 3")
+
+
+def test_a_scheme_merges_the_classes_of_map_and_reference() -> None:
+    legend = ClassTable.from_records(
+        [{"code": 1, "name": "green"}, {"code": 10, "name": "low vegetation"}, {"code": 11, "name": "tree"},
+         {"code": 2, "name": "roof"}]
+    )  # fmt: skip
+    scheme = ClassScheme(legend, {10: 1, 11: 1}, {2: ("tile", "7"), 0: ("99",)})
+    mapped = raster([[10, 11, 2, 2, 10]], legend)
+    reference = raster([[11, 10, 7, 10, 99]], ClassTable.from_codes([7, 10, 11, 99]))
+    fine = compare(mapped, reference, scheme=scheme)
+    assert fine.classes.names == ("roof", "low vegetation", "tree")
+    assert fine.confusion.tolist() == [[1, 0, 0], [1, 0, 1], [0, 1, 0]]
+    coarse = compare(mapped, reference, scheme=scheme.at_level(1))
+    assert coarse.classes.names == ("green", "roof")
+    assert coarse.confusion.tolist() == [[2, 1], [0, 1]]
+    assert coarse.notes == scheme.at_level(1).notes()
+
+
 def test_rasters_on_other_grids_are_refused() -> None:
     with pytest.raises(GridError, match="differ in size"):
         compare(raster([[1, 1]]), raster([[1], [1]]))
     here, there = Affine(10, 0, 0, 0, -10, 50), Affine(10, 0, 100, 0, -10, 50)
-    with pytest.raises(GridError, match="differ in position"):
+    with pytest.raises(GridError, match="does not overlap"):
         compare(raster([[1, 1]], transform=here), raster([[1, 1]], transform=there))
     with pytest.raises(GridError, match="the split has 2 × 1 pixels, the map 1 × 2"):
         compare(raster([[1, 1]]), raster([[1, 1]]), roles=np.array([[3], [3]]))

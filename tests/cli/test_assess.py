@@ -245,13 +245,11 @@ def test_figures_of_one_class_alone_are_undefined_and_never_nan(desk, tiny, writ
     assert json.loads(result.stdout)["kappa"] == {"value": None, "lower": None, "upper": None}
 
 
-@pytest.mark.parametrize("role", ["map", "reference"])
-def test_a_vector_file_is_refused_as_one(desk, refused, role):
+def test_a_vector_file_is_no_map(desk, refused):
     (desk / "fields.geojson").write_text('{"type": "FeatureCollection", "features": []}')
-    paths = ("fields.geojson", "labels.tif") if role == "map" else ("labels.tif", "fields.geojson")
-    line = refused("assess", paths[0], "--reference", paths[1])
-    assert "fields.geojson is a GeoJSON file" in line
-    assert "burn it into a raster" in line
+    assert "fields.geojson is a GeoJSON file" in refused("assess", "fields.geojson", "--reference", "labels.tif")
+    line = refused("assess", "labels.tif", "--reference", "fields.geojson")
+    assert "fields.geojson has no column of texts or whole numbers" in line
 
 
 def test_a_split_of_another_place_is_refused(faulty_map, desk, tiny, refused):

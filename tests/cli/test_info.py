@@ -170,3 +170,101 @@ def test_a_scene_with_gains_mask_control_points_and_oddities_is_described(tmp_pa
         f"notes           band 3 of {path} is an alpha band: no measurement, but where it is 0, pixels are missing\n"
         in text
     )
+
+
+def test_reasons_for_missing_pixels_and_useless_bands_are_told(tiny, tmp_path, write_scene):
+    values = tiny.spectra.copy()
+    values[3] = 7.0
+    values[5] = tiny.nodata
+    values[8] = values[7]
+    values[9, 20, 2:4] = np.nan
+    path = write_scene(tmp_path / "s.tif", values, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
+    left_out = describe(path, "--stats")["left_out"]
+    assert left_out["pixels"] == {"without data in any band": 0, "without data in some band": 5 + 2}
+    assert left_out["bands"] == {"marked bad": [], "empty": [6], "constant": [4], "repeated": [9]}
+    text = CliRunner().invoke(main, ["info", str(path), "--stats"]).output
+    assert "  bands repeated                    1: 9\n" in text
+    assert "without data in any band" not in text
+
+
+def test_a_quicklook_is_drawn_and_told(desk, hsiattn):
+    told = describe("scene.tif", "--quicklook", "q.png")["quicklook"]
+    assert told == {
+        "path": "q.png", "shows": "true colour: 650, 550, 470 nm as red, green and blue", "size": "48 × 40",
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open("q.png") as picture:
+            assert picture.shape == (40, 48)
+            assert np.array_equal(np.argwhere(picture.read(4) == 0), [[0, column] for column in range(5)])
+    again = hsiattn("info", "scene.tif", "--quicklook", "q.png")
+    assert again.exit_code == 1
+    assert "--overwrite" in again.stderr
+    assert hsiattn("info", "scene.tif", "--quicklook", "q.png", "--overwrite").exit_code == 0
+
+
+def test_spectra_of_classes_are_drawn_and_given_as_numbers(desk, tiny):
+    told = describe("scene.tif", "--labels", "labels.tif", "--spectra", "s.png")["labels"]
+    assert told["spectra"] == "s.png"
+    assert (desk / "s.png").exists()
+    record = told["classes"][1]
+    assert (record["code"], record["pixels"]) == (4, int((tiny.codes == 4).sum()))
+    chosen = np.where(tiny.spectra == tiny.nodata, np.nan, tiny.spectra)[:, tiny.codes == 4]
+    assert np.allclose(record["mean"], np.nanmean(chosen, axis=1))
+    assert np.allclose(record["standard_deviation"], np.nanstd(chosen, axis=1, ddof=1), rtol=1e-5)
+    text = CliRunner().invoke(main, ["info", "scene.tif", "--labels", "labels.tif"]).output
+    assert f"      4  {record['color']}  {record['name']}  ({record['pixels']} pixels" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("scene.tif", "--spectra", "s.png"), "--spectra has no effect without --labels"),
+        (("scene.tif", "--column", "class"), "--column has no effect without --labels"),
+        (("scene.tif", "--overwrite"), "--overwrite has no effect without --quicklook or --spectra"),
+        (("scene.tif", "--use-flagged", ","), "give names with commas between them"),
+    ],
+)
+def test_options_without_effect_are_refused(desk, hsiattn, arguments, words):
+    result = hsiattn("info", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("scene.tif", "--quicklook", "q.tif"), "call it q.png"),
+        (("scene.tif", "--quicklook", "none/q.png"), "does not exist"),
+        (("scene.tif", "--quicklook", "scene.tif"), "is the suffix of a raster"),
+        (("scene.tif", "--labels", "labels.tif", "--quicklook", "a.png", "--spectra", "a.png"), "written twice"),
+        (("scene.tif", "--labels", "nix.gpkg", "--quicklook", "a.png"), "nix.gpkg"),
+        (("scene.tif", "--use-flagged", "haze"), "leave out --use-flagged"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_written(desk, refused, arguments, words):
+    assert words in refused("info", *arguments)
+
+
+def test_several_files_are_described_as_one_scene(desk, tiny, write_scene):
+    left, right = tiny.spectra[:, :, :20], tiny.spectra[:, :, 20:]
+    grid = {"crs": tiny.crs, "nodata": tiny.nodata}
+    write_scene(desk / "a.tif", left, transform=tiny.transform, **grid)
+    write_scene(desk / "b.tif", right, transform=tiny.transform @ tiny.transform.translation(20, 0), **grid)
+    result = describe("a.tif", "b.tif", "--quicklook", "q.png")
+    assert (result["width"], result["height"]) == (48, 40)
+    assert result["path"] == ["a.tif", "b.tif"]
+    describe("scene.tif", "--quicklook", "whole.png")
+    assert (desk / "q.png").read_bytes() == (desk / "whole.png").read_bytes()
+
+
+def test_vector_labels_are_described(desk, hsiattn):
+    feature = '{"type": "Feature", "properties": {"crop": "rye"}, "geometry": {"type": "Point", "coordinates": [1, 2]}}'
+    features = ", ".join([feature] * 3)
+    (desk / "f.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{features}]}}')
+    result = describe("f.geojson")
+    assert result["kind"] == "vector labels"
+    assert result["features_of_class"] == {"rye": 3}
+    refusal = hsiattn("info", "f.geojson", "--stats")
+    assert refusal.exit_code == 2
+    assert "--stats has no effect for f.geojson" in refusal.stderr

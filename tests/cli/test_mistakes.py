@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from scipy.io import savemat
 
 TRAIN = "train scene.tif --labels labels.tif -o new.hsiattn --recipe lda"
@@ -22,7 +25,7 @@ BENCHMARK = "benchmark example -o results"
 INPUTS = {
     # -- scenes
     "train nowhere.tif --labels labels.tif -o new.hsiattn": "nowhere.tif does not exist; check the path",
-    "train folder --labels labels.tif -o new.hsiattn": "folder is a folder; give the file of the scene inside it",
+    "train folder --labels labels.tif -o new.hsiattn": "folder is a folder without a raster in it; give the file",
     "train diary.tif --labels labels.tif -o new.hsiattn": (
         "diary.tif cannot be opened as a raster (not recognized as being in a supported file format); give a GeoTIFF"
     ),
@@ -43,9 +46,9 @@ INPUTS = {
     # -- labels
     "train scene.tif --labels nowhere.tif -o new.hsiattn": "nowhere.tif does not exist; check the path",
     "train scene.tif --labels diary.tif -o new.hsiattn": "diary.tif",
-    "train scene.tif --labels utm32.tif -o new.hsiattn": "differ in CRS; bring one of them onto the grid of the other",
+    "train scene.tif --labels utm32.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels short.tif -o new.hsiattn": "short.tif (39 × 48 pixels",
-    "train scene.tif --labels shifted.tif -o new.hsiattn": "differ in position; bring one",
+    "train scene.tif --labels elsewhere.tif -o new.hsiattn": "does not overlap scene.tif (",
     "train scene.tif --labels unlabelled.tif -o new.hsiattn": "unlabelled.tif has no labelled pixel; give a raster",
     "train scene.tif --labels one.tif -o new.hsiattn": "all labelled pixels are of one class; label at least two",
     "train scene.tif --labels rare.tif -o new.hsiattn": "class 7 cannot be on both sides of a split into blocks",
@@ -67,7 +70,7 @@ INPUTS = {
     f"{TRAIN} --split-file short_split.tif": "the split short_split.tif has 39 × 48 pixels, the labels 40 × 48; give",
     f"{TRAIN} --groups nowhere.tif": "the raster of groups nowhere.tif does not exist; check the path",
     f"{TRAIN} --groups short.tif": "short.tif (39 × 48 pixels",
-    f"{TRAIN} --groups shifted.tif": "differ in position; bring one",
+    f"{TRAIN} --groups elsewhere.tif": "does not overlap the scene (",
     f"{TRAIN} --groups unlabelled.tif": "no pixel of unlabelled.tif lies in a polygon; give a raster with one band of",
     f"{TRAIN} --groups half_codes.tif": "half_codes.tif holds the value 1.5, which is no polygon id; give a raster",
     f"{TRAIN} --groups scene.tif": "scene.tif has 24 bands; give a raster with one band",
@@ -150,11 +153,10 @@ INPUTS = {
 
 USAGE = {
     "trian": "No such command 'trian'. Did you mean 'train'?",
-    "train": "Missing argument 'SCENE'",
+    "train": "Missing argument 'SCENE...'",
     "train scene.tif": "Missing option '--labels'",
     "train scene.tif --labels labels.tif": "Missing option '-o' / '--output'",
     f"{TRAIN} --label labels.tif": "No such option '--label'. (Did you mean one of",
-    f"{TRAIN} more.tif": "Got unexpected extra argument (more.tif)",
     f"{TRAIN} --seed -1": "-1 is not in the range",
     f"{TRAIN} --threads 0": "0 is not in the range",
     f"{TRAIN} --train-share 2": "2.0 is not in the range",
@@ -187,9 +189,11 @@ USAGE = {
     f"{CLASSIFY} --bounds 1 2 3": "Option '--bounds' requires 4 arguments",
     f"{CLASSIFY} --ram lots": "'lots' is no amount of memory; give 500MB",
     f"{CLASSIFY} --precision 16": "'16' is not one of",
-    "classify": "Missing argument 'SCENE [MAP] | SCENE... --out-dir DIR'",
-    "classify a.tif b.tif c.tif -m m.hsiattn": "map several scenes with --out-dir DIR",
-    "classify '*.tif' -m m.hsiattn": "*.tif is a pattern: map several scenes with --out-dir DIR",
+    "classify": "Missing argument 'SCENE [MAP] | SCENE... -o MAP | SCENE... --out-dir DIR'",
+    "classify a.tif b.tif c.tif -m m.hsiattn": "give -o MAP for one map of the tiles of one scene, or --out-dir DIR",
+    "classify '*.tif' -m m.hsiattn": "*.tif is a pattern: give -o MAP for one map of the tiles of",
+    "classify scene.tif '*.tif' -m m.hsiattn": "*.tif is a pattern and no name of a map",
+    "classify scene.tif -o map.tif --out-dir maps -m m.hsiattn": "give one of the two",
     "classify scene.tif --out-dir maps --labels labels.tif": "--labels is for one scene: train once with hsiattn train",
     "classify scene.tif --out-dir maps -m m.hsiattn --confidence c.tif": "with --out-dir --confidence takes no path",
     f"{ASSESS} --window 3": "--window has no effect without --split",
@@ -224,15 +228,18 @@ def table(tiny, write_scene, write_labels, hsiattn, tmp_path_factory) -> Path:
     rare = codes.copy()
     rare.flat[np.flatnonzero(codes == 7)[3:]] = 0
     labels = {
-        "short": codes[:-1], "unlabelled": 0 * codes, "one": np.minimum(codes, 1), "half_codes": codes + 0.5,
+        "unlabelled": 0 * codes, "one": np.minimum(codes, 1), "half_codes": codes + 0.5,
         "rare": rare, "short_split": 0 * codes[:-1],
     }  # fmt: skip
     for name, values in labels.items():
         write_labels(folder / f"{name}.tif", values, **grid)
     write_labels(folder / "utm32.tif", codes, crs="EPSG:32632", transform=tiny.transform)
     write_labels(
-        folder / "shifted.tif", codes, crs=tiny.crs, transform=tiny.transform @ tiny.transform.translation(1, 0)
+        folder / "elsewhere.tif", codes, crs=tiny.crs, transform=tiny.transform @ tiny.transform.translation(60, 0)
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        write_labels(folder / "short.tif", codes[:-1], crs=None, transform=Affine.identity())
     cube = tiny.spectra.transpose(1, 2, 0)
     for name, variables in {"two": {"a": cube, "b": cube}, "gt": {"x": codes}, "gts": {"x": codes, "y": codes}}.items():
         savemat(folder / f"{name}.mat", variables)

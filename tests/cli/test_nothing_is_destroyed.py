@@ -37,7 +37,7 @@ def home(desk, model, hsiattn):
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        ("classify scene.tif b.tif -m m.hsiattn", "b.tif exists already and is not a land-cover map"),
+        ("classify scene.tif -o b.tif -m m.hsiattn", "b.tif exists already and is not a land-cover map"),
         ("classify scene.tif link.tif -m m.hsiattn", "link.tif is the scene itself"),
         ("classify link.tif scene.tif -m m.hsiattn", "scene.tif is the scene itself"),
         ("classify scene.tif hard.tif -m m.hsiattn", "hard.tif is the scene itself"),
@@ -81,7 +81,7 @@ def home(desk, model, hsiattn):
             "assess map.tif --reference labels.tif -o m.hsiattn",
             "m.hsiattn exists already and is not an",
         ),
-        ("datasets example .", "scene.tif exists already and is not the example's scene"),
+        ("datasets example .", "scene.tif exists already and is not a scene that hsiattn wrote"),
     ],
 )
 def test_the_command_is_refused_and_every_file_stays_as_it_was(home, hsiattn, command, line):

@@ -187,3 +187,18 @@ def test_wavelengths_that_are_not_known_are_not_made_up(meadow, tmp_path):
     scene, _ = open_dataset("meadow", root)
     assert np.isnan(scene.wavelength.values).all()
     assert not as_source(scene).bands.nominal
+
+
+def test_a_cube_of_envi_without_suffix_is_found_by_its_header(meadow, tmp_path):
+    root, cube, _ = meadow
+    kept = cube[..., [0, 1, 4, 5]]
+    (root / "CUBE_TR").write_bytes(np.ascontiguousarray(kept.transpose(2, 0, 1)).astype("<i2").tobytes())
+    header = (
+        "ENVI\nsamples = 5\nlines = 4\nbands = 4\ndata type = 2\ninterleave = bsq\nbyte order = 0\nheader offset = 0\n"
+    )
+    (root / "CUBE_TR.HDR").write_text(header)
+    _changed(tmp_path, cube={"files": [{"name": "CUBE_TR", "with_files": [{"name": "CUBE_TR.HDR"}]}]})
+    np.testing.assert_array_equal(open_dataset("meadow", root)[0].values, kept.transpose(2, 0, 1))
+    (root / "CUBE_TR.HDR").unlink()
+    with pytest.raises(DatasetError, match=r"needs CUBE_TR with CUBE_TR\.HDR, which is not in"):
+        open_dataset("meadow", root)

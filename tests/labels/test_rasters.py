@@ -422,14 +422,22 @@ def test_a_map_opens_with_the_codes_in_its_tags(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["labels.gpkg", "labels.json", "labels.tif"])
-def test_a_vector_file_is_called_one(tmp_path: Path, name: str) -> None:
+def test_a_vector_file_needs_a_scene_and_content(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     start = b"SQLite format 3\0" + bytes(52) + b"GPKG" + bytes(200)
     path.write_bytes(b'{"type": "FeatureCollection", "features": []}' if name.endswith("json") else start)
-    with pytest.raises(LabelError, match="burn it into a raster on the scene's grid") as raised:
+    with pytest.raises(LabelError, match="is a vector file, and nothing says which pixels it labels"):
         open_labels(path)
-    kind = "a GeoJSON file" if name.endswith("json") else "a GeoPackage"
-    assert raised.value.problem == f"{path} is {kind}, and labels are read from rasters"
+    scene = xr.DataArray(np.zeros((1, 3, 3)), dims=("band", "y", "x"))
+    with pytest.raises(LabelError, match="has no column of texts" if name.endswith("json") else "damaged or not a"):
+        open_labels(path, like=scene)
+
+
+def test_a_vector_file_of_another_format_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "labels.kml"
+    path.write_text('<kml xmlns="http://www.opengis.net/kml/2.2"></kml>')
+    with pytest.raises(LabelError, match=r"is a KML file, and labels are read from GeoPackage, .*; convert it"):
+        open_labels(path)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
@@ -461,7 +469,7 @@ def test_large_labels_are_read_when_they_are_asked_for(tmp_path: Path, monkeypat
     values = rng.integers(0, 5, (70, 50)).astype(np.uint8)
     path = write_tif(tmp_path / "labels.tif", values, tiled=True, blockxsize=16, blockysize=16)
     held = open_labels(path)
-    monkeypatch.setattr("hsiattn.labels.rasters._HELD", 100)
+    monkeypatch.setattr("hsiattn.labels.rasters.HELD", 100)
     lazy = open_labels(path)
     assert lazy.attrs == held.attrs
     assert not isinstance(lazy.variable._data, np.ndarray)

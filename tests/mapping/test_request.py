@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.windows import Window
 
 from hsiattn.errors import GridError, LabelError, OutputError
 from hsiattn.mapping.journal import journal_path
@@ -40,8 +43,17 @@ def test_a_mask_of_another_place_or_with_several_bands_is_refused(source, write_
     assert MappingRequest().open_mask(source) is None
     with pytest.raises(LabelError, match="has 2 bands"):
         MappingRequest(mask=write_mask(bands=2)).open_mask(source)
-    with pytest.raises(GridError):
-        MappingRequest(mask=write_mask(shift=1)).open_mask(source)
+    with pytest.raises(GridError, match="does not overlap"):
+        MappingRequest(mask=write_mask(shift=100)).open_mask(source)
+
+
+def test_a_mask_on_another_grid_is_resampled(source, write_mask):
+    mask = MappingRequest(mask=write_mask(shift=1)).open_mask(source)
+    allowed = np.ones((40, 48), np.uint8)
+    allowed[:, 0] = 0  # beyond the mask
+    np.testing.assert_array_equal(mask.read(source.extent)[0], allowed)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(mask)).read(Window(0, 3, 5, 4))[0], allowed[3:7, :5])
+    assert "lies on another grid than" in mask.notes[-1]
 
 
 def test_a_mask_in_an_array_is_true_where_it_is_not_0(source, tmp_path):

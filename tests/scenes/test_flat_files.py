@@ -47,6 +47,20 @@ def test_any_part_is_what_slicing_the_whole_gives(flat, values, interleave, gap,
 
 
 @pytest.mark.parametrize("interleave", AXES)
+@pytest.mark.parametrize("order", "<>")
+def test_whole_rows_columns_or_bands_are_what_slicing_the_whole_gives(flat, values, interleave, order):
+    """Where two of three axes are asked for as wholes, several steps could be read at once."""
+    cube = flat(interleave, order)
+    for size, axis in ((BANDS, 0), (LINES, 1), (SAMPLES, 2)):
+        for low in range(size):
+            for high in range(low + 1, size + 1):
+                parts = [slice(0, BANDS), slice(0, LINES), slice(0, SAMPLES)]
+                parts[axis] = slice(low, high)
+                read = cube.read(range(parts[0].start, parts[0].stop), parts[1], parts[2])
+                np.testing.assert_array_equal(read, values[tuple(parts)])
+
+
+@pytest.mark.parametrize("interleave", AXES)
 def test_a_small_window_of_a_wide_scene_reads_little_more_than_itself(tmp_path, interleave, monkeypatch):
     values = np.zeros((40, 60, 3000), np.float32)
     path = tmp_path / "wide.img"

@@ -5,6 +5,8 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+import rasterio.shutil
+from affine import Affine
 from rasterio.windows import Window
 
 from hsiattn.errors import SceneError
@@ -57,6 +59,17 @@ def test_a_geotiff_beside_a_foreign_envi_header_stays_a_geotiff(geotiff, envi_fi
     path = geotiff("scene.tif")
     envi_file("scene.hdr", values=cube[:2])
     assert len(open_source(path).bands) == 6
+
+
+@pytest.mark.parametrize(("name", "driver"), [("scene.vrt", "VRT"), ("scene.img", "HFA")])
+def test_a_raster_of_another_kind_beside_a_foreign_envi_header_stays_what_it_is(tmp_path, envi_file, name, driver):
+    values = np.arange(2 * 6 * 7, dtype=np.uint8).reshape(2, 6, 7)
+    profile = {"width": 7, "height": 6, "count": 2, "dtype": "uint8", "transform": Affine(4, 0, 0, 0, -4, 0)}
+    with rasterio.open(tmp_path / "source.tif", "w", **profile) as raster:
+        raster.write(values)
+    envi_file("scene.hdr")
+    rasterio.shutil.copy(tmp_path / "source.tif", tmp_path / name, driver=driver)
+    np.testing.assert_array_equal(open_source(tmp_path / name).read(Window(0, 0, 7, 6))[:2], values)
 
 
 def test_sources_of_all_kinds_read_in_threads_and_in_other_processes(geotiff, envi_file, cube):

@@ -108,6 +108,20 @@ def test_version_7_3_is_read_with_its_axes_reversed(tmp_path, cube, labels):
         open_source(path)
 
 
+def test_of_a_cube_in_version_7_3_a_window_reads_its_own_chunks_only(tmp_path):
+    path, values = tmp_path / "scene.mat", np.random.default_rng(0).integers(0, 9999, (256, 256, 60)).astype("i2")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file.create_dataset("cube", data=values.T, chunks=(60, 32, 16), compression="gzip", compression_opts=1)
+    tracemalloc.start()
+    source = open_source(path)
+    with source.kept_open():
+        read = source.read(Window(40, 20, 8, 8))
+    assert tracemalloc.get_traced_memory()[1] < values.nbytes / 4
+    tracemalloc.stop()
+    assert source.block == (16, 32)
+    np.testing.assert_array_equal(read, values[20:28, 40:48].transpose(2, 0, 1))
+
+
 @pytest.mark.real_scene
 def test_cube_and_labels_of_the_indian_pines_crop_lie_in_one_file(real_data):
     path = real_data / "indian-pines-roi/Indian_subset.mat"

@@ -173,7 +173,7 @@ def test_gaps_in_integers_without_nodata_are_masked_and_filled_with_nodata_where
     mosaic = MosaicSource(pieces, "two")
     expected = np.kron(~np.eye(2, dtype=bool), np.ones((2, 2), bool))
     np.testing.assert_array_equal(mosaic.masked(mosaic.extent), expected)
-    assert "50% of them lie in no file and are missing" in mosaic.notes[0]
+    assert "50% of the pixels of" in mosaic.notes[1]
     pieces = [Held(np.ones((4, 2, 2), np.uint8), corner, nodata=7) for corner in ((0, 0), (2, 2))]
     mosaic = MosaicSource(pieces, "two")
     assert mosaic.masked(mosaic.extent) is None

@@ -14,7 +14,16 @@ from hsiattn.errors import HsiattnError
 from scripts.benchmarks.robustness.fuzz import READERS
 from scripts.benchmarks.robustness.fuzz.inputs import write
 
-INPUTS = {"models": 80, "plans": 120, "recipes": 150, "cards": 80, "mat-7.3": 2, "cubes": 60}
+INPUTS = {
+    "models": 80,
+    "plans": 120,
+    "recipes": 150,
+    "cards": 80,
+    "mat-7.3": 2,
+    "cubes": 60,
+    "netcdf-4": 60,
+    "zarr": 60,
+}
 """Where one takes longer than a few milliseconds; 250 of all others."""
 
 readers = cache(lambda name: READERS[name]())  # valid inputs are made once

@@ -15,6 +15,7 @@ from hsiattn.splits import (
     PolygonsSplit,
     RandomPixels,
     RandomSplit,
+    ScenesSplit,
     SpatialBlocks,
     connected_fields,
     make_splitter,
@@ -106,12 +107,12 @@ def test_a_value_out_of_range_is_refused(split, settings, problem):
 
 
 def test_a_name_that_there_is_not_is_refused_with_those_that_there_are():
-    with pytest.raises(SplitError, match="no split 'stripes'; give blocks, polygons, random, none"):
+    with pytest.raises(SplitError, match="no split 'stripes'; give blocks, polygons, scenes, random, none"):
         make_splitter("stripes", CODES, patch_size=5)
 
 
 def test_the_command_line_offers_the_same_methods_and_settings():
     assert tuple(SPLITS) == fitting.SPLITS
-    assert {kind().split: kind for kind in (BlocksSplit, PolygonsSplit, RandomSplit, NoSplit)} == SPLITS
+    assert {kind().split: kind for kind in (BlocksSplit, PolygonsSplit, ScenesSplit, RandomSplit, NoSplit)} == SPLITS
     settings = set().union(*(kind.model_fields for kind in SPLITS.values())) - {"split"}
     assert settings == set(fitting._SETTINGS.values())

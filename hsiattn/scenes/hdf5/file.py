@@ -6,8 +6,9 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ Selection = int | slice | Sequence[int]
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _TEXT = "text"
+_ENDED = "the process that reads it has ended: the file is damaged, or holds what cannot be read"
+
+
+_keeping = threading.Lock()
+"""Held for no longer than it takes to count who keeps a file open."""
 
 
 class Hdf5Error(Exception):
@@ -91,10 +97,12 @@ class Hdf5File:
         if not is_hdf5(path):
             raise Hdf5Error("it does not begin as an HDF5 file")
         self._kept: dict[tuple[int, int], Connection] | None = None
-        with self._connection() as connection:
-            contents = _ask(connection, {"list": True})
-        self.groups: dict[str, dict[str, Any]] = contents["groups"]
-        self.datasets = {name: _dataset(name, told) for name, told in contents["datasets"].items()}
+        self._keepers = 0
+        state = os.stat(path)
+        listed = _listed(self.path, state.st_mtime_ns, state.st_size, state.st_ino)
+        if listed is None:
+            raise Hdf5Error(_ENDED)
+        self.groups, self.datasets = dict(listed[0]), dict(listed[1])
 
     def attributes(self, path: str = "/") -> Mapping[str, Any]:
         """Attributes of a group or a data set; empty where there is none of that path."""
@@ -138,12 +146,19 @@ class Hdf5File:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """While the block runs, every thread keeps the process that reads for it."""
-        self._kept = {}
+        """While the block runs, every thread keeps the process that reads for it, until the last such block ends."""
+        with _keeping:
+            self._keepers += 1
+            if self._kept is None:
+                self._kept = {}
         try:
             yield
         finally:
-            kept, self._kept = self._kept, None
+            kept = {}
+            with _keeping:
+                self._keepers -= 1
+                if not self._keepers and self._kept is not None:
+                    kept, self._kept = self._kept, None
             for connection in kept.values():
                 connection.close()
 
@@ -152,10 +167,7 @@ class Hdf5File:
         kept, key = self._kept, (os.getpid(), threading.get_ident())
         connection = kept.get(key) if kept is not None else None
         if connection is None:
-            try:
-                connection = Connection(self.path)
-            except OSError as error:
-                raise Hdf5Error(f"no process can be started to read it ({error.strerror})") from error
+            connection = _connect(self.path)
             if kept is not None:
                 kept[key] = connection
         try:
@@ -169,7 +181,7 @@ class Hdf5File:
             connection.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_kept": None}
+        return {**self.__dict__, "_kept": None, "_keepers": 0}
 
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
@@ -185,6 +197,27 @@ def is_hdf5(path: str | os.PathLike[str]) -> bool:
     return any(start[at:].startswith(_SIGNATURE) for at in (0, 512, 1024, 2048))
 
 
+_Listed = tuple[dict[str, dict[str, Any]], dict[str, Hdf5Dataset]]
+
+
+@lru_cache(maxsize=8)
+def _listed(path: str, changed: int, size: int, number: int) -> _Listed | None:
+    """Groups and data sets of a file in that state, None where it is damaged: several readers look at the same one."""
+    with closing(_connect(path)) as connection:
+        try:
+            contents = _ask(connection, {"list": True})
+        except Hdf5Error:
+            return None
+    return contents["groups"], {name: _dataset(name, told) for name, told in contents["datasets"].items()}
+
+
+def _connect(path: str) -> Connection:
+    try:
+        return Connection(path)
+    except OSError as error:
+        raise Hdf5Error(f"no process can be started to read it ({error.strerror})") from error
+
+
 def _ask(connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
     with suppress(OSError):  # the process has ended: its answer is missing too
         connection.requests.write(json.dumps(request).encode() + b"\n")
@@ -194,8 +227,11 @@ def _ask(connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
     except OSError:
         line = b""
     if not line.endswith(b"\n"):
-        raise Hdf5Error("the process that reads it has ended: the file is damaged, or holds what cannot be read")
-    answer: dict[str, Any] = json.loads(line)
+        raise Hdf5Error(_ENDED)
+    try:
+        answer: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise Hdf5Error(_ENDED) from None
     return answer
 
 

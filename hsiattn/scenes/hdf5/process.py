@@ -11,6 +11,7 @@ the process; whoever asked sees the end of the stream.
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -61,6 +62,7 @@ def _serve_in_forks(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; those who ask decide
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # forks that end leave nothing behind
     control = socket.socket(fileno=descriptor)
+    _warm_up()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 2**16, 1)
         if not message:
@@ -74,10 +76,19 @@ def _serve_in_forks(descriptor: int) -> None:
             os.close(other)
 
 
+def _warm_up() -> None:
+    """Do once what every fork would do: set up the library, compile what is compiled late; and share the memory."""
+    with h5py.File("warm", "w", driver="core", backing_store=False) as file:
+        file.create_dataset("a", data=np.zeros((2, 2)), chunks=(1, 2), compression="gzip").attrs["b"] = "c"
+        _contents(file)
+    gc.freeze()
+
+
 def _serve(path: str, requests: IO[bytes], answers: IO[bytes]) -> None:
     """Answer requests about one file until they end."""
     _limit(0)
-    with h5py.File(path, "r", rdcc_nbytes=_CACHE) as file:
+    # Without a lock: network file systems often have none, and whoever writes the file next would find it locked.
+    with h5py.File(path, "r", rdcc_nbytes=_CACHE, locking=False) as file:
         for line in requests:
             request = json.loads(line)
             if "list" in request:

@@ -15,7 +15,7 @@ from hsiattn.scenes.source import SceneSource
 
 Reader = Callable[[Path], SceneSource | None]
 
-READERS: tuple[str, ...] = ("enmap", "desis", "prisma", "neon", "tanager", "aviris")
+READERS: tuple[str, ...] = ("enmap", "desis", "prisma", "neon", "tanager", "aviris", "emit", "aviris_netcdf", "pace")
 """Modules of this package that have a function `open_product(path)`, in the order in which they are asked."""
 
 

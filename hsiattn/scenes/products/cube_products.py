@@ -94,6 +94,8 @@ class CubeProductSource(SceneSource):
         self._set_nodata([clean_nodata(fill, self.dtype) for fill in fills])
         gain, offset = (np.concatenate([getattr(bands, key) for bands in told])[order] for key in ("gain", "offset"))
         notes = [_overlap(product, told), self._take_radiometry(product, gain, offset)]
+        if product.outside is not None and product.outside[0] not in file.datasets:
+            notes.append(f"{self.name} lacks {product.outside[0]}, which tells the pixels outside of the swath")
         self.notes = tuple(note for note in notes if note)
         self.quality = tuple(self._layers(product))
         self._mask = self._outside(product)

@@ -18,6 +18,7 @@ from hsiattn.files.text import printable
 from hsiattn.scenes.gdal_metadata import radiometry_of
 from hsiattn.scenes.geotiff import GdalSource, open_raster
 from hsiattn.scenes.products import metadata_xml
+from hsiattn.scenes.products.archives import refuse_archive
 from hsiattn.scenes.products.raster_flags import DEFECTIVE_SHARE, raster_flag
 from hsiattn.scenes.quality import QualityLayer
 from hsiattn.scenes.spectral import SpectralBands
@@ -119,7 +120,7 @@ class ImageProductSource(GdalSource):
     def __init__(self, metadata: Path, product: ImageProduct) -> None:
         content = metadata_xml.read_start(metadata, metadata_xml.MOST_BYTES + 1)
         root = metadata_xml.parse(content, metadata)
-        elements = _band_elements(root, product)
+        elements = _band_elements(root, product, metadata)
         image = _image_of(metadata, len(elements))
         super().__init__(str(image))
         if len(elements) != len(self.bands):
@@ -195,31 +196,50 @@ def open_image_product(path: Path, product: ImageProduct) -> GdalSource | None:
         The folder holds several such products, the path is an archive of one, or a file of it is missing or damaged.
     """
     try:
-        if path.is_dir():
-            found = [file for file in _files_in(path) if _is_candidate(file) and _describes(file, product)]
-            if len(found) > 1:
-                names = ", ".join(printable(file.name, 120) for file in found[:5])
-                raise SceneError(f"{path} holds {len(found)} {product.name} products: {names}", "give one of them")
-            return ImageProductSource(found[0], product) if found and not _holds_tiles(found[0], product) else None
-        start = metadata_xml.read_start(path, _SNIFFED)
+        is_folder = path.is_dir()
     except (OSError, ValueError):
         return None  # no such path, as whoever opens it next will say
-    _refuse_archive(path, start, product)
+    if is_folder:
+        return _open_folder(path, product)
+    refuse_archive(path, product.name)
+    start = metadata_xml.read_start(path, _SNIFFED)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return ImageProductSource(path, product) if _describes(path, product) else None
+    return _open_image(path, product) if start else None
+
+
+def _open_folder(folder: Path, product: ImageProduct) -> GdalSource | None:
+    files = _files_in(folder)
+    found = [file for file in files if _is_candidate(file) and _describes(file, product)]
+    if len(found) > 1:
+        names = ", ".join(printable(file.name, 120) for file in found[:5])
+        raise SceneError(f"{folder} holds {len(found)} {product.name} products: {names}", "give one of them")
+    if found:
+        return None if _holds_tiles(found[0], product) else ImageProductSource(found[0], product)
+    images = [file for file in files if _IMAGE in file.name.upper() and _is_named(file, product)]
+    sources = [source for source in (_open_image(file, product) for file in images) if source is not None]
+    return sources[0] if len(sources) == 1 else None
+
+
+def _open_image(path: Path, product: ImageProduct) -> GdalSource | None:
+    """Open a product by its image; None where it is not called as such."""
     stem = re.search(_IMAGE, path.name, re.IGNORECASE)
-    if stem is None or path.suffix.lower() not in _TIFF_SUFFIXES or not start:
+    if stem is None or path.suffix.lower() not in _TIFF_SUFFIXES:
         return None
     prefix = path.name[: stem.start()] + _METADATA
     metadata = _named(path.parent, prefix, (".xml",))
-    if metadata is not None:
-        return ImageProductSource(metadata, product) if _describes(metadata, product) else None
-    if product.mark.search(path.name.encode(errors="replace")) is None:
+    if metadata is not None and (_describes(metadata, product) or _is_named(path, product)):
+        return ImageProductSource(metadata, product)
+    if not _is_named(path, product):
         return None
     source = GdalSource(str(path))
     lost = "wavelengths, scale and quality layers are unknown"
     source.notes = (*source.notes, f"{path.name} has no {prefix}.XML beside it: {lost}")
     return source
+
+
+def _is_named(path: Path, product: ImageProduct) -> bool:
+    return product.mark.search(path.name.encode(errors="replace")) is not None
 
 
 def _describes(path: Path, product: ImageProduct) -> bool:
@@ -301,14 +321,14 @@ def _holds_tiles(metadata: Path, product: ImageProduct) -> bool:
     if _companion(metadata, _IMAGE) is not None:
         return False
     root = metadata_xml.parse(metadata_xml.read_start(metadata, metadata_xml.MOST_BYTES + 1), metadata)
-    return len(_of_so_many_bands(metadata.parent, len(_band_elements(root, product)))) > 1
+    return len(_of_so_many_bands(metadata.parent, len(_band_elements(root, product, metadata)))) > 1
 
 
-def _band_elements(root: ElementTree.Element, product: ImageProduct) -> list[ElementTree.Element]:
+def _band_elements(root: ElementTree.Element, product: ImageProduct, metadata: Path) -> list[ElementTree.Element]:
     """The elements of the bands, in the order of their numbers."""
     listed = [element for parent in root.iter("bandCharacterisation") for element in parent.findall(product.band)]
     if not listed:
-        raise SceneError("the metadata describe no bands", "get the product again")
+        raise SceneError(f"{metadata} describes no bands", "copy or download the product again")
     given = [element.get(product.number) or element.findtext(product.number) or "" for element in listed]
     if all(text.strip().isdecimal() and len(text) < 10 for text in given):
         order = sorted(range(len(listed)), key=lambda i: int(given[i]))
@@ -364,10 +384,3 @@ def _overlap(root: ElementTree.Element, bands: SpectralBands, product: ImageProd
         return []
     both = " and ".join(name for name, _ in product.detectors)
     return [f"{both} overlap from {low:.0f} to {high:.0f} nm, where all {inside} bands of both are kept"]
-
-
-def _refuse_archive(path: Path, start: bytes, product: ImageProduct) -> None:
-    """Refuse an archive that is named like such a product: there are no bands before its files lie side by side."""
-    packed = start.startswith((b"PK\3\4", b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) or path.suffix.lower() == ".tar"
-    if packed and product.name.lower() in path.name.lower():
-        raise SceneError(f"{path} is an archive of a product", "unpack it and give the folder")

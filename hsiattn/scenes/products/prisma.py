@@ -15,6 +15,7 @@ from affine import Affine
 from hsiattn.errors import SceneError
 from hsiattn.scenes.grid import Grid
 from hsiattn.scenes.hdf5 import Hdf5File
+from hsiattn.scenes.products.archives import refuse_archive
 from hsiattn.scenes.products.cube_layout import Cube, CubeProduct
 from hsiattn.scenes.products.cube_products import CubeProductSource, size_of
 from hsiattn.scenes.products.hdf5_values import crs_of, figure, hdf5_file
@@ -56,8 +57,9 @@ def open_product(path: Path) -> SceneSource | None:
     Raises
     ------
     SceneError
-        The file is one of another level, or lacks a part.
+        The file is packed or one of another level, or lacks a part.
     """
+    refuse_archive(path, "PRS_L")
     file = hdf5_file(path)
     if file is None:
         return None

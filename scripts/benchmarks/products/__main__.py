@@ -21,7 +21,7 @@ import spectral
 from hsiattn.scenes import open_source
 from hsiattn.scenes.quality import LEFT_OUT
 from hsiattn.scenes.source import SceneSource
-from scripts.benchmarks.products import cubes, flight_lines, images
+from scripts.benchmarks.products import cubes, flight_lines, images, netcdf
 from scripts.benchmarks.products.truth import Truth
 
 PRODUCTS: Mapping[str, Callable[[Path], Truth]] = {
@@ -31,6 +31,10 @@ PRODUCTS: Mapping[str, Callable[[Path], Truth]] = {
     "NEON reflectance": cubes.neon,
     "Tanager ortho_sr": cubes.tanager,
     "AVIRIS-NG rfl": flight_lines.aviris,
+    "EMIT L2A": netcdf.emit,
+    "AVIRIS-3 L2A": netcdf.aviris3,
+    "PACE OCI L2 SFREFL": netcdf.pace_l2,
+    "PACE OCI L3M SFREFL": netcdf.pace_l3,
 }
 REAL = {
     "EnMAP tile": "enmap-potsdam/images/enmap_potsdam_tile_128_96.tif",

@@ -124,6 +124,74 @@ def test_handles_serve_threads_forks_and_pickles(opened):
     assert wrong == []
 
 
+def test_blocks_that_keep_a_file_open_may_overlap(opened):
+    outer, inner = opened.kept_open(), opened.kept_open()
+    with outer:
+        inner.__enter__()
+        opened.read("/flag")
+    kept = dict(opened._kept)
+    assert opened.read("/grid/cube", (3, 4)).tolist() == CUBE[3, 4].tolist()
+    assert opened._kept == kept  # the other block has not ended
+    inner.__exit__(None, None, None)
+    assert opened._kept is None
+
+
+def test_a_file_that_has_changed_is_listed_anew(tmp_path):
+    path = tmp_path / "scene.h5"
+    for name in ("a", "bc"):
+        with h5py.File(path, "w") as file:
+            file[name] = np.arange(3)
+        assert list(Hdf5File(path).datasets) == [f"/{name}"]
+        os.utime(path, ns=(1, len(name)))
+
+
+def test_whoever_writes_a_file_next_does_not_find_it_locked(tmp_path):
+    path = tmp_path / "scene.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = np.arange(3)
+    opened = Hdf5File(path)
+    with opened.kept_open():
+        opened.read("/a")
+        with h5py.File(path, "r+") as file:
+            file["b"] = np.arange(3)
+
+
+def test_values_that_lie_in_other_files_are_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["a"] = np.arange(6)
+    layout = h5py.VirtualLayout((6,), "i8")
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "a", (6,))
+    (tmp_path / "raw").write_bytes(bytes(48))
+    with h5py.File(tmp_path / "scene.h5", "w") as file:
+        file.create_virtual_dataset("virtual", layout)
+        file.create_dataset("external", (6,), "i8", external=[(str(tmp_path / "raw"), 0, 48)])
+        file["link"] = h5py.ExternalLink("other.h5", "a")
+    opened = Hdf5File(tmp_path / "scene.h5")
+    assert set(opened.datasets) == {"/virtual", "/external"}
+    for name in opened.datasets:
+        with pytest.raises(Hdf5Error, match="neither numbers nor texts"):
+            opened.read(name)
+
+
+def test_an_interrupt_ends_the_program_and_its_processes(path):
+    program = (
+        f"from hsiattn.scenes.hdf5 import Hdf5File, service\nimport sys, time\nfile = Hdf5File({str(path)!r})\n"
+        "with file.kept_open():\n    file.read('/flag')\n"
+        "    print(service._forks._process.pid if service._forks._process else 0, flush=True)\n    time.sleep(60)\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], process_group=0, **pipes) as running:
+        pid = int(running.stdout.readline())
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        _, errors = running.communicate(timeout=60)
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+    deadline = time.monotonic() + 10
+    while pid and Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not pid or not Path(f"/proc/{pid}").exists()
+
+
 def test_a_reader_that_is_killed_is_replaced(opened):
     opened.read("/flag")
     if service._forks._process is not None:

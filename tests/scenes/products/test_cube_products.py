@@ -130,6 +130,12 @@ def test_prisma_without_angles_takes_no_pixel_for_lying_outside(tmp_path):
         del file["HDFEOS/SWATHS/PRS_L2D_HCO/Geometric Fields/Solar_Zenith_Angle"]
     source = open_source(truth.path)
     np.testing.assert_array_equal(source.masked(source.extent), truth.layers["defective"])
+    assert any("lacks /HDFEOS/SWATHS/PRS_L2D_HCO/Geometric Fields/Solar_Zenith_Angle" in note for note in source.notes)
+
+
+def test_a_packed_prisma_product_is_to_be_unpacked(tmp_path, refusal):
+    (tmp_path / "PRS_L2D_STD_20201107101404_20201107101408_0001.zip").write_bytes(b"PK\3\4zip")
+    assert "unpack it" in refusal(next(tmp_path.iterdir()))
 
 
 @pytest.mark.parametrize("rotation", ["rotation=29.0", "rotation=-71.5", "0", "12.25"])

@@ -124,9 +124,18 @@ def test_missing_quality_layers_are_named_in_one_note(tmp_path):
 def test_an_image_without_its_metadata_opens_with_a_note(tmp_path, write):
     truth = write(tmp_path)
     truth.path.unlink()
-    source = open_source(next(tmp_path.glob("*SPECTRAL_IMAGE*")))
-    assert source.shape == truth.values.shape
-    assert any("wavelengths, scale and quality layers are unknown" in note for note in source.notes)
+    for path in (tmp_path, next(tmp_path.glob("*SPECTRAL_IMAGE*"))):
+        source = open_source(path)
+        assert source.shape == truth.values.shape
+        assert any("wavelengths, scale and quality layers are unknown" in note for note in source.notes)
+
+
+@both
+def test_an_image_beside_metadata_without_bands_is_refused(tmp_path, write, refusal):
+    truth = write(tmp_path)
+    truth.path.write_text(truth.path.read_text()[:150])
+    for path in (tmp_path, next(tmp_path.glob("*SPECTRAL_IMAGE*"))):
+        assert f"{truth.path} is cut short" in refusal(path)
 
 
 def _read(path):
@@ -191,7 +200,7 @@ def test_a_folder_of_two_products_is_refused_with_both(tmp_path, refusal):
 )
 def test_an_archive_is_to_be_unpacked(tmp_path, name, content, refusal):
     (tmp_path / name).write_bytes(content)
-    assert "unpack it and give the folder" in refusal(tmp_path / name)
+    assert "unpack it and give what is in it" in refusal(tmp_path / name)
 
 
 def test_other_xml_files_and_other_folders_are_left_to_other_readers(tmp_path, refusal):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from scripts.benchmarks.robustness.fuzz import matrices, models, products, rasters, texts
+from scripts.benchmarks.robustness.fuzz import matrices, models, products, rasters, texts, variables, vectors
 from scripts.benchmarks.robustness.fuzz.inputs import Reader
 
 READERS: dict[str, Callable[[], Reader]] = {
@@ -19,6 +19,10 @@ READERS: dict[str, Callable[[], Reader]] = {
     "mat-5": partial(matrices.matlab, "5"),
     "mat-7.3": partial(matrices.matlab, "7.3"),
     "npy": matrices.numpy_files,
+    "netcdf-3": variables.netcdf3,
+    "netcdf-4": variables.netcdf4,
+    "numpy-scenes": variables.numpy_scenes,
+    "zarr": variables.zarr,
     "images": products.image_products,
     "cubes": products.cube_products,
     "labels": rasters.label_rasters,
@@ -27,8 +31,10 @@ READERS: dict[str, Callable[[], Reader]] = {
     "tables": texts.class_tables,
     "recipes": texts.recipes,
     "plans": texts.plans,
+    "scene-lists": texts.scene_lists,
     "cards": texts.cards,
     "models": models.models,
+    "vectors": vectors.vector_files,
 }
 
 SLOW = ("mat-7.3",)

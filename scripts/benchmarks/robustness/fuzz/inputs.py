@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 # hsiattn is imported when it is needed, since `--package` may choose another version of it first.
@@ -47,8 +49,12 @@ class Reader:
 def write(files: Files, folder: Path) -> Path:
     """Put the files of an input into a folder, which then holds nothing else; the path of the first."""
     for path in folder.iterdir():
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder / next(iter(files))
 
@@ -65,6 +71,9 @@ def in_file(number: int, change: Callable[[random.Random, bytes], bytes]) -> Cal
 
 SHAPE = (6, 9, 11)
 GRID = {"crs": "EPSG:32633", "transform": Affine(10.0, 0.0, 360000.0, 0.0, -10.0, 5810000.0)}
+
+
+WKT = CRS.from_string(GRID["crs"]).to_wkt()
 
 
 def saved_files(name: str, save: Callable[[Path], object]) -> Files:

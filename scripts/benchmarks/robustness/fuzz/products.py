@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rasterio.windows import Window
 
-from scripts.benchmarks.products import cubes, flight_lines, images
+from scripts.benchmarks.products import cubes, flight_lines, images, netcdf
 from scripts.benchmarks.products.truth import Truth
 from scripts.benchmarks.robustness.fuzz import inputs
 from scripts.benchmarks.robustness.fuzz.damage import NUMBERS, WORDS, damaged_bytes, either
@@ -40,21 +40,30 @@ def image_products() -> inputs.Reader:
 
 
 def cube_products() -> inputs.Reader:
-    """PRISMA, NEON and Tanager: damage to bytes, and to what stands at a name, in a file that stays sound."""
+    """Products that are one HDF5 or netCDF-4 file: damage to bytes, and to what stands at a name in a sound file."""
     writers: tuple[tuple[str, Callable[[Path], Truth]], ...] = (
         (cubes.PRISMA_NAME, cubes.prisma),
         (cubes.NEON_NAME, cubes.neon),
         (cubes.TANAGER_NAME, cubes.tanager),
+        (netcdf.EMIT_NAME, netcdf.emit),
+        (netcdf.AVIRIS3_NAME, netcdf.aviris3),
+        (netcdf.PACE_L2_NAME, netcdf.pace_l2),
+        (netcdf.PACE_L3_NAME, netcdf.pace_l3),
     )
     samples = tuple(
         inputs.saved_files(name, lambda path, write=write: write(path.parent))  # type: ignore[misc]
         for name, write in writers
     )
 
-    def damage(rng: random.Random, content: bytes) -> bytes:
-        return damaged_bytes(rng, content, head=4000) if rng.random() < 0.4 else _damaged_contents(rng, content)
+    def damage(rng: random.Random, files: inputs.Files) -> inputs.Files:
+        return inputs.in_file(rng.randrange(len(files)), damaged_hdf5)(rng, files)
 
-    return inputs.Reader(samples, inputs.in_file(0, damage), _read_product)
+    return inputs.Reader(samples, damage, _read_product)
+
+
+def damaged_hdf5(rng: random.Random, content: bytes) -> bytes:
+    """Damage to the bytes of an HDF5 file, most of them among the first, or to what it holds."""
+    return damaged_bytes(rng, content, head=4000) if rng.random() < 0.4 else _damaged_contents(rng, content)
 
 
 def _damaged_contents(rng: random.Random, content: bytes) -> bytes:

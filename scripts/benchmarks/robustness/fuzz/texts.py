@@ -1,4 +1,4 @@
-"""Class tables, recipes, plans and cards."""
+"""Class tables, recipes, plans, lists of scenes and cards."""
 
 from __future__ import annotations
 
@@ -112,6 +112,22 @@ def plans() -> Reader:
         from hsiattn.experiments.runs import runs_of
 
         return len(runs_of(load_plan(path), beside=path.parent))
+
+    return Reader(samples, in_file(0, _yaml_tree), read)
+
+
+def scene_lists() -> Reader:
+    """Lists of scenes that train together."""
+    texts = (
+        "scenes:\n- {scene: a.tif, labels: a.gpkg, column: crop}\n- {scene: b.tif, labels: b.tif, groups: g.tif}\n",
+        "scenes:\n- scene: [tiles/1.tif, /vsizip/t.zip/2.tif]\n  labels: c:/l.gpkg\n  unlabelled: -1\n  radius: 1.5\n",
+    )
+    samples = tuple({"scenes.yaml": text.encode()} for text in texts)
+
+    def read(path: Path) -> object:
+        from hsiattn.cli.scene_list import PER_SCENE, read_scene_list
+
+        return read_scene_list(str(path), set(PER_SCENE))
 
     return Reader(samples, in_file(0, _yaml_tree), read)
 
