@@ -264,7 +264,7 @@ def without_bad_pixels(source: SceneSource, labels: xr.DataArray) -> tuple[xr.Da
     codes = codes.copy()
     codes[tuple(positions[bad].T)] = 0
     kept = labels.transpose("y", "x").copy(data=codes)
-    return kept, [f"{told} and are left out; keep_bad= keeps them"]
+    return kept, [f"{told} and are left out, of the test too; keep_bad= keeps them"]
 
 
 def _listed(found: Mapping[str, NDArray[np.bool_]]) -> str:
