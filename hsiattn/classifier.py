@@ -22,7 +22,7 @@ from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
-from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference
+from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference, to_scene
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims, names_files
 from hsiattn.scenes.stack import GAP, SceneStack
@@ -172,7 +172,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
         if is_table(X):
             return self._learned(*fit_table(self, X, y, recipe, groups, told, **how), told)
-        source = as_source(as_scene(X, **told) if told else X)
+        opened = X if _is_array(X) or not told else to_scene(as_source(X))
+        source = as_source(as_scene(opened, **told) if told else X)
         labels = labels_of(y, source)
         groups = labels.groups if groups is None else groups
         ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
@@ -480,9 +481,14 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         )
 
 
+def _is_array(scene: Any) -> bool:
+    """Whether a scene is an array of some form, and neither a path nor windows."""
+    return not (isinstance(scene, SceneSource) or names_files(scene))
+
+
 def _is_bare(scene: Any) -> bool:
     """Whether a scene is an array that says nothing of itself."""
-    return not (isinstance(scene, xr.DataArray | xr.Dataset | SceneSource) or names_files(scene))
+    return _is_array(scene) and not isinstance(scene, xr.DataArray | xr.Dataset)
 
 
 def _group_ids(source: SceneSource, groups: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:

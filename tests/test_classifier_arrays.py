@@ -113,6 +113,8 @@ def test_paths_of_scene_and_labels_will_do(tiny, reference):
     classifier = _lda().fit(tiny.scene, str(tiny.labels))
     np.testing.assert_array_equal(classifier.predict(tiny.scene)["land_cover"], reference)
     assert classifier.score(tiny.scene, tiny.labels) > 0.8
+    told = _lda().fit(tiny.scene, tiny.labels, bad_bands=[1, 2])
+    assert len(told.model_.used_bands) == 22
 
 
 @pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")  # of rioxarray's own

@@ -16,7 +16,6 @@ from rasterio.errors import CRSError
 from hsiattn.errors import ArrayError, GridError
 from hsiattn.scenes.georeferencing import georeference, grid_of
 from hsiattn.scenes.grid import Grid
-from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import guess_unit, parse_number, to_nanometres
 
 SCENE_DIMS = ("band", "y", "x")
@@ -72,7 +71,7 @@ def as_scene(
         NumPy or dask array (H, W, B), bands last; masked array, whose masked values become NaN; or a DataArray with
         dims in any order, which are known by their names (band, bands, wavelength, spectral, …; y, lat, row, northing,
         …; x, lon, column, easting, …) or by the CF attributes `axis` and `standard_name` of their coordinates; or a
-        Dataset with one such variable. A path or an opened scene gets the other arguments only.
+        Dataset with one such variable. What `open_scene` gives takes the other arguments too.
     wavelengths, fwhm
         (B,) band centres and widths in nm, or all in µm; NaN where unknown.
     bad_bands
@@ -192,10 +191,8 @@ def _unmasked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
 
 def _with_dims(array: Any) -> xr.DataArray:
     """The array with the dims of a scene."""
-    if isinstance(array, SceneSource) or names_files(array):
-        from hsiattn.scenes.scene import open_scene, to_scene
-
-        return to_scene(array) if isinstance(array, SceneSource) else open_scene(array)
+    if names_files(array):
+        raise ArrayError(f"{array} names files, no array", "open them with open_scene first")
     if isinstance(array, xr.Dataset):
         array = _only_variable(array)
     if isinstance(array, xr.DataArray):

@@ -196,3 +196,8 @@ def test_what_is_no_scene_is_one_clear_error(array, match):
 def test_figures_that_do_not_fit_are_refused(cube, given, error, match):
     with pytest.raises(error, match=match):
         as_scene(cube, **given)
+
+
+def test_a_path_is_no_array():
+    with pytest.raises(ArrayError, match=r"s\.tif names files.*open_scene"):
+        as_scene("s.tif", nodata=0)
