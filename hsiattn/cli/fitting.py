@@ -196,15 +196,15 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
     return classifier
 
 
-def open_labelled(request: Training) -> tuple[DataArray, DataArray, NDArray[np.int32] | None]:
+def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
     """Open one scene, its labels, and the polygons of these where they are known."""
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
     from hsiattn.labels.rasters import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
-    from hsiattn.scenes import as_source, open_scene
+    from hsiattn.scenes import open_source
     from hsiattn.scenes.bad_pixels import without_bad_pixels
 
-    scene = open_scene(request.scene, request.key, use_flagged=request.use_flagged)
+    scene = open_source(request.scene, request.key).using_flagged(request.use_flagged)
     with named(key="--label-key"):
         labels, notes = read_label_file(
             request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
@@ -214,7 +214,7 @@ def open_labelled(request: Training) -> tuple[DataArray, DataArray, NDArray[np.i
             ),
         )  # fmt: skip
     if not request.keep_bad:
-        labels, of_bad = without_bad_pixels(as_source(scene), labels)
+        labels, of_bad = without_bad_pixels(scene, labels)
         notes = (*notes, *of_bad)
     for note in notes:
         options.say(note)
@@ -230,17 +230,16 @@ def open_labelled(request: Training) -> tuple[DataArray, DataArray, NDArray[np.i
 def open_several(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
     """Open several scenes, each with its labels, as one below the other."""
     from hsiattn.labels.stacking import stack_scenes
-    from hsiattn.scenes import as_source
     from hsiattn.scenes.stack import GAP
 
     parts = [open_labelled(replace(request, scenes=(), **entry)) for entry in request.scenes]
     gap = max(GAP, load_request(request).patch_size, request.buffer or 0)
     sources, labels, groups = zip(*parts, strict=True)
-    stack, stacked = stack_scenes([as_source(one) for one in sources], labels, gap, groups)
+    stack, stacked = stack_scenes(sources, labels, gap, groups)
     return stack, stacked, stacked.coords["group"].to_numpy() if "group" in stacked.coords else None
 
 
-def numbers_of_scenes(scene: SceneSource | DataArray) -> NDArray[np.int32] | None:
+def numbers_of_scenes(scene: SceneSource) -> NDArray[np.int32] | None:
     """The number of the scene of every pixel, where there are several."""
     from hsiattn.scenes.stack import SceneStack
 

@@ -105,7 +105,10 @@ class GdalSource(SceneSource):
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """See `SceneSource.kept_open`."""
+        """See `SceneSource.kept_open`; a block inside another one changes nothing."""
+        if self._kept is not None:
+            yield
+            return
         self._kept = {}
         try:
             yield

@@ -116,22 +116,23 @@ def fit_model(
     choose_device(device)  # refused before anything is read, as is a network that cannot be made
     check_recipe(recipe, classes, len(source.bands))
     groups = _groups_of_split(splitter, codes.shape) if groups is None else groups
-    scene = TrainingScene.of(source, codes, classes, recipe, groups)
-    split = _split(scene, splitter, seed)
-    if isinstance(source, SceneStack):
-        split.record["scenes"] = _account_of(source, split)
-    scene = replace(scene, drawn_groups=split.groups)
-    kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
-    fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
-    report = accuracy_on_test_pixels(
-        scene,
-        split,
-        fitted.network,
-        fitted.preprocessing,
-        temperature=fitted.temperature,
-        precision=fitted.record.precision,
-        device=choose_device(device),
-    )
+    with source.kept_open():  # spectra and patches are read in many small windows
+        scene = TrainingScene.of(source, codes, classes, recipe, groups)
+        split = _split(scene, splitter, seed)
+        if isinstance(source, SceneStack):
+            split.record["scenes"] = _account_of(source, split)
+        scene = replace(scene, drawn_groups=split.groups)
+        kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
+        fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
+        report = accuracy_on_test_pixels(
+            scene,
+            split,
+            fitted.network,
+            fitted.preprocessing,
+            temperature=fitted.temperature,
+            precision=fitted.record.precision,
+            device=choose_device(device),
+        )
     confusion = None if report is None else report.confusion
     labels = fitted.account.get("pseudo_labels")
     warnings = tuple(warn(scene, split, fitted))
