@@ -42,8 +42,8 @@ def open_scene(
     Parameters
     ----------
     path
-        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT, netCDF, HDF5, Zarr or NumPy file. Several paths, a pattern or a folder
-        for the tiles of one scene; see `open_source`.
+        GeoTIFF or any raster that GDAL opens, ENVI header or data file, MAT, netCDF, HDF5, Zarr or NumPy file.
+        Several paths, a pattern or a folder for the tiles of one scene; see `open_source`.
     key
         Name of the variable, for files with several 3-D variables.
     use_flagged
