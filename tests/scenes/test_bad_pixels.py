@@ -140,11 +140,8 @@ def test_a_few_labelled_pixels_with_bad_spectra_are_left_out_and_told(clean, mak
     codes = np.ones(clean.shape[1:], np.int32)
     labels = scene[0].copy(data=codes).drop_vars("wavelength")
     kept, (line,) = without_bad_pixels(as_source(scene), labels)
-    assert (
-        line
-    assert line.endswith("(spike 4) and are left out, of the test too; keep_bad= keeps them")
-    assert line.startswith("4 of 5600 labelled pixels have doubtful spectra")
-    )
+    assert line.startswith("4 of 5600 labelled pixels have doubtful spectra (spike 4)")
+    assert line.endswith("and are left out, of the test too; keep_bad= keeps them")
     assert np.argwhere(kept.values == 0).tolist() == [[row, 20] for row in range(10, 14)]
     assert (labels.values == 1).all()
     untouched, nothing = without_bad_pixels(as_source(make_scene(clean)), labels)
