@@ -24,7 +24,7 @@ from hsiattn.labels.geometries import Cutting, Shapes, lay_on_pixels
 from hsiattn.labels.label_source import SOURCE_ATTRIBUTE
 from hsiattn.labels.rasters import HELD, code_of_class_zero
 from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme
-from hsiattn.labels.tables import open_class_scheme
+from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_layers import Batch, VectorLayer
 from hsiattn.labels.vector_notes import Account, account_in_words, nothing_labelled
 from hsiattn.labels.vector_options import VectorOptions
@@ -106,7 +106,7 @@ class VectorLabels:
         table_name = "the class table"
         if isinstance(table, str | os.PathLike):
             table_name += f" {os.fspath(table)}"
-        self.scheme = _scheme(table, level, unlabelled=unlabelled or UNLABELLED, code_of_zero=code_of_zero)
+        self.scheme = as_scheme(table, level, unlabelled=unlabelled or UNLABELLED, code_of_zero=code_of_zero)
         if not self._classes.count:
             raise nothing_labelled(self.name, scene, features.tally, layer, grid)
         codes, self.table = self._classes.resolve(
@@ -341,22 +341,6 @@ def _read_features(
     if filtered:
         tally["outside or missing"] += layer.count - read
     return _Features(_joined(parts), _concatenated(values), _concatenated(numbers), tally)
-
-
-def _scheme(
-    table: ClassScheme | ClassTable | str | os.PathLike[str] | None, level: int | None, **markers: int
-) -> ClassScheme | None:
-    if table is None:
-        if level is not None:
-            raise LabelError(
-                "levels are those of a class table, and there is none", "give table=, with parents of the classes"
-            )
-        return None
-    if isinstance(table, ClassTable):
-        table = ClassScheme.of(table)
-    if isinstance(table, ClassScheme):
-        return table if level is None else table.at_level(level)
-    return open_class_scheme(table, level=level, **markers)
 
 
 def _mostly_outside(layer: VectorLayer, box: Box) -> bool:
