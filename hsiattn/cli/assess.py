@@ -138,7 +138,8 @@ def open_both(
     """The map, and the reference: polygons or points on the grid of the map, or a raster."""
     from hsiattn import mapping
     from hsiattn.errors import LabelError
-    from hsiattn.labels.rasters import LabelRaster, check_raster_options
+    from hsiattn.labels.opening import check_raster_options
+    from hsiattn.labels.rasters import LabelRaster
     from hsiattn.labels.tables import as_scheme
     from hsiattn.labels.vector_files import is_vector_file
 

@@ -199,7 +199,7 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
 def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
     """Open one scene, its labels, and the polygons of these where they are known."""
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
-    from hsiattn.labels.rasters import read_label_file
+    from hsiattn.labels.opening import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.scenes import open_source
     from hsiattn.scenes.bad_pixels import without_bad_pixels

@@ -83,7 +83,7 @@ class SceneQuestion:
         }
 
     def _describe_spectra(self, source: SceneSource) -> dict[str, Any]:
-        from hsiattn.labels.rasters import read_label_file
+        from hsiattn.labels.opening import read_label_file
         from hsiattn.labels.vector_options import VectorOptions
         from hsiattn.scenes.class_spectra import class_spectra
 

@@ -7,8 +7,8 @@ from hsiattn.lazy import lazily
 from hsiattn.scenes.alignment import check_same_grid
 
 if TYPE_CHECKING:
-    from hsiattn.labels.rasters import open_labels
+    from hsiattn.labels.opening import open_labels
 
 __all__ = ["check_same_grid", "open_class_table", "open_labels"]
 
-__getattr__, __dir__ = lazily(__name__, {"open_labels": "hsiattn.labels.rasters"})
+__getattr__, __dir__ = lazily(__name__, {"open_labels": "hsiattn.labels.opening"})

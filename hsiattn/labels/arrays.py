@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hsiattn.classes import MAX_CODE, UNLABELLED, ClassTable, LandCoverClass, distinct_color, distinct_names
 from hsiattn.errors import ArrayError, GridError, LabelError
 from hsiattn.labels.label_source import source_of
-from hsiattn.labels.rasters import open_labels
+from hsiattn.labels.opening import open_labels
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims
 from hsiattn.scenes.source import SceneSource

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import GridError, LabelError
 from hsiattn.labels.label_source import SOURCE_ATTRIBUTE, source_of
-from hsiattn.labels.rasters import open_labels
+from hsiattn.labels.opening import open_labels
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.stack import GAP, SceneStack

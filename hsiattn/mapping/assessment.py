@@ -14,7 +14,8 @@ from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.assessment.plain_arrays import as_rasters
 from hsiattn.errors import AssessmentError, LabelError
-from hsiattn.labels.rasters import LabelRaster, check_raster_options
+from hsiattn.labels.opening import check_raster_options
+from hsiattn.labels.rasters import LabelRaster
 from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
