@@ -85,14 +85,14 @@ class Commands(click.Group):
 def main() -> None:
     """Hyperspectral land-cover maps with honest accuracy reports.
 
-    A scene (GeoTIFF, ENVI, MATLAB) and a raster of labels go in; a georeferenced land-cover map and an accuracy report
-    come out.
+    A scene (a sensor's product, GeoTIFF tiles, ENVI, HDF5, netCDF, MATLAB, …) and labels (polygons, points or a raster)
+    go in; a georeferenced land-cover map and an accuracy report come out.
 
     \b
     Train a model, map a scene with it, compare the map with reference data:
-        hsiattn train scene.tif --labels labels.tif -o fields.hsiattn
-        hsiattn classify scene.tif -m fields.hsiattn
-        hsiattn assess scene_classes.tif --reference labels.tif
+        hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
+        hsiattn classify tiles/*.tif -o land_cover.tif -m fields.hsiattn
+        hsiattn assess land_cover.tif --reference labels.tif
 
     Results go to stdout, everything else to stderr: a progress bar on a terminal, a line a minute in a log.
     Exit status: 0 success, 1 a problem with data, model or output, 2 a wrong command line.
