@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import named
-from hsiattn.errors import OutputError
+from hsiattn.cli.reports import FORMATS, choose_format, render
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 
 if TYPE_CHECKING:
-    from hsiattn.assessment import AccuracyReport
     from hsiattn.labels.rasters import LabelRaster
     from hsiattn.labels.schemes import ClassScheme
     from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.labels.vectors import VectorLabels
-
-FORMATS = ("text", "json", "csv", "html")
-SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
 
 
 @click.command(short_help="Compare a map with reference data.")
@@ -165,30 +160,3 @@ def open_map(path: str, unlabelled: int | None, scheme: ClassScheme | None) -> L
     table = None if scheme is None or scheme.is_plain else scheme
     own = LabelRaster(path).kind is not None
     return LabelRaster(path, table=table, unlabelled=None if own else unlabelled)
-
-
-def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
-    """The form of the report: as named, else `--json`, else by the suffix of the output, else text.
-
-    >>> choose_format(None, "report.HTML", False)
-    'html'
-    """
-    if named is not None:
-        if as_json and named != "json":
-            raise click.UsageError(f"--json and --format {named} contradict each other")
-        return named
-    if as_json:
-        return "json"
-    suffix = Path(output or "").suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OutputError(f"the suffix of {output} stands for no form of report", "name one with --format")
-    return SUFFIXES[suffix]
-
-
-def render(report: AccuracyReport, form: str) -> str:
-    """The report in one of `FORMATS`."""
-    methods: dict[str, Any] = {
-        "text": report.to_text, "csv": report.to_csv, "html": report.to_html,
-        "json": lambda: options.json_text(report.to_dict()),
-    }  # fmt: skip
-    return str(methods[form]())

@@ -99,7 +99,11 @@ def finite(ctx: click.Context, param: click.Parameter, number: float | None) -> 
 
 # Paths are plain strings: they go to GDAL as they are, so /vsizip/ and /vsicurl/ work.
 scene_argument = click.argument("scene", metavar="[SCENE]...", nargs=-1)
-key = click.option("--key", metavar="NAME", help="Variable of the scene, in files that hold several (MATLAB, netCDF, HDF5, Zarr, NumPy).")
+key = click.option(
+    "--key",
+    metavar="NAME",
+    help="Variable of the scene, in files that hold several (MATLAB, netCDF, HDF5, Zarr, NumPy).",
+)
 
 
 def _names(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import fitting, options
+from hsiattn.cli.reports import choose_format, render
 from hsiattn.cli.scene_arguments import one_scene
 from hsiattn.cli.scene_list import LabelledScene, read_scene_list, split_pair
 from hsiattn.errors import SceneError, TrainingError
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs, wanted
+from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 from hsiattn.files.training_state import (
     begun_training,
     check_state_folder,
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
 @options.threads
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of the same MODEL.")
 @click.option("--log", metavar="CSV", help="Write loss and accuracy of every epoch to this file.")
+@click.option(
+    "--report", metavar="FILE",
+    help="Write the accuracy on the labels held out to this file: text, JSON, CSV or HTML by its suffix.",
+)  # fmt: skip
 @click.option("--write-split", metavar="FILE", help="Write the split as a raster for `hsiattn assess --split`.")
 @options.overwrite
 @options.as_json
@@ -71,6 +76,7 @@ def train(
     threads: int | None,
     resume: bool,
     log: str | None,
+    report: str | None,
     write_split: str | None,
     overwrite: bool,
     as_json: bool,
@@ -93,6 +99,10 @@ def train(
     """
     check_scenes(ctx)
     fitting.check_usage(ctx)
+    if report is not None:
+        form = choose_format(None, report, as_json=False)
+        if ctx.params["split"] == "none" and ctx.params["split_file"] is None:
+            raise click.UsageError("--report has no effect with --split none, which holds no label out", ctx)
     for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
         options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
@@ -109,15 +119,17 @@ def train(
         resume=resume,
         **training,
     )
-    if resume and is_finished(request, output, (log, write_split)):
+    if resume and is_finished(request, output, (log, report, write_split)):
         options.say("this training has been finished already; add --overwrite without --resume to do it anew")
         click.echo(f"model     {output}")
         return
-    overwrite = check_files(request, output, write_split, overwrite)
+    overwrite = check_files(request, output, write_split, report, overwrite)
     options.use_threads(threads)
     classifier = fit(request, checkpoints)
     if write_split is not None:
         fitting.save_split(classifier.split_, request, write_split, overwrite)
+    if report is not None and classifier.report_ is not None:
+        write_bytes(report, render(fitting.in_words_of_options(classifier.report_), form).encode())
     classifier.save(output, overwrite=overwrite)
     remove_state_folder(checkpoints)
     if as_json:
@@ -169,7 +181,9 @@ def scenes_of(pairs: Sequence[str], path: str | None) -> tuple[LabelledScene, ..
     return tuple({**e, "scene": one_scene([e["scene"]] if isinstance(e["scene"], str) else e["scene"])} for e in found)
 
 
-def check_files(request: fitting.Training, output: str, write_split: str | None, overwrite: bool) -> bool:
+def check_files(
+    request: fitting.Training, output: str, write_split: str | None, report: str | None, overwrite: bool
+) -> bool:
     """Refuse outputs that may not be replaced; whether those that are there may.
 
     A training that is gone on with may replace what it has written so far.
@@ -182,8 +196,8 @@ def check_files(request: fitting.Training, output: str, write_split: str | None,
     checkpoints = Path(f"{output}.training")
     check_state_folder(checkpoints)
     allowed = overwrite or (request.resume and is_begun(checkpoints))
-    what = ((output, FileKind.MODEL), (request.log, FileKind.LOG), (write_split, FileKind.SPLIT))
-    check_outputs(wanted(*what), overwrite=allowed, inputs=request.inputs)
+    model, log, split = (output, FileKind.MODEL), (request.log, FileKind.LOG), (write_split, FileKind.SPLIT)
+    check_outputs(wanted(model, log, split, (report, FileKind.REPORT)), overwrite=allowed, inputs=request.inputs)
     return allowed
 
 

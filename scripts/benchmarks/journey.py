@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 JOURNEY = (
-    "hsiattn train tiles/*.tif --labels training.gpkg --column class -o m.hsiattn --split polygons --overwrite",
+    "hsiattn train tiles/*.tif --labels training.gpkg --column class -o m.hsiattn --report held_out.html --overwrite",
     "hsiattn classify tiles/*.tif -o land_cover.tif -m m.hsiattn --overwrite",
 )
 CHECK = (

@@ -12,7 +12,7 @@ import rasterio
 from affine import Affine
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
-from hsiattn.cli.assess import choose_format
+from hsiattn.cli.reports import choose_format
 from hsiattn.splits import ROLES, connected_fields, write_split
 
 

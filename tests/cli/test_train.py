@@ -147,6 +147,19 @@ def test_the_written_split_is_the_one_that_was_used(train, tiny):
     assert all(used[name] == pixels[name] for name in ("training", "validation", "test"))
 
 
+def test_the_report_on_the_labels_held_out_is_written(train, desk):
+    told = json.loads(train("--per-class", 30, "--report", "report.json", "--json").stdout)
+    assert json.loads((desk / "report.json").read_text()) == {"schema": told["schema"], **told["accuracy"]}
+    assert train("--per-class", 30, "--report", "report.html", "--overwrite").exit_code == 0
+    assert "Accuracy assessment" in (desk / "report.html").read_text()
+    (desk / "report.html").write_text("notes of mine")
+    again = train("--per-class", 30, "--report", "report.html", "--overwrite")
+    assert again.exit_code == 1
+    assert (desk / "report.html").read_text() == "notes of mine"
+    for wrong in (("report.json", "--split", "none"), ("report.xyz",)):
+        assert train("--report", *wrong, "--overwrite").exit_code in (1, 2)
+
+
 def test_random_pixels_leak_and_no_split_has_no_accuracy(train):
     random = json.loads(train("--split", "random", "--per-class", 30, "--json").stdout)
     assert random["split"]["leakage"] > 0.1
