@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from hsiattn.files.inputs import open_regular
 from hsiattn.files.paths import is_for_gdal, local_file
 
 _SIGNATURES = (
@@ -75,7 +76,7 @@ def vector_kind(path: str | os.PathLike[str]) -> str | None:
         if file.is_dir():
             is_database = file.suffix.lower() == ".gdb" and any(file.glob("*.gdbtable"))
             return "a file geodatabase" if is_database else None
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:  # a pipe would be waited for
             start = stream.read(_LOOKED_AT)
     except (OSError, ValueError):
         return None

@@ -17,7 +17,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from hsiattn.errors import LabelError
-from hsiattn.files.inputs import refuse_special
+from hsiattn.files.inputs import open_regular, refuse_special
 from hsiattn.files.paths import is_for_gdal
 from hsiattn.files.text import printable
 from hsiattn.labels.vector_files import SHAPE_COLUMNS, coordinate_columns, vector_kind
@@ -344,7 +344,7 @@ def _table_settings(path: str) -> tuple[dict[str, str], CRS | None]:
 
 
 def _first_line(path: str) -> str:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return file.readline(65536).decode("utf-8-sig", errors="replace")
 
 
