@@ -89,8 +89,9 @@ class Placement:
         placement = cls(source, target)
         coverage = placement._covered()
         if coverage <= 0:
+            own = "" if source.crs == target.crs else f", brought there from {_in_crs(source.crs).removeprefix(', ')}"
             raise GridError(
-                f"{names[0]} ({_extent(placement._bounds_of_source())}) does not overlap {names[1]} "
+                f"{names[0]} ({_extent(placement._bounds_of_source())}{own}) does not overlap {names[1]} "
                 f"({_extent(target.bounds)}{_in_crs(target.crs)})",
                 "check the CRS and the place of both",
             )

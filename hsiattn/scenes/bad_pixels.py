@@ -38,7 +38,7 @@ _BRIGHTEST = 2.0
 _BRIGHT = 0.98
 _GAP = 3.0
 """Distance of neighbouring bands, in units of the median one, beyond which they are no neighbours."""
-_FEWEST = 50
+_FEWEST = 1000
 """Pixels of a sample below which it says nothing."""
 _TOO_MANY = 0.05
 """Share of the labelled pixels beyond which bad spectra are no exception, and say more of the scene than of pixels."""

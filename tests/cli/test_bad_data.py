@@ -124,7 +124,9 @@ def test_labelled_pixels_with_spikes_are_left_out_of_the_training_and_told(desk,
     result = hsiattn(*arguments, "-o", "a.hsiattn")
     assert result.exit_code == 0, result.stderr
     labelled = np.count_nonzero(tiny.codes)
-    told = f"6 of {labelled} labelled pixels have doubtful spectra (spike 6) and are left out; --keep-bad keeps them"
+    told = (
+        f"6 of {labelled} labelled pixels have doubtful spectra (spike 6) and are left out, of the test too; --keep-bad"
+    )
     assert told in result.stderr
     kept = hsiattn(*arguments, "-o", "b.hsiattn", "--keep-bad")
     assert "doubtful" not in kept.stderr

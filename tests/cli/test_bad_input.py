@@ -86,15 +86,10 @@ def train_with(desk, tiny, write_labels, refused, quick):
     return run
 
 
-def test_labels_of_another_size_are_refused(train_with, tiny):
-    line = train_with(tiny.codes[:-1])
-    assert "bad_labels.tif" in line
-    assert "39" in line
-    assert "40" in line
-
-
-def test_labels_in_another_crs_are_refused(train_with, tiny):
+def test_labels_of_another_place_are_refused_with_both_extents(train_with, tiny):
     line = train_with(tiny.codes, crs="EPSG:32632")
+    assert "bad_labels.tif" in line
+    assert "does not overlap" in line
     assert "32632" in line
     assert "32633" in line
 

@@ -83,9 +83,21 @@ def test_a_mask_leaves_pixels_unclassified(classify, desk, tiny, write_labels):
         np.testing.assert_array_equal(dataset.read(1) > 0, mask == 1)
 
 
-def test_a_mask_on_another_grid_is_refused(desk, tiny, write_labels, model, refused):
-    write_labels(desk / "mask.tif", np.ones((4, 5), np.uint8), crs=tiny.crs, transform=tiny.transform)
-    assert "mask.tif" in refused("classify", "scene.tif", "-m", model, "--mask", "mask.tif")
+def test_a_mask_on_another_grid_is_resampled_and_one_of_another_place_refused(
+    desk, tiny, write_labels, model, hsiattn, refused
+):
+    at = {"crs": tiny.crs, "transform": tiny.transform}
+    write_labels(desk / "mask.tif", np.ones((4, 5), np.uint8), **at)
+    result = hsiattn("classify", "scene.tif", "part.tif", "-m", model, "--mask", "mask.tif")
+    assert "mask.tif (4 × 5 pixels of 10, EPSG:32633) lies on another grid" in result.stderr
+    with rasterio.open("part.tif") as dataset:
+        mapped = dataset.read(1) != 0
+    assert mapped[:4, :5].any()
+    assert not mapped[4:].any()
+    assert not mapped[:, 5:].any()
+    far = {**at, "transform": tiny.transform @ Affine.translation(10_000, 0)}
+    write_labels(desk / "far.tif", np.ones((4, 5), np.uint8), **far)
+    assert "does not overlap" in refused("classify", "scene.tif", "-m", model, "--mask", "far.tif")
 
 
 def test_driver_and_creation_options_go_to_gdal(classify):
@@ -202,14 +214,9 @@ def test_a_mask_in_a_numpy_file_is_taken_as_it_is(classify, desk, tiny):
         np.testing.assert_array_equal(dataset.read(1) > 0, mask)
 
 
-def test_a_mask_with_several_bands_or_of_another_place_is_refused(
-    desk, tiny, write_scene, write_labels, model, refused
-):
+def test_a_mask_with_several_bands_is_refused(desk, tiny, write_scene, model, refused):
     write_scene(desk / "bands.tif", tiny.spectra[:3], crs=tiny.crs, transform=tiny.transform, nodata=None)
     assert "3 bands" in refused("classify", "scene.tif", "-m", model, "--mask", "bands.tif")
-    elsewhere = tiny.transform @ Affine.translation(1, 0)
-    write_labels(desk / "elsewhere.tif", np.ones(tiny.codes.shape, np.uint8), crs=tiny.crs, transform=elsewhere)
-    assert "position" in refused("classify", "scene.tif", "-m", model, "--mask", "elsewhere.tif")
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------------
