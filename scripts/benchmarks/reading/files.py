@@ -31,7 +31,7 @@ def make_files(folder: Path, *, size: int, bands: int) -> dict[str, Path]:
     _write(paths["geotiff"], values, {**profile, "tiled": True, "compress": "deflate", "zlevel": 1})
     _write(paths["geotiff-rows"], values, profile)
     for interleave in ("bil", "bsq", "bip"):
-        path = paths[f"envi-{interleave}"] = folder / f"scene.{interleave}"
+        path = paths[f"envi-{interleave}"] = folder / f"{interleave}.img"  # a header of its own for each
         _write(path, values, {**profile, "driver": "ENVI", "interleave": interleave})
         _add_wavelengths(path.with_suffix(".hdr"), bands)
     paths["tiles"] = folder / "tiles"
