@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from hsiattn.errors import HsiattnError as HsiattnError
     from hsiattn.labels import open_class_table as open_class_table
     from hsiattn.labels import open_labels as open_labels
-    from hsiattn.mapping import assess as assess
     from hsiattn.mapping import write_map as write_map
+    from hsiattn.reporting import assess as assess
     from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
@@ -45,7 +45,7 @@ _HOMES = {
     "HsiattnError": "hsiattn.errors",
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "as_scene": "hsiattn.scenes",
-    "assess": "hsiattn.mapping",
+    "assess": "hsiattn.reporting",
     "cross_validate": "hsiattn.cross_validation",
     "download_dataset": "hsiattn.datasets",
     "convert_scene": "hsiattn.scenes",

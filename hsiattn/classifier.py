@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
-from hsiattn.assessment import AccuracyReport
+from hsiattn.assessment import AccuracyReport, compare
 from hsiattn.errors import ModelFileError
+from hsiattn.explanations.attention import attention_of
 from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.labels.stacking import are_several, stack_labelled
-from hsiattn.mapping import Execution, MappingRecord, Outputs, assess, classify_scene, predict_array
+from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
 from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
@@ -28,7 +29,6 @@ from hsiattn.scenes.arrays import named_dims, names_files
 from hsiattn.scenes.stack import GAP, SceneStack
 from hsiattn.settings import first_mistake
 from hsiattn.splits import PixelSplitter, PolygonsSplit, ScenesSplit, Split, SplitSettings, make_splitter
-from hsiattn.training.attention import attention_of
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import TrainingResult, fit_model
 from hsiattn.training.pixel_tables import (
@@ -371,7 +371,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         source = self._source(X, None)
         labels, (predicted, _) = labels_of(y, source), self._predicted(source, None)
         reference = xr.DataArray(self._values.codes_of(labels), dims=("y", "x"))
-        return assess(predicted, georeference(reference, source.grid)).overall_accuracy.value
+        return compare(predicted, georeference(reference, source.grid)).overall_accuracy.value
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the model file.

@@ -31,6 +31,7 @@ from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
 from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
 from hsiattn.files.kinds import REPORT_COLUMNS
@@ -128,6 +129,8 @@ class AccuracyReport:
     groups : GroupCounts, GroupIntervals or None, default None
         Counts of the test pixels by polygon, of which the intervals are made, or such intervals; None for intervals
         over pixels.
+    supplement : Supplement or None, default None
+        What stands beside the figures: identity of scene, map and model, spectra, attention, pictures.
 
     Raises
     ------
@@ -159,6 +162,7 @@ class AccuracyReport:
     calibration: Calibration | None = None
     advice: tuple[str, ...] = ()
     groups: GroupCounts | GroupIntervals | None = None
+    supplement: Supplement | None = None
 
     def __post_init__(self) -> None:
         n = len(self.classes)
@@ -271,6 +275,7 @@ class AccuracyReport:
             "advice": list(self.advice),
             "notes": list(self.notes),
             **{name: getattr(self, name) for name in _INTERVAL_SETTINGS},
+            "supplement": None if self.supplement is None else self.supplement.to_dict(),
         }
 
     @classmethod
@@ -278,7 +283,8 @@ class AccuracyReport:
         """Restore a report from what `to_dict` gave; figures are computed anew from the counts.
 
         Intervals over polygons are taken as they are, since counts by polygon are not part of the record. Groups,
-        calibration and advice may be absent, as they are in reports of early versions.
+        calibration, advice and supplement may be absent, as they are in reports of early versions; pictures are not
+        part of the record.
         """
         calibration = record.get("calibration")
         return cls(
@@ -292,6 +298,7 @@ class AccuracyReport:
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
             groups=None if record.get("groups") is None else GroupIntervals.from_report(record, _BOOTSTRAPPED),
+            supplement=None if record.get("supplement") is None else Supplement(record["supplement"]),
         )
 
     def to_json(self, indent: int | None = 2) -> str:

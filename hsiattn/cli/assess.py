@@ -100,14 +100,15 @@ def assess(
         check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
-    from hsiattn import mapping
+    from hsiattn import reporting
     from hsiattn.labels.vector_options import VectorOptions
+    from hsiattn.mapping.provenance import Provenance
 
     chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     with named(key="--label-key"):
         mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
-    report = mapping.assess(mapped, truth, split=split_file, window=window, groups=groups)
-    own = mapping.Provenance.of(mapped).notes
+    report = reporting.assess(mapped, truth, split=split_file, window=window, groups=groups)
+    own = Provenance.of(mapped).notes
     for note in report.notes:
         if note not in own:  # those stand in every report, and are no news of this call
             options.say(note)
@@ -131,7 +132,7 @@ def open_both(
     chosen: VectorOptions,
 ) -> tuple[LabelRaster, LabelRaster | VectorLabels]:
     """The map, and the reference: polygons or points on the grid of the map, or a raster."""
-    from hsiattn import mapping
+    from hsiattn import reporting
     from hsiattn.errors import LabelError
     from hsiattn.labels.opening import check_raster_options
     from hsiattn.labels.rasters import LabelRaster
@@ -145,7 +146,7 @@ def open_both(
     if key is not None:
         raise LabelError(f"{path} has no named variables, so there is no {key!r} in it", "leave out key=")
     mapped = open_map(land_cover_map, unlabelled, as_scheme(classes, level))
-    return mapped, mapping.open_vector_reference(
+    return mapped, reporting.open_vector_reference(
         path, mapped, options=chosen, table=classes, level=level, unlabelled=unlabelled
     )
 

@@ -1,10 +1,10 @@
-"""Land-cover maps from scenes, and how accurate they are.
+"""Land-cover maps from scenes.
 
 `windows` says in which pieces, `window_classifier` makes land cover of one, `pipeline` and `cluster` do so for all of
 them, here or on many machines; `journal` keeps what is finished, `writer` makes the rasters of it. `classification` is
-the whole way. `provenance` says of a map how it was made, `assessment` compares it with reference data.
+the whole way. `provenance` says of a map how it was made.
 
-The names below are loaded when they are first used: neither provenance nor assessment needs torch.
+The names below are loaded when they are first used: provenance does not need torch.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 from hsiattn.lazy import lazily
 
 if TYPE_CHECKING:
-    from hsiattn.mapping.assessment import assess as assess
-    from hsiattn.mapping.assessment import open_vector_reference as open_vector_reference
     from hsiattn.mapping.classification import MappingRecord as MappingRecord
     from hsiattn.mapping.classification import classify_scene as classify_scene
     from hsiattn.mapping.classification import predict_array as predict_array
@@ -33,11 +31,9 @@ _HOMES = {
     "MappingRecord": "hsiattn.mapping.classification",
     "Outputs": "hsiattn.mapping.settings",
     "Provenance": "hsiattn.mapping.provenance",
-    "assess": "hsiattn.mapping.assessment",
     "classify_scene": "hsiattn.mapping.classification",
     "evaluate_patchwise": "hsiattn.mapping.inference",
     "evaluate_tile": "hsiattn.mapping.inference",
-    "open_vector_reference": "hsiattn.mapping.assessment",
     "predict_array": "hsiattn.mapping.classification",
     "write_map": "hsiattn.mapping.writer",
 }
@@ -48,11 +44,9 @@ __all__ = [
     "MappingRecord",
     "Outputs",
     "Provenance",
-    "assess",
     "classify_scene",
     "evaluate_patchwise",
     "evaluate_tile",
-    "open_vector_reference",
     "predict_array",
     "write_map",
 ]
