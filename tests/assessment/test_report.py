@@ -216,7 +216,7 @@ def test_calibration_and_advice_stand_in_the_text(advised: AccuracyReport) -> No
     assert "over 10 bins of confidence" in words
     assert re.search(r"90–100 +4 +95\.0 +75\.0\n", text)
     assert re.search(r"50–60 +2 +55\.0 +50\.0\n", text)
-    assert "- roof <flat> has 4; label 6 more\n- second\n" in text
+    assert "- Roof <flat> has 4; label 6 more\n- Second\n" in text
     assert text.index("Advice") < text.index("Accuracy by class")
 
 
