@@ -79,7 +79,7 @@ class AccuracyReport:
     against : AgainstRecord or None, default None
         Comparison with another map, see `hsiattn.assessment.map_comparison`.
     folds : FoldsRecord or None, default None
-        Accuracy over folds that leave out whole groups.
+        Figures over folds, where the test pixels are those of all folds of a cross-validation.
 
     Raises
     ------
