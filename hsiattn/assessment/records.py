@@ -53,6 +53,18 @@ class ClassAreaRecord(TypedDict):
     """Of the share."""
     producers_accuracy: EstimateRecord
     users_accuracy: EstimateRecord
+    f1: EstimateRecord
+    iou: EstimateRecord
+
+
+class StratumRecord(TypedDict):
+    """Part of the area of which pixels were drawn, and how many of them count."""
+
+    code: int
+    name: str
+    pixels: int
+    hectares: float | None
+    sampled: int
 
 
 class AreasRecord(TypedDict):
@@ -62,10 +74,19 @@ class AreasRecord(TypedDict):
     """How the reference pixels were drawn, in words; estimates hold for that design alone."""
     assumed: bool
     """Whether that design is an assumption, since nothing tells how the pixels were drawn."""
+    intervals: str
+    """What the intervals rest on, in words."""
     overall_accuracy: EstimateRecord
     standard_error: float | None
+    average_accuracy: EstimateRecord
+    kappa: EstimateRecord
     hectares: float | None
+    """Of the strata that the estimates hold for."""
+    pixels: int
+    strata: list[StratumRecord]
     classes: list[ClassAreaRecord]
+    notes: list[str]
+    """What a reader must know before relying on the figures, one sentence each."""
 
 
 class BordersRecord(TypedDict):
