@@ -30,8 +30,8 @@ from hsiattn.assessment.estimates import ClassAccuracy, Estimate
 from hsiattn.assessment.formatting import format_count, format_groups, format_percent
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
-from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.page import render_page
 from hsiattn.assessment.records import AgainstRecord, AreasRecord, BordersRecord, FoldsRecord
 from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
@@ -223,8 +223,9 @@ class AccuracyReport:
         return render_text(self.to_dict())
 
     def to_html(self) -> str:
-        """Give a self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
-        return render_html(self.to_dict())
+        """Give a self-contained HTML page: figures with intervals, confusion matrix, charts, map and reference."""
+        pictures = None if self.supplement is None or self.supplement.pictures is None else self.supplement.pictures()
+        return render_page(self.to_dict(), pictures)
 
     def to_dict(self) -> dict[str, Any]:
         """Give counts and figures in a form ready for JSON: shares 0 … 1, None where a figure is not defined."""

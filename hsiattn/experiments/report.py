@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment.html import fill_template
+from hsiattn.assessment.page.templating import fill_template, inlined
 from hsiattn.errors import OutputError
 from hsiattn.experiments.comparison import (
     Cell,
@@ -234,7 +234,10 @@ class Report:
 
     def to_html(self) -> str:
         """Give a self-contained HTML page."""
-        return fill_template("hsiattn.experiments", report=self, grid_title=GRID_TITLE)
+        style = inlined("base.css")
+        return fill_template(
+            "hsiattn.experiments", "report.html.jinja", report=self, grid_title=GRID_TITLE, style=style
+        )
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
