@@ -31,6 +31,7 @@ from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
 from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.records import FoldsRecord
 from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
@@ -131,6 +132,8 @@ class AccuracyReport:
         over pixels.
     supplement : Supplement or None, default None
         What stands beside the figures: identity of scene, map and model, spectra, attention, pictures.
+    folds : FoldsRecord or None, default None
+        Figures over folds, where the test pixels are those of all folds of a cross-validation.
 
     Raises
     ------
@@ -163,6 +166,7 @@ class AccuracyReport:
     advice: tuple[str, ...] = ()
     groups: GroupCounts | GroupIntervals | None = None
     supplement: Supplement | None = None
+    folds: FoldsRecord | None = None
 
     def __post_init__(self) -> None:
         n = len(self.classes)
@@ -275,6 +279,7 @@ class AccuracyReport:
             "advice": list(self.advice),
             "notes": list(self.notes),
             **{name: getattr(self, name) for name in _INTERVAL_SETTINGS},
+            "folds": self.folds,
             "supplement": None if self.supplement is None else self.supplement.to_dict(),
         }
 
@@ -298,6 +303,7 @@ class AccuracyReport:
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
             groups=None if record.get("groups") is None else GroupIntervals.from_report(record, _BOOTSTRAPPED),
+            folds=record.get("folds"),
             supplement=None if record.get("supplement") is None else Supplement(record["supplement"]),
         )
 

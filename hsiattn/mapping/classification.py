@@ -20,7 +20,7 @@ from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import ConfidenceKind, check_kind
 from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
-from hsiattn.mapping.provenance import Provenance
+from hsiattn.mapping.provenance import Provenance, name_in_tags
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
@@ -298,6 +298,7 @@ class _Task:
         return Provenance.of_model(
             self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
+            scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,
         )  # fmt: skip
 
     def run(self, finished: Container[int] = ()) -> Generator[WindowResult, None, None]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from hsiattn.files.kinds import TAG_PREFIX
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from hsiattn.models.model_file import TrainedModel
 
 _MADE_WITH = "made_with_"
+_WARNING = "warning_"
 _YES = "yes"
+_MOST_WARNINGS = 20
+"""Warnings that are written and read: whoever warns more often is not heard."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Provenance:
         Share of a sample of the scene that lies outside of the training data, in words.
     left_out
         Flags of the scene's product whose pixels got no class, in words.
+    scene
+        Name of the mapped scene's file or folder; "" for a scene that has none.
+    recipe, seed
+        Name of the recipe that the model was trained by, and the seed of its training; "" and None where not known.
+    warnings
+        What the training of the model and the check of the scene warned of, as tags `HSIATTN_WARNING_1`, … .
     """
 
     model_sha256: str = ""
@@ -58,12 +68,31 @@ class Provenance:
     bands: str = ""
     domain: str = ""
     left_out: str = ""
+    scene: str = ""
+    recipe: str = ""
+    seed: int | None = None
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of_model(
-        cls, model: TrainedModel, *, smoothing: int = 0, bands: str = "", domain: str = "", left_out: str = ""
+        cls,
+        model: TrainedModel,
+        *,
+        smoothing: int = 0,
+        bands: str = "",
+        domain: str = "",
+        left_out: str = "",
+        scene: str = "",
+        concerns: Sequence[str] = (),
     ) -> Self:
-        """Provenance of a map that a model is about to make."""
+        """Provenance of a map that a model is about to make.
+
+        Parameters
+        ----------
+        concerns
+            What the check of the scene warns of, beside what the model's training did.
+        """
+        seed, warnings = model.training.get("seed"), model.training.get("warnings")
         divided = "divided by the distance from the training scene where that exceeds 1"
         return cls(
             model_sha256=model.digest,
@@ -75,6 +104,10 @@ class Provenance:
             bands=bands,
             domain=domain,
             left_out=left_out,
+            scene=scene,
+            recipe=str(model.recipe.get("name") or ""),
+            seed=seed if isinstance(seed, int) else None,
+            warnings=tuple(map(one_line, (*_texts(warnings), *concerns)))[:_MOST_WARNINGS],
         )
 
     @classmethod
@@ -123,6 +156,10 @@ class Provenance:
             "bands": self.bands,
             "domain": self.domain,
             "left_out": self.left_out,
+            "scene": self.scene,
+            "recipe": self.recipe,
+            "seed": "" if self.seed is None else str(self.seed),
+            **{f"{_WARNING}{number}": text for number, text in enumerate(self.warnings, start=1)},
         }
         return {name: value for name, value in entries.items() if value}
 
@@ -157,14 +194,42 @@ class Provenance:
             for name, text in entries.items()
             if name.startswith(_MADE_WITH)
         }
-        texts = {name: entries.get(name, "") for name in ("model_sha256", "confidence", "bands", "domain", "left_out")}
+        seed = entries.get("seed", "")
+        numbered = (entries.get(f"{_WARNING}{number}", "") for number in range(1, _MOST_WARNINGS + 1))
         return cls(
             patch_size=_whole(entries, "patch_size") or None,
             versions=versions,
             sees_unlabelled=entries.get("sees_unlabelled") == _YES,
             smoothing=_whole(entries, "smoothing"),
-            **texts,
+            seed=int(seed) if seed.isdecimal() and len(seed) < 20 else None,
+            warnings=tuple(text for text in numbered if text),
+            **{name: entries.get(name, "") for name in _TEXTS},
         )
+
+
+_TEXTS = ("model_sha256", "confidence", "bands", "domain", "left_out", "scene", "recipe")
+"""Fields that are texts, in tags as they are."""
+
+
+def name_in_tags(scene: str) -> str:
+    """The name by which a scene stands in the tags of its map: that of its file or folder, not where it lies.
+
+    >>> name_in_tags("flights/may/strip_7.hdr"), name_in_tags("/vsizip/may.zip/strip_7.hdr"), name_in_tags("tiles/")
+    ('strip_7.hdr', 'strip_7.hdr', 'tiles')
+    >>> name_in_tags("the scene")  # what an array without a name is called
+    ''
+    """
+    return "" if scene.startswith("the ") else PurePath(scene).name
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and without space at its ends: raster headers hold one line for each."""
+    return " ".join(text.split())
+
+
+def _texts(values: Any) -> list[str]:
+    """The texts of a list; a stranger's model file may hold anything there."""
+    return [value for value in values if isinstance(value, str)] if isinstance(values, list | tuple) else []
 
 
 def _whole(entries: Mapping[str, str], name: str) -> int:

@@ -17,6 +17,9 @@ from hsiattn.settings import Settings, first_mistake
 MAX_PATCH = 255
 """Largest side of a window in pixels: some networks need memory by its third or fourth power."""
 
+MAX_EPOCHS = 500
+"""Epochs of which a model file has the figures; of longer trainings it has those of some."""
+
 _MAX_CHARACTERS = 2**23
 _MAX_DEPTH = 40
 """Depth of lists and mappings inside each other."""
@@ -122,8 +125,29 @@ class _Recipe(_Part):
     preprocessing: _Preprocessing = _Preprocessing()
 
 
+_Course = Annotated[list[float | None], Field(max_length=MAX_EPOCHS)]
+
+
+class _History(_Part):
+    """Figures of the epochs; files from before there were any have none."""
+
+    epoch: Annotated[list[int], Field(max_length=MAX_EPOCHS)]
+    training_loss: _Course
+    training_accuracy: _Course
+    validation_loss: _Course
+    validation_accuracy: _Course
+
+    @model_validator(mode="after")
+    def _one_each(self) -> _History:
+        figures = (self.training_loss, self.training_accuracy, self.validation_loss, self.validation_accuracy)
+        if any(len(column) != len(self.epoch) for column in figures):
+            raise ValueError("there must be one figure of every kind for every epoch")
+        return self
+
+
 class _Training(_Part):
     precision: Literal["32", "bf16-mixed"] = "32"
+    history: _History | None = None
 
 
 class _Header(_Part):

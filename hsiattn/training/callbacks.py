@@ -12,6 +12,9 @@ from torch import Tensor
 
 from hsiattn.training.log import EpochFigures, Listener, append_to_log, shorten_log
 
+_MOST_KEPT = 4096
+"""Epochs whose figures are held."""
+
 
 class KeepBest(Callback):
     """Keeps the weights with the lowest validation loss in memory and puts them back at the end.
@@ -55,12 +58,17 @@ def _copy_of_weights(pl_module: Any) -> dict[str, Tensor]:
 
 
 class ReportEpochs(Callback):
-    """Tells a listener the figures of every epoch, and appends them to a CSV file.
+    """Tells a listener the figures of every epoch, appends them to a CSV file, and keeps them.
 
     Parameters
     ----------
     best
         None where no pixels validate.
+
+    Attributes
+    ----------
+    epochs
+        The figures of the epochs so far, those before an interruption among them; of several thousand, some.
     """
 
     def __init__(self, best: KeepBest | None, listener: Listener | None, log: Path | None, of_epochs: int) -> None:
@@ -69,9 +77,11 @@ class ReportEpochs(Callback):
         self.log_path = log
         self.of_epochs = of_epochs
         self.began = time.monotonic()
+        self.epochs: list[EpochFigures] = []
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Take out of the log what a resumed run does once more."""
+        self.epochs = [figures for figures in self.epochs if figures.epoch <= trainer.current_epoch]
         if self.log_path:
             shorten_log(self.log_path, trainer.current_epoch)
 
@@ -88,6 +98,9 @@ class ReportEpochs(Callback):
             best_epoch=self.best.epoch if self.best else None,
             seconds=round(time.monotonic() - self.began, 3),
         )
+        self.epochs.append(figures)
+        if len(self.epochs) > _MOST_KEPT:  # every checkpoint holds them
+            self.epochs = self.epochs[::2]
         if self.listener:
             self.listener(figures)
         if self.log_path:
@@ -95,8 +108,9 @@ class ReportEpochs(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """State for checkpoints."""
-        return {"seconds": time.monotonic() - self.began}
+        return {"seconds": time.monotonic() - self.began, "epochs": [dict(vars(each)) for each in self.epochs]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state of a checkpoint."""
+        """Take the state of a checkpoint; those of earlier versions keep no figures."""
         self.began = time.monotonic() - state_dict["seconds"]
+        self.epochs = [EpochFigures(**figures) for figures in state_dict.get("epochs", ())]

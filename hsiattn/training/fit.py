@@ -24,6 +24,7 @@ from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, ReportEpochs
 from hsiattn.training.checkpoints import KeepState
 from hsiattn.training.environment import training_environment
+from hsiattn.training.history import history_of
 from hsiattn.training.log import start_log
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.network import parameters_of
@@ -75,7 +76,8 @@ def train_network(
     module = PixelClassification(network, settings, weights, options.seed, lighting)
     best = KeepBest() if validation else None
     callbacks: list[Callback] = [best] if best else []
-    callbacks.append(ReportEpochs(best, options.listener, options.log, settings.max_epochs))
+    told = ReportEpochs(best, options.listener, options.log, settings.max_epochs)
+    callbacks.append(told)
     if best and patience:
         callbacks.append(EarlyStopping("validation_loss", patience=patience, check_finite=False, verbose=False))
     checkpoint, state = options.checkpoints.open() if options.checkpoints else None, None
@@ -104,6 +106,7 @@ def train_network(
         device=str(device),
         precision=precision,
         parameters=parameters_of(network),
+        history=history_of(told.epochs),
     )
 
 

@@ -63,6 +63,9 @@ class TrainingRecord:
         Where and how matrix products were computed.
     parameters
         Number of weights.
+    history
+        Figures of every epoch, see `hsiattn.training.history`, of an ensemble those of its first member; None in closed
+        form.
     """
 
     epochs: int
@@ -72,6 +75,7 @@ class TrainingRecord:
     device: str
     precision: Literal["32", "bf16-mixed"]
     parameters: int
+    history: dict[str, list[Any]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All figures that there are by name, JSON-ready."""

@@ -44,6 +44,14 @@ def test_a_temperature_survives_the_round_trip_and_older_files_have_none(model, 
     assert read_model(model_path).temperature == 1
 
 
+def test_the_figures_of_every_epoch_survive_the_round_trip_and_older_files_have_none(model, model_path):
+    history = hsiattn.models.model_file.read_model(model_path).training["history"]
+    assert history == model.training["history"]
+    assert history["epoch"] == list(range(1, model.training["epochs"] + 1))
+    _rewrite(model_path, edit_header=lambda header: header["training"].pop("history"))
+    assert "history" not in hsiattn.models.model_file.read_model(model_path).training
+
+
 def test_files_from_before_spectral_transforms_have_none(model_path):
     def edit(header):
         header.pop("spectral_transform")
@@ -273,6 +281,10 @@ HOSTILE = {
     "components": lambda h: h["recipe"]["preprocessing"].update(noise_components="many"),
     "precision": lambda h: h["training"].update(precision="64"),
     "split": lambda h: h.update(split=None),
+    "history of text": lambda h: h["training"].update(history="long"),
+    "history without losses": lambda h: h["training"]["history"].pop("training_loss"),
+    "history of other lengths": lambda h: h["training"]["history"]["epoch"].append(9),
+    "endless history": lambda h: h["training"].update(history=dict.fromkeys(h["training"]["history"], [1] * 501)),
     "versions": lambda h: h.update(versions={"torch": 2}),
     "accuracy": lambda h: h.update(accuracy=3),
 }

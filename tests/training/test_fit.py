@@ -104,6 +104,8 @@ def test_the_log_has_one_row_per_epoch_with_what_the_listener_hears(tmp_path):
         assert 0 <= row["training_accuracy"] <= 1
         assert row["of_epochs"] == 6
     assert [row["seconds"] for row in rows] == sorted(row["seconds"] for row in rows)
+    for name in ("epoch", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy"):
+        assert record.history[name] == pytest.approx([row[name] for row in rows], rel=1e-4)
 
 
 @pytest.mark.parametrize("rate", [0.003, 0.05, 3.0])
@@ -284,6 +286,7 @@ def test_interrupted_and_resumed_is_as_good_as_uninterrupted_bit_for_bit(
     assert _same(resumed, expected)
     assert (record.epochs, record.best_epoch) == (uninterrupted.epochs, uninterrupted.best_epoch)
     assert record.best_validation_loss == uninterrupted.best_validation_loss
+    assert record.history == uninterrupted.history
     rows, whole = (
         [{k: v for k, v in row.items() if k != "seconds"} for row in _rows(file)]
         for file in (log, tmp_path / "whole.csv")
