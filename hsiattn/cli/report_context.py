@@ -6,15 +6,13 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hsiattn.cli import options
 from hsiattn.cli.scene_arguments import name_of, one_scene
 
-if TYPE_CHECKING:
-    from hsiattn.files.outputs import Inputs
 
 COMMAND = "hsiattn.command"
 """Where the context of the program keeps its arguments."""
@@ -66,7 +64,7 @@ def take_context(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def files_read(given: Mapping[str, Any]) -> Inputs:
+def files_read(given: Mapping[str, Any]) -> dict[str, str | None]:
     """The files that the options name, by what they are."""
     scene = name_of(one_scene(given["scene"])) if given["scene"] else None
     return {"scene": scene, "model": given["model"], "confidence": given["confidence"]}
