@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
-    from hsiattn.cross_validation import cross_validate as cross_validate
     from hsiattn.datasets import download_dataset as download_dataset
     from hsiattn.datasets import open_dataset as open_dataset
     from hsiattn.errors import HsiattnError as HsiattnError
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
+    from hsiattn.training.cross_validation import cross_validate as cross_validate
 
 _HOMES = {
     "AccuracyReport": "hsiattn.assessment",
@@ -46,7 +46,7 @@ _HOMES = {
     "SpectralSpatialClassifier": "hsiattn.classifier",
     "as_scene": "hsiattn.scenes",
     "assess": "hsiattn.reporting",
-    "cross_validate": "hsiattn.cross_validation",
+    "cross_validate": "hsiattn.training.cross_validation",
     "download_dataset": "hsiattn.datasets",
     "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -28,7 +28,18 @@ from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.arrays import named_dims, names_files
 from hsiattn.scenes.stack import GAP, SceneStack
 from hsiattn.settings import first_mistake
-from hsiattn.splits import PixelSplitter, PolygonsSplit, ScenesSplit, Split, SplitSettings, make_splitter
+from hsiattn.splits import (
+    FoldsSplit,
+    PixelSplitter,
+    PolygonKFold,
+    PolygonsSplit,
+    ScenesSplit,
+    SpatialKFold,
+    Split,
+    SplitSettings,
+    make_splitter,
+)
+from hsiattn.training.cross_validation import fit_with_folds
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import TrainingResult, fit_model
 from hsiattn.training.pixel_tables import (
@@ -62,7 +73,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         `load_recipe("default", ["training.pseudo_labels.favour=average"])`, which makes average accuracy largest.
     split
         How labelled pixels are held out for the test: "blocks" (spatially disjoint, buffered), "polygons" (whole
-        fields), "random", "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)` or
+        fields), "folds" (each polygon or block is tested once, and the model is trained on all labels), "random",
+        "none", settings of one of these such as `hsiattn.splits.BlocksSplit(per_class=30)` or
         `PolygonsSplit(draw="squares")`, a splitter, or an array (H, W) of roles. The rows of a table have no places:
         all of them train with "blocks", and besides there are "random", "polygons" with groups, and roles (N,).
     random_state
@@ -178,7 +190,10 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         groups = labels.groups if groups is None else groups
         ids = None if groups is None else _group_ids(source, groups, labels.codes.shape)
         splitter = self._splitter(source, recipe.patch_size, labels.codes, ids)
-        result = fit_model(
+        fit: Callable[..., TrainingResult] = (
+            fit_with_folds if isinstance(splitter, SpatialKFold | PolygonKFold) else fit_model
+        )
+        result = fit(
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )
         self.n_features_in_ = len(source.bands)
@@ -469,7 +484,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     ) -> PixelSplitter | NDArray[Any]:
         if not isinstance(self.split, str | SplitSettings):
             return self.split
-        by_polygon = self.split == "polygons" or isinstance(self.split, PolygonsSplit)
+        by_polygon = self.split in ("polygons", "folds") or isinstance(self.split, PolygonsSplit | FoldsSplit)
         if self.split == "scenes" or isinstance(self.split, ScenesSplit):
             by_polygon, groups = True, source.scene_numbers() if isinstance(source, SceneStack) else None
         return make_splitter(

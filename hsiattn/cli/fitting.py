@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hsiattn.splits import PixelSplitter, Split
     from hsiattn.training import Recipe
 
-SPLITS = ("blocks", "polygons", "scenes", "random", "none")
+SPLITS = ("blocks", "polygons", "folds", "scenes", "random", "none")
 _SETTINGS = {
     "per_class": "per_class",
     "train_share": "share",
@@ -36,6 +36,7 @@ _SETTINGS = {
     "polygon_size": "size",
     "block_size": "block_size",
     "buffer": "buffer",
+    "folds": "folds",
 }
 """Options about the split, and what `hsiattn.splits` calls them."""
 
@@ -65,7 +66,8 @@ training_options = options.use(
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
         help="How labelled pixels are held out: blocks with a buffer, polygons (fields of touching pixels of a class) "
-        "as wholes, whole scenes of several, single random pixels, or none.",
+        "as wholes, folds (every polygon, or block where none are known, is tested once by a model trained without it; "
+        "the model written is trained on all labels), whole scenes of several, single random pixels, or none.",
     ),
     click.option("--split-file", metavar="FILE", help="Split raster as --write-split makes it, instead of --split."),
     click.option(
@@ -95,6 +97,7 @@ training_options = options.use(
         "--buffer", type=click.IntRange(0), metavar="PX",
         help="Pixels dropped between training and test; default: half the patch size, which makes the leakage 0.",
     ),
+    click.option("--folds", type=click.IntRange(2), metavar="K", help="Number of folds of --split folds; default: 5."),
     click.option(
         "--keep-bad", is_flag=True,
         help="Keep labelled pixels whose spectra have spikes, negative reflectance beyond noise, or reflectance above "
@@ -131,6 +134,7 @@ class Training:
     keep_bad: bool
     seed: int
     device: str
+    folds: int | None = None
     column: str | None = None
     layer: str | None = None
     all_touched: bool = False
@@ -289,6 +293,8 @@ def check_usage(ctx: click.Context) -> None:
     split = ctx.params["split"]
     idle = [option for option, setting in _SETTINGS.items() if setting not in splits.SPLITS[split].model_fields]
     options.refuse_without_effect(ctx, idle, f"with --split {split}")
+    if split == "folds":
+        options.refuse_without_effect(ctx, ["per_class"], "with --split folds, which trains on all labels")
     if split == "polygons":
         draw = ctx.params["draw"]
         unused = splits.PolygonsSplit.without_effect(drawn=draw is not None)
@@ -306,7 +312,7 @@ def make_splitter(
 
     given = {setting: getattr(request, option) for option, setting in _SETTINGS.items()}
     given = {setting: value for setting, value in given.items() if value is not None}
-    given["groups"] = groups if request.split in ("polygons", "scenes") else None
+    given["groups"] = groups if request.split in ("polygons", "folds", "scenes") else None
     codes = labels.to_numpy()
     return splits.make_splitter(request.split, codes, patch_size=patch_size, random_state=request.seed, **given)
 
@@ -350,6 +356,8 @@ def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:
     record, training, report = classifier.split_.record, classifier.model_.training, classifier.report_
     pixels = ", ".join(f"{role} {count}" for role, count in record["pixels"].items())
     lines = [f"pixels    {pixels}", f"training  {_course(training)}"]
+    if "folds" in record:
+        lines.append(f"test      by {record['folds']['number']} folds; the model itself is trained on all labels")
     if report is None:
         return [*lines, "accuracy  not known: no pixels were held out"]
     figures = report.to_dict()

@@ -98,9 +98,19 @@ def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
         yield None
         return
     if not options.on_terminal():
-        steps = Steps("training", lambda done, total, pace: counted(done, total, "epochs", pace))
+        stage = [""]
+
+        def in_words(done: int, total: int, pace: Pace) -> str:
+            return f"{stage[0]}{counted(done, total, 'epochs', pace)}"
+
+        steps = Steps("training", in_words)
+
+        def count(figures: EpochFigures) -> None:
+            stage[0] = f"{figures.stage}, " if figures.stage else ""
+            steps.update(figures.epoch, figures.of_epochs)
+
         with logged(steps.in_words):
-            yield lambda epoch: steps.update(epoch.epoch, epoch.of_epochs)
+            yield count
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
@@ -109,7 +119,9 @@ def training_progress() -> Iterator[Callable[[EpochFigures], None] | None]:
         task = bar.add_task("preparing", total=None)
 
         def show(figures: EpochFigures) -> None:
-            words = f"training: loss {figures.training_loss:.3f}, accuracy {options.share(figures.training_accuracy)}"
+            stage = f", {figures.stage}" if figures.stage else ""
+            accuracy = options.share(figures.training_accuracy)
+            words = f"training{stage}: loss {figures.training_loss:.3f}, accuracy {accuracy}"
             if figures.validation_loss is not None and figures.validation_accuracy is not None:
                 words += f"; validation: {figures.validation_loss:.3f}, {options.share(figures.validation_accuracy)}"
             bar.update(task, description=words, completed=figures.epoch, total=figures.of_epochs)

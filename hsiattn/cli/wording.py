@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, str] = {
     "device": "--device",
     "draw": "--draw",
     "driver": "-f",
+    "folds": "--folds",
     "force": "--force",
     "groups": "--groups",
     "inner_buffer": "--inner-buffer",

@@ -15,7 +15,9 @@ from hsiattn.files.outputs import make_folder
 
 NOTE, CHECKPOINT = "run.json", "last.ckpt"
 
-_MEMBER = re.compile(r"member-\d+")
+_PART = re.compile(r"(member|fold)-\d+")
+"""Folder of a member of an ensemble, or of a fold."""
+
 _PASSING = re.compile(rf"\.({re.escape(NOTE)}|{re.escape(CHECKPOINT)})\.(\w{{8}}\.staged|\d+\.tmp)")
 """What a killed process may have left; the last is of version 0.1.0."""
 
@@ -26,7 +28,7 @@ def is_begun(folder: Path) -> bool:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is something to go on from; an ensemble keeps a checkpoint for every member."""
+    """Whether there is something to go on from; every member of an ensemble and every fold keeps a checkpoint."""
     return any(folder.rglob(CHECKPOINT))
 
 
@@ -72,7 +74,7 @@ def remove_state_folder(folder: Path) -> None:
         return
     with suppress(OSError):
         for member in folder.iterdir():
-            if _MEMBER.fullmatch(member.name):
+            if _PART.fullmatch(member.name):
                 remove_state_folder(member)
             elif _PASSING.fullmatch(member.name):
                 shutil.rmtree(member) if member.is_dir() else member.unlink()
@@ -86,7 +88,7 @@ def _foreign(folder: Path) -> str | None:
     """Name of a file that is no part of the state of a training; None where there is none."""
     ours = kind_of(folder / NOTE) is FileKind.TRAINING_STATE
     for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink() and _MEMBER.fullmatch(entry.name):
+        if entry.is_dir() and not entry.is_symlink() and _PART.fullmatch(entry.name):
             inner = _foreign(entry)
             if inner is not None:
                 return f"{entry.name}/{inner}"

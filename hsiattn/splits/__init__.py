@@ -4,6 +4,7 @@ from hsiattn.splits.drawn_polygons import DrawnPolygons
 from hsiattn.splits.factory import (
     SPLITS,
     BlocksSplit,
+    FoldsSplit,
     NoSplit,
     PolygonsSplit,
     RandomSplit,
@@ -45,6 +46,7 @@ __all__ = [
     "AllPixels",
     "BlocksSplit",
     "DrawnPolygons",
+    "FoldsSplit",
     "GroupedPixels",
     "NoSplit",
     "PixelSplitter",

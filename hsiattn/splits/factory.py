@@ -11,6 +11,7 @@ from hsiattn.errors import SplitError
 from hsiattn.settings import Settings, first_mistake
 from hsiattn.splits.drawn_polygons import DEFAULT_POLYGONS, DrawnPolygons
 from hsiattn.splits.groups import GroupedPixels, connected_fields
+from hsiattn.splits.k_folds import PolygonKFold, SpatialKFold
 from hsiattn.splits.splitters import AllPixels, PixelSplitter, RandomPixels, SpatialBlocks
 from hsiattn.splits.whole_scenes import WholeScenes
 
@@ -19,7 +20,7 @@ _PER_CLASS = 10
 
 
 class SplitSettings(Settings):
-    """Base of `BlocksSplit`, `PolygonsSplit`, `ScenesSplit`, `RandomSplit` and `NoSplit`, which `split` tells apart."""
+    """Base of `BlocksSplit`, `PolygonsSplit`, `FoldsSplit`, `ScenesSplit`, `RandomSplit` and `NoSplit`."""
 
     split: str
     """Name of the method."""
@@ -84,6 +85,32 @@ class PolygonsSplit(SplitSettings):
         return ("share", "groups") if drawn else ("polygons_per_class", "size", "buffer")
 
 
+class FoldsSplit(SplitSettings):
+    """Folds of whole polygons, or of blocks where none are given, by which every labelled pixel is tested once.
+
+    The model is then trained on all labelled pixels, see `hsiattn.training.cross_validation.fit_with_folds`.
+
+    Examples
+    --------
+    >>> FoldsSplit(folds=3)
+    FoldsSplit(folds=3)
+    """
+
+    split: Literal["folds"] = "folds"
+    folds: int = Field(default=5, ge=2, le=1000)
+    """Number of folds."""
+    buffer: int | None = Field(default=None, ge=0, le=_MAX_COUNT)
+    """Pixels between training and test, of blocks; None for half the patch."""
+    block_size: int | None = Field(default=None, ge=1, le=_MAX_COUNT)
+    """Side of the blocks in pixels; None leaves it to the splitter."""
+
+    @model_validator(mode="after")
+    def _all_of_them(self) -> FoldsSplit:
+        if self.per_class is not None:
+            raise ValueError("per_class has no effect with split='folds', which trains on all labels")
+        return self
+
+
 class ScenesSplit(SplitSettings):
     """Whole scenes of several that train together, see `WholeScenes` and `hsiattn.labels.stack_scenes`.
 
@@ -131,7 +158,8 @@ class NoSplit(SplitSettings):
 
 
 SPLITS: dict[str, type[SplitSettings]] = {
-    kind.model_fields["split"].default: kind for kind in (BlocksSplit, PolygonsSplit, ScenesSplit, RandomSplit, NoSplit)
+    kind.model_fields["split"].default: kind
+    for kind in (BlocksSplit, PolygonsSplit, FoldsSplit, ScenesSplit, RandomSplit, NoSplit)
 }
 """Settings of every method by its name."""
 
@@ -150,7 +178,7 @@ def make_splitter(
     Parameters
     ----------
     split : str or SplitSettings
-        "blocks", "polygons", "scenes", "random", "none", or settings of one of them.
+        "blocks", "polygons", "folds", "scenes", "random", "none", or settings of one of them.
     codes : ndarray of int, shape (H, W)
         Class codes, 0 = unlabelled.
     patch_size : int
@@ -158,8 +186,8 @@ def make_splitter(
     random_state : int, default 0
         Seed.
     groups : ndarray of int, shape (H, W), or None, default None
-        Polygon of every pixel, 0 = none; only with "polygons", and not where they are drawn. None takes the connected
-        fields of the labels. With "scenes" the number of the scene of every pixel.
+        Polygon of every pixel, 0 = none; with "folds", where None takes blocks, and with "polygons" that are not drawn,
+        where None takes the connected fields of the labels. With "scenes" the number of the scene of every pixel.
     **settings
         Fields of the settings class of that name in `SPLITS`; where `split` is settings already, changes of them.
 
@@ -179,7 +207,7 @@ def make_splitter(
         remedy = f"give {', '.join(SPLITS)}, a splitter or an array of roles"
         raise SplitError(f"there is no split {split!r}", remedy)
     idle = [name for name in settings if name not in kind.model_fields]
-    if groups is not None and not issubclass(kind, PolygonsSplit | ScenesSplit):
+    if groups is not None and not issubclass(kind, PolygonsSplit | FoldsSplit | ScenesSplit):
         idle.append("groups")
     if idle:
         verb = "has" if len(idle) == 1 else "have"
@@ -202,6 +230,8 @@ def make_splitter(
         )
     if isinstance(chosen, PolygonsSplit):
         return _polygons(chosen, codes, groups, patch_size // 2, random_state)
+    if isinstance(chosen, FoldsSplit):
+        return _folds(chosen, groups, patch_size // 2, random_state)
     if isinstance(chosen, ScenesSplit):
         return WholeScenes(
             scenes=groups, train_share=chosen.share, train_size=chosen.per_class, random_state=random_state
@@ -232,3 +262,23 @@ def _polygons(
         train_size=chosen.per_class,
         random_state=random_state,
     )
+
+
+def _folds(
+    chosen: FoldsSplit, groups: NDArray[Any] | None, buffer: int, random_state: int
+) -> SpatialKFold | PolygonKFold:
+    """The splitter of folds of polygons where there are some, else of blocks."""
+    if groups is None:
+        return SpatialKFold(
+            chosen.folds,
+            block_size=chosen.block_size,
+            buffer=buffer if chosen.buffer is None else chosen.buffer,
+            random_state=random_state,
+        )
+    idle = [name for name in ("buffer", "block_size") if getattr(chosen, name) is not None]
+    if idle:
+        verb = "has" if len(idle) == 1 else "have"
+        raise SplitError(
+            f"{' and '.join(idle)} {verb} no effect on folds of whole polygons", f"leave out {'= and '.join(idle)}="
+        )
+    return PolygonKFold(chosen.folds, groups=groups, random_state=random_state)

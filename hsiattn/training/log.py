@@ -15,7 +15,8 @@ from hsiattn.files.outputs import check_output, whole_file
 class EpochFigures:
     """Figures of one epoch; accuracies are shares, 0 … 1, losses are cross-entropies in nats.
 
-    Where no pixels validate, those of the validation and the best epoch are None, and empty in the CSV file.
+    The stage is that of a training in several, such as "fold 2 of 5", else "". Where no pixels validate, the figures of
+    the validation and the best epoch are None, and empty in the CSV file.
     """
 
     epoch: int
@@ -26,6 +27,7 @@ class EpochFigures:
     validation_accuracy: float | None
     best_epoch: int | None
     seconds: float
+    stage: str = ""
 
 
 Listener = Callable[[EpochFigures], None]

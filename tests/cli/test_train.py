@@ -368,3 +368,16 @@ def test_a_training_that_fails_leaves_nothing(lda, desk):
     before = sorted(desk.iterdir())
     assert lda("--set", "preprocessing.components=100000").exit_code == 1
     assert sorted(desk.iterdir()) == before
+
+
+def test_split_folds_tests_all_labels_and_trains_on_all(train, desk):
+    result = train("--split", "folds", "--folds", 3, "--report", "r.json")
+    assert result.exit_code == 0, result.stderr
+    assert "test      by 3 folds; the model itself is trained on all labels" in result.stdout
+    report = json.loads((desk / "r.json").read_text())
+    assert report["folds"]["folds"] == len(report["folds"]["each"]) == 3
+    assert f"training {report['test_pixels']}," in result.stdout
+    for options, problem in ((("--per-class", 5), "--per-class"), (("--draw", "squares"), "--draw")):
+        refused = train("--split", "folds", "--overwrite", *options)
+        assert refused.exit_code == 2
+        assert f"{problem} has no effect with --split folds" in refused.stderr

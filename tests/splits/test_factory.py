@@ -10,6 +10,7 @@ from hsiattn.splits import (
     AllPixels,
     BlocksSplit,
     DrawnPolygons,
+    FoldsSplit,
     GroupedPixels,
     NoSplit,
     PolygonsSplit,
@@ -62,7 +63,7 @@ def test_a_name_and_settings_give_the_splitter_with_these_parameters(split, sett
         np.testing.assert_array_equal(drawn, wanted)
 
 
-@pytest.mark.parametrize("kind", SPLITS.values())
+@pytest.mark.parametrize("kind", [kind for kind in SPLITS.values() if kind is not FoldsSplit])
 def test_settings_of_a_method_do_as_its_name_and_can_be_changed(kind):
     given = kind(per_class=20)
     by_name = make_splitter(given.split, CODES, patch_size=5, per_class=7)
@@ -107,12 +108,14 @@ def test_a_value_out_of_range_is_refused(split, settings, problem):
 
 
 def test_a_name_that_there_is_not_is_refused_with_those_that_there_are():
-    with pytest.raises(SplitError, match="no split 'stripes'; give blocks, polygons, scenes, random, none"):
+    with pytest.raises(SplitError, match="no split 'stripes'; give blocks, polygons, folds, scenes, random, none"):
         make_splitter("stripes", CODES, patch_size=5)
 
 
 def test_the_command_line_offers_the_same_methods_and_settings():
     assert tuple(SPLITS) == fitting.SPLITS
-    assert {kind().split: kind for kind in (BlocksSplit, PolygonsSplit, ScenesSplit, RandomSplit, NoSplit)} == SPLITS
+    assert {
+        kind().split: kind for kind in (BlocksSplit, PolygonsSplit, FoldsSplit, ScenesSplit, RandomSplit, NoSplit)
+    } == SPLITS
     settings = set().union(*(kind.model_fields for kind in SPLITS.values())) - {"split"}
     assert settings == set(fitting._SETTINGS.values())

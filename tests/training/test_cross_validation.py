@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 import hsiattn
-from hsiattn.cross_validation import Spread
+from hsiattn.assessment.cross_validation import Spread
 from hsiattn.errors import LabelError, SplitError
-from hsiattn.splits import PolygonKFold, RandomPixels, SpatialBlocks, SpatialKFold, connected_fields
+from hsiattn.splits import FoldsSplit, PolygonKFold, RandomPixels, SpatialBlocks, SpatialKFold, connected_fields
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_known_polygons_make_the_folds_and_the_intervals(scene, labels, fields):
     ids=lambda folds: type(folds).__name__,
 )
 def test_no_splitter_trains_on_a_polygon_that_it_tests(scene, labels, fields, folds, monkeypatch):
-    from hsiattn import cross_validation
+    from hsiattn.training import cross_validation
 
     splits = []
 
@@ -174,3 +175,70 @@ def test_what_cannot_be_divided_is_one_clear_error(scene, labels, folds, change,
 def test_polygon_folds_take_part_in_the_record(scene, labels, fields):
     result = hsiattn.cross_validate(scene, labels, PolygonKFold(2, groups=fields), recipe="lda")
     assert result.to_dict()["splitter"]["groups"]["number"] == len(np.unique(fields[fields > 0]))
+
+
+# -- a model of all labels, with the accuracy of folds -----------------------------------------------------------------
+
+
+def test_split_folds_gives_the_accuracy_of_the_folds_and_a_model_of_all_labels(scene, labels, by_blocks):
+    classifier = hsiattn.SpectralSpatialClassifier("lda", split=FoldsSplit(folds=4)).fit(scene, labels)
+    whole = hsiattn.SpectralSpatialClassifier("lda", split="none").fit(scene, labels)
+    np.testing.assert_array_equal(classifier.report_.confusion, by_blocks.pooled.confusion)
+    assert classifier.report_.folds == by_blocks.folds_record
+    xr.testing.assert_identical(classifier.predict(scene).drop_attrs(), whole.predict(scene).drop_attrs())
+    record = classifier.split_.record
+    assert record["pixels"]["training"] == by_blocks.labelled_pixels
+    assert (record["pixels"]["test"], record["folds"]["number"], record["folds"]["leakage"]) == (0, 4, 0.0)
+    assert classifier.model_.accuracy["overall_accuracy"]["value"] == by_blocks.pooled.overall_accuracy.value
+
+
+def test_polygons_make_the_folds_where_they_are_known(scene, labels, fields):
+    classifier = hsiattn.SpectralSpatialClassifier("lda", split="folds").fit(scene, labels, groups=fields)
+    pooled = hsiattn.cross_validate(scene, labels, 5, recipe="lda", groups=fields).pooled
+    np.testing.assert_array_equal(classifier.report_.confusion, pooled.confusion)
+    assert classifier.split_.record["folds"]["method"] == "PolygonKFold"
+    with pytest.raises(SplitError, match=r"^buffer has no effect on folds of whole polygons; leave out buffer=$"):
+        hsiattn.SpectralSpatialClassifier("lda", split=FoldsSplit(buffer=2)).fit(scene, labels, groups=fields)
+
+
+def test_confidence_of_all_folds_is_calibrated_together(by_blocks):
+    parts = [fold.report.calibration for fold in by_blocks.folds]
+    pooled = by_blocks.pooled.calibration
+    assert pooled.pixels == by_blocks.pooled.test_pixels
+    right = sum(part.accuracy * part.pixels for part in parts) / pooled.pixels
+    assert pooled.accuracy == pytest.approx(right) == pytest.approx(by_blocks.pooled.overall_accuracy.value)
+    assert pooled.mean_confidence == pytest.approx(
+        sum(part.mean_confidence * part.pixels for part in parts) / pooled.pixels
+    )
+
+
+def test_a_report_keeps_its_folds(by_blocks):
+    again = hsiattn.AccuracyReport.from_dict(json.loads(by_blocks.pooled.to_json()))
+    assert again.folds == json.loads(json.dumps(by_blocks.folds_record))
+
+
+def test_an_interrupted_test_by_folds_goes_on(scene, labels, tmp_path, quick_recipe):
+    """The epoch that is interrupted is in the second fold; what was done before it is not done again."""
+    recipe = quick_recipe
+    heard = []
+
+    def interrupt(figures):
+        heard.append((figures.stage, figures.epoch))
+        if figures.stage == "fold 2 of 2" and figures.epoch == 2:
+            raise KeyboardInterrupt
+
+    folds = SpatialKFold(2, buffer=2)
+    with pytest.raises(KeyboardInterrupt):
+        hsiattn.SpectralSpatialClassifier(recipe, split=folds).fit(
+            scene, labels, listener=interrupt, checkpoints=tmp_path / "state"
+        )
+    again = []
+    resumed = hsiattn.SpectralSpatialClassifier(recipe, split=folds).fit(
+        scene, labels, checkpoints=tmp_path / "state", resume=True,
+        listener=lambda figures: again.append((figures.stage, figures.epoch)),
+    )  # fmt: skip
+    at_once = hsiattn.SpectralSpatialClassifier(recipe, split=folds).fit(scene, labels)
+    np.testing.assert_array_equal(resumed.report_.confusion, at_once.report_.confusion)
+    assert ("fold 1 of 2", 1) in heard
+    assert ("fold 1 of 2", 1) not in again
+    assert ("", 3) in again

@@ -1,33 +1,24 @@
-"""K-fold accuracy of a recipe on a labelled scene: per fold, with its spread, and pooled over all test pixels."""
+"""Figures of a cross-validation: per fold, their spread over folds, and pooled over all test pixels."""
 
 from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment import AccuracyReport, GroupCounts
+from hsiattn.assessment.calibration import Calibration, ReliabilityBin
 from hsiattn.assessment.formatting import format_count, format_share, none_for_nan
-from hsiattn.errors import SplitError
-from hsiattn.labels.arrays import labels_of
-from hsiattn.labels.group_rasters import group_ids
-from hsiattn.scenes import as_source
-from hsiattn.splits import PixelSplitter, PolygonKFold, SpatialKFold
-from hsiattn.training.modelling import fit_model
-from hsiattn.training.recipes import Recipe, load_recipe
+from hsiattn.assessment.group_counts import GroupCounts
+from hsiattn.assessment.records import FoldsRecord
+from hsiattn.assessment.report import AccuracyReport
 
 FIGURES = ("overall_accuracy", "average_accuracy", "kappa")
 """Figures that have a spread over folds."""
-
-Pairs = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
@@ -167,7 +158,20 @@ class CrossValidation:
             window=first.window,
             notes=(*self._notes(), *first.notes),
             groups=_together([report.groups for report in reports]),
+            calibration=_calibrated([report.calibration for report in reports]),
+            folds=self.folds_record,
         )
+
+    @property
+    def folds_record(self) -> FoldsRecord:
+        """Number and kind of the folds, spread of the figures over them, and the figures of each, JSON-ready."""
+        return {
+            "folds": len(self.folds),
+            "by": str(self.splitter["in_words"]),
+            "overall_accuracy": self.spread["overall_accuracy"].to_dict(),
+            "average_accuracy": self.spread["average_accuracy"].to_dict(),
+            "each": [fold.to_dict() for fold in self.folds],
+        }
 
     def __repr__(self) -> str:
         shown = self.spread["overall_accuracy"].in_words()
@@ -243,151 +247,6 @@ class CrossValidation:
         return tuple(notes)
 
 
-def cross_validate(
-    scene: Any,
-    labels: Any,
-    folds: int | PixelSplitter | Any = 5,
-    *,
-    recipe: str | Path | Recipe = "default",
-    groups: Any = None,
-    random_state: int = 0,
-    device: str = "auto",
-    progress: Callable[[int, int], None] | None = None,
-) -> CrossValidation:
-    """Train and test a recipe fold by fold.
-
-    Where polygons are known, none is divided: pixels of a polygon that is tested do not train.
-
-    Parameters
-    ----------
-    scene, labels
-        As for `SpectralSpatialClassifier.fit`: paths, DataArrays or arrays (H, W, B) and (H, W). See `as_scene` for
-        what an array does not say of itself.
-    folds
-        Number of folds, over polygons where these are known, else over blocks of the scene with a buffer of half the
-        patch (`PolygonKFold`, `SpatialKFold`); or a splitter of `hsiattn.splits` or of scikit-learn, which gets the
-        positions (N, 2) of the labelled pixels as X, and polygon ids (N,) as groups.
-    recipe
-        As for `SpectralSpatialClassifier`.
-    groups
-        (H, W) id of the polygon that every pixel lies in, 0 or less = none. None takes the coordinate `group` of the
-        labels where they have one.
-    random_state, device
-        As for `SpectralSpatialClassifier`.
-    progress
-        Called with the number of finished folds and that of all.
-
-    Returns
-    -------
-    CrossValidation
-        Figures per fold, their spread, and pooled.
-
-    Raises
-    ------
-    SplitError
-        The labels do not suffice for so many folds.
-    HsiattnError
-        As for `SpectralSpatialClassifier.fit`.
-
-    Examples
-    --------
-    >>> from hsiattn.simulation import simulate_scene
-    >>> scene, labels = simulate_scene(height=96, width=96, bands=24, seed=1)
-    >>> result = cross_validate(scene, labels, 3, recipe="lda")
-    >>> [fold.report.leakage for fold in result.folds], result.spread["overall_accuracy"].mean > 0.9
-    ([0.0, 0.0, 0.0], True)
-    """
-    source = as_source(scene)
-    given = labels_of(labels, source)
-    groups = given.groups if groups is None else groups
-    ids = None if groups is None else group_ids(groups, given.codes.shape)
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    if isinstance(folds, int):
-        buffer = chosen.patch_size // 2
-        folds = (
-            SpatialKFold(folds, buffer=buffer, random_state=random_state)
-            if ids is None
-            else PolygonKFold(folds, groups=ids, random_state=random_state)
-        )
-    dealt = _Folds(folds, ids)
-    results: list[FoldResult] = []
-    messages: dict[str, None] = {}
-    while not dealt.pairs or len(results) < len(dealt.pairs):
-        splitter = _Fold(dealt, len(results))
-        result = fit_model(
-            source, given.codes, given.classes, chosen, splitter, seed=random_state, device=device, groups=ids
-        )
-        if result.report is None:
-            raise SplitError(f"fold {len(results) + 1} has no test pixel", "give a splitter that tests some")
-        pixels = result.split.record["pixels"]
-        results.append(FoldResult(replace(result.report, advice=()), pixels["training"] + pixels["validation"]))
-        messages |= dict.fromkeys(result.messages)
-        if progress:
-            progress(len(results), len(dealt.pairs))
-    return CrossValidation(tuple(results), dealt.labelled, chosen.name, dealt.described, tuple(messages))
-
-
-class _Folds:
-    """The pairs of all folds, made when the first fold knows which labelled pixels hold data."""
-
-    def __init__(self, splitter: Any, ids: NDArray[np.int32] | None) -> None:
-        if not hasattr(splitter, "get_n_splits"):
-            raise SplitError(f"{splitter!r} divides nothing", "give folds= a number or a splitter")
-        self.splitter, self.ids = splitter, ids
-        self.pairs: Pairs = []
-        self.labelled = 0
-
-    @property
-    def described(self) -> dict[str, Any]:
-        if isinstance(self.splitter, PixelSplitter):
-            return self.splitter.describe()
-        return {"method": type(self.splitter).__name__, "in_words": f"in folds by {self.splitter!r}"}
-
-    def pair(self, number: int, positions: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        if not self.pairs:
-            self.labelled = len(codes)
-            own = None if self.ids is None else self.ids[tuple(positions.T)]
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="The groups parameter is ignored")
-                made = self.splitter.split(positions, codes, None if isinstance(self.splitter, PixelSplitter) else own)
-                self.pairs = [self._undivided(training, test, own) for training, test in made]
-            if not self.pairs:
-                raise SplitError("the splitter makes no fold", "give one that makes at least one")
-        return self.pairs[number]
-
-    @staticmethod
-    def _undivided(
-        training: NDArray[Any], test: NDArray[Any], ids: NDArray[np.int32] | None
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """A pair without the training pixels whose polygon is tested."""
-        if ids is None:
-            return training, test
-        tested = np.unique(ids[test])
-        return training[~np.isin(ids[training], tested[tested > 0])], test
-
-
-class _Fold(PixelSplitter):
-    """One of the folds, for `fit_model`."""
-
-    def __init__(self, folds: _Folds, number: int) -> None:
-        super().__init__()
-        self._folds, self._number = folds, number
-
-    @property
-    def in_words(self) -> str:
-        """How the test pixels came about."""
-        return str(self._folds.described["in_words"])
-
-    def describe(self) -> dict[str, Any]:
-        """Name and parameters of the splitter, and the number of the fold."""
-        return {**self._folds.described, "fold": self._number + 1}
-
-    def _draw(
-        self, positions: NDArray[Any], codes: NDArray[Any], groups: Any, rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        return self._folds.pair(self._number, positions, codes)
-
-
 def _together(groups: list[Any]) -> GroupCounts | None:
     """Counts by polygon of all folds; None where these do not know polygons."""
     known = [counts for counts in groups if isinstance(counts, GroupCounts)]
@@ -398,3 +257,27 @@ def _together(groups: list[Any]) -> GroupCounts | None:
         for name in ("ids", "reference", "mapped")
     )
     return GroupCounts.of_pixels(ids, reference, mapped, known[0].n_classes)
+
+
+def _calibrated(parts: list[Calibration | None]) -> Calibration | None:
+    """Calibration over the pixels of all folds; None where one of them knows none, or their bins differ."""
+    known = [part for part in parts if part is not None]
+    edges = {tuple((each.lower, each.upper) for each in part.bins) for part in known}
+    if not known or len(known) < len(parts) or len(edges) > 1:
+        return None
+    temperatures = {part.temperature for part in known}
+    return Calibration(
+        tuple(_together_in_bin(bins) for bins in zip(*(part.bins for part in known), strict=True)),
+        temperatures.pop() if len(temperatures) == 1 else None,
+    )
+
+
+def _together_in_bin(bins: tuple[ReliabilityBin, ...]) -> ReliabilityBin:
+    """One bin of all pixels in several of the same bounds."""
+    pixels = sum(part.pixels for part in bins)
+
+    def mean(name: str) -> float:
+        total = sum(part.pixels * getattr(part, name) for part in bins if part.pixels)
+        return total / pixels if pixels else math.nan
+
+    return ReliabilityBin(bins[0].lower, bins[0].upper, pixels, mean("mean_confidence"), mean("accuracy"))
