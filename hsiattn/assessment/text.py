@@ -10,10 +10,14 @@ from hsiattn.assessment.formatting import (
     CLASS_HEADS,
     RELIABILITY_HEADS,
     class_cells,
+    explain_borders,
     explain_method,
+    format_borders,
     format_calibration,
+    format_changes,
     format_count,
     format_disagreement,
+    format_gain,
     format_intervals,
     format_kappa,
     format_leakage,
@@ -45,8 +49,9 @@ def render_text(record: Mapping[str, Any]) -> str:
         *([_advice(advice)] if advice else []),
         _by_class(record["classes"]),
         _matrix(record),
+        *([] if record["against"] is None else [_against(record)]),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
-        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in (*record["notes"], explain_method(record))),
+        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in _notes(record)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -66,8 +71,29 @@ def _overall(record: Mapping[str, Any]) -> str:
         *([("Intervals", format_intervals(record))] if record["groups"] is not None else []),
         ("Leakage", format_leakage(record["leakage"], record["window"])),
     ]
+    if record["borders"] is not None:
+        lines.append(("Borders, %", format_borders(record["borders"])))
     if record["calibration"] is not None:
         lines.append(("Calibration", format_calibration(record["calibration"])))
+    return _labelled(lines)
+
+
+def _notes(record: Mapping[str, Any]) -> list[str]:
+    borders = [] if record["borders"] is None else [explain_borders(record["borders"])]
+    return [*record["notes"], *borders, explain_method(record)]
+
+
+def _against(record: Mapping[str, Any]) -> str:
+    against = record["against"]
+    lines = [
+        ("Overall accuracy, %", f"{format_percent(against['overall_accuracy'])} of the other map"),
+        ("Gain of this map", format_gain(against)),
+        ("Other class", format_changes(against)),
+    ]
+    return f"Comparison with {against['map']}\n{_labelled(lines)}"
+
+
+def _labelled(lines: Sequence[tuple[str, str]]) -> str:
     return "\n".join(
         textwrap.fill(text, WIDTH, initial_indent=f"{label:<22}", subsequent_indent=" " * 22) for label, text in lines
     )

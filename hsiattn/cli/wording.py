@@ -11,10 +11,12 @@ import unicodedata
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "against": "--against",
     "all_touched": "--all-touched",
     "block_size": "--block-size",
     "buffer": "--buffer",
     "column": "--column",
+    "confidence": "--confidence",
     "device": "--device",
     "draw": "--draw",
     "driver": "-f",
