@@ -330,6 +330,7 @@ def _pictures(
     curves: Sequence[LearningCurve],
 ) -> tuple[Picture, ...]:
     from hsiattn.experiments import plots
+    from hsiattn.figures.svg import to_svg
 
     found: list[tuple[str, str, Figure]] = [
         ("accuracy", "Overall accuracy by recipe; a point is a seed, a bar the mean.", plots.accuracy_figure(results))
@@ -344,7 +345,7 @@ def _pictures(
     for number, curve in enumerate(curves, start=1):
         caption = f"Learning curve, {curve.name} split; mean and standard deviation over seeds."
         found.append((f"learning_{number}", caption, plots.learning_figure(results, curve)))
-    return tuple(Picture(name, caption, plots.to_svg(figure)) for name, caption, figure in found)
+    return tuple(Picture(name, caption, to_svg(figure)) for name, caption, figure in found)
 
 
 def _facts(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> tuple[str, ...]:
