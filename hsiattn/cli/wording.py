@@ -38,6 +38,7 @@ OPTIONS: Mapping[str, str] = {
     "resume": "--resume",
     "root": "--data",
     "scale": "--scale",
+    "scene": "--scene",
     "scenes": "--scenes",
     "smoothing": "--smooth",
     "split": "--split",
