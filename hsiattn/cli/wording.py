@@ -40,6 +40,7 @@ OPTIONS: Mapping[str, str] = {
     "resume": "--resume",
     "root": "--data",
     "scale": "--scale",
+    "scene": "--scene",
     "scenes": "--scenes",
     "smoothing": "--smooth",
     "split": "--split",
