@@ -85,7 +85,7 @@ HEADER_FIELD = "hsiattn kind"
 """`KIND_TAG` in the header of an ENVI file."""
 
 GENERATOR = "hsiattn"
-"""Named as generator by HTML pages and as creator by SVG pictures, and as key by JSON files that say what they are."""
+"""What HTML pages name as generator, SVG and PDF files as creator; a key by which JSON files say what they are."""
 
 MODEL_FORMAT = "hsiattn model"
 """What the metadata of a model file call its format."""
@@ -114,6 +114,7 @@ SAMPLE_TABLES = frozenset(("sample", "strata", "drawn_pixels", "design"))
 
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PDF = b"%PDF-"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_JSON = 2**28
 """Largest JSON file, or header of a model, that is looked into."""
@@ -144,6 +145,8 @@ def looks_like_model(path: StrPath) -> bool:
 
 def _by_content(file: Path, start: bytes) -> FileKind | None:
     text = start.removeprefix(b"\xef\xbb\xbf")
+    if start.startswith(_PDF):
+        return FileKind.PLOT if f"/Creator ({GENERATOR})".encode() in file.read_bytes() else None
     if start.startswith(_PNG):
         return FileKind.PICTURE if f"tEXtSoftware\0{SOFTWARE}".encode() in start else None
     if start[:4] in _TIFF:
