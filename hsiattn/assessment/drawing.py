@@ -27,8 +27,6 @@ from hsiattn.errors import AssessmentError
 from hsiattn.scenes.grid import Grid
 
 if TYPE_CHECKING:
-    import os
-
     from hsiattn.assessment.code_rasters import Codes, Raster
 
 EXPECTED_ACCURACY = 0.85
@@ -45,7 +43,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class DrawnSample:
-    """A stratified random sample of pixels of a map.
+    """A stratified random sample of pixels of a map; `hsiattn.assessment.write_sample` writes it.
 
     Attributes
     ----------
@@ -100,18 +98,6 @@ class DrawnSample:
             return np.stack([columns, -rows], axis=1)
         return np.stack([t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f], axis=1)
 
-    def write(self, path: str | os.PathLike[str], *, overwrite: bool = False, footprints: bool = True) -> None:
-        """Write a GeoPackage for photo-interpretation, see `hsiattn.assessment.sample_files`.
-
-        Raises
-        ------
-        OutputError
-            It exists and may not be replaced, or holds what somebody has filled in.
-        """
-        from hsiattn.assessment.sample_files import write_sample
-
-        write_sample(self, path, overwrite=overwrite, footprints=footprints)
-
 
 def draw_sample(
     land_cover: Raster,
@@ -121,7 +107,7 @@ def draw_sample(
     allocation: str = ALLOCATIONS[0],
     min_per_class: int = RARE_MINIMUM,
     target_error: float = TARGET_ERROR,
-    expected: float | Mapping[int, float] = EXPECTED_ACCURACY,
+    expected: float | Mapping[int | None, float] = EXPECTED_ACCURACY,
     distance: float = 0.0,
     random_state: int = 0,
 ) -> DrawnSample:
@@ -141,7 +127,8 @@ def draw_sample(
     min_per_class
         Pixels of a rare class with the allocation "olofsson".
     target_error, expected
-        Standard error of overall accuracy, and user's accuracies by code, or one for all, that are expected.
+        Standard error of overall accuracy, and user's accuracies that are expected: one for all, or by code, that of
+        None for all others.
     distance
         Least distance between two pixels in metres, or in pixels where the map says not where it lies.
     random_state

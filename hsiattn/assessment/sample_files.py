@@ -173,8 +173,12 @@ def _write_layer(
 
     crs = None if shapes is None or sample.grid.crs is None else sample.grid.crs.to_wkt()
     options: dict[str, Any] = {"driver": "GPKG", "geometry_type": kind, "crs": crs, "append": path.exists()}
-    if shapes is not None and crs is None:
-        options["SRS_ID"] = -1  # a plane of columns and rows
+    if shapes is not None:
+        options["SPATIAL_INDEX"] = (
+            "NO"  # a few hundred shapes need none, and tables without can be changed by any program
+        )
+        if crs is None:
+            options["SRS_ID"] = -1  # a plane of columns and rows
     raw.write(path, shapes, list(columns.values()), list(columns), layer=name, **options)
 
 

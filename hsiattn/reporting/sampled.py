@@ -114,7 +114,9 @@ def assess_points(
     outside = int(np.count_nonzero(codes == UNLABELLED))
     if outside:
         found = (*found, f"{format_count(outside)} points lie in no class of {raster.name}: they do not count")
-    names, areas = class_names(raster, sizes.codes.tolist()) if sizes.codes.size else [], sizes.hectares
+    if not sizes.codes.size:
+        raise AssessmentError(f"{raster.name} has no class", "give the raster that the points were stratified by")
+    names, areas = class_names(raster, sizes.codes.tolist()), sizes.hectares
     records = tuple(
         StratumRecord(
             code=item.code, name=item.name, pixels=int(sizes.pixels[k]), sampled=int((stratum == k).sum()),
@@ -225,15 +227,12 @@ def _report(mapped: Codes, totals: ClassTotals, points: _Points, areas: str, not
     on_map = points.rows >= 0
     counted = filled & on_map & (points.stratum >= 0)
     said = _said(points, filled, on_map)
-    if not counted.any():
+    if not filled.any():
         raise AssessmentError(
-            f"no pixel of the {points.source} is filled in"
-            if not filled.any()
-            else "no reference pixel lies on the map",
-            "fill in what is there, by name or code of the class"
-            if not filled.any()
-            else "give the map that was sampled",
+            f"no pixel of the {points.source} is filled in", "fill in what is there, by name or code of the class"
         )
+    if not counted.any():
+        raise AssessmentError("no reference pixel lies on the map", "give the map that was sampled, or one of its area")
     reference = classes.to_indices(codes[counted])
     found = classes.to_indices(values_at(mapped, points.rows[counted], points.columns[counted]))
     stratum = points.stratum[counted]
@@ -278,12 +277,12 @@ def _said(points: _Points, filled: NDArray[np.bool_], on_map: NDArray[np.bool_])
     empty, outside = int(np.count_nonzero(~filled)), int(np.count_nonzero(filled & ~on_map))
     if empty:
         said.append(
-            f"{format_count(empty)} of {format_count(len(filled))} reference pixels have no class: the estimates hold as "
-            "though those had not been drawn, which is right if they were left empty whatever is there"
+            f"{format_count(empty)} of {format_count(len(filled))} reference pixels have no class: the estimates hold "
+            "as though those had not been drawn, which is right if they were left empty whatever is there"
         )
     if outside:
         said.append(
-            f"{format_count(outside)} reference pixels lie outside of the map: the estimates hold as though their strata "
-            "were there as they are elsewhere"
+            f"{format_count(outside)} reference pixels lie outside of the map: the estimates hold as though their "
+            "strata were there as they are elsewhere"
         )
     return said
