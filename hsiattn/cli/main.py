@@ -24,6 +24,7 @@ from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.polygons import polygons
 from hsiattn.cli.report_context import COMMAND
+from hsiattn.cli.sample import sample
 from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
 from hsiattn.version import __version__
@@ -102,5 +103,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, polygons, convert, datasets, models, benchmark):
+for command in (train, classify, assess, sample, info, polygons, convert, datasets, models, benchmark):
     main.add_command(command)
