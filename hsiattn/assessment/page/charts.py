@@ -43,7 +43,7 @@ def _areas(record: Any) -> str:
     return inline_svg(
         figure,
         title="Areas of the classes",
-        description="For every class its area on the map, and the estimate with its interval; the table below has them.",
+        description="For every class its area on the map, and the estimate with its interval; see the table below.",
     )
 
 
