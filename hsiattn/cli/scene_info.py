@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.files.kinds import FileKind
-from hsiattn.files.outputs import check_outputs, wanted
+from hsiattn.files.outputs import check_outputs, wanted, write_bytes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,9 +98,10 @@ class SceneQuestion:
         spectra = class_spectra(source, labels)
         described: dict[str, Any] = {"path": self.labels, "classes": _records(spectra)}
         if self.spectra is not None:
-            from hsiattn.scenes.pictures import spectra_figure, write_figure
+            from hsiattn.figures.files import to_png
+            from hsiattn.figures.spectra import spectra_figure, spectra_record
 
-            write_figure(self.spectra, spectra_figure(spectra), overwrite=self.overwrite, inputs=self.inputs)
+            write_bytes(self.spectra, to_png(spectra_figure(spectra_record(spectra))))
             described["spectra"] = self.spectra
         return described
 

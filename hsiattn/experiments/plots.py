@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,11 +13,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from hsiattn.experiments.comparison import Comparison, Ranking, Results
 from hsiattn.experiments.learning_curves import LearningCurve
-from hsiattn.files.kinds import GENERATOR
-
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31", "#7b4173", "#637939")
-"""Okabe and Ito's colours, which colour-blind readers can distinguish, and some more."""
-_MARKERS = "osD^vPX<>*"
+from hsiattn.figures.style import COLORS, GRID, MARKERS, SOFT, new_figure
 
 
 def accuracy_figure(results: Results) -> Figure:
@@ -40,11 +34,11 @@ def accuracy_figure(results: Results) -> Figure:
 
 def gain_figure(comparisons: Sequence[Comparison], reference: str) -> Figure:
     """Draw the mean gain of the reference over every other recipe, over all pairs, with its 95 % interval."""
-    figure = _figure(7.2, 0.24 * len(comparisons) + 0.9)
+    figure = new_figure(7.2, 0.24 * len(comparisons) + 0.9)
     axes = figure.subplots()
-    axes.axvline(0, color="#5b6670", linewidth=1)
+    axes.axvline(0, color=SOFT, linewidth=1)
     for place, comparison in enumerate(comparisons):
-        color = _COLORS[2] if comparison.low > 0 else _COLORS[1] if comparison.high < 0 else _COLORS[6]
+        color = COLORS[2] if comparison.low > 0 else COLORS[1] if comparison.high < 0 else COLORS[6]
         axes.plot(100 * comparison.mean, place, "o", color=color, markersize=5)
         axes.plot([100 * comparison.low, 100 * comparison.high], [place, place], color=color, linewidth=1.4)
     others = [comparison.other for comparison in comparisons]
@@ -60,7 +54,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
     half, levels = math.ceil(count / 2), _bar_levels(ranking.groups)
     first_name = 0.45 + 0.25 * (max(levels, default=-1) + 1)  # inches below the axis, as all heights here
     above, below = 0.95, first_name + 0.28 * half
-    figure = _figure(8.0, above + below, layout=None)
+    figure = new_figure(8.0, above + below, layout=None)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.axis("off")
     span = count - 1
@@ -75,7 +69,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
         on_left = place < half
         level = -first_name - 0.28 * (place if on_left else count - 1 - place)
         side = 1 - 0.06 * span if on_left else count + 0.06 * span
-        axes.plot([mean, mean, side], [0, level, level], color="#5b6670", linewidth=1)
+        axes.plot([mean, mean, side], [0, level, level], color=SOFT, linewidth=1)
         text = f"{recipe}  {mean:.2f} " if on_left else f" {mean:.2f}  {recipe}"
         axes.text(side, level, text, ha="right" if on_left else "left", va="center", fontsize=9)
     for (first, last), number in zip(ranking.groups, levels, strict=True):
@@ -87,7 +81,7 @@ def ranking_figure(ranking: Ranking) -> Figure:
 
 def time_figure(results: Results) -> Figure:
     """Draw overall accuracy against training time, both as means over scenes and protocols."""
-    figure = _figure(7.2, max(4.2, 0.21 * len(results.recipes) + 0.3))  # the legend has a line for every recipe
+    figure = new_figure(7.2, max(4.2, 0.21 * len(results.recipes) + 0.3))  # the legend has a line for every recipe
     axes = figure.subplots()
     for recipe in results.recipes:
         seconds, accuracy = (results.mean(recipe, name) for name in ("whole_training_seconds", "overall_accuracy"))
@@ -95,7 +89,7 @@ def time_figure(results: Results) -> Figure:
     _plain_logarithms(axes)
     axes.set_xlabel("training, s (mean over scenes and protocols)")
     axes.set_ylabel("overall accuracy, %")
-    axes.grid(color="#e3e6e8", linewidth=0.8)
+    axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure
@@ -124,25 +118,12 @@ def learning_figure(results: Results, curve: LearningCurve) -> Figure:
         axes.tick_params(axis="x", which="minor", length=0)
         axes.set_title(scene, fontsize=9)
         axes.set_xlabel("training pixels per class")
-        axes.grid(color="#e3e6e8", linewidth=0.8)
+        axes.grid(color=GRID, linewidth=0.8)
     panels[0].set_ylabel("overall accuracy, %")
     lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
     known = [lines[recipe] for recipe in results.recipes if recipe in lines]
     figure.legend(handles=known, loc="outside right upper", frameon=False, fontsize=9)
     return figure
-
-
-def to_svg(figure: Figure) -> bytes:
-    """Write a figure as SVG; the same figure gives the same bytes."""
-    text = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "hsiattn", "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": GENERATOR})
-    return text.getvalue()
-
-
-def _figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
-    """A figure of that size in inches, outside of any pyplot session."""
-    return Figure(figsize=(width, height), layout=layout)
 
 
 def _bar_levels(groups: Sequence[tuple[int, int]]) -> list[int]:
@@ -160,7 +141,7 @@ def _panels(count: int, height: float, *, sharey: bool = True) -> tuple[Figure, 
     """Panels of that height, three beside each other; the rest of the last row is empty."""
     columns = min(3, count)
     rows = math.ceil(count / columns)
-    figure = _figure(3.6 * columns + 1.2, height * rows)
+    figure = new_figure(3.6 * columns + 1.2, height * rows)
     grid: Any = figure.subplots(rows, columns, squeeze=False, sharey="row" if sharey else False)
     panels = list(grid.ravel())
     for axes in panels:
@@ -174,7 +155,7 @@ def _panels(count: int, height: float, *, sharey: bool = True) -> tuple[Figure, 
 def _style(results: Results, recipe: str) -> dict[str, Any]:
     """Colour and marker of a recipe in all figures."""
     place = results.recipes.index(recipe)
-    return {"color": _COLORS[place % len(_COLORS)], "marker": _MARKERS[(place + place // 10) % len(_MARKERS)]}
+    return {"color": COLORS[place % len(COLORS)], "marker": MARKERS[(place + place // 10) % len(MARKERS)]}
 
 
 def _draw_critical_difference(axes: Axes, level: float, difference: float) -> None:
@@ -200,6 +181,6 @@ def _one_line_each(axes: Axes, names: Sequence[str], label: str) -> None:
     """Names from top to bottom, on a grid along the axis of that label."""
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks(range(len(names)), names)
-    axes.grid(axis="x", color="#e3e6e8", linewidth=0.8)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xlabel(label)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment.html import fill_template
+from hsiattn.assessment.page.templating import fill_template, inlined
 from hsiattn.errors import OutputError
 from hsiattn.experiments.comparison import (
     Cell,
@@ -255,7 +255,10 @@ class Report:
 
     def to_html(self) -> str:
         """Give a self-contained HTML page."""
-        return fill_template("hsiattn.experiments", report=self, grid_title=GRID_TITLE)
+        style = inlined("base.css")
+        return fill_template(
+            "hsiattn.experiments", "report.html.jinja", report=self, grid_title=GRID_TITLE, style=style
+        )
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
@@ -353,6 +356,7 @@ def _pictures(
     curves: Sequence[LearningCurve],
 ) -> tuple[Picture, ...]:
     from hsiattn.experiments import plots
+    from hsiattn.figures.svg import to_svg
 
     found: list[tuple[str, str, Figure]] = [
         ("accuracy", "Overall accuracy by recipe; a point is a seed, a bar the mean.", plots.accuracy_figure(results))
@@ -367,7 +371,7 @@ def _pictures(
     for number, curve in enumerate(curves, start=1):
         caption = f"Learning curve, {curve.name} split; mean and standard deviation over seeds."
         found.append((f"learning_{number}", caption, plots.learning_figure(results, curve)))
-    return tuple(Picture(name, caption, plots.to_svg(figure)) for name, caption, figure in found)
+    return tuple(Picture(name, caption, to_svg(figure)) for name, caption, figure in found)
 
 
 def _facts(plan: Plan, runs: Sequence[Run], records: Sequence[Record]) -> tuple[str, ...]:
