@@ -280,7 +280,7 @@ def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
-    if first.startswith(f"# {EXPERIMENT_TITLE}"):
+    if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
         return FileKind.EXPERIMENT_REPORT
     columns = tuple(first.rstrip("\r").split(","))
     if columns == REPORT_COLUMNS:
