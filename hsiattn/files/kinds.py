@@ -303,6 +303,9 @@ def _json(file: Path) -> FileKind | None:
     record = json.loads(file.read_text(encoding="utf-8"))
     if record.get(GENERATOR) == FileKind.TRAINING_STATE.value:
         return FileKind.TRAINING_STATE
+    properties = record.get("properties")
+    if isinstance(properties, dict) and properties.get(f"{GENERATOR}:kind") == FileKind.STAC_ITEM.value:
+        return FileKind.STAC_ITEM
     for kind, keys in _KEYS.items():
         if keys <= record.keys():
             return kind
