@@ -22,7 +22,10 @@ from hsiattn.cli.datasets import datasets
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
+from hsiattn.cli.plot import plot
+from hsiattn.cli.polygons import polygons
 from hsiattn.cli.report_context import COMMAND
+from hsiattn.cli.sample import sample
 from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
 from hsiattn.version import __version__
@@ -101,5 +104,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, convert, datasets, models, benchmark):
+for command in (train, classify, assess, sample, plot, info, polygons, convert, datasets, models, benchmark):
     main.add_command(command)
