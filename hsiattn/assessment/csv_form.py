@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hsiattn.assessment.area_text import area_records
+from hsiattn.assessment.estimates import OVERALL
 from hsiattn.files.kinds import REPORT_COLUMNS
 from hsiattn.files.text import spreadsheet_cell
 
 ALL = "all"
 """What stands in the place of the class for figures of all classes together."""
 
-_OVERALL = ("overall_accuracy", "average_accuracy", "kappa", "mcc", "quantity_disagreement", "allocation_disagreement")
 _CALIBRATION = ("expected_calibration_error", "mean_confidence", "temperature")
 _OF_CLASS = ("producers_accuracy", "users_accuracy", "f1", "iou")
 _COUNTS = ("support", "mapped", "unclassified")
@@ -39,7 +39,7 @@ def render_csv(record: Mapping[str, Any]) -> str:
 
 
 def _lines(record: Mapping[str, Any]) -> Iterator[Line]:
-    yield from ((ALL, "", name, *_numbers(record[name])) for name in _OVERALL)
+    yield from ((ALL, "", name, *_numbers(record[name])) for name in OVERALL)
     yield from ((ALL, "", name, record[name]) for name in ("test_pixels", "unclassified_pixels"))
     if record["groups"] is not None:
         yield from ((ALL, "", name, count) for name, count in record["groups"].items())

@@ -286,6 +286,8 @@ def _has_columns(table: Path) -> bool:
 
 def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
+    if first in (f"# {REPORT_TITLE}", f"% {REPORT_TITLE}, {GENERATOR}"):
+        return FileKind.REPORT
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
     if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
