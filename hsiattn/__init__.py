@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import write_map as write_map
     from hsiattn.reporting import assess as assess
+    from hsiattn.reporting import report_of as report_of
     from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
@@ -55,6 +56,7 @@ _HOMES = {
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
     "open_scene": "hsiattn.scenes",
+    "report_of": "hsiattn.reporting",
     "write_map": "hsiattn.mapping",
 }
 
@@ -68,6 +70,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "SpectralSpatialClassifier",
     "cross_validate",
     "assess",
+    "report_of",
     "draw_sample",
     "write_map",
     "convert_scene",

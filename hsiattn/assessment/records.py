@@ -149,6 +149,8 @@ class SpectraRecord(TypedDict):
     unit: str
     """`reflectance`, or `value as stored`."""
     classes: list[ClassSpectrumRecord]
+    sample: NotRequired[str]
+    """Which pixels these are, in words."""
 
 
 class ClassAttentionRecord(TypedDict):
@@ -169,6 +171,8 @@ class AttentionRecord(TypedDict):
     bands: list[str]
     wavelength: list[float | None]
     classes: list[ClassAttentionRecord]
+    sample: NotRequired[str]
+    """Which pixels these are, in words."""
     trust: NotRequired[str]
     """How far the weights may be trusted, by a deletion test, in words."""
 
@@ -177,11 +181,13 @@ class LearningRecord(TypedDict):
     """Figures of every epoch of the training, lists of one length; None where no pixels validate."""
 
     epoch: list[int]
-    training_loss: list[float]
-    training_accuracy: list[float]
+    training_loss: list[float | None]
+    training_accuracy: list[float | None]
     validation_loss: list[float | None]
     validation_accuracy: list[float | None]
     best_epoch: int
+    note: NotRequired[str]
+    """What the reader should know: of which network of an ensemble these are, or that some epochs are left out."""
 
 
 class SplitRecord(TypedDict, total=False):
@@ -205,6 +211,8 @@ class SupplementRecord(TypedDict, total=False):
     split: SplitRecord
     messages: list[str]
     """What training and mapping warned of."""
+    absent: list[str]
+    """Parts that are not there, and why or by what they would be, one sentence each."""
 
 
 class ReliabilityBinRecord(TypedDict):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import fitting, options
 from hsiattn.cli import sample as sampling
 from hsiattn.cli.failures import named
+from hsiattn.cli.report_context import context_options, files_read, take_context
 from hsiattn.cli.reports import FORMATS, choose_format, render
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted, write_bytes
@@ -63,6 +64,7 @@ _NOT_OF_SAMPLES = (
 @options.classes_level
 @options.label_key
 @options.vectors
+@context_options
 @click.option(
     "--format",
     "report_format",
@@ -101,6 +103,7 @@ def assess(
     output: str | None,
     as_json: bool,
     overwrite: bool,
+    **context: Any,
 ) -> None:
     """Compare MAP with reference data: a confusion matrix and the accuracies with their intervals.
 
@@ -110,6 +113,7 @@ def assess(
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference labels.tif --scene scene.tif -m fields.hsiattn -o report.html
         hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --plan --expect 0.9
@@ -128,10 +132,13 @@ def assess(
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if classes is None:
         options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
+    if not context["scene"]:
+        options.refuse_without_effect(ctx, ["key"], "without --scene, whose variable it names")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
         read["strata"] = strata
         read["raster of groups"] = None if groups == "fields" else groups
+        read |= files_read(context)
         check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
@@ -146,11 +153,13 @@ def assess(
         without = [*_NOT_OF_SAMPLES, *([] if strata is not None else ["column", "layer"])]
         options.refuse_without_effect(ctx, without, "with a sample that has strata")
         mapped: LabelRaster = LabelRaster(land_cover_map)
-        report = reporting.assess(mapped, reference, strata=strata, column=column, layer=layer)
+        report = reporting.assess(mapped, reference, strata=strata, column=column, layer=layer, **take_context(context))
     else:
         with named(key="--label-key"):
             mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
-        report = reporting.assess(mapped, truth, split=split_file, window=window, groups=groups)
+        report = reporting.assess(
+            mapped, truth, split=split_file, window=window, groups=groups, **take_context(context)
+        )
     own = Provenance.of(mapped).notes
     for note in report.notes:
         if note not in own:  # those stand in every report, and are no news of this call
