@@ -25,6 +25,7 @@ from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
+    from hsiattn.assessment import draw_sample as draw_sample
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
     from hsiattn.datasets import download_dataset as download_dataset
@@ -49,6 +50,7 @@ _HOMES = {
     "assess": "hsiattn.reporting",
     "cross_validate": "hsiattn.training.cross_validation",
     "download_dataset": "hsiattn.datasets",
+    "draw_sample": "hsiattn.assessment",
     "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
@@ -69,6 +71,7 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "cross_validate",
     "assess",
     "report_of",
+    "draw_sample",
     "write_map",
     "convert_scene",
     "AccuracyReport",
