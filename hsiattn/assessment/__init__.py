@@ -1,8 +1,8 @@
 """Accuracy assessment of land-cover maps: counts, accuracies with intervals, calibration, the report.
 
-Modules beside these names: `metrics`, `intervals` and `group_intervals` hold the formulas, `significance` compares
-methods, `separability` measures how far classes lie apart in their spectra, `guidance` advises on how to get better
-figures, and `caveats` warns of a map that is worse than it looks.
+Modules beside these names: `metrics`, `disagreement`, `intervals` and `group_intervals` hold the formulas,
+`significance` compares methods, `separability` measures how far classes lie apart in their spectra, `guidance` advises
+on how to get better figures, and `caveats` warns of a map that is worse than it looks.
 """
 
 from hsiattn.assessment.borders import border_pixels
@@ -15,9 +15,10 @@ from hsiattn.assessment.calibration import (
 )
 from hsiattn.assessment.comparison import compare
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
+from hsiattn.assessment.estimates import ClassAccuracy, Estimate
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import GroupIntervals
-from hsiattn.assessment.report import AccuracyReport, ClassAccuracy, Estimate
+from hsiattn.assessment.report import AccuracyReport
 
 __all__ = [
     "AccuracyReport",

@@ -13,11 +13,15 @@ from hsiattn.assessment.formatting import (
     explain_method,
     format_calibration,
     format_count,
+    format_disagreement,
     format_intervals,
     format_kappa,
     format_leakage,
+    format_mcc,
     format_percent,
+    format_worst_class,
     reliability_rows,
+    sentence,
 )
 from hsiattn.files.kinds import REPORT_TITLE
 
@@ -42,7 +46,7 @@ def render_text(record: Mapping[str, Any]) -> str:
         _by_class(record["classes"]),
         _matrix(record),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
-        "\n".join(textwrap.fill(note, WIDTH) for note in (*record["notes"], explain_method(record))),
+        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in (*record["notes"], explain_method(record))),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -55,6 +59,9 @@ def _overall(record: Mapping[str, Any]) -> str:
         ("Overall accuracy, %", format_percent(record["overall_accuracy"])),
         ("Average accuracy, %", format_percent(record["average_accuracy"])),
         ("Kappa", format_kappa(record["kappa"])),
+        ("Matthews correlation", format_mcc(record["mcc"])),
+        ("Disagreement, %", format_disagreement(record)),
+        *([] if record["worst_class"] is None else [("Worst class, %", format_worst_class(record["worst_class"]))]),
         ("Test pixels", tested),
         *([("Intervals", format_intervals(record))] if record["groups"] is not None else []),
         ("Leakage", format_leakage(record["leakage"], record["window"])),
@@ -67,7 +74,7 @@ def _overall(record: Mapping[str, Any]) -> str:
 
 
 def _advice(advice: Sequence[str]) -> str:
-    lines = [textwrap.fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
+    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
     return "\n".join(["Advice", *lines])
 
 

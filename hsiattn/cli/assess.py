@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import named
+from hsiattn.cli.report_context import context_options, files_read, take_context
 from hsiattn.cli.reports import FORMATS, choose_format, render
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted, write_bytes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @options.classes_level
 @options.label_key
 @options.vectors
+@context_options
 @click.option(
     "--format",
     "report_format",
@@ -77,6 +79,7 @@ def assess(
     output: str | None,
     as_json: bool,
     overwrite: bool,
+    **context: Any,
 ) -> None:
     """Compare MAP with reference data: a confusion matrix and the accuracies with their intervals.
 
@@ -86,6 +89,7 @@ def assess(
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
+        hsiattn assess scene_classes.tif --reference labels.tif --scene scene.tif -m fields.hsiattn -o report.html
         hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
@@ -94,9 +98,12 @@ def assess(
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if classes is None:
         options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
+    if not context["scene"]:
+        options.refuse_without_effect(ctx, ["key"], "without --scene, whose variable it names")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
         read["raster of groups"] = None if groups == "fields" else groups
+        read |= files_read(context)
         check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
@@ -107,7 +114,7 @@ def assess(
     chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
     with named(key="--label-key"):
         mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
-    report = reporting.assess(mapped, truth, split=split_file, window=window, groups=groups)
+    report = reporting.assess(mapped, truth, split=split_file, window=window, groups=groups, **take_context(context))
     own = Provenance.of(mapped).notes
     for note in report.notes:
         if note not in own:  # those stand in every report, and are no news of this call

@@ -62,6 +62,11 @@ if TYPE_CHECKING:
     help="Also write the probability of every class, one band each; default path: <map>_probabilities.tif.",
 )  # fmt: skip
 @click.option(
+    "--polygons", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
+    help="Also write the map as polygons: .gpkg, .geojson, .fgb or .shp; default path: <map>_polygons.gpkg.",
+)  # fmt: skip
+@options.mapping_unit
+@click.option(
     "--smooth", type=click.IntRange(0), default=0, show_default=True, metavar="N",
     help="Smooth class probabilities in N steps between neighbours with similar spectra; each step reaches a pixel "
     "farther, and edges stay. 2 removes single pixels, 0 is off.",
@@ -126,6 +131,7 @@ def classify(
     \b
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
+        hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50
@@ -156,6 +162,9 @@ def check_usage(
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
     if request.confidence_kind is not None and request.confidence is None:
         raise click.UsageError("--confidence-kind has no effect without --confidence")
+    if request.polygons is None and any(value is not None for value in unit_of(request).values()):
+        given = next(name for name, value in unit_of(request).items() if value is not None)
+        raise click.UsageError(f"{given} has no effect without --polygons")
     if labels is not None and request.model is not None:
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
@@ -172,9 +181,15 @@ def check_usage(
         return
     if labels is not None:
         raise click.UsageError("--labels is for one scene: train once with hsiattn train, then classify with -m")
-    for name, value in (("--confidence", request.confidence), ("--probabilities", request.probabilities)):
+    for name in ("confidence", "probabilities", "polygons"):
+        value = getattr(request, name)
         if value not in (None, BESIDE):
-            raise click.UsageError(f"with --out-dir {name} takes no path, and must not stand before a scene: {value}")
+            raise click.UsageError(f"with --out-dir --{name} takes no path, and must not stand before a scene: {value}")
+
+
+def unit_of(request: MappingRequest) -> dict[str, object]:
+    """The settings of polygons, by their options."""
+    return {"--min-area": request.min_area, "--sieve": request.sieve, "--connectivity": request.connectivity}
 
 
 def check_scene_and_map(paths: tuple[str, ...]) -> None:
@@ -245,6 +260,7 @@ def classify_one(
         options.use_threads(request.threads)
         request.open_mask(source)  # what cannot be used is refused before the training
         request.part_of(source)
+        request.check_polygons(targets, source)
         check_smoothing(request.smooth, training)
         model = train(what, trained, request.overwrite)
     else:
@@ -252,6 +268,8 @@ def classify_one(
     if request.resume:
         if request.is_mapped(targets, model, source):
             options.say("this model has made the map already; add --overwrite without --resume to make it anew")
+            for note in request.write_missing_polygons(targets, inputs):
+                options.say(note)
             report(order, None, as_json)
             return
         request.check_targets(targets, inputs)

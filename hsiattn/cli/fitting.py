@@ -32,7 +32,7 @@ _SETTINGS = {
     "per_class": "per_class",
     "train_share": "share",
     "draw": "draw",
-    "polygons": "polygons_per_class",
+    "polygons_per_class": "polygons_per_class",
     "polygon_size": "size",
     "block_size": "block_size",
     "buffer": "buffer",
@@ -84,7 +84,9 @@ training_options = options.use(
         "--draw", type=click.Choice(("centres", "squares", "strips")),
         help="With --split polygons: train on small polygons drawn into the labels, test outside a buffer around them.",
     ),
-    click.option("--polygons", type=click.IntRange(1), metavar="N", help="Polygons drawn per class; default: 4."),
+    click.option(
+        "--polygons-per-class", type=click.IntRange(1), metavar="N", help="Polygons drawn per class; default: 4."
+    ),
     click.option(
         "--polygon-size", type=click.IntRange(1), metavar="PX",
         help="Side of drawn polygons, or length of strips; default: 4, strips 12.",
@@ -127,7 +129,7 @@ class Training:
     per_class: int | None
     train_share: float | None
     draw: str | None
-    polygons: int | None
+    polygons_per_class: int | None
     polygon_size: int | None
     block_size: int | None
     buffer: int | None

@@ -23,6 +23,8 @@ from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.plot import plot
+from hsiattn.cli.polygons import polygons
+from hsiattn.cli.report_context import COMMAND
 from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
 from hsiattn.version import __version__
@@ -53,6 +55,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse an argument that is empty, which is a variable of the shell that was never set."""
+        ctx.meta[COMMAND] = tuple(args)
         for before, text in pairwise(["", *args]):
             if not text or (text.startswith("--") and text.endswith("=")):
                 where = text or f"an argument{f' after {before}' if before else ''}"
@@ -100,5 +103,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, plot, info, convert, datasets, models, benchmark):
+for command in (train, classify, assess, plot, info, polygons, convert, datasets, models, benchmark):
     main.add_command(command)

@@ -27,6 +27,8 @@ OPTIONS: Mapping[str, str] = {
     "key": "--key",
     "layer": "--layer",
     "level": "--classes-level",
+    "min_area": "--min-area",
+    "min_pixels": "--sieve",
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",

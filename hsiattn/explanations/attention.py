@@ -31,7 +31,7 @@ def attention_of(model: TrainedModel, source: SceneSource, pixels: ArrayLike) ->
     BandError
         The scene's bands do not fit the model.
     """
-    positions, network, size = _positions(pixels, source), model.network, model.patch_size
+    positions, network, size = positions_of(pixels, source), model.network, model.patch_size
     preprocessing = replace(model.preprocessing, bands=model.match(source))
     nobody = np.zeros(len(positions), dtype=np.int64)
     seen = gather_patches(source, positions, nobody, preprocessing, patch_size=size, edge=network.edge)
@@ -45,18 +45,29 @@ def attention_of(model: TrainedModel, source: SceneSource, pixels: ArrayLike) ->
             values[~seen.valid[:, size // 2, size // 2]] = np.nan
             found[kind] = (_DIMS[kind], values)
     if not found:
-        raise RecipeError(
-            f"network {model.arguments['name']!r} weighs neither bands nor neighbours",
-            "train one with attention, as recipe=default has it",
-        )
+        raise no_attention(model)
     row, column = positions.T
     reach = np.arange(size) - size // 2
     coords = {"row": ("pixel", row), "column": ("pixel", column), "band": list(model.used_bands.names)}
     return xr.Dataset(found, coords={**coords, "dy": reach, "dx": reach})
 
 
-def _positions(pixels: ArrayLike, source: SceneSource) -> NDArray[np.int64]:
-    """Rows and columns as (N, 2), all of them inside the scene."""
+def no_attention(model: TrainedModel) -> RecipeError:
+    """The error that a network without attention is answered with."""
+    return RecipeError(
+        f"network {model.arguments['name']!r} weighs neither bands nor neighbours",
+        "train one with attention, as recipe=default has it",
+    )
+
+
+def positions_of(pixels: ArrayLike, source: SceneSource) -> NDArray[np.int64]:
+    """Rows and columns as (N, 2), all of them inside the scene.
+
+    Raises
+    ------
+    SceneError
+        No pixel is given, or one outside the scene.
+    """
     positions = np.asarray(pixels, dtype=np.int64).reshape(-1, 2)
     inside = f"give rows from 0 to {source.height - 1} and columns from 0 to {source.width - 1}"
     if not len(positions):

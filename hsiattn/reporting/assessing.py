@@ -20,16 +20,24 @@ from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.mapping.provenance import Provenance
+from hsiattn.reporting.context import Context
+from hsiattn.reporting.identity import name_of_raster
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
 if TYPE_CHECKING:
     from hsiattn.assessment.code_rasters import Codes, Raster
     from hsiattn.classes import ClassTable
+    from hsiattn.classifier import SpectralSpatialClassifier
     from hsiattn.labels.schemes import ClassScheme
     from hsiattn.labels.vectors import VectorLabels
+    from hsiattn.models.model_file import TrainedModel
+    from hsiattn.scenes.source import SceneSource
     from hsiattn.splits import Split, SplitRaster
 
     AnySplit: TypeAlias = str | os.PathLike[str] | SplitRaster | Split | xr.DataArray | NDArray[Any]
+    AnyScene: TypeAlias = SceneSource | xr.DataArray | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+    AnyModel: TypeAlias = TrainedModel | SpectralSpatialClassifier | str | os.PathLike[str]
+    AnyConfidence: TypeAlias = str | os.PathLike[str] | xr.DataArray
     AnyGroups: TypeAlias = str | os.PathLike[str] | xr.DataArray | NDArray[Any]
 
 FIELDS = "fields"
@@ -51,6 +59,11 @@ def assess(
     all_touched: bool = False,
     inner_buffer: float = 0,
     radius: float = 0,
+    scene: AnyScene | None = None,
+    model: AnyModel | None = None,
+    confidence: AnyConfidence | None = None,
+    command: str | None = None,
+    author: str | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel, as `hsiattn assess` does.
 
@@ -88,16 +101,26 @@ def assess(
         are opened already have their own.
     column, layer, all_touched, inner_buffer, radius
         How a vector file is read, see `open_labels`.
+    scene
+        The scene that was mapped, in any form that `as_source` takes, for a quick-look and the spectra of the classes.
+    model
+        The model that made the map: a path, a fitted classifier or a `TrainedModel`, for the learning curve and, with
+        `scene`, for the bands that the network looks at.
+    confidence
+        Of every pixel of the map, 0 … 1, for the picture: a path or an array. Default: the variable `confidence` of a
+        Dataset, or `<map>_confidence.tif` beside a file.
+    command, author
+        For the reader: the command by which, and the person by whom the report was made.
 
     Raises
     ------
     AssessmentError
         No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
-        than 1000 classes; map and reference are the same file, or were given the wrong way round; or with `split`, the
-        map does not say which patch size it was made with.
+        than 1000 classes; map and reference are the same file, or were given the wrong way round; with `split`, the
+        map does not say which patch size it was made with; or `model` is not the one that made the map.
     GridError
-        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
-        overlap it.
+        Split, scene or confidence lie on another grid than the map, or reference or groups do and nothing says where,
+        or they do not overlap it.
     LabelError
         A file cannot be used, see `open_labels`.
 
@@ -136,10 +159,13 @@ def assess(
         groups = _fields(truth, mapped, scheme)
     elif groups is None:
         groups = _own_groups(truth)
-    return compare(
+    context = Context.of(mapped, provenance, scene=scene, model=model, confidence=confidence)
+    report = compare(
         mapped, truth, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
         groups=groups, scheme=scheme,
     )  # fmt: skip
+    named = {"command": command, "author": author, "split": name_of_raster(split)}
+    return context.add_to(report, mapped, truth, roles, scheme, named)
 
 
 def open_vector_reference(
