@@ -19,7 +19,9 @@ from hsiattn.cli.benchmark import benchmark
 from hsiattn.cli.classify import classify
 from hsiattn.cli.convert import convert
 from hsiattn.cli.datasets import datasets
-from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
+from hsiattn.cli.explain import explain
+from hsiattn.cli.failures import Failure, print_line, print_traceback
+from hsiattn.cli.failures import explain as explain_error
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.train import train
@@ -75,7 +77,7 @@ class Commands(click.Group):
                 raise
             except (Exception, KeyboardInterrupt) as error:
                 print_traceback(error)
-                raise Failure(explain(error)) from error
+                raise Failure(explain_error(error)) from error
 
 
 @click.group(name="hsiattn", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,5 +101,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, convert, datasets, models, benchmark):
+for command in (train, classify, assess, explain, info, convert, datasets, models, benchmark):
     main.add_command(command)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
     "all_touched": "--all-touched",
+    "band_groups": "--band-groups",
     "block_size": "--block-size",
     "buffer": "--buffer",
     "column": "--column",
@@ -30,6 +31,7 @@ OPTIONS: Mapping[str, str] = {
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
+    "pixel": "--pixel",
     "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",
