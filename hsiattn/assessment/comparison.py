@@ -122,7 +122,7 @@ def compare(
     mapped, truth = codes_of(land_cover, "the map", scheme), codes_of(reference, "the reference", scheme)
     _check_sides(mapped, truth)
     truth = truth.on_grid_of(mapped.grid, mapped.name)
-    split = None if roles is None else _roles(roles, mapped)
+    split = None if roles is None else roles_as_windows(roles, mapped)
     polygons = None if groups is None else _polygons(groups, mapped)
     found, grouped, zeros = _count(mapped, truth, split, polygons)
     map_codes, reference_codes = found.mapped.tolist(), found.reference.tolist()
@@ -158,7 +158,7 @@ def compare(
 # -- the two rasters ---------------------------------------------------------------------------------------------------
 
 
-def _roles(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
+def roles_as_windows(roles: ArrayLike | xr.DataArray | Windows, mapped: Codes) -> Windows:
     """The split as windows, on the grid of the map."""
     if isinstance(roles, xr.DataArray):
         split: Windows = codes_of(roles, "the split")

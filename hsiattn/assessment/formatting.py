@@ -28,6 +28,39 @@ def none_for_nan(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
+def format_number(value: float, digits: int) -> str:
+    """A number with a true minus sign, and none before 0.
+
+    >>> format_number(-0.0213, 3), format_number(-0.0001, 3)
+    ('−0.021', '0.000')
+    """
+    text = f"{abs(value):.{digits}f}"
+    return f"−{text}" if value < 0 and float(text) else text
+
+
+def format_bounds(lower: float | None, upper: float | None, digits: int, scale: float = 1) -> str:
+    """Bounds of an interval; a dash where there are none, and words between them where one is negative.
+
+    >>> format_bounds(0.921, 0.936, 3), format_bounds(-0.02, 0.31, 1, scale=100), format_bounds(None, None, 1)
+    ('0.921–0.936', '−2.0 to 31.0', '–')
+    """
+    if lower is None or upper is None:
+        return "–"
+    texts = [format_number(scale * bound, digits) for bound in (lower, upper)]
+    return (" to " if any(text.startswith("−") for text in texts) else "–").join(texts)
+
+
+def sentence(text: str) -> str:
+    """A sentence as it stands in a report, with a capital; one that begins with the name of a file or a setting stays.
+
+    >>> sentence("label more pixels"), sentence("map.tif lies on another grid"), sentence("é")
+    ('Label more pixels', 'map.tif lies on another grid', 'É')
+    """
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    plain = first.rstrip(",:;").replace("-", "").replace("'", "")
+    return text[:1].upper() + text[1:] if plain.isalpha() and plain.islower() else text
+
+
 def format_share(share: float) -> str:
     """A share 0 … 1 in percent with one decimal.
 
@@ -46,12 +79,24 @@ def format_percent(estimate: Mapping[str, Any], sign: str = "") -> str:
     '94.1 % (92.9–95.2)'
     >>> format_percent({"value": 0.941, "lower": None, "upper": None})
     '94.1 (–)'
+    >>> format_percent({"value": -0.012, "lower": -0.031, "upper": 0.008})
+    '−1.2 (−3.1 to 0.8)'
     """
     value, lower, upper = (estimate[name] for name in ("value", "lower", "upper"))
     if value is None:
         return "–"
-    interval = "–" if lower is None else f"{100 * lower:.1f}–{100 * upper:.1f}"
-    return f"{100 * value:.1f}{sign} ({interval})"
+    return f"{format_number(100 * value, 1)}{sign} ({format_bounds(lower, upper, 1, scale=100)})"
+
+
+def format_coefficient(estimate: Mapping[str, Any], undefined: str = "–") -> str:
+    """A coefficient such as kappa and its interval with three decimals; where it is not defined, the reason.
+
+    >>> format_coefficient({"value": -0.012, "lower": -0.031, "upper": 0.008})
+    '−0.012 (−0.031 to 0.008)'
+    """
+    if estimate["value"] is None:
+        return undefined
+    return f"{format_number(estimate['value'], 3)} ({format_bounds(estimate['lower'], estimate['upper'], 3)})"
 
 
 def format_kappa(estimate: Mapping[str, Any]) -> str:
@@ -60,11 +105,39 @@ def format_kappa(estimate: Mapping[str, Any]) -> str:
     >>> format_kappa({"value": 0.921, "lower": 0.905, "upper": 0.936})
     '0.921 (0.905–0.936)'
     """
-    if estimate["value"] is None:
-        return "undefined (all test pixels are of one class, and mapped as it)"
-    if estimate["lower"] is None:
-        return f"{estimate['value']:.3f} (–)"
-    return "{value:.3f} ({lower:.3f}–{upper:.3f})".format_map(estimate)
+    return format_coefficient(estimate, "undefined (all test pixels are of one class, and mapped as it)")
+
+
+def format_mcc(estimate: Mapping[str, Any]) -> str:
+    """Matthews correlation and its interval with three decimals; where it is not defined, the reason.
+
+    >>> format_mcc({"value": None, "lower": None, "upper": None})
+    'undefined (all test pixels are of one class, or mapped as one)'
+    """
+    return format_coefficient(estimate, "undefined (all test pixels are of one class, or mapped as one)")
+
+
+def format_disagreement(record: Mapping[str, Any]) -> str:
+    """Disagreement in percent, and what it consists of, with intervals.
+
+    >>> half = {"value": 0.05, "lower": 0.01, "upper": 0.12}
+    >>> format_disagreement({"quantity_disagreement": half, "allocation_disagreement": half})
+    '10.0: quantity 5.0 (1.0–12.0), allocation 5.0 (1.0–12.0)'
+    """
+    quantity, allocation = (record[f"{kind}_disagreement"] for kind in ("quantity", "allocation"))
+    if quantity["value"] is None:
+        return "–"
+    total = format_number(100 * (quantity["value"] + allocation["value"]), 1)
+    return f"{total}: quantity {format_percent(quantity)}, allocation {format_percent(allocation)}"
+
+
+def format_worst_class(worst: Mapping[str, Any]) -> str:
+    """The worst class and its producer's accuracy in percent.
+
+    >>> format_worst_class({"name": "rye", "accuracy": {"value": 0.5, "lower": 0.25, "upper": 0.75}})
+    "rye: producer's accuracy 50.0 (25.0–75.0)"
+    """
+    return f"{worst['name']}: producer's accuracy {format_percent(worst['accuracy'])}"
 
 
 def format_count(count: int) -> str:
@@ -147,7 +220,13 @@ def reliability_rows(calibration: Mapping[str, Any]) -> list[list[str]]:
 def explain_method(record: Mapping[str, Any]) -> str:
     """Explain intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
     level, resamples = f"{100 * record['confidence_level']:g} %", record["resamples"]
-    if record["groups"] is None:
+    if record.get("areas") is not None and not record["areas"]["assumed"]:
+        text = (
+            f"Figures and intervals ({level}) are estimates for the area by the design of the sample (Olofsson et al. "
+            "2014, Stehman 2014), in which every reference pixel counts for as many pixels as its stratum has of them; "
+            "the confusion matrix and the support hold the reference pixels themselves."
+        )
+    elif record["groups"] is None:
         text = (
             f"Intervals ({level}): Wilson for overall, producer's and user's accuracy, bootstrap ({resamples} "
             "resamples) for the others; they assume independent test pixels, which neighbouring ones are not."
@@ -159,7 +238,11 @@ def explain_method(record: Mapping[str, Any]) -> str:
             f"user's accuracy, bootstrap of whole polygons (Field & Welsh 2007; {resamples} resamples) for the others; "
             "(–) where a single polygon tells none."
         )
-    text += " Test pixels that the map leaves unclassified count as errors of omission."
+    text += (
+        " Test pixels that the map leaves unclassified count as errors of omission. Disagreement is 100 % less overall "
+        "accuracy (Pontius & Millones 2011): quantity, where classes have other totals in the map; allocation, where "
+        "they lie elsewhere."
+    )
     if record["calibration"] is None:
         return text
     return (

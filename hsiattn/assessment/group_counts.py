@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hsiattn.assessment.tally import Tally
 from hsiattn.classes import UNLABELLED, ClassTable
 
 Integers = NDArray[np.int64]
@@ -47,8 +48,9 @@ class GroupCounts:
         """Count pixels by their polygon id, 0 or less for none, and class indices, -1 = unclassified in the map."""
         columns = np.asarray(mapped, np.int64)
         keys = np.stack([np.maximum(ids, 0), reference, np.where(columns < 0, n_classes, columns)]).astype(np.int64)
-        (groups, rows, places), pixels = _totals(keys, np.ones(keys.shape[1], np.int64))
-        return cls(groups, rows, places, pixels, n_classes)
+        tally = Tally(3)
+        tally.add(keys)
+        return cls(*tally.keys, tally.counts, n_classes)
 
     def agrees_with(self, confusion: Integers, unclassified: Integers) -> bool:
         """Tell whether the counts of all polygons together are this confusion matrix and these unclassified pixels."""
@@ -71,36 +73,27 @@ class GroupedCodes:
     """
 
     def __init__(self) -> None:
-        self._keys: Integers = np.empty((3, 0), np.int64)
-        self._pixels: Integers = np.empty(0, np.int64)
+        self._tally = Tally(3)
 
     def add(self, ids: NDArray[Any], reference: NDArray[Any], mapped: NDArray[Any]) -> None:
         """Count the pixels of a window; those that the reference leaves unlabelled are left out."""
         labelled = reference != UNLABELLED
-        keys = np.stack([raster[labelled].astype(np.int64) for raster in (ids, reference, mapped)])
-        found, pixels = _totals(keys, np.ones(keys.shape[1], np.int64))
-        together = np.concatenate([self._keys, found], axis=1), np.concatenate([self._pixels, pixels])
-        self._keys, self._pixels = _totals(*together)
+        self._tally.add(np.stack([raster[labelled].astype(np.int64) for raster in (ids, reference, mapped)]))
+
+    def less(self, other: GroupedCodes) -> GroupedCodes:
+        """Give the counts less others that are among them."""
+        rest = GroupedCodes()
+        rest._tally = self._tally.less(other._tally)
+        return rest
 
     def renumber_reference(self, codes: Mapping[int, int]) -> None:
         """Give the codes of the reference other numbers, each another one."""
-        known = np.array(sorted(codes), np.int64)
-        others = np.array([codes[code] for code in known.tolist()], np.int64)
-        self._keys[1] = others[np.searchsorted(known, self._keys[1])]
+        self._tally.renumber(1, codes)
 
     def counts(self, classes: ClassTable) -> GroupCounts:
         """Give the counts by index in a class table that lists all codes; code 0 of the map is unclassified."""
-        ids, reference, mapped = self._keys
+        ids, reference, mapped = self._tally.keys
         places, count = classes.to_indices(mapped), len(classes)
         keys = np.stack([ids, classes.to_indices(reference), np.where(places < 0, count, places)])
-        (groups, rows, columns), pixels = _totals(keys, self._pixels)
-        return GroupCounts(groups, rows, columns, pixels, count)
-
-
-def _totals(keys: Integers, pixels: Integers) -> tuple[Integers, Integers]:
-    """Different columns of keys (3, N), ascending, and the sum of pixels (N,) of each."""
-    order = np.lexsort(keys[::-1])
-    keys, pixels = keys[:, order], pixels[order]
-    first = np.ones(len(pixels), bool)
-    first[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
-    return keys[:, first], np.add.reduceat(pixels, np.flatnonzero(first)) if len(pixels) else pixels
+        order = np.lexsort(keys[::-1])
+        return GroupCounts(*keys[:, order], self._tally.counts[order], count)

@@ -61,10 +61,15 @@ class GroupIntervals:
 
     @classmethod
     def from_report(cls, record: Mapping[str, Any], measures: Iterable[str]) -> GroupIntervals:
-        """Restore the intervals of proportions and measures from what `AccuracyReport.to_dict` gave."""
+        """Restore the intervals of proportions and measures from what `AccuracyReport.to_dict` gave.
+
+        Measures that it lacks, since an early version wrote it, get NaN.
+        """
         rows = record["classes"]
 
         def side(name: str, which: str) -> Floats:
+            if name not in record and name not in rows[0]:
+                return np.array(np.nan)
             figures = record[name][which] if name in record else [row[name][which] for row in rows]
             return np.array(figures, dtype=np.float64)  # None becomes NaN
 

@@ -53,6 +53,18 @@ class ClassAreaRecord(TypedDict):
     """Of the share."""
     producers_accuracy: EstimateRecord
     users_accuracy: EstimateRecord
+    f1: EstimateRecord
+    iou: EstimateRecord
+
+
+class StratumRecord(TypedDict):
+    """Part of the area of which pixels were drawn, and how many of them count."""
+
+    code: int
+    name: str
+    pixels: int
+    hectares: float | None
+    sampled: int
 
 
 class AreasRecord(TypedDict):
@@ -62,10 +74,23 @@ class AreasRecord(TypedDict):
     """How the reference pixels were drawn, in words; estimates hold for that design alone."""
     assumed: bool
     """Whether that design is an assumption, since nothing tells how the pixels were drawn."""
+    intervals: str
+    """What the intervals rest on, in words."""
     overall_accuracy: EstimateRecord
     standard_error: float | None
+    average_accuracy: EstimateRecord
+    kappa: EstimateRecord
+    mcc: NotRequired[EstimateRecord]
+    """This and the two below by a known design alone."""
+    quantity_disagreement: NotRequired[EstimateRecord]
+    allocation_disagreement: NotRequired[EstimateRecord]
     hectares: float | None
+    """Of the strata that the estimates hold for."""
+    pixels: int
+    strata: list[StratumRecord]
     classes: list[ClassAreaRecord]
+    notes: list[str]
+    """What a reader must know before relying on the figures, one sentence each."""
 
 
 class BordersRecord(TypedDict):
@@ -75,6 +100,8 @@ class BordersRecord(TypedDict):
     interior_pixels: int
     border_accuracy: EstimateRecord
     interior_accuracy: EstimateRecord
+    from_map: int
+    """Test pixels whose neighbours the reference does not label, so that the map tells whether they lie at a border."""
 
 
 class AgainstRecord(TypedDict, total=False):
@@ -122,6 +149,8 @@ class SpectraRecord(TypedDict):
     unit: str
     """`reflectance`, or `value as stored`."""
     classes: list[ClassSpectrumRecord]
+    sample: NotRequired[str]
+    """Which pixels these are, in words."""
 
 
 class ClassAttentionRecord(TypedDict):
@@ -142,6 +171,8 @@ class AttentionRecord(TypedDict):
     bands: list[str]
     wavelength: list[float | None]
     classes: list[ClassAttentionRecord]
+    sample: NotRequired[str]
+    """Which pixels these are, in words."""
     trust: NotRequired[str]
     """How far the weights may be trusted, by a deletion test, in words."""
 
@@ -150,11 +181,13 @@ class LearningRecord(TypedDict):
     """Figures of every epoch of the training, lists of one length; None where no pixels validate."""
 
     epoch: list[int]
-    training_loss: list[float]
-    training_accuracy: list[float]
+    training_loss: list[float | None]
+    training_accuracy: list[float | None]
     validation_loss: list[float | None]
     validation_accuracy: list[float | None]
     best_epoch: int
+    note: NotRequired[str]
+    """What the reader should know: of which network of an ensemble these are, or that some epochs are left out."""
 
 
 class SplitRecord(TypedDict, total=False):
@@ -178,3 +211,105 @@ class SupplementRecord(TypedDict, total=False):
     split: SplitRecord
     messages: list[str]
     """What training and mapping warned of."""
+    absent: list[str]
+    """Parts that are not there, and why or by what they would be, one sentence each."""
+
+
+class ReliabilityBinRecord(TypedDict):
+    """Pixels whose confidence lies in one interval; the upper bound belongs to it."""
+
+    lower: float
+    upper: float
+    pixels: int
+    mean_confidence: float | None
+    accuracy: float | None
+
+
+class CalibrationRecord(TypedDict):
+    """Agreement between the confidence of test pixels and the share of them that is right."""
+
+    expected_calibration_error: float | None
+    pixels: int
+    mean_confidence: float | None
+    accuracy: float | None
+    temperature: float | None
+    """Number that the logits were divided by before they gave the confidence."""
+    bins: list[ReliabilityBinRecord]
+
+
+class GroupsRecord(TypedDict):
+    """What the intervals are over, where that is polygons."""
+
+    polygons: int
+    single_pixels: int
+    """Test pixels outside of all polygons, each of which counts as one."""
+
+
+class WorstClassRecord(TypedDict):
+    """The class with the lowest producer's accuracy."""
+
+    code: int
+    name: str
+    measure: str
+    accuracy: EstimateRecord
+
+
+class ClassRecord(TypedDict):
+    """Figures of one class."""
+
+    code: int
+    name: str
+    color: str
+    attributes: NotRequired[list[str]]
+    """Properties that the class shares with others, such as "vegetation"; absent without any."""
+    support: int
+    """Test pixels of the class in the reference."""
+    mapped: int
+    """Test pixels that the map gives to the class."""
+    unclassified: int
+    """Test pixels of the class that the map leaves unclassified."""
+    groups: int | None
+    """Polygons and single pixels of the class; None where intervals are over pixels."""
+    producers_accuracy: EstimateRecord
+    users_accuracy: EstimateRecord
+    f1: EstimateRecord
+    iou: EstimateRecord
+
+
+class ReportRecord(TypedDict):
+    """A whole report."""
+
+    test_pixels: int
+    unclassified_pixels: int
+    """Test pixels that the map leaves unclassified."""
+    overall_accuracy: EstimateRecord
+    average_accuracy: EstimateRecord
+    """Mean producer's accuracy of the classes."""
+    kappa: EstimateRecord
+    mcc: EstimateRecord
+    """Matthews correlation coefficient of several classes."""
+    quantity_disagreement: EstimateRecord
+    allocation_disagreement: EstimateRecord
+    worst_class: WorstClassRecord | None
+    leakage: float | None
+    """Share of the test pixels whose window holds a training pixel; None where no split is known."""
+    window: int | None
+    """Side of that window in pixels."""
+    groups: GroupsRecord | None
+    """None where intervals are over pixels."""
+    classes: list[ClassRecord]
+    confusion_matrix: list[list[int]]
+    """Pixels; a row for each class of the reference, in it a number for each class of the map."""
+    calibration: CalibrationRecord | None
+    advice: list[str]
+    notes: list[str]
+    confidence_level: float
+    resamples: int
+    """Resamples of the bootstrap."""
+    random_state: int
+    """Seed of the bootstrap."""
+    supplement: SupplementRecord | None
+    borders: BordersRecord | None
+    areas: AreasRecord | None
+    against: AgainstRecord | None
+    folds: FoldsRecord | None

@@ -1,104 +1,45 @@
 """The accuracy report: counts, figures with intervals, and the facts needed to read them.
 
-`hsiattn.assessment.metrics` defines the figures, `hsiattn.assessment.intervals` the intervals. Overall, producer's and
-user's accuracy are proportions and get Wilson's interval; average accuracy, kappa, F1 and IoU get a seeded percentile
-bootstrap. Where test pixels lie in polygons, both are over polygons, see `hsiattn.assessment.group_intervals`. Test
-pixels that the map leaves unclassified are errors of omission: they lower overall and producer's accuracy and belong to
-no column of the matrix.
+`hsiattn.assessment.metrics` and `disagreement` define the figures, `intervals` the intervals. Overall, producer's and
+user's accuracy are proportions and get Wilson's interval; all other figures get a seeded percentile bootstrap. Where
+test pixels lie in polygons, both are over polygons, see `hsiattn.assessment.group_intervals`. Test pixels that the map
+leaves unclassified are errors of omission: they lower overall and producer's accuracy and belong to no column of the
+matrix.
 
-Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data; Cohen 1960 (kappa); Wilson 1927 (interval);
-Efron 1979 (bootstrap); Olofsson et al. 2014, Remote Sensing of Environment 148, 42–57 (good practice; advises against
-kappa, and asks for estimates weighted by area where the test pixels are not a simple random sample of the map).
+Sources: Congalton & Green, Assessing the Accuracy of Remotely Sensed Data; Cohen 1960 (kappa); Gorodkin 2004 (Matthews
+correlation); Pontius & Millones 2011 (disagreement); Wilson 1927 (interval); Efron 1979 (bootstrap); Olofsson et al.
+2014, Remote Sensing of Environment 148, 42–57 (good practice; advises against kappa, and asks for estimates weighted by
+area where the test pixels are not a simple random sample of the map).
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment import metrics
+from hsiattn.assessment import disagreement, metrics
+from hsiattn.assessment.areas import designed
 from hsiattn.assessment.calibration import Calibration
-from hsiattn.assessment.formatting import format_count, format_groups, format_percent, none_for_nan
+from hsiattn.assessment.csv_form import render_csv
+from hsiattn.assessment.estimates import ClassAccuracy, Estimate
+from hsiattn.assessment.formatting import format_count, format_groups, format_percent
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
-from hsiattn.assessment.html import render_html
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
-from hsiattn.assessment.records import FoldsRecord
+from hsiattn.assessment.page import render_page
+from hsiattn.assessment.records import AgainstRecord, AreasRecord, BordersRecord, FoldsRecord
 from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
-from hsiattn.files.kinds import REPORT_COLUMNS
-from hsiattn.files.text import spreadsheet_cell
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its confidence interval; NaN where the test pixels do not define it.
-
-    Attributes
-    ----------
-    value : float
-        The figure.
-    lower, upper : float
-        Bounds of the interval.
-
-    Examples
-    --------
-    >>> Estimate(0.94, 0.92, 0.96).to_dict()
-    {'value': 0.94, 'lower': 0.92, 'upper': 0.96}
-    """
-
-    value: float
-    lower: float
-    upper: float
-
-    def to_dict(self) -> dict[str, float | None]:
-        """Give the three numbers in a form ready for JSON, NaN as None."""
-        return {name: none_for_nan(number) for name, number in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class ClassAccuracy:
-    """The figures of one class.
-
-    Attributes
-    ----------
-    name : str
-        Name of the class.
-    support : int
-        Number of its test pixels in the reference, unclassified ones included.
-    mapped : int
-        Number of test pixels that the map gives to it.
-    unclassified : int
-        Number of its test pixels that the map leaves unclassified.
-    producers_accuracy, users_accuracy, f1, iou : Estimate
-        Shares 0 … 1 with intervals.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from hsiattn.classes import ClassTable
-    >>> water = AccuracyReport(np.array([[45, 5], [10, 40]]), ClassTable.from_codes([1, 2])).per_class[0]
-    >>> water.support, water.mapped, water.producers_accuracy.value
-    (50, 55, 0.9)
-    """
-
-    name: str
-    support: int
-    mapped: int
-    unclassified: int
-    producers_accuracy: Estimate
-    users_accuracy: Estimate
-    f1: Estimate
-    iou: Estimate
+OVERALL = ("overall_accuracy", "average_accuracy", "kappa", "mcc", "quantity_disagreement", "allocation_disagreement")
+"""Names of the figures of all classes together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +73,13 @@ class AccuracyReport:
         over pixels.
     supplement : Supplement or None, default None
         What stands beside the figures: identity of scene, map and model, spectra, attention, pictures.
+    borders : BordersRecord or None, default None
+        Accuracy at borders between classes and in the interior, see `hsiattn.assessment.border_counts`.
+    areas : AreasRecord or None, default None
+        Areas of the classes, and accuracies weighted by area, see `hsiattn.assessment.areas`. By a design that is known
+        they are the figures of the report; by one that is assumed they stand beside them.
+    against : AgainstRecord or None, default None
+        Comparison with another map, see `hsiattn.assessment.map_comparison`.
     folds : FoldsRecord or None, default None
         Figures over folds, where the test pixels are those of all folds of a cross-validation.
 
@@ -166,6 +114,9 @@ class AccuracyReport:
     advice: tuple[str, ...] = ()
     groups: GroupCounts | GroupIntervals | None = None
     supplement: Supplement | None = None
+    borders: BordersRecord | None = None
+    areas: AreasRecord | None = None
+    against: AgainstRecord | None = None
     folds: FoldsRecord | None = None
 
     def __post_init__(self) -> None:
@@ -196,7 +147,10 @@ class AccuracyReport:
 
     @property
     def overall_accuracy(self) -> Estimate:
-        """Share of the test pixels that the map has right, with Wilson's interval."""
+        """Share of the test pixels that the map has right, with Wilson's interval; by a known design, of the area."""
+        known = self._by_design("overall_accuracy")
+        if known is not None:
+            return known
         bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
         bounds = bounds if self.groups is None else self._intervals["overall_accuracy"]
         return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
@@ -210,6 +164,33 @@ class AccuracyReport:
     def kappa(self) -> Estimate:
         """Cohen's kappa (-1 … 1), with bootstrap interval."""
         return self._bootstrapped("kappa")
+
+    @property
+    def mcc(self) -> Estimate:
+        """Matthews correlation coefficient of several classes (-1 … 1), with bootstrap interval."""
+        return self._bootstrapped("mcc")
+
+    @property
+    def quantity_disagreement(self) -> Estimate:
+        """Share of the test pixels that is wrong by the totals of classes in the map, with bootstrap interval."""
+        return self._bootstrapped("quantity_disagreement")
+
+    @property
+    def allocation_disagreement(self) -> Estimate:
+        """Share of the test pixels that is wrong by the places of classes in the map, with bootstrap interval."""
+        return self._bootstrapped("allocation_disagreement")
+
+    @property
+    def worst_class(self) -> ClassAccuracy | None:
+        """The class with the lowest producer's accuracy, the first of several; None where no class has one.
+
+        Its interval is that of a class chosen beforehand: the lowest of many is low by chance, too.
+        """
+        place = int(metrics.worst_class(self.confusion, self._unclassified))
+        if place < 0 or self._by_design("producers_accuracy", place) is None:
+            return None if place < 0 else self.per_class[place]
+        known = [row for row in self.per_class if not np.isnan(row.producers_accuracy.value)]
+        return min(known, key=lambda row: row.producers_accuracy.value)
 
     @cached_property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
@@ -227,8 +208,10 @@ class AccuracyReport:
                 support=int(support[k]),
                 mapped=int(mapped[k]),
                 unclassified=int(unclassified[k]),
-                producers_accuracy=_estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
-                users_accuracy=_estimate(metrics.users_accuracy(confusion), users, k),
+                producers_accuracy=self._by_design("producers_accuracy", k)
+                or _estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
+                users_accuracy=self._by_design("users_accuracy", k)
+                or _estimate(metrics.users_accuracy(confusion), users, k),
                 f1=self._bootstrapped("f1", k),
                 iou=self._bootstrapped("iou", k),
             )
@@ -250,8 +233,9 @@ class AccuracyReport:
         return render_text(self.to_dict())
 
     def to_html(self) -> str:
-        """Give a self-contained HTML page: class colours, figures with intervals, shaded confusion matrix."""
-        return render_html(self.to_dict())
+        """Give a self-contained HTML page: figures with intervals, confusion matrix, charts, map and reference."""
+        pictures = None if self.supplement is None or self.supplement.pictures is None else self.supplement.pictures()
+        return render_page(self.to_dict(), pictures)
 
     def to_dict(self) -> dict[str, Any]:
         """Give counts and figures in a form ready for JSON: shares 0 … 1, None where a figure is not defined."""
@@ -262,6 +246,7 @@ class AccuracyReport:
             "test_pixels": self.test_pixels,
             "unclassified_pixels": self.unclassified_pixels,
             **{name: estimate.to_dict() for name, estimate in self.overall.items()},
+            "worst_class": self._worst_record,
             "leakage": self.leakage,
             "window": self.window,
             "groups": self._groups_record,
@@ -279,17 +264,16 @@ class AccuracyReport:
             "advice": list(self.advice),
             "notes": list(self.notes),
             **{name: getattr(self, name) for name in _INTERVAL_SETTINGS},
-            "folds": self.folds,
             "supplement": None if self.supplement is None else self.supplement.to_dict(),
+            **{name: getattr(self, name) for name in _PARTS},
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> AccuracyReport:
         """Restore a report from what `to_dict` gave; figures are computed anew from the counts.
 
-        Intervals over polygons are taken as they are, since counts by polygon are not part of the record. Groups,
-        calibration, advice and supplement may be absent, as they are in reports of early versions; pictures are not
-        part of the record.
+        Intervals over polygons are taken as they are, since counts by polygon are not part of the record. What reports
+        of early versions lack may be absent; pictures are not part of the record.
         """
         calibration = record.get("calibration")
         return cls(
@@ -303,8 +287,11 @@ class AccuracyReport:
             calibration=None if calibration is None else Calibration.from_dict(calibration),
             advice=tuple(record.get("advice", ())),
             groups=None if record.get("groups") is None else GroupIntervals.from_report(record, _BOOTSTRAPPED),
-            folds=record.get("folds"),
             supplement=None if record.get("supplement") is None else Supplement(record["supplement"]),
+            borders=record.get("borders"),
+            areas=record.get("areas"),
+            against=record.get("against"),
+            folds=record.get("folds"),
         )
 
     def to_json(self, indent: int | None = 2) -> str:
@@ -316,33 +303,21 @@ class AccuracyReport:
 
         Figures that are not defined are empty.
         """
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(REPORT_COLUMNS)
-        for name, estimate in self.overall.items():
-            table.writerow(["all", "", name, *_csv_numbers(estimate)])
-        for name, count in (("test_pixels", self.test_pixels), ("unclassified_pixels", self.unclassified_pixels)):
-            table.writerow(["all", "", name, count, "", ""])
-        if self._groups_record is not None:
-            for name, count in self._groups_record.items():
-                table.writerow(["all", "", name, count, "", ""])
-        table.writerow(["all", "", "leakage", "" if self.leakage is None else self.leakage, "", ""])
-        if self.calibration is not None:
-            figures = self.calibration.to_dict()
-            for name in ("expected_calibration_error", "mean_confidence", "temperature"):
-                table.writerow(["all", "", name, "" if figures[name] is None else f"{figures[name]:.6f}", "", ""])
-        for item, row in zip(self.classes, self.per_class, strict=True):
-            of_class = [spreadsheet_cell(item.name), item.code]
-            for name in _CLASS_MEASURES:
-                table.writerow([*of_class, name, *_csv_numbers(getattr(row, name))])
-            for name in _CLASS_COUNTS:
-                table.writerow([*of_class, name, getattr(row, name), "", ""])
-        return text.getvalue()
+        return render_csv(self.to_dict())
 
     @property
     def overall(self) -> dict[str, Estimate]:
-        """Overall accuracy, average accuracy and kappa by name."""
-        return {name: getattr(self, name) for name in ("overall_accuracy", "average_accuracy", "kappa")}
+        """Figures of all classes together by name: accuracies, kappa, Matthews correlation, disagreement."""
+        return {name: getattr(self, name) for name in OVERALL}
+
+    @property
+    def _worst_record(self) -> dict[str, Any] | None:
+        worst = self.worst_class
+        if worst is None:
+            return None
+        code = self.classes.codes[self.per_class.index(worst)]
+        accuracy = worst.producers_accuracy.to_dict()
+        return {"code": code, "name": worst.name, "measure": "producers_accuracy", "accuracy": accuracy}
 
     @property
     def _unclassified(self) -> NDArray[np.int64]:
@@ -380,7 +355,15 @@ class AccuracyReport:
             random_state=self.random_state,
         )
 
+    def _by_design(self, name: str, index: int | None = None) -> Estimate | None:
+        """The figure as the known design of the sample has it; None without one."""
+        figures = designed(self.areas, name, index)
+        return None if figures is None else Estimate(*figures)
+
     def _bootstrapped(self, name: str, index: int | None = None) -> Estimate:
+        known = self._by_design(name, index)
+        if known is not None:
+            return known
         values = _BOOTSTRAPPED[name](self.confusion, self._unclassified)
         return _estimate(values, self._intervals[name], index)
 
@@ -388,10 +371,14 @@ class AccuracyReport:
 _BOOTSTRAPPED = {
     "average_accuracy": metrics.average_accuracy,
     "kappa": metrics.kappa,
+    "mcc": metrics.matthews_correlation,
+    "quantity_disagreement": disagreement.quantity_disagreement,
+    "allocation_disagreement": disagreement.allocation_disagreement,
     "f1": metrics.f1_score,
     "iou": metrics.intersection_over_union,
 }
 _INTERVAL_SETTINGS = ("confidence_level", "resamples", "random_state")
+_PARTS = ("borders", "areas", "against", "folds")
 _CLASS_COUNTS = ("support", "mapped", "unclassified")
 _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
 
@@ -403,7 +390,3 @@ def _estimate(
 ) -> Estimate:
     at = () if index is None else index
     return Estimate(float(values[at]), float(bounds[0][at]), float(bounds[1][at]))
-
-
-def _csv_numbers(estimate: Estimate) -> list[str]:
-    return ["" if number is None else f"{number:.6f}" for number in estimate.to_dict().values()]

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hsiattn.assessment.area_text import render_areas, standard_error
 from hsiattn.assessment.formatting import (
     CLASS_HEADS,
     RELIABILITY_HEADS,
@@ -13,11 +14,15 @@ from hsiattn.assessment.formatting import (
     explain_method,
     format_calibration,
     format_count,
+    format_disagreement,
     format_intervals,
     format_kappa,
     format_leakage,
+    format_mcc,
     format_percent,
+    format_worst_class,
     reliability_rows,
+    sentence,
 )
 from hsiattn.files.kinds import REPORT_TITLE
 
@@ -40,9 +45,10 @@ def render_text(record: Mapping[str, Any]) -> str:
         _overall(record),
         *([_advice(advice)] if advice else []),
         _by_class(record["classes"]),
+        *([] if record["areas"] is None else [render_areas(record["areas"], _table)]),
         _matrix(record),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
-        "\n".join(textwrap.fill(note, WIDTH) for note in (*record["notes"], explain_method(record))),
+        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in (*record["notes"], explain_method(record))),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -52,9 +58,12 @@ def _overall(record: Mapping[str, Any]) -> str:
     if record["unclassified_pixels"]:
         tested += f", of which the map leaves {format_count(record['unclassified_pixels'])} unclassified"
     lines = [
-        ("Overall accuracy, %", format_percent(record["overall_accuracy"])),
+        ("Overall accuracy, %", format_percent(record["overall_accuracy"]) + standard_error(record["areas"])),
         ("Average accuracy, %", format_percent(record["average_accuracy"])),
         ("Kappa", format_kappa(record["kappa"])),
+        ("Matthews correlation", format_mcc(record["mcc"])),
+        ("Disagreement, %", format_disagreement(record)),
+        *([] if record["worst_class"] is None else [("Worst class, %", format_worst_class(record["worst_class"]))]),
         ("Test pixels", tested),
         *([("Intervals", format_intervals(record))] if record["groups"] is not None else []),
         ("Leakage", format_leakage(record["leakage"], record["window"])),
@@ -67,7 +76,7 @@ def _overall(record: Mapping[str, Any]) -> str:
 
 
 def _advice(advice: Sequence[str]) -> str:
-    lines = [textwrap.fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
+    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
     return "\n".join(["Advice", *lines])
 
 

@@ -75,7 +75,7 @@ def benchmark(
     CONFIG is a YAML file, or the name of one of the package (example). Recipes share the splits, so that they are
     compared pair by pair. Every finished run is kept in FOLDER, and the same command continues where it stopped.
     FOLDER then holds runs.csv, one line per run (also runs.parquet where pyarrow is installed), classes.csv,
-    report.html and report.md, always of all finished runs of CONFIG.
+    report.html, report.md and report.tex, always of all finished runs of CONFIG.
 
     \b
         hsiattn datasets example data

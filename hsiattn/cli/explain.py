@@ -45,7 +45,7 @@ def pairs(kind: type[int] | type[float], name: str) -> Callable[..., list[tuple[
     return parse
 
 
-@click.command(short_help="Show what a model decides by, and whether its attention explains it.")
+@click.command(short_help="Show what a model decides by, and how far to trust that.")
 @click.argument("model")
 @click.argument("scene", metavar="SCENE...", nargs=-1, required=True)
 @click.option(

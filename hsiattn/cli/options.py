@@ -143,6 +143,7 @@ unlabelled = click.option(
 )  # fmt: skip
 
 _LENGTH = click.FloatRange(0)
+_AREA = click.FloatRange(0, min_open=True)
 
 vectors = use(
     click.option(
@@ -165,6 +166,22 @@ vectors = use(
     ),
 )  # fmt: skip
 """How labels are read from a vector file, see `hsiattn.labels.vector_options.VectorOptions`."""
+
+mapping_unit = use(
+    click.option(
+        "--min-area", type=_AREA, metavar="HECTARES", callback=finite,
+        help="Smallest mapping unit of the polygons: a smaller field becomes part of its largest neighbour.",
+    ),
+    click.option(
+        "--sieve", type=click.IntRange(2), metavar="PIXELS",
+        help="The same in pixels; of both limits the larger counts.",
+    ),
+    click.option(
+        "--connectivity", type=click.Choice(["4", "8"]),
+        help="Pixels of a class are one field where they share a side (4, the default), or a corner (8).",
+    ),
+)  # fmt: skip
+"""Smallest field of a map of polygons, see `hsiattn.mapping.polygons.MappingUnit`."""
 
 # -- computation -------------------------------------------------------------------------------------------------------
 
@@ -233,7 +250,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "header": (".hdr", ".xml", ".qml", ".clr"),
     "array": (".mat", ".npy", ".npz", ".nc", ".h5"),
     "recipe": (".yaml", ".yml"),
-    "vector file": (".gpkg", ".geojson", ".shp"),
+    "vector file": (".gpkg", ".geojson", ".shp", ".fgb"),
     "archive": (".zip", ".gz", ".tar"),
 }
 """Kinds of files by the suffixes that belong to them; the first of a kind is the usual one."""

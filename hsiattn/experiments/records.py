@@ -41,7 +41,7 @@ _TABLES = {
     "classes.csv": FileKind.CLASS_TABLE,
     "runs.parquet": FileKind.RUN_TABLE,
 }
-_REPORTS = {"report.html": FileKind.EXPERIMENT_REPORT, "report.md": FileKind.EXPERIMENT_REPORT}
+_REPORTS = {f"report.{suffix}": FileKind.EXPERIMENT_REPORT for suffix in ("html", "md", "tex")}
 
 
 class RecordFolder:

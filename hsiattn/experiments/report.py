@@ -1,4 +1,4 @@
-"""The report on experiments, as Markdown and as a self-contained HTML page."""
+"""The report on experiments, as Markdown, as a self-contained HTML page, and its tables in LaTeX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment.html import fill_template
+from hsiattn.assessment.page.templating import fill_template, inlined
 from hsiattn.errors import OutputError
 from hsiattn.experiments.comparison import (
     Cell,
@@ -24,6 +24,7 @@ from hsiattn.experiments.comparison import (
     compare_all,
     rank,
 )
+from hsiattn.experiments.latex import table_to_latex
 from hsiattn.experiments.learning_curves import LearningCurve, learning_curves
 from hsiattn.experiments.plan import Plan
 from hsiattn.experiments.records import Record, RecordFolder
@@ -40,6 +41,7 @@ from hsiattn.experiments.tables import (
     overall_table,
     p_text,
     points_text,
+    spread_table,
 )
 from hsiattn.files.kinds import EXPERIMENT_TITLE, FileKind
 from hsiattn.files.outputs import make_folder, refuse_foreign, whole_file
@@ -77,6 +79,9 @@ _GAPS = "Recipes have different numbers of runs: compare their means with care, 
 
 _MOST_IN_DIAGRAM = 20
 """Largest number of recipes in a legible critical-difference diagram."""
+
+_SPREADS = (("Overall accuracy, %", MEASURES[0]), ("Average accuracy, %", MEASURES[1]))
+"""Measures of which papers print the mean and the deviation, with what they are called there."""
 
 _MOST_IN_GRID = 12
 """Largest number of recipes that fit beside each other in a table."""
@@ -123,6 +128,8 @@ class Report:
     grid
         Accuracies and calibration error of every recipe on every scene under every protocol; None with too many
         recipes for one table.
+    spreads
+        Mean and standard deviation of overall and average accuracy by scene, protocol and recipe, with their titles.
     reference, comparisons
         Name of the reference recipe, and its comparisons with the others over all pairs.
     margins
@@ -146,6 +153,7 @@ class Report:
     means: dict[str, dict[str, float]]
     overall: Table
     grid: Table | None
+    spreads: tuple[tuple[str, Table], ...]
     reference: str
     comparisons: tuple[Comparison, ...]
     margins: Margins | None
@@ -232,9 +240,25 @@ class Report:
                 parts.append(section.comparison.to_markdown())
         return "\n\n".join([*parts, "## How to read this", *self.method]) + "\n"
 
+    def to_latex(self) -> str:
+        """Give the tables that papers print, in LaTeX: accuracies by scene, means, comparisons."""
+        tables = [
+            *((f"{title}, mean ± standard deviation over seeds.", table) for title, table in self.spreads),
+            ("Means over scenes and protocols of the means over seeds.", self.overall),
+        ]
+        if self.comparison is not None:
+            caption = f"Overall accuracy of {self.reference} less that of others, percentage points, pair by pair."
+            tables.append((caption, self.comparison))
+        heads = [f"% {EXPERIMENT_TITLE}{self.title}", "% needs \\usepackage{booktabs}"]
+        named = [table_to_latex(table, text, f"results-{place}") for place, (text, table) in enumerate(tables, start=1)]
+        return "\n\n".join(["\n".join(heads), *named]) + "\n"
+
     def to_html(self) -> str:
         """Give a self-contained HTML page."""
-        return fill_template("hsiattn.experiments", report=self, grid_title=GRID_TITLE)
+        style = inlined("base.css")
+        return fill_template(
+            "hsiattn.experiments", "report.html.jinja", report=self, grid_title=GRID_TITLE, style=style
+        )
 
 
 def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report:
@@ -274,6 +298,7 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
         means={recipe: {m.name: results.mean(recipe, m.name) for m in MEASURES} for recipe in results.recipes},
         overall=overall_table(results, ranking),
         grid=grid_table(results) if len(results.recipes) <= _MOST_IN_GRID else None,
+        spreads=tuple((title, spread_table(results, measure)) for title, measure in _SPREADS),
         reference=reference,
         comparisons=tuple(overall),
         margins=against_best(results, reference, plan.rival_recipes, right),
@@ -291,14 +316,15 @@ def make_report(plan: Plan, runs: Sequence[Run], folder: RecordFolder) -> Report
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Write `report.html`, `report.md` and the pictures of the latter; those of an earlier report are replaced.
+    """Write `report.html`, `report.md` with its pictures, and `report.tex`; those of an earlier report are replaced.
 
     Raises
     ------
     OutputError
         The folder cannot be written to, or holds another file of such a name.
     """
-    files = {folder / "report.html": report.to_html().encode(), folder / "report.md": report.to_markdown().encode()}
+    texts = {"report.html": report.to_html(), "report.md": report.to_markdown(), "report.tex": report.to_latex()}
+    files = {folder / name: text.encode() for name, text in texts.items()}
     plots = folder / "plots"
     make_folder(plots)
     files |= {plots / f"{picture.name}.svg": picture.svg for picture in report.pictures}

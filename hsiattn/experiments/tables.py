@@ -111,6 +111,18 @@ def grid_table(results: Results) -> Table:
     return Table(("scene", "protocol", *results.recipes), tuple(rows))
 
 
+def spread_table(results: Results, measure: Measure) -> Table:
+    """Make the table of one measure by scene and protocol: mean ± standard deviation over seeds of every recipe.
+
+    The best mean of a row is bold; a recipe without a run there has an empty cell.
+    """
+    rows = []
+    for cell in results.cells:
+        values = [results.values(cell, recipe, measure.name) for recipe in results.recipes]
+        rows.append((*map(Entry, cell), *_spread_column(values, measure)))
+    return Table(("scene", "protocol", *results.recipes), tuple(rows))
+
+
 def cell_table(results: Results, cell: Cell) -> Table:
     """Make the table of one scene and protocol: mean ± standard deviation over seeds of every recipe."""
     recipes = [recipe for recipe in results.recipes if results.of_cell(cell, recipe)]

@@ -10,6 +10,7 @@ import json
 import os
 import xml.etree.ElementTree as ET
 import zipfile
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ class FileKind(StrEnum):
     PLOT = "plot"
     PICTURE = "picture"
     EXPLANATION = "explanation"
+    POLYGONS = "polygons"
+    STAC_ITEM = "STAC item"
+    SAMPLE = "reference sample"
 
     @property
     def described(self) -> str:
@@ -61,6 +65,7 @@ _DESCRIPTIONS = {
     FileKind.REPORT: "an accuracy report",
     FileKind.RUN: "the record of a run",
     FileKind.EXPLANATION: "an explanation",
+    FileKind.POLYGONS: "a file of land-cover polygons",
 }
 
 TAG_PREFIX = "HSIATTN_"
@@ -112,6 +117,15 @@ EXPERIMENT_TITLE = "Benchmark: "
 RUN_COLUMNS = ("scene", "protocol", "recipe", "seed")
 """First columns of the tables of experiments."""
 
+POLYGON_TITLE = f"Land-cover polygons, {SOFTWARE}"
+"""Beginning of the description of a layer of polygons; the version follows."""
+
+POLYGON_LAYER = "land_cover"
+POLYGON_COLUMNS = ("code", "name", "pixels", "area_ha", "confidence")
+"""Columns of land-cover polygons; the last two only where they are known."""
+SAMPLE_TABLES = frozenset(("sample", "strata", "drawn_pixels", "design"))
+"""Tables of a GeoPackage with a reference sample."""
+
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PDF = b"%PDF-"
@@ -151,12 +165,16 @@ def _by_content(file: Path, start: bytes) -> FileKind | None:
         return FileKind.PICTURE if f"tEXtSoftware\0{SOFTWARE}".encode() in start else None
     if start[:4] in _TIFF:
         return _raster(file, "GTiff")
+    if (kind := _polygons(file, start)) is not None:
+        return kind
     if text.startswith(b"ENVI"):
         return _envi_header(file)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON:
         return _model(file)
     if start.startswith(b"CDF"):
         return FileKind.EXPLANATION if EXPLANATION_TITLE.encode() in start else None
+    if start.startswith(b"SQLite format 3\0"):
+        return FileKind.SAMPLE if _names_of_tables(file) >= SAMPLE_TABLES else None
     if start.startswith(b"PK"):
         return FileKind.RUN_PIXELS if _names_in_archive(file) >= {"row", "column", "truth", "predicted"} else None
     if start.startswith(b"PAR1"):
@@ -227,6 +245,45 @@ def _envi_header(file: Path) -> FileKind | None:
     return _raster(data, "ENVI") if data is not None and data.is_file() else None
 
 
+# -- polygons ----------------------------------------------------------------------------------------------------------
+
+_SHAPEFILE, _FLATGEOBUF, _SQLITE = b"\x00\x00\x27\x0a", b"fgb\x03", b"SQLite format 3\0"
+
+
+def _polygons(file: Path, start: bytes) -> FileKind | None:
+    """A vector file of land-cover polygons, or a part of such a shapefile."""
+    if start.startswith(_SQLITE):
+        titled = _is_titled(file)
+    elif start.startswith(_FLATGEOBUF) or start.lstrip().startswith(b"{"):
+        titled = POLYGON_TITLE.encode() in start
+    elif start.startswith(_SHAPEFILE) or file.suffix in (".dbf", ".prj", ".cpg"):
+        titled = _has_columns(file.with_suffix(".dbf"))
+    else:
+        return None
+    return FileKind.POLYGONS if titled else None
+
+
+def _is_titled(file: Path) -> bool:
+    """Whether a layer of a GeoPackage is described as ours."""
+    import sqlite3
+
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            rows = database.execute("SELECT description FROM gpkg_contents WHERE data_type = 'features'").fetchall()
+    except sqlite3.Error:
+        return False
+    return bool(rows) and all(str(title or "").startswith(POLYGON_TITLE) for (title,) in rows)
+
+
+def _has_columns(table: Path) -> bool:
+    """Whether a dBASE table has just the columns of polygons: 32 bytes for the header, 32 for each column."""
+    with table.open("rb") as stream:
+        start = stream.read(32 * (len(POLYGON_COLUMNS) + 2))
+    names = [start[at : at + 11].split(b"\0")[0].decode("ascii", "replace") for at in range(32, len(start), 32)]
+    own = [name for name in names if name in POLYGON_COLUMNS]
+    return own[:3] == list(POLYGON_COLUMNS[:3]) and names[: len(own)] == own and not names[len(own)].isalnum()
+
+
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +291,7 @@ def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
-    if first.startswith(f"# {EXPERIMENT_TITLE}"):
+    if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
         return FileKind.EXPERIMENT_REPORT
     columns = tuple(first.rstrip("\r").split(","))
     if columns == REPORT_COLUMNS:
@@ -252,6 +309,9 @@ def _json(file: Path) -> FileKind | None:
     record = json.loads(file.read_text(encoding="utf-8"))
     if record.get(GENERATOR) == FileKind.TRAINING_STATE.value:
         return FileKind.TRAINING_STATE
+    properties = record.get("properties")
+    if isinstance(properties, dict) and properties.get(f"{GENERATOR}:kind") == FileKind.STAC_ITEM.value:
+        return FileKind.STAC_ITEM
     for kind, keys in _KEYS.items():
         if keys <= record.keys():
             return kind
@@ -305,7 +365,9 @@ def _is_auxiliary(root: ET.Element) -> bool:
 
 
 def _is_style(root: ET.Element) -> bool:
-    """Exactly the elements of a map's style; QGIS adds more when it saves one."""
+    """One with our mark, or exactly the elements of a map's style; QGIS writes other ones when it saves a style."""
+    if root.get("generator") == GENERATOR:
+        return True
     pipe = root.find("pipe")
     if pipe is None or root.attrib != {"version": "3.28.0", "styleCategories": "AllStyleCategories"}:
         return False
@@ -333,6 +395,18 @@ def _names_in_archive(file: Path) -> set[str]:
         with zipfile.ZipFile(file) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
     except zipfile.BadZipFile:
+        return set()
+
+
+def _names_of_tables(file: Path) -> set[str]:
+    """Names of the tables of an SQLite database; empty where it is damaged or busy."""
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+            return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
         return set()
 
 

@@ -66,6 +66,7 @@ class Order:
         source = request.open_scene(self.paths)
         model = models.model_for(source)
         if request.resume and request.is_mapped(self.targets, model, source):
+            request.write_missing_polygons(self.targets, inputs)
             return None
         request.check_targets(self.targets, inputs)
         with progress() as listener:

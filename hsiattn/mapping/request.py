@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hsiattn.mapping import Execution, MappingRecord, Outputs
     from hsiattn.mapping.classification import Progress
     from hsiattn.mapping.confidence import ConfidenceKind
+    from hsiattn.mapping.polygons import MappingUnit
     from hsiattn.models.model_file import TrainedModel
     from hsiattn.scenes import SceneSource
 
@@ -31,11 +32,12 @@ BESIDE = "beside the map"
 
 @dataclass(frozen=True)
 class Targets:
-    """The rasters to write for one scene."""
+    """The rasters to write for one scene, by which it iterates, and the polygons of its map."""
 
     map: str
     confidence: str | None = None
     probabilities: str | None = None
+    polygons: str | None = None
 
     def __iter__(self) -> Iterator[str]:
         return (path for path in (self.map, self.confidence, self.probabilities) if path is not None)
@@ -78,6 +80,10 @@ class MappingRequest:
         Left, bottom, right and top of the part that is mapped, in map coordinates; None for all of a scene.
     confidence, probabilities
         Paths of the rasters beside the map, or `BESIDE`; None for none.
+    polygons
+        Path of the polygons of the map, or `BESIDE`; None for none.
+    min_area, sieve, connectivity
+        See `MappingUnit`.
     confidence_kind, driver, creation_options, overwrite, smooth
         See `Outputs`, where the last is called `smoothing`.
     window_size, ram, threads, workers, dask, device, precision
@@ -101,6 +107,10 @@ class MappingRequest:
     confidence: str | None = None
     confidence_kind: ConfidenceKind | None = None
     probabilities: str | None = None
+    polygons: str | None = None
+    min_area: float | None = None
+    sieve: int | None = None
+    connectivity: str | None = None
     smooth: int = 0
     driver: str = "GTiff"
     creation_options: dict[str, str] = field(default_factory=dict)
@@ -128,11 +138,16 @@ class MappingRequest:
     def targets(self, map_path: str) -> Targets:
         """The map with the rasters that are wanted beside it."""
 
-        def beside(what: str, given: str | None) -> str | None:
+        def beside(what: str, given: str | None, suffix: str = _suffix(self.driver)) -> str | None:
             path = Path(map_path)
-            return str(path.with_name(f"{path.stem}_{what}{_suffix(self.driver)}")) if given == BESIDE else given
+            return str(path.with_name(f"{path.stem}_{what}{suffix}")) if given == BESIDE else given
 
-        return Targets(map_path, beside("confidence", self.confidence), beside("probabilities", self.probabilities))
+        return Targets(
+            map_path,
+            beside("confidence", self.confidence),
+            beside("probabilities", self.probabilities),
+            beside("polygons", self.polygons, ".gpkg"),
+        )
 
     def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
         """Rasters that are written for one scene."""
@@ -246,7 +261,64 @@ class MappingRequest:
             (targets.probabilities, FileKind.PROBABILITIES),
             (trained, FileKind.MODEL),
         )
-        check_outputs(wanted(*kinds), overwrite=overwrite, inputs=inputs)
+        outputs = wanted(*kinds)
+        if targets.polygons is not None:
+            from hsiattn.mapping.polygon_files import outputs_of
+
+            outputs += outputs_of(targets.polygons)
+        check_outputs(outputs, overwrite=overwrite, inputs=inputs)
+
+    def check_polygons(self, targets: Targets, source: SceneSource) -> None:
+        """Refuse polygons that could not be written of the map of a scene.
+
+        Raises
+        ------
+        GridError
+            GeoJSON is wanted of a scene without CRS, or a smallest unit in hectares of one without projected CRS.
+        OutputError
+            There is no such format.
+        """
+        if targets.polygons is not None:
+            from hsiattn.mapping.polygon_files import PolygonFile
+
+            PolygonFile(targets.polygons, source.grid).check_place()
+            self._unit.pixels_on(source.grid)
+
+    def write_polygons(
+        self, targets: Targets, inputs: Inputs, progress: Progress | None = None, *, replace: bool = False
+    ) -> list[str]:
+        """Write the polygons of a map that is there, if they are wanted; notices for the user.
+
+        Parameters
+        ----------
+        replace
+            Whether earlier ones may be replaced even without `overwrite`.
+
+        Raises
+        ------
+        HsiattnError
+            See `hsiattn.mapping.polygons.write_polygons`.
+        """
+        if targets.polygons is None:
+            return []
+        from hsiattn.mapping.polygons import write_polygons
+
+        record = write_polygons(
+            targets.map, targets.polygons, unit=self._unit, confidence=targets.confidence,
+            overwrite=self.overwrite or replace, inputs=inputs, progress=progress,
+        )  # fmt: skip
+        return [f"{record.polygons} polygons: {targets.polygons}", *record.notes]
+
+    def write_missing_polygons(self, targets: Targets, inputs: Inputs, progress: Progress | None = None) -> list[str]:
+        """Write polygons that are wanted and not there, of a map that is left alone; notices for the user."""
+        missing = targets.polygons is not None and not os.path.exists(targets.polygons)
+        return self.write_polygons(targets, inputs, progress) if missing else []
+
+    @property
+    def _unit(self) -> MappingUnit:
+        from hsiattn.mapping.polygons import MappingUnit
+
+        return MappingUnit(self.min_area, self.sieve or 0, int(self.connectivity or 4))
 
     def map_scene(
         self,
@@ -273,12 +345,15 @@ class MappingRequest:
 
         source = model.resampled(source) if self.resample else source
         mask, part, begun = self.open_mask(source), self.part_of(source), targets.begun_at()
+        self.check_polygons(targets, source)
+        replace = self.resume and _begun_to_overwrite(targets)
         try:
             record = classify_scene(
                 model, source, self.outputs(targets, inputs), mask=mask, part=part, resume=self.resume,
                 force=self.force, execution=self.execution, progress=progress,
             )  # fmt: skip
             record.messages += mask.notes[-1:] if isinstance(mask, ResampledMask) else ()
+            record.messages += self.write_polygons(targets, inputs, progress, replace=replace)
             return record
         except (ClusterError, OutputError) as error:
             if targets.begun_at() in (None, begun) or "resume=" in error.remedy:

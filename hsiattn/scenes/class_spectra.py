@@ -53,18 +53,43 @@ def class_spectra(scene: SceneSource | xr.DataArray | str | os.PathLike[str], la
     if found.size == 0:
         raise LabelError("no pixel is labelled", "draw labels inside the scene; 0 means unlabelled")
     table = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(found.tolist())
-    records = [record for record in table.to_records() if record["code"] in set(found.tolist())]
-    numbers = np.array([record["code"] for record in records])
+    positions = np.argwhere(np.isin(codes, table.codes))
+    return spectra_of_pixels(source, positions, codes[tuple(positions.T)], table)
+
+
+def spectra_of_pixels(
+    source: SceneSource, positions: NDArray[np.int64], codes: NDArray[np.int64], table: ClassTable
+) -> xr.Dataset:
+    """Mean and standard deviation of the spectra of some pixels, by their classes.
+
+    Parameters
+    ----------
+    positions
+        (N, 2) rows and columns.
+    codes
+        (N,) of their classes, all of them in the table.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `class_spectra`, of the classes that have pixels.
+
+    Raises
+    ------
+    SceneError
+        The scene cannot be read.
+    """
+    records = [record for record in table.to_records() if (codes == record["code"]).any()]
+    numbers = np.array([record["code"] for record in records], dtype=np.int64)
     moments = _Moments(len(numbers), len(source.bands))
-    positions = np.argwhere(np.isin(codes, numbers))
     with source.kept_open():
         for window, members in windows_with(positions, source):
             rows, columns = (positions[members] - (window.row_off, window.col_off)).T
             spectra = source.read(window)[:, rows, columns]
             masked = source.masked(window)
             measured = source.measured(spectra, None if masked is None else masked[rows, columns])
-            here = codes[tuple(positions[members].T)]
             values = source.radiometry.reflectance(spectra.T).T
+            here = codes[members]
             for number in np.unique(here):
                 of_class = here == number
                 place = int(np.flatnonzero(numbers == number)[0])
@@ -74,7 +99,7 @@ def class_spectra(scene: SceneSource | xr.DataArray | str | os.PathLike[str], la
             "mean": (("class", "band"), moments.mean),
             "std": (("class", "band"), moments.deviation),
             "count": (("class", "band"), moments.count),
-            "pixels": ("class", np.array([np.count_nonzero(codes == number) for number in numbers])),
+            "pixels": ("class", np.array([np.count_nonzero(codes == number) for number in numbers], dtype=np.int64)),
         },
         coords={
             "class": [record["name"] for record in records],

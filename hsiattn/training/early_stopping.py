@@ -32,9 +32,8 @@ class EarlyStoppingTraining(GradientTraining):
         Once the best number of epochs is known, train anew for so many on training and validation pixels together.
         Default: True.
     class_balance
-        Weigh the loss so that every class counts the same. Default: True.
-
-    The others are those of `GradientTraining`.
+        Weigh the loss so that every class counts the same. Default: True. All further settings are those of
+        `GradientTraining`.
 
     Examples
     --------

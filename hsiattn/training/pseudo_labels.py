@@ -26,14 +26,14 @@ class PseudoLabelTraining(GradientTraining):
 
     The probabilities are those that classifiers in closed form, fitted on the labelled pixels, give to pixels around
     the labels and elsewhere: `hsiattn.pseudo_labels`. All labelled pixels but those of the test train, to the last
-    epoch or step; none validates. The spectra of test pixels may take part, their labels never do.
+    epoch or step; none validates. The spectra of test pixels may take part, their labels never do. Every member of an
+    ensemble has pseudo-labels of its own.
 
     Parameters
     ----------
     pseudo_labels
-        How pixels are labelled, and how many; see `PseudoLabelSettings`.
-
-    The others are those of `GradientTraining`. Every member of an ensemble has pseudo-labels of its own.
+        How pixels are labelled, and how many; see `PseudoLabelSettings`. All further settings are those of
+        `GradientTraining`.
 
     Examples
     --------

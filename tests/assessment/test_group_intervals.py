@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from hsiattn.assessment import AccuracyReport, GroupCounts, metrics
+from hsiattn.assessment import AccuracyReport, GroupCounts, disagreement, metrics
 from hsiattn.assessment.group_intervals import GroupIntervals, effective_pixels, group_intervals
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
 from hsiattn.classes import ClassTable
@@ -220,7 +220,9 @@ def make_report(per_class=(4, 6, 7), seed=0, lone=0):
 def test_the_figures_of_a_report_are_those_over_pixels_and_its_intervals_those_over_polygons():
     report = make_report()
     over_pixels = AccuracyReport(report.confusion, CLASSES, report.unclassified)
-    bounds = group_intervals(report.groups, MEASURES).bounds
+    disagreements = {name: getattr(disagreement, name) for name in ("quantity_disagreement", "allocation_disagreement")}
+    measures = {**MEASURES, "mcc": metrics.matthews_correlation, **disagreements}
+    bounds = group_intervals(report.groups, measures).bounds
     for name, estimate in report.overall.items():
         assert estimate.value == over_pixels.overall[name].value
         assert (estimate.lower, estimate.upper) == tuple(map(float, bounds[name]))

@@ -237,7 +237,18 @@ def test_the_share_of_polygons_that_train_can_be_chosen(train):
 
 
 def test_polygons_can_be_drawn_into_the_labels(train, tiny):
-    options = ("--draw", "squares", "--polygons", 2, "--polygon-size", 3, "--buffer", 5, "--write-split", "split.tif")
+    options = (
+        "--draw",
+        "squares",
+        "--polygons-per-class",
+        2,
+        "--polygon-size",
+        3,
+        "--buffer",
+        5,
+        "--write-split",
+        "split.tif",
+    )
     result = train("--split", "polygons", *options, "--json")
     assert result.exit_code == 0, result.stderr
     record = json.loads(result.stdout)["split"]
@@ -284,7 +295,7 @@ def test_the_log_holds_loss_and_accuracy_of_every_epoch(model):
         ("--split", "random", "--buffer", "3"),
         ("--split", "polygons", "--buffer", "3"),
         ("--split", "polygons", "--block-size", "8"),
-        ("--split", "polygons", "--polygons", "8"),
+        ("--split", "polygons", "--polygons-per-class", "8"),
         ("--split", "polygons", "--draw", "squares", "--train-share", "0.5"),
         ("--split", "blocks", "--draw", "squares"),
         ("--split", "random", "--per-class", "3", "--train-share", "0.5"),
