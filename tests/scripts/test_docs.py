@@ -153,7 +153,8 @@ def test_an_example_that_ends_otherwise_than_it_should_fails_the_build_and_is_na
 
 
 def test_a_picture_that_is_shown_is_kept(tmp_path):
-    page = '```python run hidden shows="a.svg" alt="A line"\nfrom pathlib import Path; Path("a.svg").write_text("<svg/>")\n```\n'
+    code = 'from pathlib import Path; Path("a.svg").write_text("<svg/>")'
+    page = f'```python run hidden shows="a.svg" alt="A line"\n{code}\n```\n'
     examples = Examples(tmp_path)
     assert examples.run_page("page.md", page) == "![A line](examples/a.svg)\n"
     assert examples.shown == {"a.svg": b"<svg/>"}
