@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -396,7 +397,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         OutputError
             It exists already or cannot be written.
         """
-        write_model(self._fitted(), path, overwrite=overwrite)
+        digest = write_model(self._fitted(), path, overwrite=overwrite)
+        self.model_ = replace(self.model_, digest=digest)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -417,6 +419,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         classifier._take(model)
         return classifier
 
+    model_: TrainedModel
     split_: Split
     report_: AccuracyReport | None
     messages_: tuple[str, ...]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hsiattn.assessment.area_text import area_records
 from hsiattn.files.kinds import REPORT_COLUMNS
 from hsiattn.files.text import spreadsheet_cell
 
@@ -47,6 +48,8 @@ def _lines(record: Mapping[str, Any]) -> Iterator[Line]:
         yield from ((ALL, "", name, _number(record["calibration"][name])) for name in _CALIBRATION)
     if record["borders"] is not None:
         yield from _borders(record["borders"])
+    if record["areas"] is not None:
+        yield from ((*of_class, *_numbers(figures)) for *of_class, figures in area_records(record["areas"]))
     for row in record["classes"]:
         yield from ((row["name"], row["code"], name, *_numbers(row[name])) for name in _OF_CLASS)
         yield from ((row["name"], row["code"], name, row[name]) for name in _COUNTS)

@@ -220,7 +220,13 @@ def reliability_rows(calibration: Mapping[str, Any]) -> list[list[str]]:
 def explain_method(record: Mapping[str, Any]) -> str:
     """Explain intervals, unclassified pixels and, where it is known, the calibration, in a few sentences."""
     level, resamples = f"{100 * record['confidence_level']:g} %", record["resamples"]
-    if record["groups"] is None:
+    if record.get("areas") is not None and not record["areas"]["assumed"]:
+        text = (
+            f"Figures and intervals ({level}) are estimates for the area by the design of the sample (Olofsson et al. "
+            "2014, Stehman 2014), in which every reference pixel counts for as many pixels as its stratum has of them; "
+            "the confusion matrix and the support hold the reference pixels themselves."
+        )
+    elif record["groups"] is None:
         text = (
             f"Intervals ({level}): Wilson for overall, producer's and user's accuracy, bootstrap ({resamples} "
             "resamples) for the others; they assume independent test pixels, which neighbouring ones are not."

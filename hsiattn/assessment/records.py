@@ -80,6 +80,10 @@ class AreasRecord(TypedDict):
     standard_error: float | None
     average_accuracy: EstimateRecord
     kappa: EstimateRecord
+    mcc: NotRequired[EstimateRecord]
+    """This and the two below by a known design alone."""
+    quantity_disagreement: NotRequired[EstimateRecord]
+    allocation_disagreement: NotRequired[EstimateRecord]
     hectares: float | None
     """Of the strata that the estimates hold for."""
     pixels: int

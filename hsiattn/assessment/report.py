@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.assessment import disagreement, metrics
+from hsiattn.assessment.areas import designed
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.csv_form import render_csv
 from hsiattn.assessment.estimates import ClassAccuracy, Estimate
@@ -75,7 +76,8 @@ class AccuracyReport:
     borders : BordersRecord or None, default None
         Accuracy at borders between classes and in the interior, see `hsiattn.assessment.border_counts`.
     areas : AreasRecord or None, default None
-        Areas of the classes, and accuracies weighted by area.
+        Areas of the classes, and accuracies weighted by area, see `hsiattn.assessment.areas`. By a design that is known
+        they are the figures of the report; by one that is assumed they stand beside them.
     against : AgainstRecord or None, default None
         Comparison with another map, see `hsiattn.assessment.map_comparison`.
     folds : FoldsRecord or None, default None
@@ -145,7 +147,10 @@ class AccuracyReport:
 
     @property
     def overall_accuracy(self) -> Estimate:
-        """Share of the test pixels that the map has right, with Wilson's interval."""
+        """Share of the test pixels that the map has right, with Wilson's interval; by a known design, of the area."""
+        known = self._by_design("overall_accuracy")
+        if known is not None:
+            return known
         bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
         bounds = bounds if self.groups is None else self._intervals["overall_accuracy"]
         return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
@@ -182,7 +187,10 @@ class AccuracyReport:
         Its interval is that of a class chosen beforehand: the lowest of many is low by chance, too.
         """
         place = int(metrics.worst_class(self.confusion, self._unclassified))
-        return None if place < 0 else self.per_class[place]
+        if place < 0 or self._by_design("producers_accuracy", place) is None:
+            return None if place < 0 else self.per_class[place]
+        known = [row for row in self.per_class if not np.isnan(row.producers_accuracy.value)]
+        return min(known, key=lambda row: row.producers_accuracy.value)
 
     @cached_property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
@@ -200,8 +208,10 @@ class AccuracyReport:
                 support=int(support[k]),
                 mapped=int(mapped[k]),
                 unclassified=int(unclassified[k]),
-                producers_accuracy=_estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
-                users_accuracy=_estimate(metrics.users_accuracy(confusion), users, k),
+                producers_accuracy=self._by_design("producers_accuracy", k)
+                or _estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
+                users_accuracy=self._by_design("users_accuracy", k)
+                or _estimate(metrics.users_accuracy(confusion), users, k),
                 f1=self._bootstrapped("f1", k),
                 iou=self._bootstrapped("iou", k),
             )
@@ -345,7 +355,15 @@ class AccuracyReport:
             random_state=self.random_state,
         )
 
+    def _by_design(self, name: str, index: int | None = None) -> Estimate | None:
+        """The figure as the known design of the sample has it; None without one."""
+        figures = designed(self.areas, name, index)
+        return None if figures is None else Estimate(*figures)
+
     def _bootstrapped(self, name: str, index: int | None = None) -> Estimate:
+        known = self._by_design(name, index)
+        if known is not None:
+            return known
         values = _BOOTSTRAPPED[name](self.confusion, self._unclassified)
         return _estimate(values, self._intervals[name], index)
 

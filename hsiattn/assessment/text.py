@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hsiattn.assessment.area_text import render_areas, standard_error
 from hsiattn.assessment.formatting import (
     CLASS_HEADS,
     RELIABILITY_HEADS,
@@ -44,6 +45,7 @@ def render_text(record: Mapping[str, Any]) -> str:
         _overall(record),
         *([_advice(advice)] if advice else []),
         _by_class(record["classes"]),
+        *([] if record["areas"] is None else [render_areas(record["areas"], _table)]),
         _matrix(record),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
         "\n".join(textwrap.fill(sentence(note), WIDTH) for note in (*record["notes"], explain_method(record))),
@@ -56,7 +58,7 @@ def _overall(record: Mapping[str, Any]) -> str:
     if record["unclassified_pixels"]:
         tested += f", of which the map leaves {format_count(record['unclassified_pixels'])} unclassified"
     lines = [
-        ("Overall accuracy, %", format_percent(record["overall_accuracy"])),
+        ("Overall accuracy, %", format_percent(record["overall_accuracy"]) + standard_error(record["areas"])),
         ("Average accuracy, %", format_percent(record["average_accuracy"])),
         ("Kappa", format_kappa(record["kappa"])),
         ("Matthews correlation", format_mcc(record["mcc"])),

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "csv", "html")
 SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
 
+SHOW_ALL = ("json", "html")
+"""Forms with what stands beside the figures; the others have the figures alone."""
+
 
 def choose_format(named: str | None, output: str | None, as_json: bool) -> str:
     """The form of the report: as named, else `--json`, else by the suffix of the output, else text.
