@@ -23,6 +23,7 @@ from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.info import info
 from hsiattn.cli.models import models
 from hsiattn.cli.polygons import polygons
+from hsiattn.cli.qgis import qgis
 from hsiattn.cli.report_context import COMMAND
 from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
@@ -102,5 +103,5 @@ def main() -> None:
     """
 
 
-for command in (train, classify, assess, info, polygons, convert, datasets, models, benchmark):
+for command in (train, classify, assess, info, polygons, convert, datasets, models, benchmark, qgis):
     main.add_command(command)

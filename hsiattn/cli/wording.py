@@ -32,6 +32,7 @@ OPTIONS: Mapping[str, str] = {
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
+    "profile": "--profile",
     "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",
