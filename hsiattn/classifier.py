@@ -346,7 +346,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
-        model, source = self._fitted(), self._source(scene, scale)
+        model, source = self._fitted(), self.source_of(scene, scale)
         source = model.resampled(source) if resample else source
         return classify_scene(
             model, source, wanted, resume=resume, force=force, execution=execution,
@@ -380,7 +380,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong with the scene.
         """
-        return attention_of(self._fitted(), self._source(scene, scale), pixels)
+        return attention_of(self._fitted(), self.source_of(scene, scale), pixels)
 
     def explain(
         self,
@@ -443,7 +443,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self._fitted()
         if is_table(X):
             return float(np.mean(np.asarray(self.predict(X)) == np.ravel(y)))
-        source = self._source(X, None)
+        source = self.source_of(X, None)
         labels, (predicted, _) = labels_of(y, source), self._predicted(source, None)
         reference = xr.DataArray(self._values.codes_of(labels), dims=("y", "x"))
         return compare(predicted, georeference(reference, source.grid)).overall_accuracy.value
@@ -526,12 +526,12 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 raise neighbours_needed(str(model.recipe.get("name")))
             table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
             how |= {"force": True, "smoothing": 0}
-        source = table.source if table else self._source(X, scale)
+        source = table.source if table else self.source_of(X, scale)
         source = model.resampled(source) if resample else source
         return predict_array(model, source, device=self.device, **how), table
 
-    def _source(self, scene: Scene, scale: float | None) -> SceneSource:
-        """The windows of a scene, with the caller's scale where there is one."""
+    def source_of(self, scene: Scene, scale: float | None = None) -> SceneSource:
+        """The windows of a scene, with what `fit` was told of arrays, and the caller's scale where there is one."""
         if _is_bare(scene):
             return as_source(as_scene(scene, **self._told_of_arrays(scale)))
         source = as_source(scene)

@@ -84,6 +84,9 @@ attributes have them as the list `attributes`.
 MODEL_TAG = f"{TAG_PREFIX}MODEL_SHA256"
 """Tag of a map with the digest of its model, which those have too that were written before there was `KIND_TAG`."""
 
+CONFIDENCE_KIND_TAG = f"{TAG_PREFIX}CONFIDENCE_KIND"
+"""Tag of a raster of confidence with what it measures: `max`, `margin` or `entropy`."""
+
 SOFTWARE_TAG, SOFTWARE = "TIFFTAG_SOFTWARE", "hsiattn "
 """Tag of a raster that names the program that wrote it, and how ours begins; the version follows."""
 
@@ -289,6 +292,8 @@ def _has_columns(table: Path) -> bool:
 
 def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
+    if first in (f"# {REPORT_TITLE}", f"% {REPORT_TITLE}, {GENERATOR}"):
+        return FileKind.REPORT
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
     if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
