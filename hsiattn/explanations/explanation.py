@@ -19,11 +19,11 @@ from hsiattn.explanations.band_groups import BandGroup, band_groups
 from hsiattn.explanations.deletion import (
     DRAWS,
     MOST_PIXELS,
-    DeletionTest,
     gather_measured,
     run_deletion,
     subset,
 )
+from hsiattn.explanations.deletion_curves import DeletionTest
 from hsiattn.explanations.evidence import Evidence
 from hsiattn.explanations.stability import Stability, check_comparable, members_of, stability
 from hsiattn.explanations.windows import Decision, check_measured, read_windows
