@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -342,7 +343,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
-        model, source = self._fitted(), self._source(scene, scale)
+        model, source = self._fitted(), self.source_of(scene, scale)
         source = model.resampled(source) if resample else source
         return classify_scene(
             model, source, wanted, resume=resume, force=force, execution=execution,
@@ -376,14 +377,14 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong with the scene.
         """
-        return attention_of(self._fitted(), self._source(scene, scale), pixels)
+        return attention_of(self._fitted(), self.source_of(scene, scale), pixels)
 
     def score(self, X: Scene, y: Any) -> float:
         """Overall accuracy of `predict` on all labelled pixels, or rows; these may include the training pixels."""
         self._fitted()
         if is_table(X):
             return float(np.mean(np.asarray(self.predict(X)) == np.ravel(y)))
-        source = self._source(X, None)
+        source = self.source_of(X, None)
         labels, (predicted, _) = labels_of(y, source), self._predicted(source, None)
         reference = xr.DataArray(self._values.codes_of(labels), dims=("y", "x"))
         return compare(predicted, georeference(reference, source.grid)).overall_accuracy.value
@@ -396,7 +397,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         OutputError
             It exists already or cannot be written.
         """
-        write_model(self._fitted(), path, overwrite=overwrite)
+        digest = write_model(self._fitted(), path, overwrite=overwrite)
+        self.model_ = replace(self.model_, digest=digest)
 
     @classmethod
     def load(cls, path: str | Path, *, device: str = "auto") -> Self:
@@ -417,6 +419,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         classifier._take(model)
         return classifier
 
+    model_: TrainedModel
     split_: Split
     report_: AccuracyReport | None
     messages_: tuple[str, ...]
@@ -464,12 +467,12 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 raise neighbours_needed(str(model.recipe.get("name")))
             table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
             how |= {"force": True, "smoothing": 0}
-        source = table.source if table else self._source(X, scale)
+        source = table.source if table else self.source_of(X, scale)
         source = model.resampled(source) if resample else source
         return predict_array(model, source, device=self.device, **how), table
 
-    def _source(self, scene: Scene, scale: float | None) -> SceneSource:
-        """The windows of a scene, with the caller's scale where there is one."""
+    def source_of(self, scene: Scene, scale: float | None = None) -> SceneSource:
+        """The windows of a scene, with what `fit` was told of arrays, and the caller's scale where there is one."""
         if _is_bare(scene):
             return as_source(as_scene(scene, **self._told_of_arrays(scale)))
         source = as_source(scene)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
         hsiattn models install fields.hsiattn
         hsiattn models remove fields
         hsiattn models path
+        hsiattn models stac fields -o fields.json
     """
     if ctx.invoked_subcommand is not None:
         options.refuse_without_effect(ctx, ["as_json"], f"before {ctx.invoked_subcommand}")
@@ -94,6 +96,49 @@ def path() -> None:
     from hsiattn.models.registry import models_folder
 
     options.show(str(models_folder()))
+
+
+@models.command()
+@click.argument("model", metavar="MODEL")
+@click.option("-o", "--output", metavar="FILE", help="JSON file to write; default: print the item.")
+@options.overwrite
+@options.common
+def stac(model: str, output: str | None, overwrite: bool) -> None:
+    """Describe MODEL, a file or an installed model, as an item for a STAC catalogue.
+
+    The item follows STAC 1.1 and its extension for machine learning models (MLM): bands with wavelengths, scaling,
+    classes and colours, settings, accuracy, and the model file with its checksum. Its place is that of the training
+    scene. FILE refers to the model by its path from there.
+
+    \b
+        hsiattn models stac fields.hsiattn
+        hsiattn models stac fields.hsiattn -o fields.json
+    """
+    from hsiattn.files.kinds import FileKind
+    from hsiattn.files.outputs import check_outputs, wanted, write_bytes
+    from hsiattn.models.model_file import read_model
+    from hsiattn.models.registry import named_model
+    from hsiattn.models.stac import item_text, stac_item
+
+    path = named_model(model) or Path(model)
+    options.check_suffix(output, "report")
+    check_outputs(wanted((output, FileKind.STAC_ITEM)), overwrite=overwrite, inputs={"model": path})
+    folder = Path(output).resolve().parent if output is not None else Path.cwd()
+    text = item_text(stac_item(read_model(path), path, href=_relative(path, folder)))
+    if output is None:
+        options.print_text(text)
+    else:
+        write_bytes(output, text.encode())
+        options.show(f"item: {output}")
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """How a file in a folder refers to another one; in full where they lie on different drives."""
+    try:
+        relative = Path(os.path.relpath(path.resolve(), folder)).as_posix()
+    except ValueError:
+        return path.resolve().as_uri()
+    return relative if relative.startswith("../") else f"./{relative}"
 
 
 def describe(path: Path) -> dict[str, Any]:

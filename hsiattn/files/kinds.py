@@ -43,6 +43,7 @@ class FileKind(StrEnum):
     PICTURE = "picture"
     POLYGONS = "polygons"
     STAC_ITEM = "STAC item"
+    SAMPLE = "reference sample"
 
     @property
     def described(self) -> str:
@@ -81,6 +82,9 @@ attributes have them as the list `attributes`.
 MODEL_TAG = f"{TAG_PREFIX}MODEL_SHA256"
 """Tag of a map with the digest of its model, which those have too that were written before there was `KIND_TAG`."""
 
+CONFIDENCE_KIND_TAG = f"{TAG_PREFIX}CONFIDENCE_KIND"
+"""Tag of a raster of confidence with what it measures: `max`, `margin` or `entropy`."""
+
 SOFTWARE_TAG, SOFTWARE = "TIFFTAG_SOFTWARE", "hsiattn "
 """Tag of a raster that names the program that wrote it, and how ours begins; the version follows."""
 
@@ -118,6 +122,8 @@ POLYGON_TITLE = f"Land-cover polygons, {SOFTWARE}"
 POLYGON_LAYER = "land_cover"
 POLYGON_COLUMNS = ("code", "name", "pixels", "area_ha", "confidence")
 """Columns of land-cover polygons; the last two only where they are known."""
+SAMPLE_TABLES = frozenset(("sample", "strata", "drawn_pixels", "design"))
+"""Tables of a GeoPackage with a reference sample."""
 
 _START = 4096
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -164,6 +170,8 @@ def _by_content(file: Path, start: bytes) -> FileKind | None:
         return _envi_header(file)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON:
         return _model(file)
+    if start.startswith(b"SQLite format 3\0"):
+        return FileKind.SAMPLE if _names_of_tables(file) >= SAMPLE_TABLES else None
     if start.startswith(b"PK"):
         return FileKind.RUN_PIXELS if _names_in_archive(file) >= {"row", "column", "truth", "predicted"} else None
     if start.startswith(b"PAR1"):
@@ -278,6 +286,8 @@ def _has_columns(table: Path) -> bool:
 
 def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
+    if first in (f"# {REPORT_TITLE}", f"% {REPORT_TITLE}, {GENERATOR}"):
+        return FileKind.REPORT
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
     if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
@@ -298,6 +308,9 @@ def _json(file: Path) -> FileKind | None:
     record = json.loads(file.read_text(encoding="utf-8"))
     if record.get(GENERATOR) == FileKind.TRAINING_STATE.value:
         return FileKind.TRAINING_STATE
+    properties = record.get("properties")
+    if isinstance(properties, dict) and properties.get(f"{GENERATOR}:kind") == FileKind.STAC_ITEM.value:
+        return FileKind.STAC_ITEM
     for kind, keys in _KEYS.items():
         if keys <= record.keys():
             return kind
@@ -378,6 +391,18 @@ def _names_in_archive(file: Path) -> set[str]:
         with zipfile.ZipFile(file) as archive:
             return {name.removesuffix(".npy") for name in archive.namelist()}
     except zipfile.BadZipFile:
+        return set()
+
+
+def _names_of_tables(file: Path) -> set[str]:
+    """Names of the tables of an SQLite database; empty where it is damaged or busy."""
+    import sqlite3
+    from contextlib import closing
+
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+            return {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error:
         return set()
 
 

@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
@@ -28,10 +28,8 @@ from hsiattn.labels.layer_styles import polygon_style
 from hsiattn.labels.sidecars import style_path
 from hsiattn.mapping.fields import Fields
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.pixel_areas import PixelAreas, pixel_areas
 from hsiattn.version import __version__
-
-HECTARE = 1e4
-"""Square metres."""
 
 DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".fgb": "FlatGeobuf", ".shp": "ESRI Shapefile"}
 """GDAL's names of the formats, by the suffix of the file."""
@@ -82,14 +80,6 @@ def outputs_of(path: StrPath) -> list[Output]:
     return outputs
 
 
-def pixel_area(grid: Grid) -> float | None:
-    """Square metres of a pixel in the plane of the projection; None where the grid has none."""
-    if grid.crs is None or not grid.crs.is_projected:
-        return None
-    metres = float(grid.crs.linear_units_factor[1])
-    return abs(float(grid.transform.determinant)) * metres**2
-
-
 @dataclass(frozen=True)
 class PolygonFile:
     """A vector file of the fields of a map.
@@ -117,7 +107,7 @@ class PolygonFile:
     def notes(self) -> list[str]:
         """Notices for the user."""
         if self.grid.crs is not None:
-            return []
+            return [self._pixels.how] if self._pixels is not None and self._pixels.how else []
         if self.grid.has_place and self.grid.transform != Affine.identity():
             return ["the polygons have no CRS, since the map has none, and so no areas in hectares"]
         what = "is not rectified" if self.grid.control is not None else "has no georeference"
@@ -186,24 +176,23 @@ class PolygonFile:
             np.asarray(classes.names, dtype=object)[fields.classes],
             fields.pixels,
         ]
-        areas = self._areas(shapes, fields.pixels)
+        areas = self._areas(fields)
         columns += [] if areas is None else [areas]
         columns += [] if confidence is None else [confidence]
         return np.asarray(shapely.to_wkb(shapes)), columns
 
-    def _areas(self, shapes: NDArray[Any], pixels: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """Hectares (N): of the pixels in the plane of the projection, or on the ellipsoid where there is none."""
-        area = pixel_area(self.grid)
-        if area is not None:
-            return pixels.astype(np.float64) * (area / HECTARE)
-        ellipsoid = pyproj.CRS(self.grid.crs.to_wkt()).get_geod() if self.grid.crs and self._in_degrees else None
-        if ellipsoid is None:
+    def _areas(self, fields: Fields) -> NDArray[np.float64] | None:
+        """Hectares (N); where pixels differ, those at the mean row of a field count for all of its pixels."""
+        if self._pixels is None:
             return None
-        return np.array([abs(ellipsoid.geometry_area_perimeter(shape)[0]) / HECTARE for shape in shapes])
+        of_rows = np.broadcast_to(self._pixels.hectares, (self.grid.height,))
+        rows = shapely.get_y(shapely.centroid(fields.shapes)) - 0.5
+        hectares: NDArray[np.float64] = fields.pixels * np.interp(rows, np.arange(self.grid.height), of_rows)
+        return hectares
 
-    @property
-    def _in_degrees(self) -> bool:
-        return self.grid.crs is not None and bool(self.grid.crs.is_geographic)
+    @cached_property
+    def _pixels(self) -> PixelAreas | None:
+        return pixel_areas(self.grid)
 
     def _write(
         self, path: Path, geometries: NDArray[Any], columns: list[NDArray[Any]], tags: Mapping[str, str], append: bool
@@ -211,8 +200,7 @@ class PolygonFile:
         names = [
             name
             for name in POLYGON_COLUMNS
-            if (name != "area_ha" or pixel_area(self.grid) is not None or self._in_degrees)
-            and (name != "confidence" or self.has_confidence)
+            if (name != "area_ha" or self._pixels is not None) and (name != "confidence" or self.has_confidence)
         ]
         crs = None if self.grid.crs is None else self.grid.crs.to_wkt()
         with warnings.catch_warnings():

@@ -19,12 +19,13 @@ from hsiattn.files.outputs import Inputs, check_outputs
 from hsiattn.files.paths import StrPath
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.mapping.fields import Fields, connected_fields, copy_indices, count_classes, mean_over, merge_small
-from hsiattn.mapping.polygon_files import HECTARE, PolygonFile, outputs_of, pixel_area
+from hsiattn.mapping.polygon_files import PolygonFile, outputs_of
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.scenes import SceneSource, open_source
 from hsiattn.scenes.alignment import check_same_grid
 from hsiattn.scenes.block_cache import ONCE_THROUGH, block_cache
 from hsiattn.scenes.grid import Grid
+from hsiattn.scenes.pixel_areas import pixel_areas
 
 if TYPE_CHECKING:
     from hsiattn.assessment.code_rasters import Raster
@@ -61,13 +62,13 @@ class MappingUnit:
         """
         if self.min_area is None:
             return self.min_pixels
-        area = pixel_area(grid)
-        if area is None:
-            why = "has degrees" if grid.crs is not None and grid.crs.is_geographic else "has no projected CRS"
+        areas = pixel_areas(grid)
+        if areas is None or not areas.is_constant:
+            why = "pixels have no known area" if areas is None else "pixels differ in their area"
             raise GridError(
-                f"hectares have no number of pixels here, since the map {why}", "give min_pixels= instead of min_area="
+                f"hectares stand for no number of pixels here: {why}", "give min_pixels= instead of min_area="
             )
-        return max(self.min_pixels, math.ceil(self.min_area * HECTARE / area * (1 - 1e-9)))
+        return max(self.min_pixels, math.ceil(self.min_area / float(areas.hectares) * (1 - 1e-9)))
 
 
 @dataclass
@@ -126,8 +127,7 @@ def write_polygons(
     `name` of the class, `pixels`, `area_ha` and, if wanted, `confidence`, the mean over its pixels. Unclassified pixels
     lie in no polygon and are never filled. QGIS shows the names and colours of the map.
 
-    Areas are those of the pixels in the plane of the map's projection; in degrees, those on the ellipsoid. A map
-    without CRS has none.
+    Areas are those of `hsiattn.scenes.pixel_areas`; a map without CRS has none.
 
     Memory grows with the number of polygons, some 2 kB for each, and not with the size of the map unless fields are
     merged, which takes a byte or two per pixel more. Fields are merged by GDAL's sieve filter, again until nothing

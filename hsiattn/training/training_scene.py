@@ -28,6 +28,7 @@ from hsiattn.preprocessing.noise import noise_covariance
 from hsiattn.preprocessing.spectral_transforms import band_centres
 from hsiattn.pseudo_labels import SceneRegion, read_region
 from hsiattn.scenes import SceneSource
+from hsiattn.scenes.footprints import footprint
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
@@ -199,10 +200,16 @@ class TrainingScene:
             "height": self.source.height,
             "width": self.source.width,
             "bands": len(self.source.bands),
+            **self._place(),
             "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
             "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
             **grouped,
         }
+
+    def _place(self) -> dict[str, Any]:
+        """Where the scene lies, if it says so."""
+        ring, crs = footprint(self.source.grid), self.source.grid.crs
+        return {} if ring is None or crs is None else {"place": {"crs": crs.to_string(), "footprint": ring}}
 
     def _groups_sha256(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> str:
         return digest_of(self.groups_of(positions, targets))

@@ -77,3 +77,28 @@ def test_models_are_listed_without_torch(hsiattn, model, home):
         [sys.executable, "-c", f"{code}; assert 'torch' not in sys.modules"], check=True, capture_output=True, text=True
     ).stdout
     assert "24 bands" in listed
+
+
+def test_a_model_is_described_as_an_item_of_a_catalogue(hsiattn, model, desk):
+    item = json.loads(hsiattn("models", "stac", model).stdout)
+    assert item["properties"]["mlm:framework"] == "PyTorch"
+    Path("catalogue").mkdir()
+    written = hsiattn("models", "stac", model, "-o", "catalogue/tiny.json")
+    assert (written.exit_code, written.stdout) == (0, "item: catalogue/tiny.json\n")
+    there = json.loads(Path("catalogue/tiny.json").read_text())
+    assert (Path("catalogue") / there["assets"]["model"]["href"]).resolve() == model.resolve()
+    assert there["id"] == item["id"]
+
+
+def test_an_item_is_replaced_only_when_asked_to(hsiattn, model, desk, refused):
+    arguments = ("models", "stac", model, "-o", "tiny.json")
+    assert hsiattn(*arguments).exit_code == 0
+    assert "give --overwrite" in refused(*arguments)
+    assert hsiattn(*arguments, "--overwrite").exit_code == 0
+    Path("mine.json").write_text('{"type": "Feature", "properties": {}}')
+    assert "not a STAC item that hsiattn wrote" in refused("models", "stac", model, "-o", "mine.json", "--overwrite")
+
+
+def test_what_is_no_model_has_no_item(desk, refused):
+    assert "nowhere.hsiattn" in refused("models", "stac", "nowhere.hsiattn")
+    assert "is not a model file" in refused("models", "stac", "scene.tif")

@@ -119,7 +119,8 @@ def test_columns_tell_code_name_pixels_and_hectares(write_map, tmp_path):
 
 
 def test_hectares_of_a_map_in_feet_are_hectares(write_map, tmp_path):
-    write_polygons(write_map(crs="EPSG:2263"), tmp_path / "map.gpkg")  # US survey feet
+    new_york = Affine(10.0, 0.0, 980_000.0, 0.0, -10.0, 200_000.0)  # US survey feet
+    write_polygons(write_map(crs="EPSG:2263", transform=new_york), tmp_path / "map.gpkg")
     columns = columns_of(tmp_path / "map.gpkg")
     np.testing.assert_allclose(columns["area_ha"], columns["pixels"] * (10 * 1200 / 3937) ** 2 / 1e4, rtol=1e-9)
 
@@ -128,8 +129,9 @@ def test_hectares_of_a_map_in_degrees_are_those_on_the_ellipsoid(write_map, tmp_
     grid = Affine(1e-3, 0, 13.0, 0, -1e-3, 52.0)
     write_polygons(write_map(crs="EPSG:4326", transform=grid), tmp_path / "map.gpkg")
     columns = columns_of(tmp_path / "map.gpkg")
-    # at 52 degrees north a degree of longitude has 68.7 km, one of latitude 111.3 km
-    np.testing.assert_allclose(columns["area_ha"], columns["pixels"] * 68.68 * 111.27 / 1e4, rtol=5e-3)
+    ellipsoid = pyproj.Geod(ellps="WGS84")
+    expected = [abs(ellipsoid.geometry_area_perimeter(shape)[0]) / 1e4 for shape in columns["shape"]]
+    np.testing.assert_allclose(columns["area_ha"], expected, rtol=1e-4)  # whose sides are geodesics
 
 
 def test_a_map_without_crs_has_polygons_without_hectares(write_map, tmp_path):
@@ -201,10 +203,11 @@ def test_hectares_of_the_smallest_unit_are_rounded_up_to_pixels(write_map, tmp_p
     assert both.min_pixels == 9
 
 
-@pytest.mark.parametrize(("crs", "why"), [("EPSG:4326", "degrees"), (None, "no projected CRS")])
+@pytest.mark.parametrize(("crs", "why"), [("EPSG:4326", "differ"), (None, "no known area")])
 def test_hectares_without_a_projection_are_refused(write_map, tmp_path, crs, why):
+    place = Affine(1e-3, 0, 13.0, 0, -1e-3, 52.0)
     with pytest.raises(GridError, match=why):
-        write_polygons(write_map(crs=crs), tmp_path / "map.gpkg", unit=MappingUnit(min_area=1.0))
+        write_polygons(write_map(crs=crs, transform=place), tmp_path / "map.gpkg", unit=MappingUnit(min_area=1.0))
     assert not (tmp_path / "map.gpkg").exists()
 
 

@@ -24,8 +24,8 @@ QUICKLOOK_SIZE = 1200
 ROLES = ("not labelled", "training", "validation", "test", "buffer or unused")
 """What the values of a split raster mean, in words."""
 
-ROLE_COLORS = ((0, 0, 0, 0), (0, 90, 160, 255), (110, 190, 240, 255), (230, 150, 0, 255), (170, 170, 170, 255))
-"""Colours of the roles, distinct in lightness."""
+ROLE_COLORS = ((0, 0, 0, 0), (0, 114, 178, 255), (86, 180, 233, 255), (213, 94, 0, 255), (180, 187, 194, 255))
+"""Colours of the roles, those of `hsiattn.figures`."""
 
 _CONFIDENCE_COLORS = ((0, 34, 78), (87, 93, 109), (165, 156, 116), (254, 232, 56))
 """From no confidence to full confidence: dark blue to yellow, which colour-blind readers can tell apart (cividis)."""
