@@ -198,7 +198,7 @@ def attention_record(model_path: str, source: SceneSource, labels: xr.DataArray 
 
     model = read_model(model_path)
     pixels, classes = _anywhere(source) if labels is None else _labelled(labels)
-    found = describe_attention(model, PlacedScene(source, source.extent), pixels, classes)
+    found = describe_attention(model, PlacedScene(source, source.extent), pixels, classes, trust=False)
     if found is None:
         raise RecipeError(
             f"{model_path} gives no weights to bands at the pixels of {source.name}",
