@@ -67,7 +67,7 @@ def test_every_figure_is_made_in_every_form_and_is_the_same_each_time(trained, h
 def test_a_map_names_its_classes_and_its_crs(desk, hsiattn):
     drawn(hsiattn, "map", "labels.tif", "-o", "map.svg", "--title", "Fields in $May$")
     texts = svg_texts(desk / "map.svg")
-    assert {"class 1", "class 4", "class 7", "Unclassified", "Fields in $May$"} <= set(texts)
+    assert {"class 1", "class 4", "class 7", "No class", "Fields in $May$"} <= set(texts)
     assert "Easting, m (EPSG:32633)" in texts
 
 
