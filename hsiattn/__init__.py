@@ -25,6 +25,7 @@ from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport as AccuracyReport
+    from hsiattn.assessment import draw_sample as draw_sample
     from hsiattn.classes import ClassTable as ClassTable
     from hsiattn.classifier import SpectralSpatialClassifier as SpectralSpatialClassifier
     from hsiattn.datasets import download_dataset as download_dataset
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hsiattn.labels import open_labels as open_labels
     from hsiattn.mapping import write_map as write_map
     from hsiattn.reporting import assess as assess
+    from hsiattn.reporting import report_of as report_of
     from hsiattn.scenes import as_scene as as_scene
     from hsiattn.scenes import convert_scene as convert_scene
     from hsiattn.scenes import open_scene as open_scene
@@ -48,11 +50,13 @@ _HOMES = {
     "assess": "hsiattn.reporting",
     "cross_validate": "hsiattn.training.cross_validation",
     "download_dataset": "hsiattn.datasets",
+    "draw_sample": "hsiattn.assessment",
     "convert_scene": "hsiattn.scenes",
     "open_dataset": "hsiattn.datasets",
     "open_class_table": "hsiattn.labels",
     "open_labels": "hsiattn.labels",
     "open_scene": "hsiattn.scenes",
+    "report_of": "hsiattn.reporting",
     "write_map": "hsiattn.mapping",
 }
 
@@ -66,6 +70,8 @@ __all__ = [  # noqa: RUF022  (in the order of the way from scene to report)
     "SpectralSpatialClassifier",
     "cross_validate",
     "assess",
+    "report_of",
+    "draw_sample",
     "write_map",
     "convert_scene",
     "AccuracyReport",

@@ -7,7 +7,6 @@ writes, where 0 means unlabelled or unclassified.
 
 from __future__ import annotations
 
-import colorsys
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from hsiattn.errors import LabelError
 from hsiattn.files.text import printable
+from hsiattn.palette import palette_color
 
 UNLABELLED = 0
 """Code of a pixel without a class, in label rasters and maps."""
@@ -378,12 +378,9 @@ def parse_attributes(value: Any) -> tuple[str, ...]:
 
 
 def distinct_color(position: int) -> Color:
-    """The `position`-th of an endless row of colours that differ well from their predecessors.
+    """The `position`-th of an endless row of colours that differ well from their predecessors, see `hsiattn.palette`.
 
     >>> [format_color(distinct_color(position)) for position in range(3)]
-    ['#e63939', '#294ea6', '#8ccc33']
+    ['#5a6bfe', '#d4ca04', '#a50000']
     """
-    hue = (position * 0.618033988749895) % 1.0  # golden ratio: never near an earlier hue for long
-    value = (0.9, 0.65, 0.8)[position % 3]
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
-    return (round(red * 255), round(green * 255), round(blue * 255))
+    return palette_color(position)

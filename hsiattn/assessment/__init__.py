@@ -2,7 +2,8 @@
 
 Modules beside these names: `metrics`, `disagreement`, `intervals` and `group_intervals` hold the formulas,
 `significance` compares methods, `separability` measures how far classes lie apart in their spectra, `guidance` advises
-on how to get better figures, and `caveats` warns of a map that is worse than it looks.
+on how to get better figures, and `caveats` warns of a map that is worse than it looks. `stratified` estimates
+accuracies and areas from samples with a design, `sample_size` plans them, `drawing` draws them.
 """
 
 from hsiattn.assessment.borders import border_pixels
@@ -15,24 +16,31 @@ from hsiattn.assessment.calibration import (
 )
 from hsiattn.assessment.comparison import compare
 from hsiattn.assessment.counts import confusion_matrix, unclassified_counts
+from hsiattn.assessment.drawing import DrawnSample, draw_sample
 from hsiattn.assessment.estimates import ClassAccuracy, Estimate
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import GroupIntervals
 from hsiattn.assessment.report import AccuracyReport
+from hsiattn.assessment.sample_files import write_sample
+from hsiattn.assessment.stratified import StratifiedCounts
 
 __all__ = [
     "AccuracyReport",
     "Calibration",
     "ClassAccuracy",
+    "DrawnSample",
     "Estimate",
     "GroupCounts",
     "GroupIntervals",
     "ReliabilityBin",
+    "StratifiedCounts",
     "border_pixels",
     "compare",
     "confusion_matrix",
+    "draw_sample",
     "expected_calibration_error",
     "fit_temperature",
     "robust_temperature",
     "unclassified_counts",
+    "write_sample",
 ]

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hsiattn.assessment.formatting import format_count, format_percent, format_share
+from hsiattn.assessment.formatting import format_count, format_percent
 
 TITLE = "Areas of the classes"
 """Heading of the section."""
@@ -29,51 +29,59 @@ def area_lines(areas: Mapping[str, Any]) -> list[tuple[str, str]]:
     size = f"{format_count(areas['pixels'])} pixels"
     if areas["hectares"] is not None:
         size += f", {format_hectares(areas['hectares'])} ha"
-    return [
-        ("Overall accuracy, %", f"{accuracy}, weighted by area"),
+    lines = [
         ("Sample", f"{format_count(sampled)} reference pixels of {size}"),
         ("Design", areas["design"] + (" (assumed)" if areas["assumed"] else "")),
         ("Intervals", areas["intervals"]),
     ]
+    return [("Overall accuracy, %", f"{accuracy}, weighted by area"), *lines] if areas["assumed"] else lines
+
+
+def standard_error(areas: Mapping[str, Any] | None) -> str:
+    """What stands behind the overall accuracy of a report by a known design: its standard error.
+
+    >>> standard_error({"assumed": False, "standard_error": 0.0847}), standard_error(None)
+    (', standard error 8.5', '')
+    """
+    if areas is None or areas["assumed"] or areas["standard_error"] is None:
+        return ""
+    return f", standard error {100 * areas['standard_error']:.1f}"
 
 
 def area_heads(areas: Mapping[str, Any]) -> list[str]:
-    """Heads of the table of classes; without hectares where the map has none."""
+    """Heads of the table of classes; accuracies only where those of the report are others, hectares where known."""
+    accuracies = ["Producer's, %", "User's, %"] if areas["assumed"] else []
     if areas["hectares"] is None:
-        return ["Class", "Mapped, %", "Area, %", "Producer's, %", "User's, %"]
-    return ["Class", "Mapped, ha", "Area, ha", "Area, %", "Producer's, %", "User's, %"]
+        return ["Class", "Mapped, %", "Area, %", *accuracies]
+    return ["Class", "Mapped, ha", "Area, ha", "Area, %", *accuracies]
 
 
 def area_rows(areas: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of the table of classes, and of all of them together."""
+    """Rows of the table of classes."""
     in_hectares = areas["hectares"] is not None
     rows = []
     for row in areas["classes"]:
-        mapped = format_hectares(row["mapped_hectares"]) if in_hectares else format_share(row["mapped_share"])[:-2]
-        rows.append(
-            [
-                row["name"],
-                mapped,
-                *([format_area(row["hectares"])] if in_hectares else []),
-                format_percent(row["share"]),
-                format_percent(row["producers_accuracy"]),
-                format_percent(row["users_accuracy"]),
-            ]
-        )
+        cells = [f"{100 * row['mapped_share']:.1f}"]
+        if in_hectares:
+            cells = [format_hectares(row["mapped_hectares"]), format_area(row["hectares"])]
+        cells.append(format_percent(row["share"]))
+        if areas["assumed"]:
+            cells += [format_percent(row["producers_accuracy"]), format_percent(row["users_accuracy"])]
+        rows.append([row["name"], *cells])
     return rows
 
 
-def format_hectares(area: float | None) -> str:
-    """Hectares with as many decimals as a small area needs.
+def format_hectares(area: float | None, like: float | None = None) -> str:
+    """Hectares with as many decimals as a small area needs; with those of another area where one is given.
 
     >>> format_hectares(21157.76), format_hectares(35.25), format_hectares(0.0412), format_hectares(None)
     ('21 158', '35.2', '0.041', '–')
     """
     if area is None:
         return "–"
-    if area >= 100:
-        return format_count(round(area))
-    return f"{area:.1f}" if area >= 10 else f"{area:.2f}" if area >= 1 else f"{area:.3f}"
+    size = area if like is None else like
+    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    return f"{area:,.{digits}f}".replace(",", " ")
 
 
 def format_area(estimate: Mapping[str, Any]) -> str:
@@ -82,11 +90,12 @@ def format_area(estimate: Mapping[str, Any]) -> str:
     >>> format_area({"value": 21157.76, "lower": 15001.2, "upper": 27314.3})
     '21 158 (15 001–27 314)'
     """
-    if estimate["value"] is None:
+    value, lower, upper = (estimate[name] for name in ("value", "lower", "upper"))
+    if value is None:
         return "–"
-    bounds = estimate["lower"], estimate["upper"]
-    interval = "–" if None in bounds else "–".join(map(format_hectares, bounds))
-    return f"{format_hectares(estimate['value'])} ({interval})"
+    known = lower is not None and upper is not None
+    interval = f"{format_hectares(lower, value)}–{format_hectares(upper, value)}" if known else "–"
+    return f"{format_hectares(value)} ({interval})"
 
 
 def render_areas(areas: Mapping[str, Any], table: Table) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,38 @@ from hsiattn.assessment.records import AreasRecord, EstimateRecord, StratumRecor
 from hsiattn.assessment.stratified import Ratio, StratifiedCounts
 from hsiattn.classes import ClassTable
 
-if TYPE_CHECKING:
-    from hsiattn.assessment.report import AccuracyReport
+
+class Counted(Protocol):
+    """Counts of test pixels, as `AccuracyReport` has them."""
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts (K, K), rows the reference."""
+
+    @property
+    def classes(self) -> ClassTable:
+        """The K classes."""
+
+    @property
+    def unclassified_pixels(self) -> int:
+        """Test pixels that the map leaves unclassified."""
+
+    @property
+    def groups(self) -> Any:
+        """Counts by polygon, where there are polygons."""
+
+    @property
+    def confidence_level(self) -> float:
+        """Coverage of intervals."""
+
+    @property
+    def resamples(self) -> int:
+        """Matrices that a bootstrap draws."""
+
+    @property
+    def random_state(self) -> int:
+        """Its seed."""
+
 
 ASSUMPTION = (
     "These figures hold only if the test pixels were a random sample of each class of the map. Nothing says that they "
@@ -68,7 +98,7 @@ def designed_areas(
     level
         Coverage of the intervals, 0 … 1.
     """
-    estimates = _bounded(counts, level)
+    estimates = {**_bounded(counts, level), **_coefficients(counts, level)}
     return _record(
         counts, classes, totals, strata, estimates,
         design=design, assumed=False, notes=[*notes, *_notes_on(counts, strata)],
@@ -76,7 +106,7 @@ def designed_areas(
     )  # fmt: skip
 
 
-def assumed_areas(report: AccuracyReport, totals: ClassTotals) -> AreasRecord | None:
+def assumed_areas(report: Counted, totals: ClassTotals) -> AreasRecord | None:
     """Estimates from test pixels of unknown design, as though they were a random sample of each class of the map.
 
     Parameters
@@ -145,6 +175,19 @@ def _bounded(counts: StratifiedCounts, level: float) -> dict[str, Bounded]:
         ratio: Ratio = getattr(counts, named.get(name, name))
         found[name] = ratio, ratio.interval(level, lowest=-1.0 if name == "kappa" else 0.0)
     return found
+
+
+def _coefficients(counts: StratifiedCounts, level: float) -> dict[str, Bounded]:
+    """Figures that only a known design gives, with their bounds."""
+    from hsiattn.assessment import disagreement, metrics
+
+    measures: dict[str, Measure] = {
+        "mcc": metrics.matthews_correlation,
+        "quantity_disagreement": disagreement.quantity_disagreement,
+        "allocation_disagreement": disagreement.allocation_disagreement,
+    }
+    ratios = {name: counts.estimated(measure) for name, measure in measures.items()}
+    return {name: (r, r.interval(level, lowest=-1.0 if name == "mcc" else 0.0)) for name, r in ratios.items()}
 
 
 def _over_polygons(
@@ -226,7 +269,7 @@ def _record(
     notes = [*about.pop("notes"), *([f"{totals.how[0].upper()}{totals.how[1:]}."] if totals.how else [])]
     record: Any = {
         **about,
-        **{name: _estimate(estimates[name]) for name in _OVERALL},
+        **{name: _estimate(found) for name, found in estimates.items() if name not in _OF_CLASSES},
         "standard_error": none_for_nan(float(estimates["overall_accuracy"][0].error)),
         "hectares": hectares,
         "pixels": int(sum(row["pixels"] for row in strata if row["sampled"])),

@@ -24,21 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.assessment import disagreement, metrics
+from hsiattn.assessment.areas import designed
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.csv_form import render_csv
-from hsiattn.assessment.estimates import ClassAccuracy, Estimate
+from hsiattn.assessment.estimates import OVERALL, ClassAccuracy, Estimate
 from hsiattn.assessment.formatting import format_count, format_groups, format_percent
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.latex_form import render_latex
+from hsiattn.assessment.markdown_form import render_markdown
 from hsiattn.assessment.page import render_page
 from hsiattn.assessment.records import AgainstRecord, AreasRecord, BordersRecord, FoldsRecord
 from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
-
-OVERALL = ("overall_accuracy", "average_accuracy", "kappa", "mcc", "quantity_disagreement", "allocation_disagreement")
-"""Names of the figures of all classes together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,8 @@ class AccuracyReport:
     borders : BordersRecord or None, default None
         Accuracy at borders between classes and in the interior, see `hsiattn.assessment.border_counts`.
     areas : AreasRecord or None, default None
-        Areas of the classes, and accuracies weighted by area.
+        Areas of the classes, and accuracies weighted by area, see `hsiattn.assessment.areas`. By a design that is known
+        they are the figures of the report; by one that is assumed they stand beside them.
     against : AgainstRecord or None, default None
         Comparison with another map, see `hsiattn.assessment.map_comparison`.
     folds : FoldsRecord or None, default None
@@ -145,10 +146,13 @@ class AccuracyReport:
 
     @property
     def overall_accuracy(self) -> Estimate:
-        """Share of the test pixels that the map has right, with Wilson's interval."""
+        """Share of the test pixels that the map has right, with Wilson's interval; by a known design, of the area."""
+        known = self._by_design("overall_accuracy")
+        if known is not None:
+            return known
         bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
         bounds = bounds if self.groups is None else self._intervals["overall_accuracy"]
-        return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
+        return Estimate.at(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
 
     @property
     def average_accuracy(self) -> Estimate:
@@ -182,7 +186,10 @@ class AccuracyReport:
         Its interval is that of a class chosen beforehand: the lowest of many is low by chance, too.
         """
         place = int(metrics.worst_class(self.confusion, self._unclassified))
-        return None if place < 0 else self.per_class[place]
+        if place < 0 or self._by_design("producers_accuracy", place) is None:
+            return None if place < 0 else self.per_class[place]
+        known = [row for row in self.per_class if not np.isnan(row.producers_accuracy.value)]
+        return min(known, key=lambda row: row.producers_accuracy.value)
 
     @cached_property
     def per_class(self) -> tuple[ClassAccuracy, ...]:
@@ -200,8 +207,10 @@ class AccuracyReport:
                 support=int(support[k]),
                 mapped=int(mapped[k]),
                 unclassified=int(unclassified[k]),
-                producers_accuracy=_estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
-                users_accuracy=_estimate(metrics.users_accuracy(confusion), users, k),
+                producers_accuracy=self._by_design("producers_accuracy", k)
+                or Estimate.at(metrics.producers_accuracy(confusion, unclassified), producers, k),
+                users_accuracy=self._by_design("users_accuracy", k)
+                or Estimate.at(metrics.users_accuracy(confusion), users, k),
                 f1=self._bootstrapped("f1", k),
                 iou=self._bootstrapped("iou", k),
             )
@@ -288,6 +297,22 @@ class AccuracyReport:
         """Give `to_dict` as JSON text; figures that are not defined are `null`."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
+    def to_latex(self, *, caption: str | None = None, label: str = "tab:accuracy") -> str:
+        r"""Give a table of classes and figures in LaTeX, for the package booktabs; names are escaped.
+
+        Parameters
+        ----------
+        caption : str or None, default None
+            Text of the caption; None for one that says what the figures rest on.
+        label : str, default "tab:accuracy"
+            Name for `\ref`.
+        """
+        return render_latex(self.to_dict(), caption=caption, label=label)
+
+    def to_markdown(self) -> str:
+        """Give a short summary in Markdown: figures, leakage, advice, table of classes; names are escaped."""
+        return render_markdown(self.to_dict())
+
     def to_csv(self) -> str:
         """Give CSV with one line per class and measure; the class "all" has the figures of the whole map.
 
@@ -345,9 +370,17 @@ class AccuracyReport:
             random_state=self.random_state,
         )
 
+    def _by_design(self, name: str, index: int | None = None) -> Estimate | None:
+        """The figure as the known design of the sample has it; None without one."""
+        figures = designed(self.areas, name, index)
+        return None if figures is None else Estimate(*figures)
+
     def _bootstrapped(self, name: str, index: int | None = None) -> Estimate:
+        known = self._by_design(name, index)
+        if known is not None:
+            return known
         values = _BOOTSTRAPPED[name](self.confusion, self._unclassified)
-        return _estimate(values, self._intervals[name], index)
+        return Estimate.at(values, self._intervals[name], index)
 
 
 _BOOTSTRAPPED = {
@@ -363,12 +396,3 @@ _INTERVAL_SETTINGS = ("confidence_level", "resamples", "random_state")
 _PARTS = ("borders", "areas", "against", "folds")
 _CLASS_COUNTS = ("support", "mapped", "unclassified")
 _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
-
-
-def _estimate(
-    values: NDArray[np.float64],
-    bounds: Bounds,
-    index: int | None = None,
-) -> Estimate:
-    at = () if index is None else index
-    return Estimate(float(values[at]), float(bounds[0][at]), float(bounds[1][at]))

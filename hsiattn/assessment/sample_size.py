@@ -106,12 +106,12 @@ def allocate(
     expected : array of float, shape (K,), or None, default None
         User's accuracies that are expected, for "neyman"; None for the same in all classes.
     minimum
-        Pixels of a rare class with "olofsson", and at least with "neyman".
+        Pixels of a rare class with "olofsson", fewer where `size` does not suffice for all.
 
     Returns
     -------
     ndarray of int64, shape (K,)
-        Their sum is `size`, unless the minimum of all classes is more than that or the map has fewer pixels.
+        Their sum is `size`, unless the map has fewer pixels.
 
     Examples
     --------
@@ -127,10 +127,11 @@ def allocate(
     elif name == "proportional":
         weights = pixels
     elif name == "neyman":
-        weights, least = pixels * np.sqrt(users * (1 - users)), np.full(len(pixels), min(2.0, float(minimum)))
+        fewest = min(2, minimum, size // int(np.count_nonzero(pixels)))
+        weights, least = pixels * np.sqrt(users * (1 - users)), np.full(len(pixels), float(fewest))
         weights = weights if weights.any() else pixels
     elif name == "olofsson":
-        weights, least = pixels, np.full(len(pixels), float(minimum))
+        weights, least = pixels, np.full(len(pixels), float(min(minimum, size // int(np.count_nonzero(pixels)))))
     else:
         raise ValueError(f"no allocation is called {name!r}")
     return _divided(size, weights, np.minimum(least, pixels), pixels)

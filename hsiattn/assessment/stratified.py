@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from hsiattn.assessment.intervals import wilson_interval
+from hsiattn.assessment.intervals import Measure, wilson_interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -180,6 +180,30 @@ class StratifiedCounts:
         each = (self.reference == self.mapped) / (1 - chance) - (1 - right) / (1 - chance) ** 2 * by_chance
         means, squares = (self._by_stratum(each**power) for power in (1, 2))
         return Ratio(np.asarray((right - chance) / (1 - chance)), self._error(means, squares), np.asarray(np.nan))
+
+    def estimated(self, measure: Measure) -> Ratio:
+        """Any figure () of a confusion matrix, of that of the area, linearised by numerical derivatives.
+
+        Parameters
+        ----------
+        measure
+            Function of tables (…, K, K) and unclassified pixels (…, K), see `hsiattn.assessment.metrics`.
+        """
+
+        def of(table: Floats) -> float:
+            return float(measure(table[..., :-1], table[..., -1]))  # type: ignore[arg-type]
+
+        cells, step = self.cells, 1e-6
+        each = np.zeros(len(self.pixels))
+        for entry, place in enumerate(zip(self.reference.tolist(), self.mapped.tolist(), strict=True)):
+            sides = []
+            for change in (-step, step):
+                table = cells.copy()
+                table[place] += change
+                sides.append(of(table))
+            each[entry] = (sides[1] - sides[0]) / (2 * step)
+        means, squares = (self._by_stratum(each**power) for power in (1, 2))
+        return Ratio(np.asarray(of(cells)), self._error(means, squares), np.asarray(np.nan))
 
     @cached_property
     def cells(self) -> Floats:

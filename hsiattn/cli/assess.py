@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hsiattn.cli import fitting, options
+from hsiattn.cli import sample as sampling
 from hsiattn.cli.failures import named
 from hsiattn.cli.report_context import context_options, files_read, take_context
 from hsiattn.cli.reports import FORMATS, choose_format, render
@@ -20,13 +21,30 @@ if TYPE_CHECKING:
     from hsiattn.labels.vectors import VectorLabels
 
 
+_NOT_OF_SAMPLES = (
+    "unlabelled", "split_file", "window", "groups", "against", "classes", "classes_level", "label_key", "all_touched",
+    "inner_buffer", "radius",
+)  # fmt: skip
+"""Parameters that do nothing where reference pixels are taken one by one."""
+
+
 @click.command(short_help="Compare a map with reference data.")
 @click.argument("land_cover_map", metavar="MAP")
 @click.option(
-    "--reference", required=True, metavar="LABELS",
+    "--reference", metavar="LABELS",
     help="Polygons or points (GeoPackage, GeoJSON, shapefile, FlatGeobuf, CSV), or a reference raster; on another grid "
-    "it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says otherwise.",
+    "it is resampled onto the map's. 0 is unlabelled, unless --unlabelled says otherwise. Or a sample of `hsiattn "
+    "sample` that has been filled in.",
 )  # fmt: skip
+@click.option(
+    "--strata", metavar="RASTER",
+    help="Map by whose classes the points of the reference were drawn as a stratified random sample: figures are then "
+    "estimates for the area. A sample of `hsiattn sample` knows its own.",
+)  # fmt: skip
+@click.option(
+    "--plan", is_flag=True, help="Without reference: how many reference pixels the map needs, see `hsiattn sample`."
+)
+@sampling.planning
 @options.unlabelled
 @click.option(
     "--split", "split_file", metavar="FILE",
@@ -41,6 +59,10 @@ if TYPE_CHECKING:
     help="Give intervals over polygons instead of over pixels: over the reference's fields of touching pixels of a "
     "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none. "
     "Default: over the polygons of a vector file, else over pixels.",
+)  # fmt: skip
+@click.option(
+    "--against", metavar="MAP",
+    help="Another map of the area, to compare this one with: on the same test pixels, and on the whole area.",
 )  # fmt: skip
 @options.classes
 @options.classes_level
@@ -62,11 +84,18 @@ def assess(
     ctx: click.Context,
     /,
     land_cover_map: str,
-    reference: str,
+    reference: str | None,
+    strata: str | None,
+    plan: bool,
+    target_error: float,
+    expected: dict[str | None, float],
+    size: int | None,
+    min_per_class: int,
     unlabelled: int | None,
     split_file: str | None,
     window: int | None,
     groups: str | None,
+    against: str | None,
     classes: str | None,
     classes_level: int | None,
     label_key: str | None,
@@ -84,16 +113,28 @@ def assess(
     """Compare MAP with reference data: a confusion matrix and the accuracies with their intervals.
 
     Rows of the matrix are the reference, columns the map. Overall accuracy, average accuracy and kappa; per class
-    producer's and user's accuracy, F1, IoU and support. Pixels that the map leaves unclassified count as errors.
+    producer's and user's accuracy, F1, IoU and support. Where <map>_confidence.tif is there, its calibration. Pixels
+    that the map leaves unclassified count as errors.
 
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
         hsiattn assess scene_classes.tif --reference labels.tif --scene scene.tif -m fields.hsiattn -o report.html
         hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
+        hsiattn assess scene_classes.tif --reference polygons.gpkg --against scene_svm.tif
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
+        hsiattn assess scene_classes.tif --plan --expect 0.9
+        hsiattn assess scene_classes.tif --reference sample.gpkg
         hsiattn assess scene_classes.tif --reference labels.tif --json | jq .overall_accuracy.value
     """
+    if plan:
+        others = [p.name for p in ctx.command.params if p.name not in (*sampling.PLANNING, "land_cover_map", "plan")]
+        options.refuse_without_effect(ctx, [str(name) for name in others if name != "as_json"], "with --plan")
+        sampling.show_plan(land_cover_map, target_error, expected, size, min_per_class, as_json)
+        return
+    options.refuse_without_effect(ctx, sampling.PLANNING, "without --plan")
+    if reference is None:
+        raise click.UsageError("name the reference data with --reference, or plan them with --plan", ctx)
     if split_file is None:
         options.refuse_without_effect(ctx, ["window"], "without --split, whose leakage it is for")
     if classes is None:
@@ -102,19 +143,32 @@ def assess(
         options.refuse_without_effect(ctx, ["key"], "without --scene, whose variable it names")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        read["other map"] = against
+        read["strata"] = strata
         read["raster of groups"] = None if groups == "fields" else groups
         read |= files_read(context)
         check_outputs(wanted((output, FileKind.REPORT)), overwrite=overwrite, inputs=read)
     form = choose_format(report_format, output, as_json)
 
     from hsiattn import reporting
+    from hsiattn.assessment.sample_files import is_sample
+    from hsiattn.labels.rasters import LabelRaster
     from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.mapping.provenance import Provenance
 
     chosen = VectorOptions(column, layer, all_touched, inner_buffer, radius)
-    with named(key="--label-key"):
-        mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
-    report = reporting.assess(mapped, truth, split=split_file, window=window, groups=groups, **take_context(context))
+    if strata is not None or is_sample(reference):
+        without = [*_NOT_OF_SAMPLES, *([] if strata is not None else ["column", "layer"])]
+        options.refuse_without_effect(ctx, without, "with a sample that has strata")
+        mapped: LabelRaster = LabelRaster(land_cover_map)
+        report = reporting.assess(mapped, reference, strata=strata, column=column, layer=layer, **take_context(context))
+    else:
+        with named(key="--label-key"):
+            mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
+        other = None if against is None else open_map(against, unlabelled, truth.scheme)
+        report = reporting.assess(
+            mapped, truth, split=split_file, window=window, groups=groups, against=other, **take_context(context)
+        )
     own = Provenance.of(mapped).notes
     for note in report.notes:
         if note not in own:  # those stand in every report, and are no news of this call

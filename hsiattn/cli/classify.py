@@ -14,7 +14,9 @@ import click
 from hsiattn.cli import fitting, options
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
 from hsiattn.cli.progress import mapping_progress
+from hsiattn.cli.report_context import author
 from hsiattn.cli.scene_arguments import name_of, one_scene
+from hsiattn.cli.wished_report import WISHED, WishedReport, not_told, wished_report
 from hsiattn.files.outputs import Inputs, make_folder
 from hsiattn.files.patterns import is_pattern
 from hsiattn.mapping.archive import Order, Summary, make_orders
@@ -110,6 +112,12 @@ if TYPE_CHECKING:
     "The options below belong to this one-step form.",
 )  # fmt: skip
 @fitting.training_options
+@click.option(
+    "--report", metavar="FILE",
+    help="Write the accuracy on the labels held out to this file, beside the map: text, JSON, CSV or HTML by its "
+    "suffix.",
+)  # fmt: skip
+@author
 @click.pass_context
 def classify(
     ctx: click.Context, /, paths: tuple[str, ...], output: str | None, out_dir: str | None, labels: str | None,
@@ -134,13 +142,14 @@ def classify(
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
-        hsiattn classify scene.tif --labels labels.tif --per-class 50
+        hsiattn classify scene.tif --labels labels.tif --per-class 50 --report report.html
     """
     names = {field.name for field in fields(MappingRequest)}
     request = MappingRequest(**{name: value for name, value in given.items() if name in names})
     training = {name: value for name, value in given.items() if name not in names}
+    wished = wished_report(ctx, training)
     check_usage(paths, output, out_dir, labels, request)
-    check_effects(ctx, labels, list(training))
+    check_effects(ctx, labels, [*training, *WISHED])
     if out_dir is not None:
         summary = classify_archive(make_orders(paths, out_dir, request), out_dir, request, announce=not as_json)
         if as_json:
@@ -151,7 +160,7 @@ def classify(
     scene = one_scene(paths if output is not None else paths[:1])
     map_path = output or (paths[1] if len(paths) > 1 else default_map(paths[0], request.driver))
     order = Order(name_of(scene), request.targets(map_path), () if isinstance(scene, str) else scene)
-    classify_one(order, request, labels, training, as_json)
+    classify_one(order, request, labels, training, as_json, wished)
 
 
 def check_usage(
@@ -233,12 +242,17 @@ def check_effects(ctx: click.Context, labels: str | None, training: Sequence[str
 
 
 def classify_one(
-    order: Order, request: MappingRequest, labels: str | None, training: dict[str, Any], as_json: bool
+    order: Order,
+    request: MappingRequest,
+    labels: str | None,
+    training: dict[str, Any],
+    as_json: bool,
+    wished: WishedReport | None = None,
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
     from hsiattn.models.registry import ModelFinder
 
-    targets = order.targets
+    targets, known = order.targets, None
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
     for path in targets:
         options.check_suffix(path, "raster")
@@ -255,6 +269,8 @@ def classify_one(
         targets.clean_up()
     else:
         request.check_targets(targets, inputs, trained)
+        if wished is not None:
+            wished.check(inputs, overwrite=request.overwrite)
     source = request.open_scene(order.paths)
     if trained is not None:
         options.use_threads(request.threads)
@@ -262,7 +278,8 @@ def classify_one(
         request.part_of(source)
         request.check_polygons(targets, source)
         check_smoothing(request.smooth, training)
-        model = train(what, trained, request.overwrite)
+        known = train(what, trained, request.overwrite)
+        model = stored_model(trained)
     else:
         model = ModelFinder(request.model, options.say).model_for(source)
     if request.resume:
@@ -276,7 +293,11 @@ def classify_one(
     try:
         with mapping_progress("mapping") as progress:
             record = request.map_scene(model, source, targets, inputs, progress)
+        if known is not None:
+            record.messages = not_told(record.messages, known)
         report(order, record, as_json)
+        if wished is not None and known is not None:
+            wished.write(known, what, request, source, targets.map, str(trained))
     except KeyboardInterrupt as interrupt:
         if targets.begun_at() is None:
             if request.is_mapped(targets, model, source):  # Ctrl-C came when all was done
@@ -355,14 +376,19 @@ def check_smoothing(steps: int, training: dict[str, Any]) -> None:
     smoothing.check_smoothing(steps, recipe.preprocessing.model_dump())
 
 
-def train(request: fitting.Training, path: str, overwrite: bool) -> TrainedModel:
-    """Train, keep the model and say how well it does; the model as it is in the file."""
+def train(request: fitting.Training, path: str, overwrite: bool) -> fitting.Trained:
+    """Train, keep the model and say how well it does."""
+    trained = fitting.train_model(request)
+    trained.classifier.save(path, overwrite=overwrite)
+    for line in [f"model     {path}", *fitting.lines_of(trained.classifier)]:
+        options.say(line)
+    return trained
+
+
+def stored_model(path: str) -> TrainedModel:
+    """The model as it is in the file."""
     from hsiattn.models.model_file import read_model
 
-    classifier = fitting.train_model(request)
-    classifier.save(path, overwrite=overwrite)
-    for line in [f"model     {path}", *fitting.lines_of(classifier)]:
-        options.say(line)
     return read_model(path)
 
 

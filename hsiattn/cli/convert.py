@@ -12,7 +12,7 @@ from hsiattn.cli.progress import mapping_progress
 ENVI_SUFFIXES = (".img", ".bsq", ".bil", ".bip", ".dat")
 
 
-@click.command(short_help="Write a scene in another format, with all that is known of its bands.")
+@click.command(short_help="Write a scene in another format, with its metadata.")
 @click.argument("scene", metavar="IN")
 @click.argument("output", metavar="OUT")
 @options.key

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.report_context import command_line
+from hsiattn.cli.reports import SHOW_ALL
 from hsiattn.cli.scene_arguments import ScenePaths, name_of
 from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
@@ -158,6 +160,11 @@ class Training:
         return stack_name([name_of(entry["scene"]) for entry in self.scenes])
 
     @property
+    def labels_name(self) -> str:
+        """Path of the labels, or of those of several scenes."""
+        return self.labels if not self.scenes else ", ".join(str(entry["labels"]) for entry in self.scenes)
+
+    @property
     def changes(self) -> tuple[str, ...]:
         """Changes of the recipe: the settings, and what stands for one of them."""
         return self.settings if self.favour is None else (*self.settings, f"{_FAVOUR}={self.favour}")
@@ -177,7 +184,15 @@ class Training:
         }
 
 
-def train_model(request: Training) -> SpectralSpatialClassifier:
+class Trained(NamedTuple):
+    """A classifier, and what it was trained on."""
+
+    classifier: SpectralSpatialClassifier
+    scene: SceneSource
+    labels: DataArray
+
+
+def train_model(request: Training) -> Trained:
     """Open scene and labels, train, and test on what was held out."""
     scene, labels, groups = open_several(request) if request.scenes else open_labelled(request)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
@@ -199,7 +214,21 @@ def train_model(request: Training) -> SpectralSpatialClassifier:
         )  # fmt: skip
     for message in classifier.messages_:
         options.say(message)
-    return classifier
+    return Trained(classifier, scene, labels)
+
+
+def report_of(trained: Trained, request: Training, form: str, model: str, author: str | None) -> AccuracyReport:
+    """The report of a training, after the model was written, with as much beside its figures as the form shows."""
+    from hsiattn import reporting
+
+    own = trained.classifier.report_
+    if own is not None and form not in SHOW_ALL:
+        return in_words_of_options(own)
+    report = reporting.report_of(
+        trained.classifier, trained.scene, trained.labels, reference=request.labels_name, model=model, author=author,
+        command=command_line(),
+    )  # fmt: skip
+    return in_words_of_options(report)
 
 
 def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
@@ -347,8 +376,18 @@ def describe(classifier: SpectralSpatialClassifier) -> dict[str, Any]:
 
 
 def in_words_of_options(report: AccuracyReport) -> AccuracyReport:
-    """Report whose advice and notes name options."""
-    return replace(report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)))
+    """Report whose sentences name options."""
+    supplement = report.supplement
+    if supplement is not None:
+        record = supplement.record.copy()
+        for part in ("messages", "absent"):
+            if part in record:
+                record[part] = list(map(in_options, record[part]))
+        supplement = replace(supplement, record=record)
+    return replace(
+        report, advice=tuple(map(in_options, report.advice)), notes=tuple(map(in_options, report.notes)),
+        supplement=supplement,
+    )  # fmt: skip
 
 
 def lines_of(classifier: SpectralSpatialClassifier) -> list[str]:

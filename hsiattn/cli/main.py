@@ -8,26 +8,34 @@ import os
 import sys
 import warnings
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 import click
 
 from hsiattn.cli import options
-from hsiattn.cli.assess import assess
-from hsiattn.cli.benchmark import benchmark
-from hsiattn.cli.classify import classify
-from hsiattn.cli.convert import convert
-from hsiattn.cli.datasets import datasets
 from hsiattn.cli.failures import Failure, explain, print_line, print_traceback
-from hsiattn.cli.info import info
-from hsiattn.cli.models import models
-from hsiattn.cli.polygons import polygons
-from hsiattn.cli.qgis import qgis
 from hsiattn.cli.report_context import COMMAND
-from hsiattn.cli.train import train
 from hsiattn.cli.wording import one_line
 from hsiattn.version import __version__
+
+COMMANDS = {
+    "train": "Train a model on a scene and its labels.",
+    "classify": "Map the land cover of scenes.",
+    "assess": "Compare a map with reference data.",
+    "sample": "Draw reference pixels of a map for photo-interpretation.",
+    "explain": "Show what a model decides by, and how far to trust that.",
+    "plot": "Draw figures for papers.",
+    "info": "Describe a scene, a model, a map or labels.",
+    "polygons": "Write a land-cover map as polygons.",
+    "convert": "Write a scene in another format, with its metadata.",
+    "datasets": "List, download and check the public scenes; write the example.",
+    "models": "List, install and remove models.",
+    "benchmark": "Compare recipes on scenes, over protocols and seeds.",
+    "qgis": "Put the commands into QGIS, or take them out.",
+}
+"""Subcommands, each in the module of its name, and what they do: a command is loaded when it is called."""
 
 
 @cache
@@ -43,6 +51,21 @@ def leave_imports_alone() -> None:
 
 class Commands(click.Group):
     """A group that keeps libraries quiet and reports mistakes in one line; `-v` shows the traceback before it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all subcommands, in the order of the work."""
+        return [*COMMANDS, *(name for name in self.commands if name not in COMMANDS)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a subcommand; None where there is none of that name."""
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.add_command(getattr(import_module(f"hsiattn.cli.{cmd_name}"), cmd_name))
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what every subcommand does, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program; help that cannot be printed is one line too."""
@@ -101,7 +124,3 @@ def main() -> None:
     Results go to stdout, everything else to stderr: a progress bar on a terminal, a line a minute in a log.
     Exit status: 0 success, 1 a problem with data, model or output, 2 a wrong command line.
     """
-
-
-for command in (train, classify, assess, info, polygons, convert, datasets, models, benchmark, qgis):
-    main.add_command(command)

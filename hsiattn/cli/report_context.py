@@ -13,7 +13,6 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.scene_arguments import name_of, one_scene
 
-
 COMMAND = "hsiattn.command"
 """Where the context of the program keeps its arguments."""
 

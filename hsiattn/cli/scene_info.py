@@ -98,8 +98,9 @@ class SceneQuestion:
         spectra = class_spectra(source, labels)
         described: dict[str, Any] = {"path": self.labels, "classes": _records(spectra)}
         if self.spectra is not None:
+            from hsiattn.figures.composed import spectra_figure
             from hsiattn.figures.files import to_png
-            from hsiattn.figures.spectra import spectra_figure, spectra_record
+            from hsiattn.figures.spectra import spectra_record
 
             write_bytes(self.spectra, to_png(spectra_figure(spectra_record(spectra))))
             described["spectra"] = self.spectra

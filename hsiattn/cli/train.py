@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from hsiattn.cli import fitting, options
+from hsiattn.cli.report_context import author
 from hsiattn.cli.reports import choose_format, render
 from hsiattn.cli.scene_arguments import one_scene
 from hsiattn.cli.scene_list import LabelledScene, read_scene_list, split_pair
@@ -24,9 +25,6 @@ from hsiattn.files.training_state import (
     is_begun,
     remove_state_folder,
 )
-
-if TYPE_CHECKING:
-    from hsiattn.classifier import SpectralSpatialClassifier
 
 
 @click.command(short_help="Train a model on a scene and its labels.")
@@ -55,8 +53,10 @@ if TYPE_CHECKING:
 @click.option("--log", metavar="CSV", help="Write loss and accuracy of every epoch to this file.")
 @click.option(
     "--report", metavar="FILE",
-    help="Write the accuracy on the labels held out to this file: text, JSON, CSV or HTML by its suffix.",
+    help="Write the accuracy on the labels held out to this file: text, JSON, CSV, HTML, LaTeX or Markdown by its suffix. A page also "
+    "shows the scene, which is mapped for it where it has no more than 4 million pixels.",
 )  # fmt: skip
+@author
 @click.option("--write-split", metavar="FILE", help="Write the split as a raster for `hsiattn assess --split`.")
 @options.overwrite
 @options.as_json
@@ -77,6 +77,7 @@ def train(
     resume: bool,
     log: str | None,
     report: str | None,
+    author: str | None,
     write_split: str | None,
     overwrite: bool,
     as_json: bool,
@@ -103,6 +104,8 @@ def train(
         form = choose_format(None, report, as_json=False)
         if ctx.params["split"] == "none" and ctx.params["split_file"] is None:
             raise click.UsageError("--report has no effect with --split none, which holds no label out", ctx)
+    else:
+        options.refuse_without_effect(ctx, ["author"], "without --report, whose author it names")
     for path, kind in ((output, "model"), (log, "table"), (write_split, "raster")):
         options.check_suffix(path, kind)
     checkpoints = Path(f"{output}.training")
@@ -125,12 +128,13 @@ def train(
         return
     overwrite = check_files(request, output, write_split, report, overwrite)
     options.use_threads(threads)
-    classifier = fit(request, checkpoints)
+    trained = fit(request, checkpoints)
+    classifier = trained.classifier
     if write_split is not None:
         fitting.save_split(classifier.split_, request, write_split, overwrite)
-    if report is not None and classifier.report_ is not None:
-        write_bytes(report, render(fitting.in_words_of_options(classifier.report_), form).encode())
     classifier.save(output, overwrite=overwrite)
+    if report is not None and classifier.report_ is not None:
+        write_bytes(report, render(fitting.report_of(trained, request, form, output, author), form).encode())
     remove_state_folder(checkpoints)
     if as_json:
         options.print_json({"model": output, **fitting.describe(classifier)})
@@ -211,7 +215,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
     return made_by(output, request.recipe, request.changes, request.seed, request.scene_name)
 
 
-def fit(request: fitting.Training, checkpoints: Path) -> SpectralSpatialClassifier:
+def fit(request: fitting.Training, checkpoints: Path) -> fitting.Trained:
     """Train; an interruption says whether there is something to go on from."""
     try:
         with begun_training(checkpoints):

@@ -241,13 +241,13 @@ class Report:
         return "\n\n".join([*parts, "## How to read this", *self.method]) + "\n"
 
     def to_latex(self) -> str:
-        """Give the tables that papers print, in LaTeX: accuracies by scene, means over all, comparisons pair by pair."""
+        """Give the tables that papers print, in LaTeX: accuracies by scene, means, comparisons."""
         tables = [
             *((f"{title}, mean ± standard deviation over seeds.", table) for title, table in self.spreads),
             ("Means over scenes and protocols of the means over seeds.", self.overall),
         ]
         if self.comparison is not None:
-            caption = f"Overall accuracy of {self.reference} less that of others, in percentage points, pair by pair."
+            caption = f"Overall accuracy of {self.reference} less that of others, percentage points, pair by pair."
             tables.append((caption, self.comparison))
         heads = [f"% {EXPERIMENT_TITLE}{self.title}", "% needs \\usepackage{booktabs}"]
         named = [table_to_latex(table, text, f"results-{place}") for place, (text, table) in enumerate(tables, start=1)]

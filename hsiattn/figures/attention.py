@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hsiattn.figures.bands import as_numbers, mark_water, places_of, with_gaps
-from hsiattn.figures.style import SMALL, SOFT, add_legend, line_style, tidy, wrapped
+from hsiattn.figures.style import SOFT, add_legend, line_style, tidy, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,11 +34,6 @@ def draw_attention(axes: Axes, record: AttentionRecord, *, legend: bool = True) 
     place, label = places_of(record["wavelength"])
     mark_water(axes, place, label)
     even = 100 / max(1, len(place))
-    axes.axhline(even, color=SOFT, linewidth=0.9, zorder=1)
-    axes.annotate(
-        "All bands alike", (1.0, even), xycoords=("axes fraction", "data"), xytext=(-2, 2), textcoords="offset points",
-        ha="right", va="bottom", fontsize=SMALL - 1, color=SOFT,
-    )  # fmt: skip
     for number, item in enumerate(record["classes"]):
         curves = [100 * as_numbers(item[name]) for name in ("mean", "lower", "upper")]
         x, mean, lower, upper = with_gaps(place, *curves)
@@ -46,6 +41,7 @@ def draw_attention(axes: Axes, record: AttentionRecord, *, legend: bool = True) 
         axes.plot(x, mean, label=label_of_class, **line_style(number, item["color"], points=len(x)))
         if len(record["classes"]) <= _MOST_QUARTILES:
             axes.fill_between(x, lower, upper, color=item["color"], alpha=0.18, linewidth=0)
+    axes.axhline(even, color=SOFT, linewidth=0.9, zorder=1, label="All bands alike")
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
     axes.set_xlabel(label)

@@ -74,9 +74,9 @@ def draw_confusion(
 
 
 def confusion_size(classes: int) -> tuple[float, float]:
-    """Width and height in inches of a figure in which a matrix of so many classes is readable."""
-    side = min(14.0, 2.3 + 0.42 * classes)
-    return max(side, 3.6), max(side, 3.2)
+    """Width and height in inches of a figure in which a matrix of so many classes, of short names, is readable."""
+    side = min(16.0, 1.2 + 0.42 * (classes + 1))
+    return max(side, 3.2), max(side, 3.0)
 
 
 def _text_size(axes: Axes, columns: int) -> float:

@@ -124,11 +124,6 @@ def draw_split(
         add_legend(axes, entries)
 
 
-def thinning(height: int, width: int, size: int) -> int:
-    """How many rows and columns of a raster stand for one of a picture of at most `size` pixels a side."""
-    return max(1, -(-max(height, width) // size))
-
-
 def _show(axes: Axes, values: NDArray[Any], place: Place, **shades: Any) -> None:
     """An image with sharp pixels in the extent of the place, as vector files hold it too."""
     axes.imshow(values, extent=place.extent, interpolation="none", aspect="auto", **shades)

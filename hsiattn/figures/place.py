@@ -77,6 +77,13 @@ class Place:
         return c, c + a * self.width, f + e * self.height, f
 
     @property
+    def shape_on_ground(self) -> float:
+        """Height of the raster divided by its width, as it is drawn."""
+        left, right, bottom, top = self.extent
+        aspect = self._aspect()
+        return abs(top - bottom) / abs(right - left) * (1.0 if aspect == "equal" else float(aspect))
+
+    @property
     def metres_across(self) -> float | None:
         """Metres per unit of the horizontal axis of the picture; None where not known."""
         a, _, _, d, e, f = self.transform

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hsiattn.figures.bands import as_numbers, places_of, with_gaps
-from hsiattn.figures.style import add_legend, line_style, new_figure, tidy, wrapped
+from hsiattn.figures.style import add_legend, line_style, tidy, wrapped
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from hsiattn.assessment.records import SpectraRecord
 
@@ -54,15 +53,6 @@ def draw_spectra(axes: Axes, record: SpectraRecord, *, legend: bool = True) -> N
     tidy(axes)
     if legend:
         add_legend(axes)
-
-
-def spectra_figure(record: SpectraRecord) -> Figure:
-    """Draw spectra on a figure of their own; see `draw_spectra`."""
-    figure = new_figure(8.5, 4.8)
-    axes = figure.subplots()
-    draw_spectra(axes, record)
-    axes.set_title("Mean spectra ± 1 standard deviation", fontsize=10)
-    return figure
 
 
 def spectra_record(spectra: xr.Dataset) -> SpectraRecord:

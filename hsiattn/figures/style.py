@@ -37,6 +37,7 @@ SMALL, NORMAL = 8.0, 9.0
 _MOST_LETTERS = 28
 _LONG_LEGEND = 20
 """Entries of a column of a legend."""
+_TRIES, _STILL = 8, 1e-4
 _PALE = 0.55
 """Relative luminance from which a line on white needs an edge: its contrast is less than 2."""
 
@@ -54,12 +55,18 @@ def new_figure(
 def settle(figure: Figure) -> None:
     """Lay a figure out for good, so that it looks the same however often and in whatever form it is written.
 
-    Maps keep their aspect; where their labels stand is right at the second try.
+    Maps keep their aspect, and the room for their labels is found by a few tries.
     """
-    if figure.get_layout_engine() is not None:
-        for _ in range(2):
-            figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+    if figure.get_layout_engine() is None:
+        return
+    before: list[float] = []
+    for _ in range(_TRIES):
+        figure.draw_without_rendering()
+        now = [edge for axes in figure.axes for edge in axes.get_position(original=True).bounds]
+        if before and max(abs(a - b) for a, b in zip(before, now, strict=True)) < _STILL:
+            break
+        before = now
+    figure.set_layout_engine("none")
 
 
 def tidy(axes: Axes, *, grid: Literal["both", "x", "y"] | None = "both") -> None:

@@ -84,7 +84,7 @@ class VectorPlacement:
         elif given is None:
             notes += (f"neither {scene} nor {layer.name} states a CRS: their coordinates are taken as the same",)
         differ = given is not None and grid.crs is not None and given != grid.crs
-        metric, unit = _metric(grid)
+        metric, unit = metric_of(grid)
         return cls(grid, given if differ else None, ~grid.transform, metric, unit, notes)
 
     @classmethod
@@ -184,7 +184,8 @@ def _stated_crs(layer: VectorLayer) -> tuple[CRS | None, tuple[str, ...]]:
     return layer.crs, ()
 
 
-def _metric(grid: Grid) -> tuple[tuple[float, float], str]:
+def metric_of(grid: Grid) -> tuple[tuple[float, float], str]:
+    """Metres per unit of the coordinates along x and y, and the unit in which lengths are then given."""
     if grid.crs is None:
         return (1.0, 1.0), "map units"
     if grid.crs.is_geographic:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with the number of pixels done and of all pixels; first, with those that were done before."""
 
+TRAINING_WARNS = "the model's training warns: "
+"""How the message of a mapping begins that repeats a warning of the training."""
+
 
 @dataclass
 class MappingRecord:
@@ -296,7 +299,8 @@ class _Task:
         """Provenance of the map."""
         smoothing = self.classifier.smoothing
         return Provenance.of_model(
-            self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
+            self.classifier.model, confidence_kind=self.classifier.confidence or "",
+            smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
             scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,
         )  # fmt: skip
@@ -437,7 +441,7 @@ def _area(source: SceneSource, part: Window | None) -> Window:
 
 def _warned(model: TrainedModel) -> list[str]:
     """The most important of the warnings that the model's training gave."""
-    return [f"the model's training warns: {warning}" for warning in model.training.get("warnings", [])[:1]]
+    return [f"{TRAINING_WARNS}{warning}" for warning in model.training.get("warnings", [])[:1]]
 
 
 def _on_place(source: SceneSource) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,15 +12,19 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from hsiattn.assessment import AccuracyReport, compare
+from hsiattn.assessment.areas import assumed_areas
+from hsiattn.assessment.class_totals import class_totals
 from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.assessment.plain_arrays import as_rasters
-from hsiattn.errors import AssessmentError, LabelError
+from hsiattn.assessment.sample_files import is_sample
+from hsiattn.errors import AssessmentError, HsiattnError, LabelError
 from hsiattn.labels.opening import check_raster_options
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.mapping.provenance import Provenance
+from hsiattn.reporting.calibrating import confidence_to_calibrate
 from hsiattn.reporting.context import Context
 from hsiattn.reporting.identity import name_of_raster
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
@@ -52,6 +57,7 @@ def assess(
     window: int | None = None,
     notes: Sequence[str] = (),
     groups: AnyGroups | None = None,
+    strata: Raster | None = None,
     table: ClassScheme | ClassTable | str | os.PathLike[str] | None = None,
     level: int | None = None,
     column: str | None = None,
@@ -62,6 +68,7 @@ def assess(
     scene: AnyScene | None = None,
     model: AnyModel | None = None,
     confidence: AnyConfidence | None = None,
+    against: Raster | ArrayLike | None = None,
     command: str | None = None,
     author: str | None = None,
 ) -> AccuracyReport:
@@ -96,6 +103,11 @@ def assess(
         0 or less = none, as an array (H, W) or the path of a raster, which may lie on another grid. Fields take the
         memory of the whole reference. Default: the polygons of a vector file or the coordinate `group` of labels, else
         none.
+    strata
+        Raster by whose classes the reference, which then is points, was drawn as a stratified random sample: figures
+        are then estimates for the area, see `hsiattn.assessment.stratified`. So are those by a sample that
+        `hsiattn.draw_sample` drew and that is given as reference, which knows its strata itself. Default: none; how the
+        reference was drawn is not known, and estimates for the area stand beside the figures as an assumption.
     table, level
         Classes that the codes of both count as, and the level of them that is compared; see `open_labels`. Rasters that
         are opened already have their own.
@@ -107,8 +119,11 @@ def assess(
         The model that made the map: a path, a fitted classifier or a `TrainedModel`, for the learning curve and, with
         `scene`, for the bands that the network looks at.
     confidence
-        Of every pixel of the map, 0 … 1, for the picture: a path or an array. Default: the variable `confidence` of a
-        Dataset, or `<map>_confidence.tif` beside a file.
+        Of every pixel of the map, 0 … 1, for the picture and the calibration: a path or an array. Default: the variable
+        `confidence` of a Dataset, or `<map>_confidence.tif` beside a file.
+    against
+        Another map of the area, in the forms of `land_cover`, with which the map is compared: on the same test pixels,
+        and on the whole area.
     command, author
         For the reader: the command by which, and the person by whom the report was made.
 
@@ -134,6 +149,13 @@ def assess(
     >>> report.window, report.test_pixels == classifier.report_.test_pixels
     (1, True)
     """
+    if strata is not None or is_sample(reference):
+        given = {"split": split, "groups": groups, "window": window, "table": table, "level": level}
+        report = _by_design(land_cover, reference, strata, given, VectorOptions(column, layer), notes)
+        mapped = as_rasters(land_cover, None)[0]
+        context = Context.of(mapped, Provenance.of(mapped), scene=scene, model=model, confidence=confidence)
+        named = {"reference": str(reference), "command": command, "author": author}
+        return context.identify(report, mapped, named)
     scheme = as_scheme(table, level)
     mapped, truth = as_rasters(land_cover, reference)
     provenance, roles, leakage = Provenance.of(mapped), None, None
@@ -159,13 +181,53 @@ def assess(
         groups = _fields(truth, mapped, scheme)
     elif groups is None:
         groups = _own_groups(truth)
+    to_calibrate, why_not = confidence_to_calibrate(confidence, mapped, provenance)
+    said = (*provenance.notes, *notes, *([why_not] if why_not else []))
     context = Context.of(mapped, provenance, scene=scene, model=model, confidence=confidence)
     report = compare(
-        mapped, truth, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
-        groups=groups, scheme=scheme,
+        mapped, truth, roles=roles, window=window, leakage=leakage, notes=said,
+        groups=groups, scheme=scheme, confidence=to_calibrate,
+        against=None if against is None else as_rasters(against, mapped)[0],
     )  # fmt: skip
+    report = _with_areas(report, codes_of(mapped, "the map", scheme))
     named = {"command": command, "author": author, "split": name_of_raster(split)}
     return context.add_to(report, mapped, truth, roles, scheme, named)
+
+
+def _by_design(
+    land_cover: Raster | ArrayLike,
+    reference: Any,
+    strata: Raster | None,
+    given: Mapping[str, Any],
+    options: VectorOptions,
+    notes: Sequence[str],
+) -> AccuracyReport:
+    """The report on a map by a probability sample."""
+    from hsiattn.reporting.sampled import assess_drawn, assess_points
+
+    useless = [f"{name}=" for name, value in given.items() if value is not None]
+    if useless:
+        raise AssessmentError(
+            "a sample with strata is taken as it was drawn, pixel by pixel", f"leave out {', '.join(useless)}"
+        )
+    mapped = as_rasters(land_cover, None)[0]
+    notes = (*Provenance.of(mapped).notes, *notes)
+    if strata is None:
+        return assess_drawn(mapped, reference, notes=notes)
+    if is_sample(reference):
+        raise AssessmentError(f"{os.fspath(reference)} knows the strata that it was drawn from", "leave out strata=")
+    if not isinstance(reference, str | os.PathLike) or not is_vector_file(reference):
+        raise AssessmentError("strata need points as reference", "give a vector file or a table of coordinates")
+    return assess_points(mapped, reference, strata, column=options.column, layer=options.layer, notes=notes)
+
+
+def _with_areas(report: AccuracyReport, mapped: Codes) -> AccuracyReport:
+    """The report with areas of the classes, as far as the whole map can be read."""
+    try:
+        areas = assumed_areas(report, class_totals(mapped))
+    except HsiattnError as error:  # somewhere without test pixels
+        return replace(report, notes=(*report.notes, f"areas of the classes are not known, since {error.problem}"))
+    return replace(report, areas=areas)
 
 
 def open_vector_reference(

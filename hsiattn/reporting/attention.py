@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
+from numpy.typing import NDArray
 
 from hsiattn.assessment.records import AttentionRecord, ClassAttentionRecord
 from hsiattn.classes import ClassTable
@@ -13,15 +12,21 @@ from hsiattn.models.model_file import TrainedModel
 from hsiattn.reporting.labelled_pixels import LabelledPixels
 from hsiattn.reporting.placed_scene import PlacedScene
 from hsiattn.reporting.spectra import describe_sample, rounded
+from hsiattn.scenes.source import SceneSource
 
 MOST_PIXELS = 100
 """Pixels of a class."""
 
+_TESTED = 50
+"""Pixels of the test of how far attention may be trusted."""
+
 
 def describe_attention(
-    model: TrainedModel, scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable, tested: bool
+    model: TrainedModel, scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable
 ) -> AttentionRecord | None:
     """Mean weights of the bands at the pixels of every class, with quartiles; None of a network that weighs no bands.
+
+    How far they may be trusted is tested, too, see `hsiattn.explanations.deletion`.
 
     Raises
     ------
@@ -35,22 +40,21 @@ def describe_attention(
     at, of_class = pixels.at_most(MOST_PIXELS)
     if not len(at):
         return None
+    source, positions = model.resampled(scene.source), scene.positions(at)
     try:
-        found = attention_of(model, model.resampled(scene.source), scene.positions(at))
+        found = attention_of(model, source, positions)
     except RecipeError:
         return None
     if "bands" not in found:
         return None
     weights = found["bands"].values
+    there = np.isfinite(weights).all(axis=1)
     records: list[ClassAttentionRecord] = []
     for place, record in enumerate(classes.to_records()):
-        own = weights[of_class == place]
-        own = own[np.isfinite(own).all(axis=1)]
+        own = weights[(of_class == place) & there]
         if not len(own):
             continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            lower, upper = np.quantile(own, (0.25, 0.75), axis=0)
+        lower, upper = np.quantile(own, (0.25, 0.75), axis=0)
         figures = {"mean": own.mean(axis=0, dtype=np.float64), "lower": lower, "upper": upper}
         records.append(
             {
@@ -61,10 +65,28 @@ def describe_attention(
     if not records:
         return None
     bands = model.used_bands
-    fewer = len(of_class) < int(pixels.eligible.sum())
-    return {
+    described: AttentionRecord = {
         "bands": list(bands.names),
         "wavelength": rounded(bands.wavelength.tolist()),
         "classes": records,
-        "sample": describe_sample(fewer, MOST_PIXELS, tested),
+        "sample": describe_sample(len(of_class) < int(pixels.eligible.sum()), MOST_PIXELS, pixels.tested),
     }
+    trust = _trust(model, source, positions, there)
+    if trust is not None:
+        described["trust"] = trust
+    return described
+
+
+def _trust(
+    model: TrainedModel, source: SceneSource, positions: NDArray[np.int64], there: NDArray[np.bool_]
+) -> str | None:
+    """The verdict of the deletion test on bands, in words; None where it cannot be made."""
+    from hsiattn.explanations.deletion import deletion_test
+
+    chosen = positions[there]
+    spread = np.unique(np.linspace(0, len(chosen) - 1, _TESTED).round().astype(np.int64))  # they are in order of class
+    try:
+        tested = deletion_test(model, source, chosen[spread])
+    except RecipeError:  # captum is missing
+        return None
+    return next((curves.in_words for curves in tested.subjects if curves.subject == "bands"), None)

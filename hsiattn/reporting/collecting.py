@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hsiattn.assessment.records import IdentityRecord, SplitRecord, SupplementRecord
-from hsiattn.assessment.supplement import Supplement
+from hsiattn.assessment.supplement import Pictures, Supplement
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError
 from hsiattn.reporting.labelled_pixels import LabelledPixels, survey_labels
@@ -47,6 +47,8 @@ class Collection:
         What stands in the report already.
     absent
         Why parts are not there, beside the reasons that are found here.
+    draw
+        Gives the pictures, where they are not just those of the layers.
     """
 
     layers: Layers
@@ -59,6 +61,7 @@ class Collection:
     messages: Sequence[str] = ()
     said: Sequence[str] = ()
     absent: Sequence[str] = ()
+    draw: Callable[[], Pictures] | None = None
 
     def supplement(self) -> Supplement:
         """Collect it all but the pictures, which are read when a page is made.
@@ -81,7 +84,7 @@ class Collection:
         if scene is None:
             absent.append(WITH_SCENE)
         elif pixels is not None:
-            record["spectra"] = describe_spectra(scene, pixels, self.classes, roles is not None)
+            record["spectra"] = describe_spectra(scene, pixels, self.classes)
         if self.model is None:
             absent.append(WITH_MODEL)
         else:
@@ -89,7 +92,7 @@ class Collection:
         messages = [text for text in dict.fromkeys(self.messages) if text not in self.said]
         if messages:
             record["messages"] = messages
-        pictures = self.layers.pictures
+        pictures = self.draw or self.layers.pictures
         if len(self.classes) > MOST_CLASSES:
             absent.append(f"there are no pictures, since they show {MOST_CLASSES} classes at most")
             return Supplement(_with(record, absent))
@@ -110,9 +113,7 @@ class Collection:
 
         network = model.arguments.get("name")
         try:
-            attention = describe_attention(
-                model, self.layers.scene, pixels, self.classes, self.layers.roles is not None
-            )
+            attention = describe_attention(model, self.layers.scene, pixels, self.classes)
         except BandError as error:
             absent.append(f"there is no attention of the network: {error.problem}")
             return

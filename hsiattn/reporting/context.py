@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from hsiattn.assessment import AccuracyReport
 from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.assessment.comparison import roles_as_windows
+from hsiattn.assessment.supplement import Supplement
 from hsiattn.errors import AssessmentError
 from hsiattn.reporting.class_indices import ClassIndices
 from hsiattn.reporting.identity import describe_identity, name_of_raster
@@ -24,7 +25,7 @@ from hsiattn.scenes.alignment import check_same_grid
 
 if TYPE_CHECKING:
     from hsiattn.assessment.code_rasters import Codes, Raster, Windows
-    from hsiattn.assessment.records import SplitRecord
+    from hsiattn.assessment.records import IdentityRecord, SplitRecord, SupplementRecord
     from hsiattn.labels.schemes import ClassScheme
     from hsiattn.mapping.provenance import Provenance
     from hsiattn.models.model_file import TrainedModel
@@ -104,21 +105,36 @@ class Context:
             self.confidence,
             self.scene,
         )
-        identity = describe_identity(
-            mapped.grid,
-            provenance=self.provenance,
-            model=self.model,
-            scene=None if self.scene is None else name_of_raster(self.scene.source),
-            map=name_of_raster(mapped),
-            reference=name_of_raster(truth),
-            model_name=self.model_name,
-            **names,
-        )
+        identity = self._identity(mapped, {"reference": name_of_raster(truth), **names})
         collection = Collection(
             layers, report.classes, identity, self.model, report.leakage, report.window,
             own_split=self._own_split(split), messages=self._warnings, said=(*report.advice, *report.notes),
         )  # fmt: skip
         return replace(report, supplement=collection.supplement())
+
+    def identify(self, report: AccuracyReport, land_cover: Raster, names: Mapping[str, str | None]) -> AccuracyReport:
+        """The report with the identity alone, and what was warned of: its reference is no raster to show.
+
+        Parameters
+        ----------
+        names
+            `reference`, `command` and `author` of the identity.
+        """
+        record: SupplementRecord = {"identity": self._identity(codes_of(land_cover, "the map"), names)}
+        if self._warnings:
+            record["messages"] = list(self._warnings)
+        return replace(report, supplement=Supplement(record))
+
+    def _identity(self, mapped: Codes, names: Mapping[str, str | None]) -> IdentityRecord:
+        return describe_identity(
+            mapped.grid,
+            provenance=self.provenance,
+            model=self.model,
+            scene=None if self.scene is None else name_of_raster(self.scene.source),
+            map=name_of_raster(mapped),
+            model_name=self.model_name,
+            **names,
+        )
 
     @property
     def _warnings(self) -> Sequence[str]:

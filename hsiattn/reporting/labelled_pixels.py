@@ -16,6 +16,7 @@ from rasterio.windows import Window
 
 from hsiattn.assessment.code_rasters import Windows
 from hsiattn.reporting.class_indices import NONE, ClassIndices
+from hsiattn.scenes.grid import Grid
 from hsiattn.splits import ROLES
 
 MOST = 1000
@@ -41,13 +42,16 @@ class LabelledPixels:
     classes
         (N,) places of their classes in the class table of the report; ascending.
     eligible
-        (K,) pixels that the sample was drawn from: test pixels where there is a split, else all.
+        (K,) pixels that the sample was drawn from.
+    tested
+        Whether those are the test pixels: where a split has any; else they are all labelled pixels.
     """
 
     counts: NDArray[np.int64]
     positions: NDArray[np.int64]
     classes: NDArray[np.int64]
     eligible: NDArray[np.int64]
+    tested: bool
 
     @property
     def is_sample(self) -> bool:
@@ -69,39 +73,37 @@ def survey_labels(reference: ClassIndices, roles: Windows | None, classes: int, 
     reference
         On the grid of the map.
     roles
-        Split on the same grid, of whose labelled pixels those of the test are sampled; None without.
+        Split on the same grid, of whose labelled pixels those of the test are sampled, if it has any; None without.
     classes
         Number of classes of the report.
     """
     height, width = reference.grid.height, reference.grid.width
     across, down = -(-width // _TILE), -(-height // _TILE)
     counts = np.zeros((classes, len(ROLES)), np.int64)
-    by_tile = np.zeros((classes, down * across), np.int64)
+    by_tile = np.zeros((2, classes, down * across), np.int64)
     with ExitStack() as stack:
         for raster in (reference.raster, roles):
             if raster is not None:
                 stack.enter_context(raster.kept_open())
         for window in _strips(height, width):
-            places, of_roles = _read(window, reference, roles)
-            labelled = places != NONE
-            if not labelled.any():
+            rows, columns, places, of_roles = _labelled(window, reference, roles)
+            if not len(places):
                 continue
-            counts += np.bincount(
-                places[labelled].astype(np.int64) * len(ROLES) + of_roles[labelled], minlength=counts.size
-            ).reshape(counts.shape)
-            wanted = labelled if roles is None else labelled & (of_roles == ROLES["test"])
-            rows, columns = np.nonzero(wanted)
-            tiles = (rows + int(window.row_off)) // _TILE * across + (columns + int(window.col_off)) // _TILE
-            np.add.at(by_tile, (places[wanted], tiles), 1)
-        chosen = _choose_tiles(by_tile)
-        sampled = [_sample_tile(tile, across, reference, roles) for tile in chosen.tolist()]
+            counts += np.bincount(places * len(ROLES) + of_roles, minlength=counts.size).reshape(counts.shape)
+            tiles = rows // _TILE * across + columns // _TILE
+            is_test = of_roles == ROLES["test"]
+            np.add.at(by_tile[0], (places, tiles), 1)
+            np.add.at(by_tile[1], (places[is_test], tiles[is_test]), 1)
+        tested = bool(by_tile[1].any())
+        of_class = by_tile[int(tested)]
+        windows = [_tile(tile, across, reference.grid) for tile in _choose_tiles(of_class).tolist()]
+        sampled = [_sampled(window, reference, roles, tested) for window in windows]
     positions = np.concatenate([np.empty((0, 2), np.int64), *(at for at, _ in sampled)])
     found = np.concatenate([np.empty(0, np.int64), *(of for _, of in sampled)])
     order = np.lexsort((_mixed(positions[:, 0] * width + positions[:, 1]), found))
     positions, found = positions[order], found[order]
-    first = np.searchsorted(found, found)
-    kept = np.arange(len(found)) - first < most
-    return LabelledPixels(counts, positions[kept], found[kept], by_tile.sum(axis=1))
+    kept = np.arange(len(found)) - np.searchsorted(found, found) < most
+    return LabelledPixels(counts, positions[kept], found[kept], of_class.sum(axis=1), tested)
 
 
 def _strips(height: int, width: int) -> Iterator[Window]:
@@ -111,11 +113,27 @@ def _strips(height: int, width: int) -> Iterator[Window]:
             yield Window(left, top, min(_STRIP, width - left), min(_TILE, height - top))
 
 
-def _read(
-    window: Window, reference: ClassIndices, roles: Windows | None
-) -> tuple[NDArray[np.int16], NDArray[np.integer]]:
+def _tile(number: int, across: int, grid: Grid) -> Window:
+    top, left = number // across * _TILE, number % across * _TILE
+    return Window(left, top, min(_TILE, grid.width - left), min(_TILE, grid.height - top))
+
+
+def _labelled(window: Window, reference: ClassIndices, roles: Windows | None) -> tuple[NDArray[np.int64], ...]:
+    """Row, column, class and role (n,) of every labelled pixel of a window."""
     places = reference.read(window)
-    return places, np.zeros(places.shape, np.uint8) if roles is None else roles.read(window)
+    rows, columns = np.nonzero(places != NONE)
+    of_roles = np.zeros(len(rows), np.int64) if roles is None else roles.read(window)[rows, columns].astype(np.int64)
+    found = places[rows, columns].astype(np.int64)
+    return rows + int(window.row_off), columns + int(window.col_off), found, of_roles
+
+
+def _sampled(
+    window: Window, reference: ClassIndices, roles: Windows | None, tested: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions and classes of all pixels of a window that may be sampled."""
+    rows, columns, places, of_roles = _labelled(window, reference, roles)
+    chosen = of_roles == ROLES["test"] if tested else np.ones(len(rows), np.bool_)
+    return np.stack([rows, columns], axis=1)[chosen], places[chosen]
 
 
 def _choose_tiles(by_tile: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,20 +141,6 @@ def _choose_tiles(by_tile: NDArray[np.int64]) -> NDArray[np.int64]:
     order = np.argsort(_mixed(np.arange(by_tile.shape[1])), kind="stable")
     chosen = [order[of_class[order] > 0][:_TILES] for of_class in by_tile]
     return np.unique(np.concatenate([np.empty(0, np.int64), *chosen]))
-
-
-def _sample_tile(
-    tile: int, across: int, reference: ClassIndices, roles: Windows | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions and classes of all pixels of a tile that may be sampled."""
-    top, left = tile // across * _TILE, tile % across * _TILE
-    grid = reference.grid
-    window = Window(left, top, min(_TILE, grid.width - left), min(_TILE, grid.height - top))
-    places, of_roles = _read(window, reference, roles)
-    wanted = places != NONE
-    if roles is not None:
-        wanted &= of_roles == ROLES["test"]
-    return np.argwhere(wanted) + np.array([top, left]), places[wanted].astype(np.int64)
 
 
 def _mixed(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:

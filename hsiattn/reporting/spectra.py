@@ -15,13 +15,8 @@ _DIGITS = 6
 """Significant digits of the figures in the record."""
 
 
-def describe_spectra(scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable, tested: bool) -> SpectraRecord:
+def describe_spectra(scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable) -> SpectraRecord:
     """Mean and standard deviation of the spectra of every class that has pixels in the sample.
-
-    Parameters
-    ----------
-    tested
-        Whether the sample is of test pixels.
 
     Raises
     ------
@@ -45,7 +40,7 @@ def describe_spectra(scene: PlacedScene, pixels: LabelledPixels, classes: ClassT
             }
             for place, (code, name, color) in enumerate(zip(numbers, names, colors, strict=True))
         ],
-        "sample": describe_sample(pixels.is_sample, MOST, tested),
+        "sample": describe_sample(pixels.is_sample, MOST, pixels.tested),
     }  # fmt: skip
 
 

@@ -24,11 +24,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,10 @@ class Examples:
     folder: Path
     quick: bool = False
     shown: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let examples import modules that examples write."""
+        sys.path.insert(0, str(self.folder))
 
     def run_page(self, name: str, markdown: str) -> str:
         """Run the examples of a page and give its Markdown with what they printed.
@@ -114,9 +120,10 @@ class Examples:
         return "".join(shown)
 
     def _quick_options(self, command: str) -> list[str]:
-        """Give further options that cut the training short."""
-        trains = command.startswith("hsiattn train") and "--recipe" not in command and "--scenes" not in command
-        return [word for change in _QUICK_TRAINING for word in ("--set", change)] if self.quick and trains else []
+        """Give further options that cut long work short."""
+        if self.quick and command.startswith("hsiattn train") and "--recipe" not in command:
+            return ["--per-class", "20", *(word for change in _QUICK_TRAINING for word in ("--set", change))]
+        return ["--seeds", "1", "--jobs", "1"] if self.quick and " benchmark " in command else []
 
     def _show(self, name: str, description: str) -> str:
         self.shown[name] = Path(name).read_bytes()
@@ -141,19 +148,26 @@ def _run_command(command: str, further: list[str]) -> tuple[int, str]:
     """Run a command, `hsiattn` in this process, which is quicker; its status, and what it prints on both streams."""
     words = shlex.split(command.replace("\\\n", " "), comments=True)
     if words[0] == "export":
-        os.environ |= {name: value for name, _, value in (word.partition("=") for word in words[1:])}
+        os.environ |= _variables(words[1:])
         return 0, ""
-    if words[0] == "hsiattn" and not {"|", ">", "&&"} & set(words):
+    variables = _variables(itertools.takewhile(lambda word: re.fullmatch(r"\w+=.*", word), words))
+    if words[len(variables)] == "hsiattn" and not {"|", ">", "&&"} & set(words):
         from click.testing import CliRunner
 
         from hsiattn.cli.main import main
 
-        result = CliRunner().invoke(main, [*_expanded(words[1:]), *further], prog_name="hsiattn")
+        arguments = [*_expanded(words[len(variables) + 1 :]), *further]
+        result = CliRunner().invoke(main, arguments, prog_name="hsiattn", env=variables)
         return result.exit_code, result.output
     done = subprocess.run(
         ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     return done.returncode, done.stdout
+
+
+def _variables(words: Iterable[str]) -> dict[str, str]:
+    """Give the variables that words such as `NAME=value` set."""
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
 def _expanded(words: list[str]) -> Iterator[str]:

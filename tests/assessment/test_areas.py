@@ -49,7 +49,22 @@ def test_a_known_design_gives_the_hectares_of_olofsson_2014(known: AreasRecord) 
     assert sum(row["share"]["value"] for row in known["classes"]) == pytest.approx(1)  # type: ignore[misc]
     assert designed(known, "overall_accuracy") == pytest.approx((0.947, 0.928, 0.965), abs=1e-3)
     assert designed(known, "users_accuracy", 0) == pytest.approx((0.88, 0.806, 0.954), abs=1e-3)
-    assert designed(known, "mcc") is None
+    assert designed(known, "no such figure") is None
+
+
+def test_a_report_by_a_known_design_gives_the_figures_of_the_area(known: AreasRecord) -> None:
+    report = AccuracyReport(OLOFSSON.T, CLASSES, areas=known)
+    assert report.overall_accuracy.value == pytest.approx(0.947, abs=1e-3)  # 587 of 640 sample pixels are 0.917
+    assert report.per_class[0].producers_accuracy.value == pytest.approx(0.75, abs=5e-3)
+    assert report.worst_class is not None
+    assert report.worst_class.name == "deforestation"
+    quantity, allocation = report.quantity_disagreement.value, report.allocation_disagreement.value
+    assert quantity + allocation == pytest.approx(1 - report.overall_accuracy.value)
+    assert "94.7 (92.8–96.5), standard error 0.9" in report.to_text()
+    assert "by the design of the sample" in " ".join(report.to_text().split())
+    restored = AccuracyReport.from_dict(report.to_dict())
+    assert restored.to_dict() == report.to_dict()
+    assert "deforestation,1,hectares,21157.76" in report.to_csv()
 
 
 def test_labels_of_unknown_design_are_marked_as_assumption() -> None:
@@ -101,11 +116,15 @@ def test_classes_without_test_pixels_are_left_out_and_named() -> None:
 
 def test_the_text_has_areas_with_intervals(known: AreasRecord) -> None:
     text = render_areas(known, _table)
-    assert "94.7 (92.8–96.5), standard error 0.9, weighted by area" in text
+    assert "Producer's" not in text  # the report has them
     assert "21 158 (15 00" in text
     assert max(map(len, text.splitlines())) <= 110
     bare = {**known, "hectares": None}
-    assert len(area_heads(bare)) == len(area_rows(bare)[0]) == 5
+    assert len(area_heads(bare)) == len(area_rows(bare)[0]) == 3
+    guessed = {**known, "assumed": True}
+    assert len(area_heads(guessed)) == len(area_rows(guessed)[0]) == 6
+    assert "94.7 (92.8–96.5), standard error 0.9, weighted by area" in render_areas(guessed, _table)
+    assert max(map(len, render_areas(guessed, _table).splitlines())) <= 110
     records = {(name, measure): figures["value"] for name, _, measure, figures in area_records(known)}
     assert records["deforestation", "hectares"] == pytest.approx(21_158, abs=1)
     assert records["all", "area_weighted_overall_accuracy_standard_error"] == pytest.approx(0.0094, abs=1e-4)

@@ -73,9 +73,9 @@ def test_no_class_gets_more_pixels_than_it_has_and_all_are_given_out(
     found = allocate(name, size, sizes, minimum=minimum)
     assert (found >= 0).all()
     assert (found <= sizes).all()
-    least = np.minimum(sizes, {"olofsson": minimum, "neyman": min(2, minimum)}.get(name, 0))
-    assert (found >= least).all()
-    assert found.sum() == max(min(size, sum(sizes)), least.sum())
+    fewest = min({"olofsson": minimum, "neyman": min(2, minimum)}.get(name, 0), size // np.count_nonzero(sizes))
+    assert (found >= np.minimum(sizes, fewest)).all()
+    assert found.sum() == min(size, sum(sizes))
 
 
 def test_a_plan_compares_allocations() -> None:

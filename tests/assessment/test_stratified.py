@@ -110,6 +110,13 @@ def test_every_figure_is_that_of_weighted_pixels_and_its_error_that_of_residuals
         np.testing.assert_allclose(found.error, np.sqrt(variance), rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("name", ["overall_accuracy", "kappa", "average_accuracy"])
+def test_any_figure_of_a_matrix_can_be_estimated(stehman: StratifiedCounts, name: str) -> None:
+    found, known = stehman.estimated(getattr(metrics, name)), getattr(stehman, name)
+    assert found.value == pytest.approx(known.value)
+    assert found.error == pytest.approx(known.error, rel=1e-5)
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """A population that is known, of which samples are drawn again and again: no bias, and coverage near 95 %."""
     rng = np.random.default_rng(3)

@@ -11,10 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from hsiattn.cli import main as cli_main
-from hsiattn.cli.main import main
+from hsiattn.cli.main import COMMANDS, main
 from hsiattn.errors import SceneError
-
-COMMANDS = ("train", "classify", "assess", "info", "datasets", "models", "benchmark")
 
 
 def run(*arguments):
@@ -33,6 +31,20 @@ def test_every_subcommand_explains_itself_with_an_example(name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert f"    hsiattn {name}" in result.output
+
+
+def test_the_list_of_commands_says_what_they_say_themselves():
+    context = click.Context(main)
+    assert main.list_commands(context) == list(COMMANDS)
+    for name, help_text in COMMANDS.items():
+        assert main.get_command(context, name).short_help == help_text
+
+
+def test_a_command_loads_no_other():
+    code = "import sys; from hsiattn.cli.main import main; main(['models', '--help'], standalone_mode=False)"
+    loaded = f"{code}; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert {f"hsiattn.cli.{name}" for name in COMMANDS} & set(done.stderr.split()) == {"hsiattn.cli.models"}
 
 
 def test_help_loads_no_heavy_library():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hsiattn.figures.composed import spectra_figure
 from hsiattn.figures.files import to_png
-from hsiattn.figures.spectra import spectra_figure, spectra_record
+from hsiattn.figures.spectra import spectra_record
 
 
 def spectra_of(mean, *, std=0.01, wavelength=None, good=None, names=None, reflectance=True):

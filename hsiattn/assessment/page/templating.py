@@ -6,6 +6,8 @@ import json
 from importlib import resources
 from typing import Any
 
+from hsiattn.assessment.formatting import sentence
+
 _HERE = "hsiattn.assessment.page"
 
 
@@ -51,10 +53,10 @@ def script_data(value: Any) -> str:
 
 
 def as_sentence(text: str) -> str:
-    """A text with a capital at its start and a full stop at its end.
+    """A text as a sentence, with a capital at its start and a full stop at its end; see `formatting.sentence`.
 
     >>> as_sentence("label every class in more places"), as_sentence("Leakage 0 %.")
     ('Label every class in more places.', 'Leakage 0 %.')
     """
-    text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ":")) or not text else ".")
+    text = sentence(text.strip())
+    return text if not text or text.endswith((".", "!", "?", ":")) else f"{text}."

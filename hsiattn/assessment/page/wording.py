@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hsiattn.assessment.formatting import format_count
+from hsiattn.assessment.formatting import format_count, format_number, format_share
 
-_MINUS = "−"
 _ROLES = {"training": "Training", "validation": "Validation", "test": "Test", "buffer": "Buffer", "dropped": "Unused"}
 
 
@@ -26,29 +25,6 @@ def format_signed(estimate: Mapping[str, Any], scale: float = 1.0, digits: int =
     numbers = [estimate[name] for name in ("value", "lower", "upper")]
     value, lower, upper = (None if n is None else _signed(n * scale, digits, plus) for n in numbers)
     return f"{value} (–)" if lower is None or upper is None else f"{value} ({lower} to {upper})"
-
-
-def format_hectares(area: float | None) -> str:
-    """An area in hectares, with as many decimals as tell something.
-
-    >>> format_hectares(12345.6), format_hectares(3.14159), format_hectares(None)
-    ('12 346', '3.14', '–')
-    """
-    if area is None:
-        return "–"
-    if abs(area) >= 100:
-        return format_count(round(area)).replace("-", _MINUS)
-    return _signed(area, 1 if abs(area) >= 10 else 2, False)
-
-
-def format_area(estimate: Mapping[str, Any]) -> str:
-    """An estimated area in hectares with its interval.
-
-    >>> format_area({"value": 120.0, "lower": 95.2, "upper": 144.8})
-    '120 (95.2 to 145)'
-    """
-    value, lower, upper = (format_hectares(estimate[name]) for name in ("value", "lower", "upper"))
-    return value if estimate["lower"] is None else f"{value} ({lower} to {upper})"
 
 
 def identity_rows(identity: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -121,19 +97,21 @@ def format_fold_figures(figures: Mapping[str, Any]) -> str:
     return text if lower is None or upper is None else f"{text} ({100 * lower:.1f}–{100 * upper:.1f})"
 
 
-def format_fold_value(value: Any) -> str:
-    """A value of one fold: estimates and shares in percent, counts and texts as they are.
+def fold_rows(each: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Cells of the table of folds: pixels, leakage, accuracies and kappa; dashes for what is not known.
 
-    >>> format_fold_value(0.5), format_fold_value(1234), format_fold_value(None), format_fold_value("north")
-    ('50.0 %', '1 234', '–', 'north')
+    >>> fold_rows([{"training_pixels": 1200, "test_pixels": 300, "leakage": 0.0, "overall_accuracy": 0.8125}])
+    [['1 200', '300', '0.0 %', '81.2', '–', '–']]
     """
-    if isinstance(value, Mapping):
-        return format_fold_figures(value) if "mean" in value or "value" in value else "; ".join(map(str, value))
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{100 * value:.1f} %" if abs(value) <= 1 else f"{value:.3g}"
-    return format_count(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    forms: dict[str, Callable[[Any], str]] = {
+        "training_pixels": format_count,
+        "test_pixels": format_count,
+        "leakage": format_share,
+        "overall_accuracy": lambda share: format_number(100 * share, 1),
+        "average_accuracy": lambda share: format_number(100 * share, 1),
+        "kappa": lambda value: format_number(value, 3),
+    }
+    return [["–" if fold.get(name) is None else form(fold[name]) for name, form in forms.items()] for fold in each]
 
 
 def role_name(role: str) -> str:
@@ -156,11 +134,9 @@ def role_counts(pixels: Mapping[str, int]) -> list[tuple[str, str]]:
     return [(role_name(role), format_count(count)) for role, count in pixels.items() if count]
 
 
-def _signed(number: float, digits: int, plus: bool) -> str:
-    text = f"{abs(number):.{digits}f}"
-    if not float(text):
-        return text
-    return (_MINUS if number < 0 else "+" if plus else "") + text
+def _signed(value: float, digits: int, plus: bool) -> str:
+    text = format_number(value, digits)
+    return f"+{text}" if plus and value > 0 and float(text) else text
 
 
 def _date(created: str | None) -> str:
@@ -173,6 +149,7 @@ def _date(created: str | None) -> str:
 
 def _pixel_size(identity: Mapping[str, Any]) -> str:
     size, unit = identity.get("pixel_size"), identity.get("pixel_unit") or ""
+    unit = "m" if unit.lower() in ("metre", "meter") else unit
     if not size:
         return ""
     sides = " × ".join(f"{side:.6g}" for side in size)
