@@ -32,7 +32,6 @@ COMMANDS = {
     "convert": "Write a scene in another format, with its metadata.",
     "datasets": "List, download and check the public scenes; write the example.",
     "models": "List, install and remove models.",
-    "qgis": "Put the algorithms into QGIS, or take them out.",
     "benchmark": "Compare recipes on scenes, over protocols and seeds.",
     "qgis": "Put the commands into QGIS, or take them out.",
 }
