@@ -13,7 +13,7 @@ profile = click.option(
 )
 
 
-@click.group(short_help="Put the algorithms into QGIS, or take them out.")
+@click.group(short_help="Put the commands into QGIS, or take them out.")
 @options.common
 def qgis() -> None:
     """Offer train, classify, polygons and assess as algorithms of QGIS Processing.

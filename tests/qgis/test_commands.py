@@ -13,8 +13,9 @@ from hsiattn.qgis.plugin import commands
 
 def parsed(arguments):
     """What the command line makes of arguments; it fails where it does not know one."""
-    command = main.commands[arguments[0]]
-    return command.make_context(arguments[0], list(arguments[1:]), parent=click.Context(main)).params
+    context = click.Context(main)
+    command = main.get_command(context, arguments[0])
+    return command.make_context(arguments[0], list(arguments[1:]), parent=context).params
 
 
 def test_train_names_scene_labels_layer_and_model():
