@@ -175,7 +175,12 @@ def test_the_finite_population_correction_counts_where_more_than_a_twentieth_is_
 def test_all_right_is_no_proof_of_a_perfect_map() -> None:
     counts = StratifiedCounts.of_map_classes([10_000, 20_000], np.diag([30, 60]))
     assert counts.overall_accuracy.error == 0
-    assert np.allclose(counts.overall_accuracy.interval(), wilson_interval(90, 90))
+    gaps = 1 - np.array(wilson_interval([30, 60], [30, 60])[0])
+    assert counts.overall_accuracy.interval()[0] == pytest.approx(1 - np.hypot(gaps[0] / 3, gaps[1] * 2 / 3))
+    assert counts.overall_accuracy.interval()[1] == 1
+    lower, upper = counts.shares.interval()
+    np.testing.assert_allclose(1 / 3 - lower[0], gaps[0] / 3)  # nothing of class 0 was seen in the other stratum
+    assert ((lower < counts.shares.value) & (counts.shares.value < upper)).all()
     assert np.allclose(counts.users_accuracy.interval(), wilson_interval([30, 60], [30, 60]))
 
 
