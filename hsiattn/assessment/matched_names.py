@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from hsiattn.classes import LandCoverClass
+from hsiattn.classes import ClassTable, LandCoverClass
+from hsiattn.errors import AssessmentError
 from hsiattn.labels.feature_classes import normal_name
+
+MOST_CLASSES = 1000
+"""Classes up to which maps are compared."""
 
 
 def codes_by_name(
@@ -42,6 +47,55 @@ def codes_by_name(
     if len(set(codes.values())) < len(codes):
         return {}
     return {} if all(code == other for code, other in codes.items()) else codes
+
+
+def common_classes(
+    of_map: list[LandCoverClass],
+    of_reference: list[LandCoverClass],
+    tested: set[int],
+    mapped: set[int],
+    names: tuple[str, str] = ("the map", "the reference"),
+) -> ClassTable:
+    """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one.
+
+    If the map lists more classes than can be compared, only those that occur are taken.
+
+    Parameters
+    ----------
+    of_map, of_reference
+        Classes of both.
+    tested, mapped
+        Codes of the reference that have test pixels, and codes that occur in the map.
+    names
+        What messages call both.
+
+    Raises
+    ------
+    AssessmentError
+        They name a code differently, or number a class differently.
+    """
+    if len(of_map) > MOST_CLASSES:
+        of_map = [item for item in of_map if item.code in tested or item.code in mapped]
+    merged = {item.code: item for item in of_map}
+    codes_in_map = {normal_name(item.name): item.code for item in of_map}
+    for item in of_reference:
+        known = merged.get(item.code)
+        if known is None and item.code in tested:
+            code = codes_in_map.get(normal_name(item.name), item.code)
+            if code != item.code:
+                raise AssessmentError(
+                    f"class {item.name!r} has the code {code} in {names[0]} and {item.code} in {names[1]}",
+                    "number the classes of both alike",
+                )
+            merged[item.code] = item
+        elif known is not None and is_made_up(known):
+            merged[item.code] = replace(known, name=item.name)
+        elif known is not None and not is_made_up(item) and normal_name(item.name) != normal_name(known.name):
+            raise AssessmentError(
+                f"{names[0]} calls class {item.code} {known.name!r}, {names[1]} calls it {item.name!r}",
+                f"give {names[1]} the class table of the map, or number its classes alike",
+            )
+    return ClassTable(tuple(merged.values()))
 
 
 def is_made_up(item: LandCoverClass) -> bool:

@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": "Map the land cover of scenes.",
     "assess": "Compare a map with reference data.",
     "sample": "Draw reference pixels of a map for photo-interpretation.",
+    "explain": "Show what a model decides by, and how far to trust that.",
     "plot": "Draw figures for papers.",
     "info": "Describe a scene, a model, a map or labels.",
     "polygons": "Write a land-cover map as polygons.",

@@ -41,8 +41,10 @@ MOST_PIXELS = 100
 DRAWS = 39
 """Random orders; with 39 the smallest chance that can be stated is 1 in 40."""
 SIGNIFICANT = 0.05
-_HALF = 0.5
+_HALF, _TENTH = 0.5, 0.1
 _FEWER_STEPS = 32
+_EVEN = 0.02
+"""Largest difference between weights that are called alike."""
 _FLAT = 0.01
 """Spread of the area under the curve over all orders below which none of them says anything."""
 
@@ -66,6 +68,9 @@ class DeletionCurves:
     random
         (R, L) curves of the orders of attention with its weights dealt out anew to the groups, in the same way at all
         pixels; without attention of random orders.
+    unevenness
+        How far attention differs between groups: mean over pixels of the largest difference from an even weighting,
+        as a share of that; None without attention.
     attribution
         `integrated gradients`, or `occlusion` where the network has no gradients.
     correlation
@@ -81,6 +86,7 @@ class DeletionCurves:
     curves: Mapping[str, NDArray[np.float64]]
     random: NDArray[np.float64]
     attribution: str
+    unevenness: float | None
     correlation: float | None
     pixels: int
 
@@ -106,14 +112,16 @@ class DeletionCurves:
 
     @property
     def verdict(self) -> str:
-        """`used`, `in part`, `no better`, `misleading`, `undecided`, or `no attention`; see `in_words`."""
-        if "attention" not in self.curves:
+        """`used`, `in part`, `no better`, `misleading`, `even`, `undecided` or `no attention`; see `in_words`."""
+        if self.unevenness is None:
             return "no attention"
+        if self.unevenness < _EVEN:
+            return "even"
         areas = [*self.random_areas, *map(self.area, self.curves)]
         if max(areas) - min(areas) < _FLAT:
             return "undecided"
         chance = self.chance()
-        if chance <= SIGNIFICANT:
+        if chance <= SIGNIFICANT and not self.gain < _TENTH:
             return "in part" if self.gain < _HALF else "used"
         return "misleading" if chance > 1 - SIGNIFICANT else "no better"
 
@@ -123,14 +131,17 @@ class DeletionCurves:
         what = _WHAT[self.subject]
         if self.verdict == "no attention":
             return f"The network does not weigh {self.subject}."
+        if self.verdict == "even":
+            return f"The network weighs all {self.subject} alike, so attention explains nothing ({self.pixels} pixels)."
         if self.verdict == "undecided":
             return (
                 f"The test of attention to {self.subject} says nothing: the decision hardly depends on the order in "
                 f"which {what} are taken away ({self.pixels} pixels)."
             )
+        verdict = "hardly better" if self.verdict == "no better" and self.chance() <= SIGNIFICANT else self.verdict
         better = np.count_nonzero(self.random_areas > self.area("attention"))
         return (
-            f"{_VERDICTS[self.verdict].format(subject=self.subject)} When {what} are taken away in the order of "
+            f"{_VERDICTS[verdict].format(subject=self.subject)} When {what} are taken away in the order of "
             f"attention, the probability of the chosen class falls faster than in {better} of {len(self.random)} "
             f"random orders (area under the curve {self.area('attention'):.3f}; random {self.random_areas.mean():.3f}; "
             f"order of {self.attribution} {self.area('attribution'):.3f}; {self.pixels} pixels)."
@@ -152,6 +163,7 @@ class DeletionCurves:
             },
             "chance": self.chance() if attended else None,
             "gain": self.gain if attended else None,
+            "unevenness": self.unevenness,
             "rank_correlation": self.correlation,
             "share": self.share.tolist(),
             "curves": {order: curve.tolist() for order, curve in self.curves.items()},
@@ -165,6 +177,9 @@ _VERDICTS = {
     "in part": "Attention names the {subject} that the network uses in part: attribution names them better.",
     "no better": (
         "Attention to {subject} is no better than a random order: read it as a weighting, not as an explanation."
+    ),
+    "hardly better": (
+        "Attention to {subject} is hardly better than a random order: read it as a weighting, not as an explanation."
     ),
     "misleading": "Attention to {subject} misleads: the decision rests on what it weighs least.",
 }
@@ -294,7 +309,7 @@ def _of_bands(
         attribution, name = np.abs(occlusion(decision, windows, target, runs)), "occlusion"
     attention = None if weights is None else weights @ belongs
     deletion = _Deletion(decision, windows, evidence.chosen, taken)
-    return deletion.curves("bands", attention, attribution, name, draws, random_state)
+    return deletion.curves("bands", attention, attribution, name, belongs.sum(axis=0), draws, random_state)
 
 
 def _of_neighbours(
@@ -317,7 +332,10 @@ def _of_neighbours(
         return mask.view(-1, 1, size, size)
 
     deletion = _Deletion(decision, windows, evidence.chosen, taken)
-    return deletion.curves("neighbours", attention, np.abs(attribution), "integrated gradients", draws, random_state)
+    return deletion.curves(
+        "neighbours", attention, np.abs(attribution), "integrated gradients", np.ones(len(around), np.float32), draws,
+        random_state,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,10 +353,11 @@ class _Deletion:
         attention: NDArray[np.float32] | None,
         attribution: NDArray[np.float32],
         name: str,
+        sizes: NDArray[np.float32],
         draws: int,
         random_state: int,
     ) -> DeletionCurves:
-        """Follow all orders; attention and attribution (n, G), neither negative."""
+        """Follow all orders; attention and attribution (n, G), neither negative, of groups of sizes (G,)."""
         rng = np.random.default_rng(random_state)
         groups = attribution.shape[1]
         levels = np.unique(np.round(groups * np.linspace(0, 1, LEVELS + 1) ** 1.5).astype(int))
@@ -359,6 +378,7 @@ class _Deletion:
             curves={order: follow(score) for order, score in scores.items()},
             random=np.array([follow(score) for score in by_chance]),
             attribution=name,
+            unevenness=None if attention is None else _unevenness(attention / sizes),
             correlation=None if attention is None else mean_rank_correlation(attention, attribution),
             pixels=len(self.windows),
         )
@@ -392,6 +412,12 @@ def mean_rank_correlation(one: NDArray[np.floating[Any]], other: NDArray[np.floa
     if not defined.any():
         return None
     return float(np.mean((first * second).sum(axis=1)[defined] / norm[defined]))
+
+
+def _unevenness(weights: NDArray[np.float32]) -> float:
+    """Mean over rows (n, G) of the largest difference from their mean, as a share of that."""
+    even = np.maximum(weights.mean(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return float((np.abs(weights - even).max(axis=1, keepdims=True) / even).mean())
 
 
 def _ranks(score: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:

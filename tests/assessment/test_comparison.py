@@ -67,7 +67,7 @@ def test_polygons_are_counted_window_by_window_as_in_the_whole(
     if not (groups[labelled] > 0).any():
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", pixels)
         report = compare(raster(mapped), raster(reference), groups=groups)
     whole = GroupCounts.of_pixels(
         groups[labelled], TABLE.to_indices(reference[labelled]), TABLE.to_indices(mapped[labelled]), 2
@@ -253,7 +253,7 @@ def test_files_are_compared_in_windows_as_arrays_are_at_once(
         for name, values, block in zip(("map", "reference"), (mapped, truth), blocks, strict=True)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", pixels)
         report = compare(*paths, roles=roles)
     tested = (truth > 0) if roles is None else (truth > 0) & (roles == 3)
     expected = reference_matrix(truth[tested], mapped[tested], labels=[1, 5, 6, 200, 0])
@@ -277,7 +277,7 @@ def test_the_memory_of_a_comparison_does_not_grow_with_the_area(tmp_path: Path) 
     tracemalloc.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", 2**18)
+            patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", 2**18)
             report = compare(*paths)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
