@@ -26,8 +26,10 @@ _MOST_UNEVEN = 20
 _NAMED = 3  # classes that one sentence names
 _NOISY = 0.05
 _NOISY_CHOICES = 0.15
-"""Half an interval beyond which choices by cross-validation are told to be noise: with the twenty to sixty polygons that
-people draw it is about a tenth, which neither tells them anything nor keeps a good classifier from being chosen."""
+"""Half an interval beyond which choices by cross-validation are told to be noise.
+
+With the twenty to sixty polygons that people draw it is about a tenth, which neither tells them anything nor keeps a
+good classifier from being chosen."""
 _FEWEST_CONFUSED = 10
 _ALIKE = 0.2  # Bayes error from which on spectra overlap
 _MUCH_CONFUSED = 0.1

@@ -32,6 +32,7 @@ COMMANDS = {
     "convert": "Write a scene in another format, with its metadata.",
     "datasets": "List, download and check the public scenes; write the example.",
     "models": "List, install and remove models.",
+    "qgis": "Put the algorithms into QGIS, or take them out.",
     "benchmark": "Compare recipes on scenes, over protocols and seeds.",
 }
 """Subcommands, each in the module of its name, and what they do: a command is loaded when it is called."""

@@ -198,7 +198,7 @@ def attention_record(model_path: str, source: SceneSource, labels: xr.DataArray 
 
     model = read_model(model_path)
     pixels, classes = _anywhere(source) if labels is None else _labelled(labels)
-    found = describe_attention(model, PlacedScene(source, source.extent), pixels, classes, tested=False)
+    found = describe_attention(model, PlacedScene(source, source.extent), pixels, classes, trust=False)
     if found is None:
         raise RecipeError(
             f"{model_path} gives no weights to bands at the pixels of {source.name}",
@@ -234,4 +234,4 @@ def _anywhere(source: SceneSource) -> tuple[LabelledPixels, ClassTable]:
     at = np.stack(np.divmod(chosen, source.width), axis=1)
     table = ClassTable.from_records([{"code": 1, "name": "Pixels of the whole scene", "color": BLUE}])
     counts = np.zeros((1, len(ROLES)), np.int64)
-    return LabelledPixels(counts, at, np.zeros(len(at), np.int64), np.array([size])), table
+    return LabelledPixels(counts, at, np.zeros(len(at), np.int64), np.array([size]), tested=False), table

@@ -37,6 +37,7 @@ OPTIONS: Mapping[str, str] = {
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
     "pixel": "--pixel",
+    "profile": "--profile",
     "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",
