@@ -30,6 +30,9 @@ from hsiattn.assessment.intervals import Measure, wilson_interval
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_ROUNDING = 1e-12
+"""Variance up to which there is none: one wrong pixel of a million makes a million times as much."""
+
 _NEGLIGIBLE = 0.05
 """Share of a stratum up to which its sample counts as drawn from infinitely many pixels (Cochran 1977, section 2.6)."""
 
@@ -298,6 +301,9 @@ class StratifiedCounts:
         y, x = self._total(part), self._total(np.broadcast_to(whole, part.shape))
         some = x > 0
         value = np.divide(y, x, out=np.full(y.shape, np.nan), where=some)
+        value = np.where(
+            some & (np.broadcast_to(whole, part.shape) == part).all(axis=0), 1.0, value
+        )  # but for rounding
         error = self._error(part - value * whole, self._squares(part, whole, value))
         error = np.divide(error, x, out=np.full(y.shape, np.nan), where=some)
         return Ratio(value, error, self._effective(np.broadcast_to(whole, part.shape)))
@@ -318,7 +324,9 @@ class StratifiedCounts:
         """Standard error of a mean over all strata from means and mean squares by stratum (H, …)."""
         n, shape = self._n, (-1,) + (1,) * (means.ndim - 1)
         total = float(self.sampled.sum())
-        spread = np.maximum(squares - means**2, 0.0) * (n / np.maximum(n - 1, 1)).reshape(shape)
+        spread = squares - means**2
+        spread = np.where(spread < _ROUNDING, 0.0, spread)  # else all right would not be seen as such
+        spread = spread * (n / np.maximum(n - 1, 1)).reshape(shape)
         overall = self._total(squares) - self._total(means) ** 2
         overall = np.maximum(overall, 0.0) * total / (total - 1) if total > 1 else np.full_like(overall, np.nan)
         spread = np.where(self.single.reshape(shape), overall, spread)

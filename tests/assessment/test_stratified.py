@@ -184,6 +184,17 @@ def test_all_right_is_no_proof_of_a_perfect_map() -> None:
     assert np.allclose(counts.users_accuracy.interval(), wilson_interval([30, 60], [30, 60]))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_all_right_is_seen_in_spite_of_rounding(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stratum, classes = rng.integers(0, 3, 100), rng.integers(0, 3, 100)
+    counts = StratifiedCounts.of_pixels([9_431, 5_127, 1_777], stratum, classes, classes, 3)
+    for ratio in (counts.overall_accuracy, counts.users_accuracy, counts.producers_accuracy, counts.f1):
+        assert (ratio.value == 1).all()
+        assert (ratio.error == 0).all()
+        assert (ratio.interval()[0] < 0.99).all()
+
+
 def test_strata_without_sample_are_left_out_and_those_with_one_pixel_borrow_a_variance() -> None:
     counts = StratifiedCounts.of_pixels([600, 300, 100], [0] * 10 + [1], [0] * 8 + [1] * 3, [0] * 10 + [1], 2)
     assert counts.unsampled.tolist() == [False, False, True]
