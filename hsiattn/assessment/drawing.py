@@ -20,6 +20,7 @@ from hsiattn.assessment.sample_size import (
     RARE_MINIMUM,
     allocate,
     expected_accuracies,
+    rare_minimum,
     sample_size,
 )
 from hsiattn.classes import ClassTable
@@ -175,7 +176,15 @@ def draw_sample(
         raster.name, raster.grid, class_names(raster, codes.tolist()), totals, rows, columns, found, how, random_state,
         distance,
     )  # fmt: skip
-    return _noted(sample, wanted)
+    notes = []
+    if per_class is None and allocation == "olofsson":
+        fixed = rare_minimum(int(wanted.sum()), pixels, min_per_class)
+        if fixed < min_per_class:
+            notes.append(
+                f"rare classes get {fixed} pixels instead of {min_per_class}, lest they take more than half of the "
+                "sample"
+            )
+    return _noted(sample, wanted, notes)
 
 
 def class_names(raster: Codes, codes: list[int]) -> ClassTable:
@@ -249,9 +258,8 @@ def _in_metres(grid: Grid, rows: Integers, columns: Integers) -> NDArray[np.floa
     return np.stack([(t.a * columns + t.b * rows) * along_x, (t.d * columns + t.e * rows) * along_y], axis=1)
 
 
-def _noted(sample: DrawnSample, wanted: Integers) -> DrawnSample:
+def _noted(sample: DrawnSample, wanted: Integers, notes: list[str]) -> DrawnSample:
     """The sample with notes on classes of which fewer pixels were drawn than wanted."""
-    notes = []
     if sample.distance:
         notes.append(
             "pixels near one another were passed over: estimates treat the sample as though they had not been, which "
