@@ -19,11 +19,11 @@ from hsiattn.explanations.band_groups import BandGroup, band_groups
 from hsiattn.explanations.deletion import (
     DRAWS,
     MOST_PIXELS,
-    DeletionTest,
     gather_measured,
     run_deletion,
     subset,
 )
+from hsiattn.explanations.deletion_curves import DeletionTest
 from hsiattn.explanations.evidence import Evidence
 from hsiattn.explanations.stability import Stability, check_comparable, members_of, stability
 from hsiattn.explanations.windows import Decision, check_measured, read_windows
@@ -346,7 +346,12 @@ def _notes(
             f"Network {model.arguments['name']} decides by thresholds and has no gradients: attribution is by "
             "occlusion alone."
         )
-    elif (error := float(np.abs(evidence.error).max())) > _INEXACT:
+    elif baseless := _baseless(evidence, names):
+        notes.append(
+            f"The baseline itself is taken for {', '.join(baseless)}: integrated gradients and occlusion say little of "
+            "decisions that the network makes of a mean spectrum too."
+        )
+    if evidence.error is not None and (error := float(np.abs(evidence.error).max())) > _INEXACT:
         notes.append(
             f"Integrated gradients miss the change of the probability that they should add up to by up to {error:.3f}."
         )
@@ -359,6 +364,12 @@ def _notes(
             "transformed value, in which other bands take part."
         )
     return notes
+
+
+def _baseless(evidence: Evidence, names: Sequence[str]) -> list[str]:
+    """Classes that the network sees in the baseline, on the mean of their pixels."""
+    shares, of_pixel = evidence.baseline_probability, np.asarray(names)
+    return [str(name) for name in dict.fromkeys(names) if shares[of_pixel == name].mean() > 0.5]
 
 
 def _counted(names: NDArray[Any]) -> list[tuple[str, int]]:

@@ -46,7 +46,7 @@ class Stability:
     def in_words(self) -> str:
         """One sentence for each."""
         return " ".join(
-            f"{kind.capitalize()} of {self.networks} {self.origin} agrees {_degree(values[''])}."
+            f"{kind.capitalize()} of {self.networks} {self.origin} {_degree(values[''])}."
             for kind, values in self.agreement.items()
         )
 
@@ -65,8 +65,8 @@ class Stability:
 
 def _degree(value: float | None) -> str:
     if value is None:
-        return "neither well nor badly, since nothing varies"
-    degree = "well" if value >= _HIGH else "hardly" if value < _LOW else "in part"
+        return "cannot be compared, since nothing varies"
+    degree = "agrees well" if value >= _HIGH else "hardly agrees" if value < _LOW else "agrees in part"
     return f"{degree} (mean rank correlation of the bands {value:.2f})"
 
 

@@ -187,3 +187,12 @@ def test_memory_does_not_grow_with_the_pixels(known_model, noise_source, monkeyp
     whole = explain(model, noise_source, pixels, draws=19).data
     for name in ("integrated_gradients", "occlusion", "deletion_bands_random"):
         np.testing.assert_allclose(pieces[name], whole[name], atol=1e-5)
+
+
+def test_a_class_that_the_network_sees_in_the_baseline_is_told(known_model, noise_source, some_pixels):
+    model = known_model(neighbours=1.0)
+    explanation = explain(model, noise_source, some_pixels[1:9], draws=19)
+    shares = explanation.means("baseline_probability")
+    told = [note for note in explanation.notes if note.startswith("The baseline itself is taken for")]
+    assert bool(told) == any(share > 0.5 for share in shares.values())
+    assert told
