@@ -21,7 +21,13 @@ from hsiattn.assessment.group_counts import GroupCounts, GroupedCodes
 from hsiattn.assessment.guidance import advise_on_leakage
 from hsiattn.assessment.joint_counts import JointCounts
 from hsiattn.assessment.map_comparison import compare_maps
-from hsiattn.assessment.matched_names import MOST_CLASSES, codes_by_name, common_classes
+from hsiattn.assessment.matched_names import (
+    MOST_CLASSES,
+    codes_by_name,
+    common_classes,
+    is_made_up,
+    warn_of_numbers,
+)
 from hsiattn.assessment.records import BordersRecord
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
@@ -133,8 +139,9 @@ def compare(
     )  # fmt: skip
     found = count(rasters)
     of_other = None if rasters.other is None else _classes_of_other(rasters.other, found)
-    classes, matched = _matched(rasters, found)
+    classes, matched, nameless = _matched(rasters, found)
     confusion, unclassified = _matrix(found.joint, classes)
+    doubts = warn_of_numbers(confusion, truth.name) if nameless else []
     by_polygon = _group_counts(found.grouped, classes, rasters.polygons)
     resamples = _resamples(len(classes))
     return AccuracyReport(
@@ -146,7 +153,7 @@ def compare(
         notes=(*_notes_on(mapped, truth, found.joint), *_placement_notes(rasters.polygons), *matched, *notes),
         resamples=resamples,
         calibration=None if found.confidence is None else found.confidence.calibration(classes),
-        advice=tuple(advise_on_leakage(leakage, window)),
+        advice=(*doubts, *advise_on_leakage(leakage, window)),
         groups=by_polygon,
         borders=_borders(found, classes, (confusion, unclassified), by_polygon),
         against=None if found.pair is None or of_other is None or rasters.other is None else compare_maps(
@@ -239,8 +246,10 @@ def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64],
     return table[:, :-1], table[:, -1]
 
 
-def _matched(rasters: Rasters, found: Counted) -> tuple[ClassTable, list[str]]:
+def _matched(rasters: Rasters, found: Counted) -> tuple[ClassTable, list[str], bool]:
     """The classes of map and reference together, by name where they are numbered otherwise, and notes on that.
+
+    Last, whether nothing but the map names the classes of the reference.
 
     The counts of the reference get the codes of the map.
     """
@@ -262,7 +271,8 @@ def _matched(rasters: Rasters, found: Counted) -> tuple[ClassTable, list[str]]:
     classes = common_classes(of_map, of_reference, set(found.joint.reference.tolist()), set(map_codes))
     if len(classes) > MOST_CLASSES:
         raise too_many(rasters)
-    return classes, notes
+    names_of_map = [item for item in of_map if not is_made_up(item)]
+    return classes, notes, bool(names_of_map) and all(map(is_made_up, of_reference))
 
 
 def _classes_of_other(other: Codes, found: Counted) -> list[LandCoverClass]:

@@ -47,7 +47,8 @@ def render_text(record: Mapping[str, Any]) -> str:
     parts = [
         f"{REPORT_TITLE}\n{'=' * len(REPORT_TITLE)}",
         _overall(record),
-        *([_advice(advice)] if advice else []),
+        *([_listed("Advice", advice)] if advice else []),
+        *([_listed("Warnings of training and mapping", told)] if (told := _messages(record)) else []),
         _by_class(record["classes"]),
         *([] if record["areas"] is None else [render_areas(record["areas"], _table)]),
         _matrix(record),
@@ -101,9 +102,13 @@ def _labelled(lines: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _advice(advice: Sequence[str]) -> str:
-    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
-    return "\n".join(["Advice", *lines])
+def _messages(record: Mapping[str, Any]) -> Sequence[str]:
+    return (record.get("supplement") or {}).get("messages") or ()
+
+
+def _listed(title: str, sentences: Sequence[str]) -> str:
+    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in sentences]
+    return "\n".join([title, *lines])
 
 
 def _by_class(classes: Sequence[Mapping[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 OPTIONS: Mapping[str, str] = {
     "against": "--against",
     "all_touched": "--all-touched",
+    "band_groups": "--band-groups",
     "block_size": "--block-size",
     "buffer": "--buffer",
     "column": "--column",
@@ -35,6 +36,8 @@ OPTIONS: Mapping[str, str] = {
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
+    "pixel": "--pixel",
+    "profile": "--profile",
     "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",

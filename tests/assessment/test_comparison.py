@@ -344,3 +344,23 @@ def test_one_file_is_not_compared_with_itself(tmp_path: Path) -> None:
     for other in (path, tmp_path / "link.tif"):
         with pytest.raises(AssessmentError, match="given as map and as reference"):
             compare(path, other)
+
+
+def test_a_nameless_reference_that_is_numbered_otherwise_is_told():
+    """Codes 1, 2, 3 of the map are 2, 3, 1 of the reference."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(1, 4, (30, 30)).astype(np.uint8)
+    table = ClassTable.from_records(
+        [{"code": n, "name": name} for n, name in ((1, "soil"), (2, "grass"), (3, "water"))]
+    )
+    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs=table.to_attrs())
+    turned = xr.DataArray((codes % 3 + 1).astype(np.uint8), dims=("y", "x"))
+    report = compare(land_cover, turned)
+    assert report.overall_accuracy.value == 0
+    assert "0 % of the pixels agree, with other numbers 100 % would; give the names" in report.advice[0]
+    assert compare(land_cover, xr.DataArray(codes, dims=("y", "x"))).advice == ()
+    named = turned.assign_attrs(ClassTable.from_records(
+        [{"code": n, "name": name} for n, name in ((1, "water"), (2, "soil"), (3, "grass"))]
+    ).to_attrs())  # fmt: skip
+    matched = compare(land_cover, named)
+    assert (matched.overall_accuracy.value, matched.advice) == (1, ())

@@ -21,6 +21,9 @@ MOST_BYTES = 4_300_000
 QUICKLOOK_SIZE = 1200
 """Most pixels of the longer side of the quick-look."""
 
+_EXACT_QUICKLOOK = 60_000
+"""Pixels up to which the quick-look is not blurred by JPEG."""
+
 ROLES = ("not labelled", "training", "validation", "test", "buffer or unused")
 """What the values of a split raster mean, in words."""
 
@@ -177,7 +180,7 @@ def _confidence_layer(confidence: NDArray[np.uint8], step: int) -> Layer:
 
 
 def _quicklook(pictures: Pictures) -> list[Layer]:
-    """The quick-look as JPEG on white, no larger than needed."""
+    """The quick-look: a small one exactly, a larger one as JPEG on white."""
     if pictures.quicklook is None:
         return []
     from PIL import Image  # takes a while to load
@@ -187,10 +190,14 @@ def _quicklook(pictures: Pictures) -> list[Layer]:
     if scale > 1:
         size = tuple(max(1, round(side / scale)) for side in picture.size)
         picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
-    ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-    ground.alpha_composite(picture)
-    content = io.BytesIO()
-    ground.convert("RGB").save(content, "JPEG", quality=85)
+    content, kind = io.BytesIO(), "image/png"
+    if picture.width * picture.height <= _EXACT_QUICKLOOK:
+        picture.save(content, "PNG", optimize=True)
+    else:
+        ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        ground.alpha_composite(picture)
+        ground.convert("RGB").save(content, "JPEG", quality=85)
+        kind = "image/jpeg"
     words = pictures.quicklook_description
     title = f"Quick-look: {words}" if words else "Quick-look"
-    return [Layer("quicklook", "Scene", data_uri(content.getvalue(), "image/jpeg"), title)]
+    return [Layer("quicklook", "Scene", data_uri(content.getvalue(), kind), title)]

@@ -149,6 +149,7 @@ def _date(created: str | None) -> str:
 
 def _pixel_size(identity: Mapping[str, Any]) -> str:
     size, unit = identity.get("pixel_size"), identity.get("pixel_unit") or ""
+    unit = "m" if unit.lower() in ("metre", "meter") else unit
     if not size:
         return ""
     sides = " × ".join(f"{side:.6g}" for side in size)

@@ -115,3 +115,11 @@ def test_ordinals(step, words):
 
 def test_roles_have_the_colours_of_figures():
     assert [f"#{r:02x}{g:02x}{b:02x}" for r, g, b, _ in ROLE_COLORS[1:]] == [style[2] for style in ROLE_STYLES.values()]
+
+
+def test_a_small_quicklook_is_exact():
+    look = np.random.default_rng(0).integers(0, 256, (50, 40, 4)).astype(np.uint8)
+    look[..., 3] = 255
+    one = np.ones((50, 40), np.uint8)
+    layer = make_layers(Pictures(one, one, 1, 40, 50, GRID, quicklook=look), CLASSES).pictures[-1]
+    assert np.array_equal(np.asarray(opened(layer).convert("RGBA")), look)

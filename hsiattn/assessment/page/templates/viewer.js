@@ -16,24 +16,23 @@ async function startViewer(data) {
   const sides = ["left", "right"].map((side) => ({
     canvas: by(`${side}-canvas`), select: by(`${side}-layer`), label: by(`${side}-label`),
   }));
-  const marks = by("marks"), scene = by("stage-scene"), opacity = by("opacity");
+  const marks = by("marks"), opacity = by("opacity");
   let marked = [];
 
   root.hidden = false;
   document.documentElement.classList.add("with-script");
   for (const side of sides) { side.canvas.width = data.width; side.canvas.height = data.height; }
-  const quicklook = by("layer-quicklook");
-  if (quicklook) {
+  const quicklook = by("layer-quicklook"), scenes = [...root.querySelectorAll(".scene")];
+  for (const scene of scenes) {
     scene.src = quicklook.src;
     scene.style.width = `${data.width}px`;
     scene.style.height = `${data.height}px`;
-    scene.hidden = false;
   }
 
   const stage = makeStage(by("stage"), data, {
     drawn(view, fitScale) {
       by("zoom-level").textContent = `${Math.round((100 * view.scale) / fitScale)} %`;
-      scene.style.imageRendering = view.scale > 4 ? "pixelated" : "auto";
+      for (const scene of scenes) scene.style.imageRendering = view.scale > 4 ? "pixelated" : "auto";
       drawMarks(view);
     },
     pixel(pixel, byKeyboard) { tell(pixel, byKeyboard); },
@@ -53,6 +52,7 @@ async function startViewer(data) {
       const layer = shown[place];
       side.label.textContent = side.select.selectedOptions[0].textContent;
       side.canvas.hidden = layer === "quicklook";
+      if (quicklook) side.canvas.parentElement.querySelector(".scene").hidden = !side.canvas.hidden;
       const overScene = quicklook && (layer === "map" || layer === "reference");
       side.canvas.style.opacity = overScene ? opacity.value / 100 : 1;
       if (layer !== "quicklook") painter.paint(side.canvas, layer, show);
