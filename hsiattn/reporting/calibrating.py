@@ -48,8 +48,10 @@ def confidence_to_calibrate(given: Any, land_cover: Any, provenance: Provenance)
 
 def _beside(land_cover: Any) -> str | None:
     """The raster of confidence that lies beside the file of a map, by its usual name."""
+    if isinstance(land_cover, xr.DataArray):
+        return None
     path = Path(os.fspath(land_cover) if isinstance(land_cover, str | os.PathLike) else getattr(land_cover, "name", ""))
-    if isinstance(land_cover, xr.DataArray) or not path.is_file():
+    if not path.is_file():
         return None
     for suffix in dict.fromkeys((path.suffix, ".tif", ".img")):
         beside = path.with_name(f"{path.stem}_confidence{suffix}")

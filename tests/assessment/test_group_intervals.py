@@ -238,9 +238,9 @@ def test_the_report_says_over_how_many_polygons_and_which_intervals_are_not_reli
     report = make_report()
     said = "95 %, over 17 polygons instead of over pixels; not reliable for lake, which lies in fewer than 5 polygons"
     assert f"Intervals {said}" in " ".join(report.to_text().split())
-    assert f"<strong>Intervals:</strong> {said}</p>" in report.to_html()
+    assert said in " ".join(report.to_html().split())
     assert "are over 17 polygons, since pixels of one polygon resemble" in " ".join(report.to_text().split())
-    assert "<span>in 17 polygons</span>" in report.to_html()
+    assert "in 17 polygons" in report.to_html()
     assert repr(report).endswith("test pixels in 17 polygons>")
     few = make_report(per_class=(1, 1, 2)).to_text()
     assert "over 4 polygons instead of over pixels; not reliable, since they are fewer than 5" in few
