@@ -155,9 +155,7 @@ def fit_with_folds(
         "in_words": f"by {len(tested.folds)} folds, {tested.splitter['in_words']}; the model itself saw all of them",
         "folds": {**tested.splitter, "number": len(tested.folds), "leakage": tested.pooled.leakage},
     }
-    return replace(
-        result, model=replace(result.model, split=record), split=replace(result.split, record=record)
-    )
+    return replace(result, model=replace(result.model, split=record), split=replace(result.split, record=record))
 
 
 @dataclass(frozen=True, eq=False)
