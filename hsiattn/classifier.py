@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import xarray as xr
@@ -51,6 +51,9 @@ from hsiattn.training.pixel_tables import (
     neighbours_needed,
 )
 from hsiattn.training.recipes import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from hsiattn.explanations.explanation import Explanation
 
 Georeferenced = xr.DataArray | xr.Dataset | SceneSource | str | Path | Sequence[str | Path]
 """A scene as `open_scene` gives it, its path, or those of its tiles."""
@@ -343,7 +346,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         execution = execution or Execution(device=self.device)
         wanted = Outputs(path, **outputs)
-        model, source = self._fitted(), self._source(scene, scale)
+        model, source = self._fitted(), self.source_of(scene, scale)
         source = model.resampled(source) if resample else source
         return classify_scene(
             model, source, wanted, resume=resume, force=force, execution=execution,
@@ -377,14 +380,70 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong with the scene.
         """
-        return attention_of(self._fitted(), self._source(scene, scale), pixels)
+        return attention_of(self._fitted(), self.source_of(scene, scale), pixels)
+
+    def explain(
+        self,
+        scene: Scene,
+        pixels: ArrayLike | None = None,
+        *,
+        labels: Any = None,
+        samples: int = 10,
+        band_groups: int | None = None,
+        others: Sequence[SpectralSpatialClassifier] = (),
+        random_state: int = 0,
+        scale: float | None = None,
+        force: bool = False,
+    ) -> Explanation:
+        """What the network decides by at pixels of a scene, and whether its attention explains it.
+
+        Beside attention, decisions are attributed to bands and neighbours by integrated gradients and to groups of
+        bands by occlusion; a deletion test compares the order of attention with that of attribution and with chance.
+
+        Parameters
+        ----------
+        pixels
+            (N, 2) rows and columns, counted from 0; None for `samples` of every class.
+        labels
+            As in `fit`: pixels are drawn, and counted, by their class. None for what the model predicts.
+        samples
+            Pixels of every class.
+        band_groups
+            Number of groups of bands for the occlusion; None for visible, red edge, NIR, SWIR 1 and SWIR 2.
+        others
+            Classifiers with other seeds, whose explanations should agree.
+        random_state
+            Decides which pixels are drawn, and the random orders.
+        scale, force
+            As in `predict`.
+
+        Returns
+        -------
+        Explanation
+            Arrays in `data`, the verdict in `in_words`; `write_explanation` writes it to a folder.
+
+        Raises
+        ------
+        RecipeError
+            captum is missing.
+        HsiattnError
+            The kind says what is wrong; see `hsiattn.explanations.explanation.explain`.
+        """
+        from hsiattn.explanations.explanation import explain
+
+        model, source = self._fitted(), self._source(scene, scale)
+        codes = None if labels is None else self._values.codes_of(labels_of(labels, source))
+        return explain(
+            model, source, pixels, labels=codes, samples=samples, groups=band_groups,
+            others=[other._fitted() for other in others], random_state=random_state, device=self.device, force=force,
+        )  # fmt: skip
 
     def score(self, X: Scene, y: Any) -> float:
         """Overall accuracy of `predict` on all labelled pixels, or rows; these may include the training pixels."""
         self._fitted()
         if is_table(X):
             return float(np.mean(np.asarray(self.predict(X)) == np.ravel(y)))
-        source = self._source(X, None)
+        source = self.source_of(X, None)
         labels, (predicted, _) = labels_of(y, source), self._predicted(source, None)
         reference = xr.DataArray(self._values.codes_of(labels), dims=("y", "x"))
         return compare(predicted, georeference(reference, source.grid)).overall_accuracy.value
@@ -467,12 +526,12 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 raise neighbours_needed(str(model.recipe.get("name")))
             table = PixelTable.of(checked_table(self, X), **self._told_of_arrays(scale))
             how |= {"force": True, "smoothing": 0}
-        source = table.source if table else self._source(X, scale)
+        source = table.source if table else self.source_of(X, scale)
         source = model.resampled(source) if resample else source
         return predict_array(model, source, device=self.device, **how), table
 
-    def _source(self, scene: Scene, scale: float | None) -> SceneSource:
-        """The windows of a scene, with the caller's scale where there is one."""
+    def source_of(self, scene: Scene, scale: float | None = None) -> SceneSource:
+        """The windows of a scene, with what `fit` was told of arrays, and the caller's scale where there is one."""
         if _is_bare(scene):
             return as_source(as_scene(scene, **self._told_of_arrays(scale)))
         source = as_source(scene)

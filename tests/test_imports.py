@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent.parent
 
 def modules_below(folder: Path) -> dict[str, Path]:
     """The files of a package by the names of their modules."""
-    names = {file: file.relative_to(folder.parent).with_suffix("").parts for file in folder.rglob("*.py")}
+    files = [file for file in folder.rglob("*.py") if "plugin" not in file.parts]  # QGIS loads it under another name
+    names = {file: file.relative_to(folder.parent).with_suffix("").parts for file in files}
     return {".".join(parts[:-1] if parts[-1] == "__init__" else parts): file for file, parts in names.items()}
 
 

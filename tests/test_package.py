@@ -65,7 +65,8 @@ def imported_distributions() -> set[str]:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dask"]]
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["dask"], *extras["explain"]]
     declared = {re.split(r"[<>=!~;\[ ]", line)[0].lower() for line in lines}
     assert imported_distributions() == declared
 

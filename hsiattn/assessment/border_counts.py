@@ -12,6 +12,7 @@ mixed pixels, and much of the map's noise.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -72,6 +73,11 @@ class BorderCounts:
         self.joint.add(codes, others)
         if ids is not None:
             self.grouped.add(ids[borders], codes, others)
+
+    def renumber_reference(self, codes: Mapping[int, int]) -> None:
+        """Give the codes of the reference other numbers, each another one."""
+        self.joint.renumber_reference(codes)
+        self.grouped.renumber_reference(codes)
 
 
 def at_borders(tested: Codes, around: tuple[Codes, Codes], inner: tuple[slice, slice]) -> tuple[Mask, int]:
@@ -172,4 +178,4 @@ def _spread(extreme: np.ufunc, values: NDArray[Any]) -> NDArray[Any]:
     found = np.empty_like(row)
     extreme(row[:-2], row[1:-1], out=found[1:-1])
     extreme(found[1:-1], row[2:], out=found[1:-1])
-    return found.reshape(down.shape)[:, 1:-1]
+    return np.asarray(found.reshape(down.shape)[:, 1:-1])

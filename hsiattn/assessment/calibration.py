@@ -8,7 +8,7 @@ scaling); DeGroot & Fienberg 1983, The Statistician 32, 12-22 (reliability diagr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,36 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True)
+class ClassCalibration:
+    """Calibration of the pixels that the map gives to one class.
+
+    Attributes
+    ----------
+    code, name
+        The class.
+    pixels
+        Number of them.
+    expected_calibration_error, mean_confidence, accuracy
+        As for `Calibration`, 0 … 1; NaN without pixels. Accuracy is the user's accuracy of the class.
+    """
+
+    code: int
+    name: str
+    pixels: int
+    expected_calibration_error: float
+    mean_confidence: float
+    accuracy: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the attributes in a form ready for JSON, NaN as None."""
+        figures = {name: none_for_nan(getattr(self, name)) for name in _FIGURES}
+        return {"code": self.code, "name": self.name, "pixels": self.pixels, **figures}
+
+
+_FIGURES = ("expected_calibration_error", "mean_confidence", "accuracy")
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Agreement between the confidence of pixels and the share of them that is right.
 
@@ -70,6 +100,8 @@ class Calibration:
         Result of `reliability_bins`.
     temperature : float or None, default None
         Number that the logits were divided by before their softmax gave the confidence; None if not known.
+    classes : tuple of ClassCalibration, default ()
+        Calibration of the pixels that the map gives to each class; empty where it was not measured.
 
     Examples
     --------
@@ -79,6 +111,7 @@ class Calibration:
 
     bins: tuple[ReliabilityBin, ...]
     temperature: float | None = None
+    classes: tuple[ClassCalibration, ...] = ()
 
     @classmethod
     def measured(
@@ -120,19 +153,25 @@ class Calibration:
             "accuracy": none_for_nan(self.accuracy),
             "temperature": self.temperature,
             "bins": [part.to_dict() for part in self.bins],
+            "classes": [part.to_dict() for part in self.classes],
         }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Calibration:
         """Restore what `to_dict` gave; the figures of all pixels are computed anew from the bins."""
-        bins: list[dict[str, Any]] = [
-            {name: math.nan if value is None else value for name, value in part.items()} for part in record["bins"]
-        ]
-        return cls(tuple(ReliabilityBin(**part) for part in bins), record["temperature"])
+        return cls(
+            tuple(ReliabilityBin(**part) for part in _with_nan(record["bins"])),
+            record["temperature"],
+            tuple(ClassCalibration(**part) for part in _with_nan(record.get("classes", ()))),
+        )
 
     def _mean(self, values: list[float]) -> float:
         total = sum(part.pixels * value for part, value in zip(self.bins, values, strict=True) if part.pixels)
         return total / self.pixels if self.pixels else math.nan
+
+
+def _with_nan(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: math.nan if value is None else value for name, value in part.items()} for part in parts]
 
 
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = 15) -> float:

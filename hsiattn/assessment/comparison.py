@@ -6,46 +6,46 @@ Both are read window by window and counted at once, so that memory does not grow
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from rasterio.windows import Window
 
+from hsiattn.assessment.border_counts import borders_record
 from hsiattn.assessment.code_rasters import ArrayCodes, Codes, Raster, Windows, codes_of
+from hsiattn.assessment.confidence_rasters import AnyConfidence, ConfidenceWindows, confidence_of
+from hsiattn.assessment.counting import Counted, Rasters, count, too_many
 from hsiattn.assessment.group_counts import GroupCounts, GroupedCodes
 from hsiattn.assessment.guidance import advise_on_leakage
-from hsiattn.assessment.joint_counts import JointCounts, TooManyCodesError
-from hsiattn.assessment.matched_names import codes_by_name, is_made_up
+from hsiattn.assessment.joint_counts import JointCounts
+from hsiattn.assessment.map_comparison import compare_maps
+from hsiattn.assessment.matched_names import (
+    MOST_CLASSES,
+    codes_by_name,
+    common_classes,
+    is_made_up,
+    warn_of_numbers,
+)
+from hsiattn.assessment.records import BordersRecord
 from hsiattn.assessment.report import AccuracyReport
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 from hsiattn.errors import AssessmentError, GridError
 from hsiattn.files.kinds import FileKind
-from hsiattn.labels.feature_classes import normal_name
 from hsiattn.labels.file_rasters import FileRaster
 from hsiattn.labels.group_rasters import GroupRaster, group_ids
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.labels.schemes import ClassScheme
 from hsiattn.scenes.alignment import check_same_grid
-from hsiattn.scenes.block_cache import block_cache, cache_for
-from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
 
-TEST_ROLE = 3
-"""Value of a test pixel in a split raster."""
-
-_MOST_CLASSES = 1000
 _MANY_CLASSES = 200
 """Classes from which on fewer matrices are resampled: their number times that of a matrix's cells stays the same."""
 
 _RESAMPLES, _FEWEST_RESAMPLES = 2000, 200
 
-
-Result = TypeVar("Result")
+_LEVEL = 0.95
+"""Coverage of the intervals."""
 
 
 def compare(
@@ -58,6 +58,8 @@ def compare(
     notes: Sequence[str] = (),
     groups: str | os.PathLike[str] | ArrayLike | xr.DataArray | Windows | None = None,
     scheme: ClassScheme | None = None,
+    confidence: AnyConfidence | ConfidenceWindows | None = None,
+    against: Raster | None = None,
 ) -> AccuracyReport:
     """Compare a land-cover map with reference data, pixel by pixel; `hsiattn.assess` also knows how the map was made.
 
@@ -89,17 +91,23 @@ def compare(
     scheme : ClassScheme or None, default None
         Classes that the codes of both count as: merged, ignored, or those of a higher level. Rasters that are opened
         already have their own.
+    confidence : str, path, DataArray, array of float, shape (H, W), or None, default None
+        Probability, 0 … 1, of the class that the map gives each pixel, NaN where none is known, or those of all classes
+        as further bands, for the calibration. None for none.
+    against : Raster or None, default None
+        Another map of the area, in the forms of `land_cover`, with which the map is compared: on the same test pixels,
+        and on the whole area. On another grid it is resampled as the reference is. None for none.
 
     Returns
     -------
     AccuracyReport
-        Prints as text; `to_html`, `to_json` and `to_csv` give its other forms.
+        Prints as text; `to_html`, `to_json`, `to_csv`, `to_latex` and `to_markdown` give its other forms.
 
     Raises
     ------
     GridError
-        The split lies on another grid than the map, or reference or groups do and nothing says where, or they do not
-        overlap it.
+        Split or confidence lie on another grid than the map, or reference, groups or the other map do and nothing says
+        where, or they do not overlap it.
     AssessmentError
         No pixel to compare; a code that the map's own table does not list; the two name the same code differently; more
         than 1000 classes; map and reference are the same file, or were given the wrong way round.
@@ -122,37 +130,37 @@ def compare(
     mapped, truth = codes_of(land_cover, "the map", scheme), codes_of(reference, "the reference", scheme)
     _check_sides(mapped, truth)
     truth = truth.on_grid_of(mapped.grid, mapped.name)
-    split = None if roles is None else roles_as_windows(roles, mapped)
-    polygons = None if groups is None else _polygons(groups, mapped)
-    found, grouped, zeros = _count(mapped, truth, split, polygons)
-    map_codes, reference_codes = found.mapped.tolist(), found.reference.tolist()
-    if not reference_codes:
-        which = "labelled pixel" if split is None else "labelled test pixel"
-        raise AssessmentError(
-            f"{truth.name} has no {which}", "; ".join(zeros) or "give a reference, or a split, that has some"
-        )
-    of_map, of_reference = _classes(mapped, map_codes), _classes(truth, reference_codes)
-    by_name = codes_by_name(of_map, of_reference, reference_codes)
-    if by_name:
-        found.renumber_reference(by_name)
-        grouped.renumber_reference(by_name)
-        of_reference = [replace(item, code=by_name[item.code]) for item in of_reference if item.code in by_name]
-        zeros = [*zeros, f"classes are matched by name: {truth.name} numbers them otherwise than {mapped.name}"]
-    classes = _common_classes(of_map, of_reference, set(found.reference.tolist()), set(map_codes))
-    if len(classes) > _MOST_CLASSES:
-        raise _too_many(mapped, truth)
-    confusion, unclassified = _matrix(found, classes)
+    rasters = Rasters(
+        mapped, truth,
+        split=None if roles is None else roles_as_windows(roles, mapped),
+        polygons=None if groups is None else _polygons(groups, mapped),
+        confidence=None if confidence is None else confidence_of(confidence, mapped),
+        other=None if against is None else _other(against, mapped, truth, scheme),
+    )  # fmt: skip
+    found = count(rasters)
+    of_other = None if rasters.other is None else _classes_of_other(rasters.other, found)
+    classes, matched, nameless = _matched(rasters, found)
+    confusion, unclassified = _matrix(found.joint, classes)
+    doubts = warn_of_numbers(confusion, truth.name) if nameless else []
+    by_polygon = _group_counts(found.grouped, classes, rasters.polygons)
+    resamples = _resamples(len(classes))
     return AccuracyReport(
         confusion=confusion,
         classes=classes,
         unclassified=unclassified,
         leakage=leakage,
         window=window,
-        notes=(*_notes_on(mapped, truth, found), *_placement_notes(polygons), *zeros, *notes),
-        resamples=_resamples(len(classes)),
-        advice=tuple(advise_on_leakage(leakage, window)),
-        groups=_group_counts(grouped, classes, polygons),
-    )
+        notes=(*_notes_on(mapped, truth, found.joint), *_placement_notes(rasters.polygons), *matched, *notes),
+        resamples=resamples,
+        calibration=None if found.confidence is None else found.confidence.calibration(classes),
+        advice=(*doubts, *advise_on_leakage(leakage, window)),
+        groups=by_polygon,
+        borders=_borders(found, classes, (confusion, unclassified), by_polygon),
+        against=None if found.pair is None or of_other is None or rasters.other is None else compare_maps(
+            found.pair, classes, of_other, (mapped.name, rasters.other.name), by_polygon=by_polygon is not None,
+            level=_LEVEL, resamples=resamples,
+        ),
+    )  # fmt: skip
 
 
 # -- the two rasters ---------------------------------------------------------------------------------------------------
@@ -218,69 +226,16 @@ def _is_same_file(first: str, second: str) -> bool:
         return False
 
 
-# -- counting ----------------------------------------------------------------------------------------------------------
+def _other(against: Raster, mapped: Codes, truth: Codes, scheme: ClassScheme | None) -> Codes:
+    """The map to compare with, on the grid of this one."""
+    other = codes_of(against, "the other map", scheme)
+    for known, what in ((mapped, "the map"), (truth, "the reference")):
+        if isinstance(known, LabelRaster) and isinstance(other, LabelRaster) and _is_same_file(known.name, other.name):
+            raise AssessmentError(f"{other.name} is {what} itself", "give another map as against=")
+    return other.on_grid_of(mapped.grid, mapped.name)
 
 
-def _count(
-    mapped: Codes, truth: Codes, split: Windows | None, polygons: Windows | None
-) -> tuple[JointCounts, GroupedCodes, list[str]]:
-    """Joint counts of the codes of both at test pixels, those by polygon, and notes on pixels with the value 0."""
-    found, grouped = JointCounts(_MOST_CLASSES), GroupedCodes()
-    zeros = dict.fromkeys((mapped, truth), 0)
-    rasters = [raster for raster in (mapped, truth, split, polygons) if raster is not None]
-    blocks = [raster.block for raster in rasters]
-    with ExitStack() as stack:
-        for raster in rasters:
-            stack.enter_context(raster.kept_open())
-        stack.enter_context(block_cache(cache_for(blocks)))
-        windows = block_windows(mapped.grid.height, mapped.grid.width, blocks, PIXELS_AT_ONCE)
-        for codes, map_codes, ids, counts in _ahead(windows, lambda at: _read(at, mapped, truth, split, polygons)):
-            for raster, count in zip((truth, mapped), counts, strict=True):
-                zeros[raster] += count
-            if map_codes is not None:
-                try:
-                    found.add(codes, map_codes)
-                except TooManyCodesError as error:
-                    raise _too_many(mapped, truth) from error
-                if ids is not None:
-                    grouped.add(ids, codes, map_codes)
-    notes = (raster.note_on_zeros(count) for raster, count in zeros.items())
-    return found, grouped, [note for note in notes if note is not None]
-
-
-def _read(
-    window: Window, mapped: Codes, truth: Codes, split: Windows | None, polygons: Windows | None
-) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, tuple[int, int]]:
-    """Codes of the test pixels of a window, of the map there, polygons, and how many pixels of either have the value 0.
-
-    Where there is no test pixel, map and polygons are not read: None.
-    """
-    codes, zeros = truth.read_counting(window)
-    if split is not None:
-        codes = np.where(split.read(window) == TEST_ROLE, codes, codes.dtype.type(UNLABELLED))
-    if not codes.any():
-        return codes, None, None, (zeros, 0)
-    map_codes, map_zeros = mapped.read_counting(window)
-    return codes, map_codes, None if polygons is None else polygons.read(window), (zeros, map_zeros)
-
-
-def _ahead(windows: Iterable[Window], read: Callable[[Window], Result]) -> Iterator[Result]:
-    """Results of `read` for every window in turn; the next one is read while the last one is used."""
-    with ThreadPoolExecutor(1) as reader:
-        ahead: Future[Result] | None = None
-        for window in windows:
-            done, ahead = ahead, reader.submit(read, window)
-            if done is not None:
-                yield done.result()
-        if ahead is not None:
-            yield ahead.result()
-
-
-def _too_many(mapped: Codes, truth: Codes) -> AssessmentError:
-    return AssessmentError(
-        f"{mapped.name} and {truth.name} hold more than {_MOST_CLASSES} different codes",
-        "compare maps of classes, not measurements",
-    )
+# -- counts -----------------------------------------------------------------------------------------------------------
 
 
 def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -289,6 +244,58 @@ def _matrix(found: JointCounts, classes: ClassTable) -> tuple[NDArray[np.int64],
     table = np.zeros((count, count + 1), dtype=np.int64)  # the last column is that of the index -1: unclassified
     table[np.ix_(classes.to_indices(found.reference), classes.to_indices(found.mapped))] = found.counts
     return table[:, :-1], table[:, -1]
+
+
+def _matched(rasters: Rasters, found: Counted) -> tuple[ClassTable, list[str], bool]:
+    """The classes of map and reference together, by name where they are numbered otherwise, and notes on that.
+
+    Last, whether nothing but the map names the classes of the reference.
+
+    The counts of the reference get the codes of the map.
+    """
+    mapped, truth, notes = rasters.mapped, rasters.truth, found.zeros
+    map_codes, reference_codes = found.joint.mapped.tolist(), found.joint.reference.tolist()
+    if found.pair is not None:
+        map_codes = sorted({*map_codes, *found.pair.changes.mapped.tolist()})
+    if not reference_codes:
+        which = "labelled pixel" if rasters.split is None else "labelled test pixel"
+        raise AssessmentError(
+            f"{truth.name} has no {which}", "; ".join(notes) or "give a reference, or a split, that has some"
+        )
+    of_map, of_reference = _classes(mapped, map_codes), _classes(truth, reference_codes)
+    by_name = codes_by_name(of_map, of_reference, reference_codes)
+    if by_name:
+        found.renumber_reference(by_name)
+        of_reference = [replace(item, code=by_name[item.code]) for item in of_reference if item.code in by_name]
+        notes = [*notes, f"classes are matched by name: {truth.name} numbers them otherwise than {mapped.name}"]
+    classes = common_classes(of_map, of_reference, set(found.joint.reference.tolist()), set(map_codes))
+    if len(classes) > MOST_CLASSES:
+        raise too_many(rasters)
+    names_of_map = [item for item in of_map if not is_made_up(item)]
+    return classes, notes, bool(names_of_map) and all(map(is_made_up, of_reference))
+
+
+def _classes_of_other(other: Codes, found: Counted) -> list[LandCoverClass]:
+    codes = [] if found.pair is None else found.pair.changes.reference.tolist()
+    if not codes:
+        raise AssessmentError(f"{other.name} has no class in any pixel of the map", "give a map of the same area")
+    return _classes(other, codes)
+
+
+def _borders(
+    found: Counted,
+    classes: ClassTable,
+    tables: tuple[NDArray[np.int64], NDArray[np.int64]],
+    by_polygon: GroupCounts | None,
+) -> BordersRecord | None:
+    borders = found.borders
+    if borders is None:
+        return None
+    at_border = np.concatenate([part.reshape(len(classes), -1) for part in _matrix(borders.joint, classes)], axis=1)
+    groups = None
+    if by_polygon is not None:
+        groups = borders.grouped.counts(classes), found.grouped.less(borders.grouped).counts(classes)
+    return borders_record(tables, at_border, borders.from_map, groups, _LEVEL)
 
 
 def _group_counts(grouped: GroupedCodes, classes: ClassTable, polygons: Windows | None) -> GroupCounts | None:
@@ -324,37 +331,6 @@ def _classes(raster: Codes, codes: Sequence[int]) -> list[LandCoverClass]:
             f"{raster.name} holds the code {unknown[0]}, which its class table does not list", "add it to the table"
         )
     return list(table)
-
-
-def _common_classes(
-    of_map: list[LandCoverClass], of_reference: list[LandCoverClass], tested: set[int], mapped: set[int]
-) -> ClassTable:
-    """All classes of the map, and those of the reference that have test pixels; a real name beats a made-up one.
-
-    If the map lists more classes than can be compared, only those that occur are taken.
-    """
-    if len(of_map) > _MOST_CLASSES:
-        of_map = [item for item in of_map if item.code in tested or item.code in mapped]
-    merged = {item.code: item for item in of_map}
-    codes_in_map = {normal_name(item.name): item.code for item in of_map}
-    for item in of_reference:
-        known = merged.get(item.code)
-        if known is None and item.code in tested:
-            code = codes_in_map.get(normal_name(item.name), item.code)
-            if code != item.code:
-                raise AssessmentError(
-                    f"class {item.name!r} has the code {code} in the map and {item.code} in the reference",
-                    "number the classes of both alike",
-                )
-            merged[item.code] = item
-        elif known is not None and is_made_up(known):
-            merged[item.code] = replace(known, name=item.name)
-        elif known is not None and not is_made_up(item) and normal_name(item.name) != normal_name(known.name):
-            raise AssessmentError(
-                f"the map calls class {item.code} {known.name!r}, the reference calls it {item.name!r}",
-                "give the reference the class table of the map, or number its classes alike",
-            )
-    return ClassTable(tuple(merged.values()))
 
 
 # -- notes for the reader ----------------------------------------------------------------------------------------------

@@ -6,20 +6,21 @@ those of their class were drawn. So every pixel of a class has the same chance, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.assessment.class_totals import ClassTotals, class_totals, windows_of
+from hsiattn.assessment.class_totals import ClassTotals, class_totals, counted, windows_of
 from hsiattn.assessment.code_rasters import codes_of
 from hsiattn.assessment.sample_size import (
     ALLOCATIONS,
     RARE_MINIMUM,
     allocate,
     expected_accuracies,
+    rare_minimum,
     sample_size,
 )
 from hsiattn.classes import ClassTable
@@ -37,6 +38,9 @@ TARGET_ERROR = 0.01
 
 _SPARE = 8
 """Candidates per sample pixel among which those that lie far enough from each other are looked for."""
+
+_STRIP = 2**18
+"""Pixels that are looked through for one that was drawn."""
 
 Integers = NDArray[np.int64]
 
@@ -172,7 +176,15 @@ def draw_sample(
         raster.name, raster.grid, class_names(raster, codes.tolist()), totals, rows, columns, found, how, random_state,
         distance,
     )  # fmt: skip
-    return _noted(sample, wanted)
+    notes = []
+    if per_class is None and allocation == "olofsson":
+        fixed = rare_minimum(int(wanted.sum()), pixels, min_per_class)
+        if fixed < min_per_class:
+            notes.append(
+                f"rare classes get {fixed} pixels instead of {min_per_class}, lest they take more than half of the "
+                "sample"
+            )
+    return _noted(sample, wanted, notes)
 
 
 def class_names(raster: Codes, codes: list[int]) -> ClassTable:
@@ -190,24 +202,29 @@ def _drawn(
         drawn = rng.choice(size, min(size, number * spare), replace=False, shuffle=False)
         ranks[code] = np.sort(drawn).astype(np.int64)
     seen, parts = dict.fromkeys(ranks, 0), []
-    for window, codes in windows_of(raster):
-        counts = np.bincount(codes.ravel()) if codes.max(initial=0) < 2**20 else None
-        for code, wished in ranks.items():
-            if counts is not None:
-                count = int(counts[code]) if code < len(counts) else 0
-            else:
-                count = int(np.count_nonzero(codes == code))
-            first, last = np.searchsorted(wished, [seen[code], seen[code] + count])
+    for top, left, codes in _strips(raster):
+        for code, count in counted(codes, raster.name).items():
+            if code not in ranks:
+                continue
+            first, last = np.searchsorted(ranks[code], [seen[code], seen[code] + count])
             if last > first:
-                places = np.flatnonzero(codes == code)[wished[first:last] - seen[code]]
+                places = np.flatnonzero(codes == code)[ranks[code][first:last] - seen[code]]
                 row, column = np.divmod(places, codes.shape[1])
-                parts.append((row + window.row_off, column + window.col_off, np.full(len(places), code)))
+                parts.append((row + top, column + left, np.full(len(places), code)))
             seen[code] += count
     if not parts:
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
     rows, columns, found = (np.concatenate([part[k] for part in parts]).astype(np.int64) for k in range(3))
     return rows, columns, found
+
+
+def _strips(raster: Codes) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """First row and column, and codes, of strips in which few pixels are looked through for one that was drawn."""
+    for window, codes in windows_of(raster):
+        step = max(1, _STRIP // codes.shape[1])
+        for start in range(0, len(codes), step):
+            yield window.row_off + start, window.col_off, codes[start : start + step]
 
 
 def _far_apart(
@@ -241,9 +258,8 @@ def _in_metres(grid: Grid, rows: Integers, columns: Integers) -> NDArray[np.floa
     return np.stack([(t.a * columns + t.b * rows) * along_x, (t.d * columns + t.e * rows) * along_y], axis=1)
 
 
-def _noted(sample: DrawnSample, wanted: Integers) -> DrawnSample:
+def _noted(sample: DrawnSample, wanted: Integers, notes: list[str]) -> DrawnSample:
     """The sample with notes on classes of which fewer pixels were drawn than wanted."""
-    notes = []
     if sample.distance:
         notes.append(
             "pixels near one another were passed over: estimates treat the sample as though they had not been, which "

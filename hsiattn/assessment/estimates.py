@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hsiattn.assessment.formatting import none_for_nan
+
+OVERALL = ("overall_accuracy", "average_accuracy", "kappa", "mcc", "quantity_disagreement", "allocation_disagreement")
+"""Names of the figures of all classes together."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,17 @@ class Estimate:
     value: float
     lower: float
     upper: float
+
+    @classmethod
+    def at(
+        cls,
+        values: NDArray[np.float64],
+        bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+        index: int | None = None,
+    ) -> Estimate:
+        """Take one figure with its bounds out of those of all classes, or that of all together."""
+        place = () if index is None else index
+        return cls(float(values[place]), float(bounds[0][place]), float(bounds[1][place]))
 
     def to_dict(self) -> dict[str, float | None]:
         """Give the three numbers in a form ready for JSON, NaN as None."""

@@ -197,6 +197,65 @@ def format_calibration(calibration: Mapping[str, Any]) -> str:
     return text if temperature is None else f"{text}, at temperature {temperature:.2f}"
 
 
+def format_borders(borders: Mapping[str, Any]) -> str:
+    """Accuracy at borders and in the interior in percent, in one line.
+
+    >>> half = {"value": 0.5, "lower": 0.4, "upper": 0.6}
+    >>> counts = {"border_pixels": 40, "interior_pixels": 2000}
+    >>> format_borders({**counts, "border_accuracy": half, "interior_accuracy": half})
+    '50.0 (40.0–60.0) at borders (40 pixels), 50.0 (40.0–60.0) in the interior (2 000)'
+    """
+    counts = [format_count(borders[f"{where}_pixels"]) for where in ("border", "interior")]
+    border, interior = (format_percent(borders[f"{where}_accuracy"]) for where in ("border", "interior"))
+    return f"{border} at borders ({counts[0]} pixels), {interior} in the interior ({counts[1]})"
+
+
+def explain_borders(borders: Mapping[str, Any]) -> str:
+    """What tells that a pixel lies at a border, in a sentence."""
+    pixels = borders["border_pixels"] + borders["interior_pixels"]
+    text = "A test pixel lies at a border if one of its eight neighbours is of another class in the reference"
+    if not borders["from_map"]:
+        return f"{text}."
+    share = format_share(borders["from_map"] / pixels)
+    return (
+        f"{text}; for {share} of them the reference does not label all neighbours, and the map tells, whose own noise "
+        "makes borders too."
+    )
+
+
+def format_gain(against: Mapping[str, Any]) -> str:
+    """What the map gains over another one, in points of overall accuracy, and how sure that is.
+
+    >>> gain = {"value": -0.021, "lower": -0.05, "upper": 0.01}
+    >>> format_gain({"gain": gain, "only_this_right": 3, "only_other_right": 9, "p_value": 0.146, "test": "signs"})
+    '−2.1 points (−5.0 to 1.0): 3 test pixels only this map has right, 9 only the other; p = 0.146 (signs)'
+    """
+    gain = against["gain"]
+    sign = "+" if gain["value"] > 0 else ""
+    bounds = format_bounds(gain["lower"], gain["upper"], 1, scale=100)
+    chance = "p < 0.001" if against["p_value"] < 0.001 else f"p = {against['p_value']:.3f}"
+    return (
+        f"{sign}{format_number(100 * gain['value'], 1)} points ({bounds}): {format_count(against['only_this_right'])} "
+        f"test pixels only this map has right, {format_count(against['only_other_right'])} only the other; {chance} "
+        f"({against['test']})"
+    )
+
+
+def format_changes(against: Mapping[str, Any]) -> str:
+    """Pixels of the whole area whose class differs between two maps, in one line.
+
+    >>> format_changes({"changed_pixels": 50, "compared_pixels": 1000, "changed_hectares": 4.5})
+    '50 of 1 000 pixels of the area (5.0 %), 4.50 ha'
+    """
+    compared, changed = against["compared_pixels"], against["changed_pixels"]
+    share = f" ({format_share(changed / compared)})" if compared else ""
+    text = f"{format_count(changed)} of {format_count(compared)} pixels of the area{share}"
+    hectares = against["changed_hectares"]
+    if hectares is None:
+        return text
+    return f"{text}, {hectares:.2f} ha" if hectares < 100 else f"{text}, {format_count(round(hectares))} ha"
+
+
 def class_cells(row: Mapping[str, Any]) -> list[str]:
     """Cells of a class in the table of classes, its name apart."""
     measures = ("producers_accuracy", "users_accuracy", "f1", "iou")

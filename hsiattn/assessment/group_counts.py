@@ -50,7 +50,8 @@ class GroupCounts:
         keys = np.stack([np.maximum(ids, 0), reference, np.where(columns < 0, n_classes, columns)]).astype(np.int64)
         tally = Tally(3)
         tally.add(keys)
-        return cls(*tally.keys, tally.counts, n_classes)
+        groups, rows, places = tally.keys
+        return cls(groups, rows, places, tally.counts, n_classes)
 
     def agrees_with(self, confusion: Integers, unclassified: Integers) -> bool:
         """Tell whether the counts of all polygons together are this confusion matrix and these unclassified pixels."""
@@ -96,4 +97,5 @@ class GroupedCodes:
         places, count = classes.to_indices(mapped), len(classes)
         keys = np.stack([ids, classes.to_indices(reference), np.where(places < 0, count, places)])
         order = np.lexsort(keys[::-1])
-        return GroupCounts(*keys[:, order], self._tally.counts[order], count)
+        groups, rows, columns = keys[:, order]
+        return GroupCounts(groups, rows, columns, self._tally.counts[order], count)

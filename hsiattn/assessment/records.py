@@ -104,19 +104,38 @@ class BordersRecord(TypedDict):
     """Test pixels whose neighbours the reference does not label, so that the map tells whether they lie at a border."""
 
 
+class NamedCode(TypedDict):
+    """Code and name of a class."""
+
+    code: int
+    name: str
+
+
 class AgainstRecord(TypedDict, total=False):
-    """Comparison with another map on the same test pixels."""
+    """Comparison with another map on the same test pixels, and on the whole area."""
 
     map: str
+    """The other map."""
     overall_accuracy: EstimateRecord
+    """Of the other map."""
     gain: EstimateRecord
     """Overall accuracy of the map less that of the other."""
     only_this_right: int
     only_other_right: int
     p_value: float
     test: str
+    """Which test the p-value is of, in words."""
+    matched_by_name: bool
+    """Whether the classes of the other map, numbered otherwise, were matched by their names."""
+    compared_pixels: int
+    """Pixels of the whole area in which both maps have a class."""
     changed_pixels: int
+    """Those of them whose class differs."""
     changed_hectares: float | None
+    classes: list[NamedCode]
+    """Classes of the rows and columns of `change_matrix`."""
+    change_matrix: list[list[int]]
+    """Pixels of the whole area; a row for each class of the other map, in it a number for each class of this one."""
 
 
 class FoldsRecord(TypedDict, total=False):
@@ -225,6 +244,18 @@ class ReliabilityBinRecord(TypedDict):
     accuracy: float | None
 
 
+class ClassCalibrationRecord(TypedDict):
+    """Calibration of the test pixels that the map gives to one class."""
+
+    code: int
+    name: str
+    pixels: int
+    expected_calibration_error: float | None
+    mean_confidence: float | None
+    accuracy: float | None
+    """User's accuracy of the class."""
+
+
 class CalibrationRecord(TypedDict):
     """Agreement between the confidence of test pixels and the share of them that is right."""
 
@@ -235,6 +266,8 @@ class CalibrationRecord(TypedDict):
     temperature: float | None
     """Number that the logits were divided by before they gave the confidence."""
     bins: list[ReliabilityBinRecord]
+    classes: list[ClassCalibrationRecord]
+    """Empty where it was not measured by class."""
 
 
 class GroupsRecord(TypedDict):

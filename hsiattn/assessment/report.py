@@ -27,19 +27,18 @@ from hsiattn.assessment import disagreement, metrics
 from hsiattn.assessment.areas import designed
 from hsiattn.assessment.calibration import Calibration
 from hsiattn.assessment.csv_form import render_csv
-from hsiattn.assessment.estimates import ClassAccuracy, Estimate
+from hsiattn.assessment.estimates import OVERALL, ClassAccuracy, Estimate
 from hsiattn.assessment.formatting import format_count, format_groups, format_percent
 from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import Bounds, GroupIntervals, group_intervals
 from hsiattn.assessment.intervals import bootstrap_intervals, wilson_interval
+from hsiattn.assessment.latex_form import render_latex
+from hsiattn.assessment.markdown_form import render_markdown
 from hsiattn.assessment.page import render_page
 from hsiattn.assessment.records import AgainstRecord, AreasRecord, BordersRecord, FoldsRecord
 from hsiattn.assessment.supplement import Supplement
 from hsiattn.assessment.text import render_text
 from hsiattn.classes import ClassTable
-
-OVERALL = ("overall_accuracy", "average_accuracy", "kappa", "mcc", "quantity_disagreement", "allocation_disagreement")
-"""Names of the figures of all classes together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +152,7 @@ class AccuracyReport:
             return known
         bounds = wilson_interval(np.trace(self.confusion), self.test_pixels, self.confidence_level)
         bounds = bounds if self.groups is None else self._intervals["overall_accuracy"]
-        return _estimate(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
+        return Estimate.at(metrics.overall_accuracy(self.confusion, self._unclassified), bounds)
 
     @property
     def average_accuracy(self) -> Estimate:
@@ -209,9 +208,9 @@ class AccuracyReport:
                 mapped=int(mapped[k]),
                 unclassified=int(unclassified[k]),
                 producers_accuracy=self._by_design("producers_accuracy", k)
-                or _estimate(metrics.producers_accuracy(confusion, unclassified), producers, k),
+                or Estimate.at(metrics.producers_accuracy(confusion, unclassified), producers, k),
                 users_accuracy=self._by_design("users_accuracy", k)
-                or _estimate(metrics.users_accuracy(confusion), users, k),
+                or Estimate.at(metrics.users_accuracy(confusion), users, k),
                 f1=self._bootstrapped("f1", k),
                 iou=self._bootstrapped("iou", k),
             )
@@ -298,6 +297,22 @@ class AccuracyReport:
         """Give `to_dict` as JSON text; figures that are not defined are `null`."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
+    def to_latex(self, *, caption: str | None = None, label: str = "tab:accuracy") -> str:
+        r"""Give a table of classes and figures in LaTeX, for the package booktabs; names are escaped.
+
+        Parameters
+        ----------
+        caption : str or None, default None
+            Text of the caption; None for one that says what the figures rest on.
+        label : str, default "tab:accuracy"
+            Name for `\ref`.
+        """
+        return render_latex(self.to_dict(), caption=caption, label=label)
+
+    def to_markdown(self) -> str:
+        """Give a short summary in Markdown: figures, leakage, advice, table of classes; names are escaped."""
+        return render_markdown(self.to_dict())
+
     def to_csv(self) -> str:
         """Give CSV with one line per class and measure; the class "all" has the figures of the whole map.
 
@@ -365,7 +380,7 @@ class AccuracyReport:
         if known is not None:
             return known
         values = _BOOTSTRAPPED[name](self.confusion, self._unclassified)
-        return _estimate(values, self._intervals[name], index)
+        return Estimate.at(values, self._intervals[name], index)
 
 
 _BOOTSTRAPPED = {
@@ -381,12 +396,3 @@ _INTERVAL_SETTINGS = ("confidence_level", "resamples", "random_state")
 _PARTS = ("borders", "areas", "against", "folds")
 _CLASS_COUNTS = ("support", "mapped", "unclassified")
 _CLASS_MEASURES = ("producers_accuracy", "users_accuracy", "f1", "iou")
-
-
-def _estimate(
-    values: NDArray[np.float64],
-    bounds: Bounds,
-    index: int | None = None,
-) -> Estimate:
-    at = () if index is None else index
-    return Estimate(float(values[at]), float(bounds[0][at]), float(bounds[1][at]))

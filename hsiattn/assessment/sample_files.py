@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -178,8 +179,10 @@ def _write_layer(
             "NO"  # a few hundred shapes need none, and tables without can be changed by any program
         )
         if crs is None:
-            options["SRS_ID"] = -1  # a plane of columns and rows
-    raw.write(path, shapes, list(columns.values()), list(columns), layer=name, **options)
+            options["SRID"] = -1  # a plane of columns and rows
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # the map has none either
+        raw.write(path, shapes, list(columns.values()), list(columns), layer=name, **options)
 
 
 def _write_form(database: sqlite3.Connection, classes: ClassTable) -> None:

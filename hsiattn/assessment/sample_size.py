@@ -131,10 +131,35 @@ def allocate(
         weights, least = pixels * np.sqrt(users * (1 - users)), np.full(len(pixels), float(fewest))
         weights = weights if weights.any() else pixels
     elif name == "olofsson":
-        weights, least = pixels, np.full(len(pixels), float(min(minimum, size // int(np.count_nonzero(pixels)))))
+        weights, least = pixels, np.zeros(len(pixels))
+        fixed = rare_minimum(size, pixels, minimum)
+        rare = (pixels > 0) & (size * pixels / pixels.sum() < fixed)
+        found = np.minimum(np.where(rare, fixed, 0), pixels).astype(np.int64)
+        found[~rare] = _divided(size - int(found.sum()), pixels[~rare], least[~rare], pixels[~rare])
+        return found
     else:
         raise ValueError(f"no allocation is called {name!r}")
     return _divided(size, weights, np.minimum(least, pixels), pixels)
+
+
+def rare_minimum(size: int, sizes: ArrayLike, minimum: int = RARE_MINIMUM) -> int:
+    """Pixels that each rare class gets with the allocation "olofsson": fewer than `minimum` in a small sample.
+
+    A class is rare that would get fewer in proportion. All of these together get no more than half of the sample.
+
+    Examples
+    --------
+    >>> rare_minimum(641, [200_000, 150_000, 3_200_000, 6_450_000], 100)
+    100
+    >>> rare_minimum(60, [200_000, 150_000, 3_200_000, 6_450_000], 100)
+    15
+    """
+    pixels = np.asarray(sizes, np.float64)
+    in_proportion = size * pixels[pixels > 0] / pixels.sum()
+    for fixed in range(min(minimum, size), 0, -1):
+        if fixed * np.count_nonzero(in_proportion < fixed) <= size / 2:
+            return fixed
+    return 0
 
 
 def promised(name: str, pixels: ArrayLike, sizes: ArrayLike, expected: ArrayLike) -> Allocation:

@@ -1,9 +1,10 @@
 """Tests of significance for the comparison of methods.
 
-Two maps of the same test pixels are compared by McNemar's test; two methods over several scenes, splits and seeds by
-Wilcoxon's signed ranks; several such p-values at once after Holm; many methods over many runs by Friedman's ranks and
-Nemenyi's critical difference. All tests are two-sided. They assume independent pairs. Neighbouring test pixels are not
-independent, and neither are splits of one scene, so a p-value is a lower bound of the true one.
+Two maps of the same test pixels are compared by McNemar's test, or by changing the signs of whole polygons; two methods
+over several scenes, splits and seeds by Wilcoxon's signed ranks; several such p-values at once after Holm; many methods
+over many runs by Friedman's ranks and Nemenyi's critical difference. All tests are two-sided. They assume independent
+pairs. Neighbouring test pixels are not independent, and neither are splits of one scene, so a p-value is a lower bound
+of the true one.
 
 Distributions and ranks are SciPy's. Own code is what it lacks: exact signed ranks with ties, Holm's correction, and
 Friedman's test for two methods.
@@ -24,6 +25,7 @@ from scipy import stats
 
 _FEWEST_FOR_CHI_SQUARED = 25
 _MOST_FOR_EXACT_RANKS = 50
+_LARGEST_EXACT_SUM = 2**22
 _SAME = 1e-10  # differences this close, as a share of the largest, differ by rounding alone
 
 
@@ -100,14 +102,67 @@ def mcnemar(right_a: ArrayLike, right_b: ArrayLike) -> PairedTest:
     a, b = np.asarray(right_a, dtype=bool), np.asarray(right_b, dtype=bool)
     if a.shape != b.shape:
         raise ValueError(f"the methods were tested on pixels of the shapes {a.shape} and {b.shape}")
-    only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
+    return mcnemar_counts(int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a)))[0]
+
+
+def mcnemar_counts(only_a: int, only_b: int) -> tuple[PairedTest, str]:
+    """McNemar's test from the numbers of pixels that one map alone has right, and its name in words; see `mcnemar`.
+
+    Examples
+    --------
+    >>> mcnemar_counts(3, 0)
+    (PairedTest(statistic=1.3333333333333333, p_value=0.25, pairs=3), "McNemar's test over pixels, exact")
+    """
     pairs = only_a + only_b
     if not pairs:
-        return PairedTest(0.0, 1.0, 0)
+        return PairedTest(0.0, 1.0, 0), "McNemar's test over pixels, exact"
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / pairs
-    few = pairs < _FEWEST_FOR_CHI_SQUARED
-    p_value = stats.binomtest(only_a, pairs).pvalue if few else stats.chi2.sf(statistic, 1)
-    return PairedTest(statistic, float(p_value), pairs)
+    if pairs < _FEWEST_FOR_CHI_SQUARED:
+        exact = float(stats.binomtest(only_a, pairs).pvalue)
+        return PairedTest(statistic, exact, pairs), "McNemar's test over pixels, exact"
+    approximate = float(stats.chi2.sf(statistic, 1))
+    return PairedTest(statistic, approximate, pairs), "McNemar's test over pixels, with continuity correction"
+
+
+def sign_flips(differences: ArrayLike) -> tuple[PairedTest, str]:
+    """Test whether one map has more pixels right than another, with whole polygons as what varies.
+
+    If both maps are equally good, each difference has either sign with the same chance (Fisher 1935, The Design of
+    Experiments, section 21). Differences of 1 and -1, of polygons of one pixel, give McNemar's test.
+
+    Parameters
+    ----------
+    differences
+        int (N,): of every polygon, pixels that the first map alone has right less those of the second.
+
+    Returns
+    -------
+    PairedTest
+        The statistic is the sum, squared, over the sum of squares. Up to 50 differences the p-value is exact, over all
+        signs; beyond, and where the differences are very large, it is that of chi-squared with one degree of freedom
+        (Yang, Sun & Hardin 2010, Biometrical Journal 52, 638-652). Without a difference it is 1.
+    str
+        Name of the test in words.
+
+    Examples
+    --------
+    >>> test, name = sign_flips([4, 2, 1, 0])
+    >>> test.p_value, name
+    (0.25, 'signs of whole polygons changed, exact')
+    """
+    values = np.asarray(differences, dtype=np.int64)
+    values = values[values != 0]
+    sizes, total = np.abs(values), int(values.sum())
+    if not values.size:
+        return PairedTest(0.0, 1.0, 0), "signs of whole polygons changed, exact"
+    statistic = total**2 / float((sizes.astype(np.float64) ** 2).sum())
+    largest = int(sizes.sum())
+    if values.size > _MOST_FOR_EXACT_RANKS or largest > _LARGEST_EXACT_SUM:
+        p_value = float(stats.chi2.sf(statistic, 1))
+        return PairedTest(statistic, p_value, values.size), "signs of whole polygons changed, chi-squared"
+    # the sum is 2 P - Σ|d| with P that of the positive ones: as low as -|sum|, and by symmetry as high
+    share = _share_of_sums(sizes, (largest - abs(total)) // 2)
+    return PairedTest(statistic, min(2 * share, 1.0), values.size), "signs of whole polygons changed, exact"
 
 
 def wilcoxon_signed_rank(differences: ArrayLike) -> PairedTest:
@@ -322,10 +377,14 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> MeanInterval:
 
 def _share_of_rank_sums(ranks: NDArray[np.float64], most: float) -> float:
     """Share of the 2^n choices of signs whose positive ranks sum to at most `most`."""
-    doubled = np.rint(2 * ranks).astype(np.int64)  # whole numbers, for shared ranks too
-    share = np.zeros(int(doubled.sum()) + 1)
+    return _share_of_sums(np.rint(2 * ranks).astype(np.int64), int(np.rint(2 * most)))  # whole, for shared ranks too
+
+
+def _share_of_sums(numbers: NDArray[np.int64], most: int) -> float:
+    """Share of the 2^n choices of whole numbers above 0 whose sum is at most `most`."""
+    share = np.zeros(int(numbers.sum()) + 1)
     share[0] = 1.0
-    for rank in doubled:
+    for number in numbers:
         share *= 0.5
-        share[rank:] += share[: len(share) - rank].copy()
-    return float(share[: int(np.rint(2 * most)) + 1].sum())
+        share[number:] += share[: len(share) - number].copy()
+    return float(share[: most + 1].sum())

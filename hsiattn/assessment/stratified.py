@@ -18,7 +18,7 @@ Techniques; Kish 1965, Survey Sampling (effective sample size).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,9 @@ from hsiattn.assessment.intervals import Measure, wilson_interval
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+_ROUNDING = 1e-12
+"""Variance up to which there is none: one wrong pixel of a million makes a million times as much."""
 
 _NEGLIGIBLE = 0.05
 """Share of a stratum up to which its sample counts as drawn from infinitely many pixels (Cochran 1977, section 2.6)."""
@@ -46,26 +49,43 @@ class Ratio:
         Standard errors; NaN where the sample does not tell them.
     effective
         Pixels of a simple random sample that would weigh as much (Kish), in the denominator.
+    strata
+        Of a sum over strata: shares (H, …) of the samples, their sizes (H,), and the weights (H,) of the strata of
+        which not every pixel is sampled; None for other figures.
     """
 
     value: Floats
     error: Floats
     effective: Floats
+    strata: tuple[Floats, Floats, Floats] | None = None
 
     def interval(self, level: float = 0.95, *, lowest: float = 0.0) -> tuple[Floats, Floats]:
         """Bounds: value ± z · standard error, within `lowest` … 1.
 
-        A standard error of 0, because all of a few pixels are right, proves nothing: there the bounds are Wilson's with
-        the effective number of pixels. Those of a complete census are the value itself.
+        A standard error of 0, because all of a few pixels are right, proves nothing. There the bounds of a sum over
+        strata are put together from Wilson's of each (Zou & Donner 2008, Statistics in Medicine 27, 1693-1702), and
+        those of a ratio are Wilson's with the effective number of pixels. Those of a census are the value itself.
         """
         half = float(ndtri(0.5 + level / 2)) * self.error
         lower, upper = np.clip([self.value - half, self.value + half], lowest, 1.0)
         at_end = (self.error == 0) & np.isfinite(self.effective)
         if at_end.any():
-            sizes = np.where(at_end, self.effective, 0.0)
-            own = wilson_interval(np.where(at_end, self.value, 0.0) * sizes, sizes, level)
+            own = self._by_wilson(level, at_end)
             lower, upper = np.where(at_end, own[0], lower), np.where(at_end, own[1], upper)
         return np.asarray(lower), np.asarray(upper)
+
+    def _by_wilson(self, level: float, some: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        if self.strata is None:
+            sizes = np.where(some, self.effective, 0.0)
+            return wilson_interval(np.where(some, self.value, 0.0) * sizes, sizes, level)
+        shares, sizes, weights = self.strata
+        shape = (-1,) + (1,) * (shares.ndim - 1)
+        low, high = wilson_interval(shares * sizes.reshape(shape), sizes.reshape(shape), level)
+        down, up = (
+            np.sqrt((np.where(weights.reshape(shape) > 0, weights.reshape(shape) * gap, 0.0) ** 2).sum(axis=0))
+            for gap in (shares - low, high - shares)
+        )
+        return np.clip(self.value - down, 0.0, 1.0), np.clip(self.value + up, 0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +148,12 @@ class StratifiedCounts:
     @cached_property
     def overall_accuracy(self) -> Ratio:
         """Share of the area that the map has right."""
-        return self._ratio(self._right.sum(axis=1), self._ones)
+        return self._sum(self._right.sum(axis=1))
 
     @cached_property
     def shares(self) -> Ratio:
         """Share of the area that each class has on the ground (K,)."""
-        return self._ratio(self._of_reference, self._ones[:, None])
+        return self._sum(self._of_reference)
 
     @cached_property
     def producers_accuracy(self) -> Ratio:
@@ -281,9 +301,19 @@ class StratifiedCounts:
         y, x = self._total(part), self._total(np.broadcast_to(whole, part.shape))
         some = x > 0
         value = np.divide(y, x, out=np.full(y.shape, np.nan), where=some)
+        value = np.where(
+            some & (np.broadcast_to(whole, part.shape) == part).all(axis=0), 1.0, value
+        )  # but for rounding
         error = self._error(part - value * whole, self._squares(part, whole, value))
         error = np.divide(error, x, out=np.full(y.shape, np.nan), where=some)
         return Ratio(value, error, self._effective(np.broadcast_to(whole, part.shape)))
+
+    def _sum(self, part: Floats) -> Ratio:
+        """A share of the whole area; means by stratum (H, …)."""
+        ratio = self._ratio(part, self._ones.reshape((-1,) + (1,) * (part.ndim - 1)))
+        is_open = (self.sampled > 0) & (self.sampled < self.sizes)
+        strata = part, self.sampled.astype(np.float64), np.where(is_open, self._weights, 0.0)
+        return replace(ratio, strata=strata)
 
     @staticmethod
     def _squares(part: Floats, whole: Floats, value: Floats) -> Floats:
@@ -294,7 +324,9 @@ class StratifiedCounts:
         """Standard error of a mean over all strata from means and mean squares by stratum (H, …)."""
         n, shape = self._n, (-1,) + (1,) * (means.ndim - 1)
         total = float(self.sampled.sum())
-        spread = np.maximum(squares - means**2, 0.0) * (n / np.maximum(n - 1, 1)).reshape(shape)
+        spread = squares - means**2
+        spread = np.where(spread < _ROUNDING, 0.0, spread)  # else all right would not be seen as such
+        spread = spread * (n / np.maximum(n - 1, 1)).reshape(shape)
         overall = self._total(squares) - self._total(means) ** 2
         overall = np.maximum(overall, 0.0) * total / (total - 1) if total > 1 else np.full_like(overall, np.nan)
         spread = np.where(self.single.reshape(shape), overall, spread)

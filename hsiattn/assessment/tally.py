@@ -50,6 +50,11 @@ class Tally:
         if keys.shape[1]:
             self._keep(*_totals(keys, None, weights))
 
+    def add_counted(self, keys: Integers, counts: Integers) -> None:
+        """Add combinations (width, N) that occur so often (N,)."""
+        if keys.shape[1]:
+            self._keep(*_totals(keys, counts, None))
+
     def less(self, other: Tally) -> Tally:
         """Give the counts less those of another tally, which must be among them; sums are left out."""
         rest = Tally(len(self.keys))
@@ -96,18 +101,23 @@ def _totals(
         occurring = np.bincount(places)
         found = np.flatnonzero(occurring)
         totals = occurring if counts is None else _sum(places, counts)
-        sums = np.zeros(len(totals)) if weights is None else np.bincount(places, weights)
-        return _apart(found, sizes), totals[found], sums[found]
+        sums = _weighed(places, weights, len(totals))
+        return _apart(found, sizes), totals[found].astype(np.int64), sums[found]
     found, inverse = np.unique(places, return_inverse=True)
     totals = np.bincount(inverse) if counts is None else _sum(inverse, counts)
-    sums = np.zeros(len(totals)) if weights is None else np.bincount(inverse, weights)
-    return _apart(found.astype(np.int64), sizes), totals, sums
+    return _apart(found.astype(np.int64), sizes), totals.astype(np.int64), _weighed(inverse, weights, len(totals))
 
 
 def _sum(places: NDArray[np.integer], counts: Integers) -> Integers:
     totals = np.zeros(int(places.max()) + 1, np.int64)
     np.add.at(totals, places, counts)
     return totals
+
+
+def _weighed(places: NDArray[np.integer], weights: NDArray[np.floating] | None, size: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.zeros(size)
+    return np.asarray(np.bincount(places, weights), np.float64)
 
 
 def _apart(places: Integers, sizes: list[int]) -> Integers:

@@ -11,10 +11,14 @@ from hsiattn.assessment.formatting import (
     CLASS_HEADS,
     RELIABILITY_HEADS,
     class_cells,
+    explain_borders,
     explain_method,
+    format_borders,
     format_calibration,
+    format_changes,
     format_count,
     format_disagreement,
+    format_gain,
     format_intervals,
     format_kappa,
     format_leakage,
@@ -43,12 +47,14 @@ def render_text(record: Mapping[str, Any]) -> str:
     parts = [
         f"{REPORT_TITLE}\n{'=' * len(REPORT_TITLE)}",
         _overall(record),
-        *([_advice(advice)] if advice else []),
+        *([_listed("Advice", advice)] if advice else []),
+        *([_listed("Warnings of training and mapping", told)] if (told := _messages(record)) else []),
         _by_class(record["classes"]),
         *([] if record["areas"] is None else [render_areas(record["areas"], _table)]),
         _matrix(record),
+        *([] if record["against"] is None else [_against(record)]),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
-        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in (*record["notes"], explain_method(record))),
+        "\n".join(textwrap.fill(sentence(note), WIDTH) for note in _notes(record)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -68,16 +74,41 @@ def _overall(record: Mapping[str, Any]) -> str:
         *([("Intervals", format_intervals(record))] if record["groups"] is not None else []),
         ("Leakage", format_leakage(record["leakage"], record["window"])),
     ]
+    if record["borders"] is not None:
+        lines.append(("Borders, %", format_borders(record["borders"])))
     if record["calibration"] is not None:
         lines.append(("Calibration", format_calibration(record["calibration"])))
+    return _labelled(lines)
+
+
+def _notes(record: Mapping[str, Any]) -> list[str]:
+    borders = [] if record["borders"] is None else [explain_borders(record["borders"])]
+    return [*record["notes"], *borders, explain_method(record)]
+
+
+def _against(record: Mapping[str, Any]) -> str:
+    against = record["against"]
+    lines = [
+        ("Overall accuracy, %", f"{format_percent(against['overall_accuracy'])} of the other map"),
+        ("Gain of this map", format_gain(against)),
+        ("Other class", format_changes(against)),
+    ]
+    return f"Comparison with {against['map']}\n{_labelled(lines)}"
+
+
+def _labelled(lines: Sequence[tuple[str, str]]) -> str:
     return "\n".join(
         textwrap.fill(text, WIDTH, initial_indent=f"{label:<22}", subsequent_indent=" " * 22) for label, text in lines
     )
 
 
-def _advice(advice: Sequence[str]) -> str:
-    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in advice]
-    return "\n".join(["Advice", *lines])
+def _messages(record: Mapping[str, Any]) -> Sequence[str]:
+    return (record.get("supplement") or {}).get("messages") or ()
+
+
+def _listed(title: str, sentences: Sequence[str]) -> str:
+    lines = [textwrap.fill(sentence(line), WIDTH, initial_indent="- ", subsequent_indent="  ") for line in sentences]
+    return "\n".join([title, *lines])
 
 
 def _by_class(classes: Sequence[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _NOT_OF_SAMPLES = (
-    "unlabelled", "split_file", "window", "groups", "classes", "classes_level", "label_key", "all_touched",
+    "unlabelled", "split_file", "window", "groups", "against", "classes", "classes_level", "label_key", "all_touched",
     "inner_buffer", "radius",
 )  # fmt: skip
 """Parameters that do nothing where reference pixels are taken one by one."""
@@ -60,6 +60,10 @@ _NOT_OF_SAMPLES = (
     "class, where it was drawn as polygons, or over those of a raster with the polygon id of every pixel, 0 for none. "
     "Default: over the polygons of a vector file, else over pixels.",
 )  # fmt: skip
+@click.option(
+    "--against", metavar="MAP",
+    help="Another map of the area, to compare this one with: on the same test pixels, and on the whole area.",
+)  # fmt: skip
 @options.classes
 @options.classes_level
 @options.label_key
@@ -91,6 +95,7 @@ def assess(
     split_file: str | None,
     window: int | None,
     groups: str | None,
+    against: str | None,
     classes: str | None,
     classes_level: int | None,
     label_key: str | None,
@@ -108,13 +113,15 @@ def assess(
     """Compare MAP with reference data: a confusion matrix and the accuracies with their intervals.
 
     Rows of the matrix are the reference, columns the map. Overall accuracy, average accuracy and kappa; per class
-    producer's and user's accuracy, F1, IoU and support. Pixels that the map leaves unclassified count as errors.
+    producer's and user's accuracy, F1, IoU and support. Where <map>_confidence.tif is there, its calibration. Pixels
+    that the map leaves unclassified count as errors.
 
     \b
         hsiattn assess scene_classes.tif --reference labels.tif
         hsiattn assess scene_classes.tif --reference labels.tif --split split.tif -o report.html
         hsiattn assess scene_classes.tif --reference labels.tif --scene scene.tif -m fields.hsiattn -o report.html
         hsiattn assess scene_classes.tif --reference polygons.gpkg --column class
+        hsiattn assess scene_classes.tif --reference polygons.gpkg --against scene_svm.tif
         hsiattn assess scene_classes.tif --reference polygons.tif --groups fields
         hsiattn assess scene_classes.tif --plan --expect 0.9
         hsiattn assess scene_classes.tif --reference sample.gpkg
@@ -136,6 +143,7 @@ def assess(
         options.refuse_without_effect(ctx, ["key"], "without --scene, whose variable it names")
     if output is not None:
         read = {"map": land_cover_map, "reference": reference, "split": split_file, "class table": classes}
+        read["other map"] = against
         read["strata"] = strata
         read["raster of groups"] = None if groups == "fields" else groups
         read |= files_read(context)
@@ -157,8 +165,9 @@ def assess(
     else:
         with named(key="--label-key"):
             mapped, truth = open_both(land_cover_map, reference, label_key, classes, classes_level, unlabelled, chosen)
+        other = None if against is None else open_map(against, unlabelled, truth.scheme)
         report = reporting.assess(
-            mapped, truth, split=split_file, window=window, groups=groups, **take_context(context)
+            mapped, truth, split=split_file, window=window, groups=groups, against=other, **take_context(context)
         )
     own = Provenance.of(mapped).notes
     for note in report.notes:

@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": "Map the land cover of scenes.",
     "assess": "Compare a map with reference data.",
     "sample": "Draw reference pixels of a map for photo-interpretation.",
+    "explain": "Show what a model decides by, and how far to trust that.",
     "plot": "Draw figures for papers.",
     "info": "Describe a scene, a model, a map or labels.",
     "polygons": "Write a land-cover map as polygons.",
@@ -32,6 +33,7 @@ COMMANDS = {
     "datasets": "List, download and check the public scenes; write the example.",
     "models": "List, install and remove models.",
     "benchmark": "Compare recipes on scenes, over protocols and seeds.",
+    "qgis": "Put the commands into QGIS, or take them out.",
 }
 """Subcommands, each in the module of its name, and what they do: a command is loaded when it is called."""
 

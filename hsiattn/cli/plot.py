@@ -21,6 +21,7 @@ from hsiattn.cli.plot_sources import (
 from hsiattn.cli.scene_arguments import one_scene
 from hsiattn.errors import LabelError, SceneError
 from hsiattn.files.inputs import refuse_special
+from hsiattn.files.kinds import FileKind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -128,7 +129,13 @@ def plot_map(
     place = Place.of_grid(raster.grid)
     draw(
         lambda sheet: map_figure(
-            table.to_indices(codes) + 1, table.to_records(), place, quicklook=pixels, shows=shows, sheet=sheet
+            table.to_indices(codes) + 1,
+            table.to_records(),
+            place,
+            quicklook=pixels,
+            shows=shows,
+            unclassified="Unclassified" if raster.kind == FileKind.LAND_COVER else "No class",
+            sheet=sheet,
         )
     )
 
@@ -269,7 +276,6 @@ def _checked(
 ) -> Callable[[Callable[[Sheet], Figure]], None]:
     """Check the output before any work; returns what makes the figure with its sheet, and writes it."""
     from hsiattn.figures.files import DPI, KINDS, kind_of_figure, write_figure
-    from hsiattn.files.kinds import FileKind
     from hsiattn.files.outputs import check_output
 
     output, overwrite = given["output"], given["overwrite"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hsiattn.errors import AssessmentError, LabelError, TrainingError
+from hsiattn.errors import AssessmentError, TrainingError
 from hsiattn.files.kinds import FileKind, kind_of, looks_like_model
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment import AccuracyReport
     from hsiattn.assessment.records import AttentionRecord, LearningRecord
+    from hsiattn.classes import ClassTable
+    from hsiattn.reporting.labelled_pixels import LabelledPixels
     from hsiattn.scenes import SceneSource
     from hsiattn.scenes.grid import Grid
 
-_EVERY = 2000
-"""Pixels of a class, at most, whose attention is asked for."""
 _SEED = 0
 
 
@@ -127,24 +127,15 @@ def learning_of(path: str) -> LearningRecord:
     if not looks_like_model(path):
         return _read_log(path)
     from hsiattn.models.model_file import read_model
+    from hsiattn.reporting.learning import describe_learning
 
-    training = read_model(path).training
-    history = training.get("history")
-    if not history or not history["epoch"]:
+    known = describe_learning(read_model(path))
+    if known is None:
         raise TrainingError(
             f"{path} keeps no figures of epochs: it was fitted in closed form, or by an early version",
             "give the CSV file of `hsiattn train --log`",
         )
-    best = training.get("best_epoch")
-    kept = history["epoch"][-1]
-    return {
-        "epoch": history["epoch"],
-        "training_loss": history["training_loss"],
-        "training_accuracy": history["training_accuracy"],
-        "validation_loss": history["validation_loss"],
-        "validation_accuracy": history["validation_accuracy"],
-        "best_epoch": best if isinstance(best, int) else kept,
-    }
+    return known
 
 
 def _read_log(path: str) -> LearningRecord:
@@ -193,68 +184,54 @@ def quicklook_of(source: SceneSource, grid: Grid, name: str) -> tuple[NDArray[np
 
 
 def attention_record(model_path: str, source: SceneSource, labels: xr.DataArray | None) -> AttentionRecord:
-    """Mean weights of the bands at labelled pixels by class, with quartiles; without labels at pixels of all the scene.
+    """Weights of the bands at labelled pixels by class, of a sample; without labels at pixels of all the scene.
 
     Raises
     ------
     HsiattnError
-        The model cannot be read, weighs no bands or does not fit the scene, or no pixel with data is labelled.
+        The model cannot be read, weighs no bands or does not fit the scene, or no pixel has data.
     """
-    import numpy as np
-
     from hsiattn.errors import RecipeError
-    from hsiattn.explanations.attention import attention_of
     from hsiattn.models.model_file import read_model
+    from hsiattn.reporting.attention import describe_attention
+    from hsiattn.reporting.placed_scene import PlacedScene
 
     model = read_model(model_path)
-    source = model.resampled(source)
-    positions, groups = _sampled(source, labels)
-    found = attention_of(model, source, positions)
-    if "bands" not in found:
+    pixels, classes = _anywhere(source) if labels is None else _labelled(labels)
+    found = describe_attention(model, PlacedScene(source, source.extent), pixels, classes, trust=False)
+    if found is None:
         raise RecipeError(
-            f"network {model.arguments['name']!r} of {model_path} gives no weights to bands",
-            "take a model of recipe=default",
+            f"{model_path} gives no weights to bands at the pixels of {source.name}",
+            "take a model of a network with attention, as recipe=default has it, and pixels that hold data",
         )
-    weights = found["bands"].to_numpy()
-    classes: list[Any] = []
-    for of_class, item in groups:
-        own = weights[of_class]
-        own = own[np.isfinite(own).all(axis=1)]
-        if len(own):
-            lower, upper = np.quantile(own, (0.25, 0.75), axis=0)
-            curves = {"mean": own.mean(axis=0, dtype=np.float64), "lower": lower, "upper": upper}
-            classes.append({**item, "pixels": len(own), **{name: curve.tolist() for name, curve in curves.items()}})
-    if not classes:
-        raise LabelError("no pixel to explain holds data in all bands that the model uses", "label other pixels")
-    bands = model.used_bands
-    wavelength = [float(centre) if np.isfinite(centre) else None for centre in bands.wavelength]
-    return {"bands": list(bands.names), "wavelength": wavelength, "classes": classes}
+    return found
 
 
-def _sampled(
-    source: SceneSource, labels: xr.DataArray | None
-) -> tuple[NDArray[np.int64], list[tuple[NDArray[np.bool_], dict[str, Any]]]]:
-    """Positions (N, 2) of pixels, and which of them belong to which class."""
+def _labelled(labels: xr.DataArray) -> tuple[LabelledPixels, ClassTable]:
+    """A sample of the labelled pixels."""
+    import numpy as np
+
+    from hsiattn.assessment.code_rasters import codes_of
+    from hsiattn.classes import ClassTable
+    from hsiattn.reporting.class_indices import ClassIndices
+    from hsiattn.reporting.labelled_pixels import survey_labels
+
+    classes = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(labels.to_numpy()).tolist())
+    return survey_labels(ClassIndices(codes_of(labels, "the labels"), classes), None, len(classes)), classes
+
+
+def _anywhere(source: SceneSource) -> tuple[LabelledPixels, ClassTable]:
+    """A sample of all pixels, as if they were of one class."""
     import numpy as np
 
     from hsiattn.classes import ClassTable
     from hsiattn.figures.style import BLUE
+    from hsiattn.reporting.labelled_pixels import MOST, LabelledPixels
+    from hsiattn.splits import ROLES
 
-    draw = np.random.default_rng(_SEED)
-    if labels is None:
-        chosen = draw.choice(source.height * source.width, min(_EVERY, source.height * source.width), replace=False)
-        at = np.stack(np.divmod(np.sort(chosen), source.width), axis=1)
-        return at, [(np.ones(len(at), bool), {"code": 0, "name": "Pixels of the whole scene", "color": BLUE})]
-    codes = np.nan_to_num(labels.transpose("y", "x").to_numpy()).astype(np.int64)
-    table = ClassTable.from_attrs(labels.attrs) or ClassTable.from_codes(np.unique(codes[codes != 0]).tolist())
-    positions, of_class = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)]
-    for code in table.codes:
-        own = np.argwhere(codes == code)
-        own = own[np.sort(draw.permutation(len(own))[:_EVERY])]
-        positions.append(own)
-        of_class.append(np.full(len(own), code))
-    found = np.concatenate(of_class)
-    groups = [
-        (found == item["code"], {name: item[name] for name in ("code", "name", "color")}) for item in table.to_records()
-    ]
-    return np.concatenate(positions), groups
+    size = source.height * source.width
+    chosen = np.random.default_rng(_SEED).choice(size, min(MOST, size), replace=False)
+    at = np.stack(np.divmod(chosen, source.width), axis=1)
+    table = ClassTable.from_records([{"code": 1, "name": "Pixels of the whole scene", "color": BLUE}])
+    counts = np.zeros((1, len(ROLES)), np.int64)
+    return LabelledPixels(counts, at, np.zeros(len(at), np.int64), np.array([size]), tested=False), table

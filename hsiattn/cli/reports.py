@@ -13,8 +13,11 @@ from hsiattn.errors import OutputError
 if TYPE_CHECKING:
     from hsiattn.assessment import AccuracyReport
 
-FORMATS = ("text", "json", "csv", "html")
-SUFFIXES = {"": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html"}
+FORMATS = ("text", "json", "csv", "html", "latex", "markdown")
+SUFFIXES = {
+    "": "text", ".txt": "text", ".log": "text", ".json": "json", ".csv": "csv", ".html": "html", ".htm": "html",
+    ".tex": "latex", ".md": "markdown", ".markdown": "markdown",
+}  # fmt: skip
 
 SHOW_ALL = ("json", "html")
 """Forms with what stands beside the figures; the others have the figures alone."""
@@ -42,6 +45,7 @@ def render(report: AccuracyReport, form: str) -> str:
     """The report in one of `FORMATS`."""
     methods: dict[str, Any] = {
         "text": report.to_text, "csv": report.to_csv, "html": report.to_html,
+        "latex": report.to_latex, "markdown": report.to_markdown,
         "json": lambda: options.json_text(report.to_dict()),
     }  # fmt: skip
     return str(methods[form]())

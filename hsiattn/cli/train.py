@@ -53,8 +53,8 @@ from hsiattn.files.training_state import (
 @click.option("--log", metavar="CSV", help="Write loss and accuracy of every epoch to this file.")
 @click.option(
     "--report", metavar="FILE",
-    help="Write the accuracy on the labels held out to this file: text, JSON, CSV or HTML by its suffix. A page also "
-    "shows the scene, which is mapped for it where it has no more than 4 million pixels.",
+    help="Write the accuracy on the labels held out to this file: text, JSON, CSV, HTML, LaTeX or Markdown "
+    "by its suffix. A page also shows the scene, which is mapped for it where it has no more than 4 million pixels.",
 )  # fmt: skip
 @author
 @click.option("--write-split", metavar="FILE", help="Write the split as a raster for `hsiattn assess --split`.")

@@ -11,10 +11,13 @@ import unicodedata
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "against": "--against",
     "all_touched": "--all-touched",
+    "band_groups": "--band-groups",
     "block_size": "--block-size",
     "buffer": "--buffer",
     "column": "--column",
+    "confidence": "--confidence",
     "device": "--device",
     "draw": "--draw",
     "driver": "-f",
@@ -33,6 +36,8 @@ OPTIONS: Mapping[str, str] = {
     "model": "-m",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
+    "pixel": "--pixel",
+    "profile": "--profile",
     "radius": "--radius",
     "ram": "--ram",
     "random_state": "--seed",

@@ -22,6 +22,8 @@ from hsiattn.explanations.windows import Decision, Windows, windows_per_batch
 STEPS = 64
 """Points of the path from the baseline at which gradients are taken, by Gauss-Legendre quadrature."""
 _PIXELS_PER_CALL = 8
+_ROUGH, _MORE = 0.01, 4
+"""Completeness error from which a path is followed again, in so many times as many steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +59,30 @@ def integrated_gradients(decision: Decision, windows: Windows, target: Tensor, *
             f"a {type(decision.network).__name__} has no gradients, so there are no integrated gradients",
             "look at occlusion, which needs none",
         )
-    method = load_captum().IntegratedGradients(decision)
-    bands, neighbours, errors = [], [], []
-    most = min(_PIXELS_PER_CALL, windows_per_batch(windows.bands))
-    start = 0
-    for batch in windows.batches(most):
+    parts, start = [], 0
+    for batch in windows.batches(min(_PIXELS_PER_CALL, windows_per_batch(windows.bands))):
         wanted = target[start : start + len(batch)]
         start += len(batch)
-        baselines = decision.baselines(batch.valid)
-        with torch.backends.cudnn.flags(enabled=False):  # whose recurrent layers have no gradient outside training
-            given = method.attribute(
-                batch.bands, baselines=baselines, additional_forward_args=(batch.valid, wanted), n_steps=steps,
-                internal_batch_size=max(len(batch), windows_per_batch(batch.bands)),
-            ).detach()  # fmt: skip
-        with torch.no_grad():
-            difference = decision(batch.bands, batch.valid, wanted) - decision(baselines, batch.valid, wanted)
-        bands.append(given.sum(dim=(2, 3)).float())
-        neighbours.append(given.sum(dim=1).float())
-        errors.append(given.sum(dim=(1, 2, 3)).float() - difference)
-    return Gradients(*(torch.cat(parts).cpu().numpy() for parts in (bands, neighbours, errors)))
+        given, error = _along_the_path(decision, batch, wanted, steps)
+        rough = error.abs() > _ROUGH
+        if bool(rough.any()):
+            again = batch.part(rough.cpu().numpy())
+            given[rough], error[rough] = _along_the_path(decision, again, wanted[rough], _MORE * steps)
+        parts.append((given.sum(dim=(2, 3)), given.sum(dim=1), error))
+    return Gradients(*(torch.cat(each).float().cpu().numpy() for each in zip(*parts, strict=True)))
+
+
+def _along_the_path(decision: Decision, windows: Windows, target: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Attributions (n, B, w, w), and by how much their sum misses the change of the probability (n,)."""
+    method, baselines = load_captum().IntegratedGradients(decision), decision.baselines(windows.valid)
+    with torch.backends.cudnn.flags(enabled=False):  # whose recurrent layers have no gradient outside training
+        given: Tensor = method.attribute(
+            windows.bands, baselines=baselines, additional_forward_args=(windows.valid, target), n_steps=steps,
+            internal_batch_size=max(len(windows), windows_per_batch(windows.bands)),
+        ).detach()  # fmt: skip
+    with torch.no_grad():
+        change = decision(windows.bands, windows.valid, target) - decision(baselines, windows.valid, target)
+    return given, given.sum(dim=(1, 2, 3)) - change
 
 
 @torch.no_grad()

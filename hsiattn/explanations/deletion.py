@@ -13,9 +13,9 @@ point of Adebayo et al. 2018 (NeurIPS, 9505).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,12 +25,11 @@ from torch import Tensor
 from hsiattn.explanations.attention import no_attention, positions_of
 from hsiattn.explanations.attribution import occlusion
 from hsiattn.explanations.band_groups import equal_runs, runs_of_equal_weight
+from hsiattn.explanations.deletion_curves import DeletionCurves, DeletionTest, Subject
 from hsiattn.explanations.evidence import Evidence
 from hsiattn.explanations.windows import Decision, Windows, check_measured, read_windows
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
-
-Subject = Literal["bands", "neighbours"]
 
 MOST_GROUPS = 25
 """Most groups of bands that are taken away one after the other."""
@@ -40,156 +39,7 @@ MOST_PIXELS = 100
 """Most pixels that are tested; of more, so many by chance."""
 DRAWS = 39
 """Random orders; with 39 the smallest chance that can be stated is 1 in 40."""
-SIGNIFICANT = 0.05
-_HALF = 0.5
 _FEWER_STEPS = 32
-_FLAT = 0.01
-"""Spread of the area under the curve over all orders below which none of them says anything."""
-
-
-@dataclass(frozen=True, eq=False)
-class DeletionCurves:
-    """Mean probability of the chosen class over pixels while bands, or neighbours, are taken away.
-
-    Attributes
-    ----------
-    subject
-        What is taken away.
-    groups
-        How many groups of them there are.
-    share
-        (L,) share of the groups that is taken away, from 0 to 1.
-    curves
-        (L,) by order: `attention` and `attribution` begin with the greatest, `attention reversed` and `attribution
-        reversed` with the least. Read from the end, a reversed one is the insertion curve: the probability when only
-        the greatest are there. Those of attention are absent where the network does not weigh.
-    random
-        (R, L) curves of the orders of attention with its weights dealt out anew to the groups, in the same way at all
-        pixels; without attention of random orders.
-    attribution
-        `integrated gradients`, or `occlusion` where the network has no gradients.
-    correlation
-        Mean of Spearman's rank correlation, over pixels, of the attention and the absolute attribution of the groups;
-        None without attention.
-    pixels
-        How many pixels the curves are means of.
-    """
-
-    subject: Subject
-    groups: int
-    share: NDArray[np.float64]
-    curves: Mapping[str, NDArray[np.float64]]
-    random: NDArray[np.float64]
-    attribution: str
-    correlation: float | None
-    pixels: int
-
-    def area(self, order: str) -> float:
-        """Area under the curve of an order: the smaller, the sooner the decision falls."""
-        return _area(self.curves[order], self.share)
-
-    @property
-    def random_areas(self) -> NDArray[np.float64]:
-        """(R,) areas of the random orders."""
-        return np.array([_area(curve, self.share) for curve in self.random])
-
-    def chance(self, order: str = "attention") -> float:
-        """Share of the orders by chance, that of the order itself among them, that do as well or better."""
-        return float((1 + np.count_nonzero(self.random_areas <= self.area(order) + 1e-12)) / (1 + len(self.random)))
-
-    @property
-    def gain(self) -> float:
-        """How far attention comes from a random order, 0, to the order of attribution, 1."""
-        by_chance = float(self.random_areas.mean())
-        best = by_chance - self.area("attribution")
-        return (by_chance - self.area("attention")) / best if best > 0 else float("nan")
-
-    @property
-    def verdict(self) -> str:
-        """`used`, `in part`, `no better`, `misleading`, `undecided`, or `no attention`; see `in_words`."""
-        if "attention" not in self.curves:
-            return "no attention"
-        areas = [*self.random_areas, *map(self.area, self.curves)]
-        if max(areas) - min(areas) < _FLAT:
-            return "undecided"
-        chance = self.chance()
-        if chance <= SIGNIFICANT:
-            return "in part" if self.gain < _HALF else "used"
-        return "misleading" if chance > 1 - SIGNIFICANT else "no better"
-
-    @property
-    def in_words(self) -> str:
-        """The verdict with its figures, in one or two sentences."""
-        what = _WHAT[self.subject]
-        if self.verdict == "no attention":
-            return f"The network does not weigh {self.subject}."
-        if self.verdict == "undecided":
-            return (
-                f"The test of attention to {self.subject} says nothing: the decision hardly depends on the order in "
-                f"which {what} are taken away ({self.pixels} pixels)."
-            )
-        better = np.count_nonzero(self.random_areas > self.area("attention"))
-        return (
-            f"{_VERDICTS[self.verdict].format(subject=self.subject)} When {what} are taken away in the order of "
-            f"attention, the probability of the chosen class falls faster than in {better} of {len(self.random)} "
-            f"random orders (area under the curve {self.area('attention'):.3f}; random {self.random_areas.mean():.3f}; "
-            f"order of {self.attribution} {self.area('attribution'):.3f}; {self.pixels} pixels)."
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        attended = "attention" in self.curves
-        return {
-            "verdict": self.verdict,
-            "in_words": self.in_words,
-            "groups": self.groups,
-            "pixels": self.pixels,
-            "attribution": self.attribution,
-            "area_under_curve": {
-                **{order: self.area(order) for order in self.curves},
-                "random": float(self.random_areas.mean()),
-                "random_quantiles": np.quantile(self.random_areas, [0.025, 0.975]).tolist(),
-            },
-            "chance": self.chance() if attended else None,
-            "gain": self.gain if attended else None,
-            "rank_correlation": self.correlation,
-            "share": self.share.tolist(),
-            "curves": {order: curve.tolist() for order, curve in self.curves.items()},
-            "random_mean": self.random.mean(axis=0).tolist(),
-        }
-
-
-_WHAT = {"bands": "bands", "neighbours": "pixels of the window"}
-_VERDICTS = {
-    "used": "Attention names the {subject} that the network uses.",
-    "in part": "Attention names the {subject} that the network uses in part: attribution names them better.",
-    "no better": (
-        "Attention to {subject} is no better than a random order: read it as a weighting, not as an explanation."
-    ),
-    "misleading": "Attention to {subject} misleads: the decision rests on what it weighs least.",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class DeletionTest:
-    """How far the attention of a network may be trusted as an explanation.
-
-    Attributes
-    ----------
-    subjects
-        Curves of bands and of neighbours, of those that the network weighs.
-    """
-
-    subjects: tuple[DeletionCurves, ...]
-
-    @property
-    def in_words(self) -> str:
-        """The verdicts."""
-        return " ".join(curves.in_words for curves in self.subjects)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, by what is taken away."""
-        return {curves.subject: curves.to_dict() for curves in self.subjects}
 
 
 def deletion_test(
@@ -294,7 +144,7 @@ def _of_bands(
         attribution, name = np.abs(occlusion(decision, windows, target, runs)), "occlusion"
     attention = None if weights is None else weights @ belongs
     deletion = _Deletion(decision, windows, evidence.chosen, taken)
-    return deletion.curves("bands", attention, attribution, name, draws, random_state)
+    return deletion.curves("bands", attention, attribution, name, belongs.sum(axis=0), draws, random_state)
 
 
 def _of_neighbours(
@@ -317,7 +167,10 @@ def _of_neighbours(
         return mask.view(-1, 1, size, size)
 
     deletion = _Deletion(decision, windows, evidence.chosen, taken)
-    return deletion.curves("neighbours", attention, np.abs(attribution), "integrated gradients", draws, random_state)
+    return deletion.curves(
+        "neighbours", attention, np.abs(attribution), "integrated gradients", np.ones(len(around), np.float32), draws,
+        random_state,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,10 +188,11 @@ class _Deletion:
         attention: NDArray[np.float32] | None,
         attribution: NDArray[np.float32],
         name: str,
+        sizes: NDArray[np.float32],
         draws: int,
         random_state: int,
     ) -> DeletionCurves:
-        """Follow all orders; attention and attribution (n, G), neither negative."""
+        """Follow all orders; attention and attribution (n, G), neither negative, of groups of sizes (G,)."""
         rng = np.random.default_rng(random_state)
         groups = attribution.shape[1]
         levels = np.unique(np.round(groups * np.linspace(0, 1, LEVELS + 1) ** 1.5).astype(int))
@@ -359,6 +213,7 @@ class _Deletion:
             curves={order: follow(score) for order, score in scores.items()},
             random=np.array([follow(score) for score in by_chance]),
             attribution=name,
+            unevenness=None if attention is None else _unevenness(attention / sizes),
             correlation=None if attention is None else mean_rank_correlation(attention, attribution),
             pixels=len(self.windows),
         )
@@ -394,11 +249,13 @@ def mean_rank_correlation(one: NDArray[np.floating[Any]], other: NDArray[np.floa
     return float(np.mean((first * second).sum(axis=1)[defined] / norm[defined]))
 
 
+def _unevenness(weights: NDArray[np.float32]) -> float:
+    """Mean over rows (n, G) of the largest difference from their mean, as a share of that."""
+    even = np.maximum(weights.mean(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return float((np.abs(weights - even).max(axis=1, keepdims=True) / even).mean())
+
+
 def _ranks(score: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int64]:
     """Place (n, G) of every group when the greatest comes first; equal ones in an order by chance."""
     order = np.lexsort((rng.random(score.shape), -score), axis=1)
     return np.argsort(order, axis=1)
-
-
-def _area(curve: NDArray[np.float64], share: NDArray[np.float64]) -> float:
-    return float(np.trapezoid(curve, share))

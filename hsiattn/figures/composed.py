@@ -71,6 +71,7 @@ def map_figure(
     *,
     quicklook: NDArray[np.uint8] | None = None,
     shows: str = "",
+    unclassified: str = "Unclassified",
     sheet: Sheet | None = None,
 ) -> Figure:
     """Draw a map, to the right of a quick-look of the scene if there is one; see `draw_map`.
@@ -83,6 +84,8 @@ def map_figure(
         (h, w, 4); None without.
     shows
         What the quick-look shows, in words.
+    unclassified
+        What the legend calls pixels without a class.
     sheet
         Title and size.
     """
@@ -92,7 +95,7 @@ def map_figure(
     if quicklook is not None:
         draw_quicklook(axes[0], quicklook, place)
         axes[0].set_title(_capital(shows), fontsize=SMALL)
-    draw_map(axes[-1], indices, classes, place)
+    draw_map(axes[-1], indices, classes, place, unclassified=unclassified)
     if panels > 1:
         axes[-1].set_title("Classes", fontsize=SMALL)
         axes[-1].set_ylabel("")

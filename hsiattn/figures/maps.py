@@ -21,9 +21,13 @@ ROLE_STYLES: Mapping[int, tuple[str, str, str]] = {
     1: ("training", "Training", BLUE),
     2: ("validation", "Validation", SKY),
     3: ("test", "Test", VERMILION),
-    4: ("buffer", "Not used (buffer)", "#b4bbc2"),
+    4: ("buffer", "Not used (buffer)", "#4a4f54"),
 }
 """Name, label and colour of every role that a split raster holds."""
+
+
+_PALE = 185.0
+"""Grey of what is black in a scene beneath a split."""
 
 
 def draw_map(
@@ -138,7 +142,7 @@ def _finish(axes: Axes, place: Place, ticks: bool) -> None:
 def _paled(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture in pale grey, on which colours stand out."""
     grey = picture[..., :3].astype(np.float64) @ (0.2126, 0.7152, 0.0722)
-    pale = np.clip(150 + 105 * grey / 255, 0, 255)
+    pale = _PALE + (255 - _PALE) * grey / 255
     result = np.empty_like(picture)
     result[..., :3] = pale[..., None]
     result[..., 3] = picture[..., 3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hsiattn.figures.bands import as_numbers, places_of, with_gaps
 from hsiattn.figures.style import add_legend, line_style, tidy, wrapped
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from hsiattn.assessment.records import SpectraRecord
 
 _HEADROOM = 1.4
-"""How far the axis reaches beyond all but a fiftieth of the values."""
+"""How far the axis reaches beyond all but a fiftieth of the values of every class."""
+_FEW = 8
+"""Classes up to which their spreads are drawn boldly."""
 
 
 def draw_spectra(axes: Axes, record: SpectraRecord, *, legend: bool = True) -> None:
@@ -36,20 +39,24 @@ def draw_spectra(axes: Axes, record: SpectraRecord, *, legend: bool = True) -> N
     """
     place, label = places_of(record["wavelength"])
     good = np.asarray(record["good"], dtype=bool)
-    reach: list[float] = []
+    reach: list[NDArray[np.float64]] = []
+    alpha = 0.18 if len(record["classes"]) <= _FEW else 0.07
     for number, item in enumerate(record["classes"]):
         mean, std = np.where(good, as_numbers(item["mean"]), np.nan), np.nan_to_num(as_numbers(item["std"]))
         x, center, spread = with_gaps(place, mean, std)  # one pixel has no spread
         style = line_style(number, item["color"], points=len(x))
         axes.plot(x, center, label=f"{wrapped(item['name'])} ({item['pixels']} px)", **style)
-        axes.fill_between(x, center - spread, center + spread, color=item["color"], alpha=0.18, linewidth=0)
-        reach += (mean + std)[np.isfinite(mean)].tolist()
+        axes.fill_between(x, center - spread, center + spread, color=item["color"], alpha=alpha, linewidth=0)
+        if np.isfinite(mean).any():
+            reach.append((mean + std)[np.isfinite(mean)])
     axes.set_xlabel(label)
     unit = record["unit"]
     axes.set_ylabel(unit[:1].upper() + unit[1:])
     axes.margins(x=0.01)
-    if reach and max(reach) > (top := _HEADROOM * float(np.quantile(reach, 0.98))) > 0:
-        axes.set_ylim(top=top)  # one band at the edge of an absorption must not flatten all others
+    highest = max((float(values.max()) for values in reach), default=0.0)
+    usual = max((float(np.quantile(values, 0.98)) for values in reach), default=0.0)
+    if highest > _HEADROOM * usual > 0:
+        axes.set_ylim(top=_HEADROOM * usual)  # one band at the edge of an absorption must not flatten all others
     tidy(axes)
     if legend:
         add_legend(axes)

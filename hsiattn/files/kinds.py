@@ -41,6 +41,7 @@ class FileKind(StrEnum):
     EXPERIMENT_REPORT = "report of experiments"
     PLOT = "plot"
     PICTURE = "picture"
+    EXPLANATION = "explanation"
     POLYGONS = "polygons"
     STAC_ITEM = "STAC item"
     SAMPLE = "reference sample"
@@ -63,6 +64,7 @@ _DESCRIPTIONS = {
     FileKind.LOG: "a training log",
     FileKind.REPORT: "an accuracy report",
     FileKind.RUN: "the record of a run",
+    FileKind.EXPLANATION: "an explanation",
     FileKind.POLYGONS: "a file of land-cover polygons",
 }
 
@@ -81,6 +83,9 @@ attributes have them as the list `attributes`.
 
 MODEL_TAG = f"{TAG_PREFIX}MODEL_SHA256"
 """Tag of a map with the digest of its model, which those have too that were written before there was `KIND_TAG`."""
+
+CONFIDENCE_KIND_TAG = f"{TAG_PREFIX}CONFIDENCE_KIND"
+"""Tag of a raster of confidence with what it measures: `max`, `margin` or `entropy`."""
 
 SOFTWARE_TAG, SOFTWARE = "TIFFTAG_SOFTWARE", "hsiattn "
 """Tag of a raster that names the program that wrote it, and how ours begins; the version follows."""
@@ -107,6 +112,8 @@ REPORT_COLUMNS = ("class", "code", "measure", "value", "lower", "upper")
 """Columns of an accuracy report as CSV."""
 
 REPORT_TITLE = "Accuracy assessment"
+EXPLANATION_TITLE = "Explanation of decisions"
+"""Title of the page of an explanation, and of its arrays."""
 EXPERIMENT_TITLE = "Benchmark: "
 """Beginning of the title of a report of experiments, as version 0.1.0 wrote it too."""
 
@@ -167,6 +174,8 @@ def _by_content(file: Path, start: bytes) -> FileKind | None:
         return _envi_header(file)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON:
         return _model(file)
+    if start.startswith(b"CDF"):
+        return FileKind.EXPLANATION if EXPLANATION_TITLE.encode() in start else None
     if start.startswith(b"SQLite format 3\0"):
         return FileKind.SAMPLE if _names_of_tables(file) >= SAMPLE_TABLES else None
     if start.startswith(b"PK"):
@@ -283,6 +292,8 @@ def _has_columns(table: Path) -> bool:
 
 def _text(start: str) -> FileKind | None:
     first, _, rest = start.partition("\n")
+    if first in (f"# {REPORT_TITLE}", f"% {REPORT_TITLE}, {GENERATOR}"):
+        return FileKind.REPORT
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
     if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
@@ -314,6 +325,7 @@ def _json(file: Path) -> FileKind | None:
 
 _KEYS = {
     FileKind.REPORT: {"test_pixels", "overall_accuracy", "kappa", "confusion_matrix", "classes"},
+    FileKind.EXPLANATION: {"explanation", "deletion", "band_groups"},
     FileKind.RUN: {"configuration_sha256", "scene", "protocol", "recipe", "seed"},
     FileKind.TRAINING_STATE: {"recipe", "seed", "data"},
 }
@@ -324,13 +336,15 @@ def _markup(file: Path, start: str) -> FileKind | None:
         return FileKind.AUXILIARY if _is_auxiliary(ET.parse(file).getroot()) else None
     if start.startswith("<!DOCTYPE qgis"):
         return FileKind.STYLE if _is_style(ET.parse(file).getroot()) else None
-    if "<svg" in start:
+    if "<svg" in start and "<!DOCTYPE html>" not in start:
         ours = f"<dc:title>{GENERATOR}</dc:title>" in start or _is_plain_plot(file, start)
         return FileKind.PLOT if ours else None
     if "<!DOCTYPE html>" in start:
         written = f'<meta name="generator" content="{GENERATOR}' in start or ":root { --ink: #1d2329;" in start
         if written and f"<title>{REPORT_TITLE}</title>" in start:
             return FileKind.REPORT
+        if written and f"<title>{EXPLANATION_TITLE}</title>" in start:
+            return FileKind.EXPLANATION
         if written and f"<title>{EXPERIMENT_TITLE}" in start:
             return FileKind.EXPERIMENT_REPORT
     return None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hsiattn.mapping.classification import predict_array as predict_array
     from hsiattn.mapping.inference import evaluate_patchwise as evaluate_patchwise
     from hsiattn.mapping.inference import evaluate_tile as evaluate_tile
+    from hsiattn.mapping.polygons import MappingUnit as MappingUnit
+    from hsiattn.mapping.polygons import write_polygons as write_polygons
     from hsiattn.mapping.provenance import Provenance as Provenance
     from hsiattn.mapping.settings import Execution as Execution
     from hsiattn.mapping.settings import Outputs as Outputs
@@ -29,6 +31,7 @@ _HOMES = {
     "Execution": "hsiattn.mapping.settings",
     "LandCoverWriter": "hsiattn.mapping.writer",
     "MappingRecord": "hsiattn.mapping.classification",
+    "MappingUnit": "hsiattn.mapping.polygons",
     "Outputs": "hsiattn.mapping.settings",
     "Provenance": "hsiattn.mapping.provenance",
     "classify_scene": "hsiattn.mapping.classification",
@@ -36,12 +39,14 @@ _HOMES = {
     "evaluate_tile": "hsiattn.mapping.inference",
     "predict_array": "hsiattn.mapping.classification",
     "write_map": "hsiattn.mapping.writer",
+    "write_polygons": "hsiattn.mapping.polygons",
 }
 
 __all__ = [
     "Execution",
     "LandCoverWriter",
     "MappingRecord",
+    "MappingUnit",
     "Outputs",
     "Provenance",
     "classify_scene",
@@ -49,6 +54,7 @@ __all__ = [
     "evaluate_tile",
     "predict_array",
     "write_map",
+    "write_polygons",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _HOMES)

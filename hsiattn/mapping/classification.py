@@ -299,7 +299,8 @@ class _Task:
         """Provenance of the map."""
         smoothing = self.classifier.smoothing
         return Provenance.of_model(
-            self.classifier.model, smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
+            self.classifier.model, confidence_kind=self.classifier.confidence or "",
+            smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
             scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,
         )  # fmt: skip

@@ -43,6 +43,8 @@ class Provenance:
         Whether unlabelled pixels of the training scene took part in the training.
     confidence
         Change of the confidences, in words.
+    confidence_kind
+        What the confidence beside the map measures: `max`, `margin` or `entropy`; empty without.
     smoothing
         Steps by which class probabilities were smoothed; 0 for none.
     bands
@@ -64,6 +66,7 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     sees_unlabelled: bool = False
     confidence: str = ""
+    confidence_kind: str = ""
     smoothing: int = 0
     bands: str = ""
     domain: str = ""
@@ -78,6 +81,7 @@ class Provenance:
         cls,
         model: TrainedModel,
         *,
+        confidence_kind: str = "",
         smoothing: int = 0,
         bands: str = "",
         domain: str = "",
@@ -100,6 +104,7 @@ class Provenance:
             versions=model.versions,
             sees_unlabelled=bool(model.training.get("sees_unlabelled")),
             confidence=divided if model.domain is not None else "",
+            confidence_kind=confidence_kind,
             smoothing=smoothing,
             bands=bands,
             domain=domain,
@@ -152,6 +157,7 @@ class Provenance:
             **versions,
             "sees_unlabelled": _YES if self.sees_unlabelled else "",  # the leakage figure knows nothing of it
             "confidence": self.confidence,
+            "confidence_kind": self.confidence_kind,
             "smoothing": self.smoothing,
             "bands": self.bands,
             "domain": self.domain,
@@ -207,7 +213,7 @@ class Provenance:
         )
 
 
-_TEXTS = ("model_sha256", "confidence", "bands", "domain", "left_out", "scene", "recipe")
+_TEXTS = ("model_sha256", "confidence", "confidence_kind", "bands", "domain", "left_out", "scene", "recipe")
 """Fields that are texts, in tags as they are."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from hsiattn.errors import LabelError, OutputError
 from hsiattn.files.kinds import CLASSES_TAG, SOFTWARE, SOFTWARE_TAG, FileKind, kind_of
 from hsiattn.files.outputs import Inputs, Output, check_outputs, refuse_inputs
 from hsiattn.files.paths import StrPath
+from hsiattn.labels.layer_styles import share_style
 from hsiattn.labels.sidecars import class_tags, palette, pam_path, style_path, write_sidecars
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.publication import PART_SUFFIXES, clean_up, is_unfinished, publish
@@ -52,7 +53,7 @@ class LandCoverWriter:
     value); where a code is above 65 535 they are 1 … K instead, see `ClassTable.values` and `notes`. It has a palette,
     and its classes as a tag; names and pixel counts also stand in `<map>.aux.xml` (GDAL), the style in `<map>.qml`
     (QGIS). Confidence is one band, probabilities are one band per class with the class name as description, both
-    float32 with nodata NaN where a pixel is unclassified.
+    float32 with nodata NaN where a pixel is unclassified; QGIS shows them in a ramp from 0 to 1, by `<raster>.qml`.
 
     Used as a context manager: on a clean exit all files appear under their final names, the map last; on any exception,
     Ctrl-C included, nothing does, earlier files stay as they were and no temporary file remains. A process that is
@@ -262,7 +263,7 @@ class LandCoverWriter:
         try:
             if kind is None:
                 for raster in self._rasters:
-                    raster.finish(self._write_sidecars if raster is self._map else None)
+                    raster.finish(self._sidecars_of(raster))
                 files = [(file, r.target.with_name(file.name)) for r in self._rasters for file in r.finished_files()]
                 publish(
                     self._map.target,
@@ -284,6 +285,12 @@ class LandCoverWriter:
                 self._confidence.describe(["confidence"], self._tags)
             if self._probabilities is not None:
                 self._probabilities.describe(list(self.classes.names), self._tags)
+
+    def _sidecars_of(self, raster: StagedRaster) -> Callable[[Path], None] | None:
+        """What writes the files beside a raster; None where its style would be that of another."""
+        if raster is self._map:
+            return self._write_sidecars
+        return _write_share_style if raster in _styled(self._rasters) else None
 
     def _write_sidecars(self, path: Path) -> None:
         write_sidecars(path, self.classes, self.counts[1:].tolist())
@@ -394,6 +401,18 @@ def _header_safe(classes: ClassTable) -> ClassTable:
     return distinct_names(replace(item, name=item.name.translate(marks)) for item in classes)
 
 
+def _write_share_style(path: Path) -> None:
+    style_path(path).write_text(share_style(), encoding="utf-8")
+
+
+def _styled(rasters: list[StagedRaster]) -> list[StagedRaster]:
+    """The rasters that have a style, which is named after them without their suffix; the map first."""
+    by_style: dict[Path, StagedRaster] = {}
+    for raster in reversed(rasters):
+        by_style.setdefault(style_path(raster.target), raster)
+    return list(by_style.values())
+
+
 def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs) -> list[Path]:
     """Check all files that will be written, and those that would be taken for a part of them.
 
@@ -412,6 +431,8 @@ def _check_outputs(rasters: list[StagedRaster], overwrite: bool, inputs: Inputs)
             beside.append(Output(raster.header, raster.kind, leftover=gone))
         if raster.kind is FileKind.LAND_COVER:
             beside.append(Output(style_path(target), FileKind.STYLE, leftover=gone and not _other_map(target)))
+        elif raster in _styled(rasters):
+            beside.append(Output(style_path(target), FileKind.STYLE, leftover=gone))
         if gone:
             beside.append(Output(pam_path(target), FileKind.AUXILIARY, leftover=True))
     check_outputs([*outputs, *beside], overwrite=overwrite, inputs=inputs)

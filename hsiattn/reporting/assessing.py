@@ -24,6 +24,7 @@ from hsiattn.labels.tables import as_scheme
 from hsiattn.labels.vector_files import is_vector_file
 from hsiattn.labels.vector_options import VectorOptions
 from hsiattn.mapping.provenance import Provenance
+from hsiattn.reporting.calibrating import confidence_to_calibrate
 from hsiattn.reporting.context import Context
 from hsiattn.reporting.identity import name_of_raster
 from hsiattn.scenes.block_windows import PIXELS_AT_ONCE, block_windows
@@ -67,6 +68,7 @@ def assess(
     scene: AnyScene | None = None,
     model: AnyModel | None = None,
     confidence: AnyConfidence | None = None,
+    against: Raster | ArrayLike | None = None,
     command: str | None = None,
     author: str | None = None,
 ) -> AccuracyReport:
@@ -117,8 +119,11 @@ def assess(
         The model that made the map: a path, a fitted classifier or a `TrainedModel`, for the learning curve and, with
         `scene`, for the bands that the network looks at.
     confidence
-        Of every pixel of the map, 0 … 1, for the picture: a path or an array. Default: the variable `confidence` of a
-        Dataset, or `<map>_confidence.tif` beside a file.
+        Of every pixel of the map, 0 … 1, for the picture and the calibration: a path or an array. Default: the variable
+        `confidence` of a Dataset, or `<map>_confidence.tif` beside a file.
+    against
+        Another map of the area, in the forms of `land_cover`, with which the map is compared: on the same test pixels,
+        and on the whole area.
     command, author
         For the reader: the command by which, and the person by whom the report was made.
 
@@ -176,10 +181,13 @@ def assess(
         groups = _fields(truth, mapped, scheme)
     elif groups is None:
         groups = _own_groups(truth)
+    to_calibrate, why_not = confidence_to_calibrate(confidence, mapped, provenance)
+    said = (*provenance.notes, *notes, *([why_not] if why_not else []))
     context = Context.of(mapped, provenance, scene=scene, model=model, confidence=confidence)
     report = compare(
-        mapped, truth, roles=roles, window=window, leakage=leakage, notes=(*provenance.notes, *notes),
-        groups=groups, scheme=scheme,
+        mapped, truth, roles=roles, window=window, leakage=leakage, notes=said,
+        groups=groups, scheme=scheme, confidence=to_calibrate,
+        against=None if against is None else as_rasters(against, mapped)[0],
     )  # fmt: skip
     report = _with_areas(report, codes_of(mapped, "the map", scheme))
     named = {"command": command, "author": author, "split": name_of_raster(split)}

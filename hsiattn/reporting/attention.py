@@ -22,11 +22,11 @@ _TESTED = 50
 
 
 def describe_attention(
-    model: TrainedModel, scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable
+    model: TrainedModel, scene: PlacedScene, pixels: LabelledPixels, classes: ClassTable, *, trust: bool = True
 ) -> AttentionRecord | None:
     """Mean weights of the bands at the pixels of every class, with quartiles; None of a network that weighs no bands.
 
-    How far they may be trusted is tested, too, see `hsiattn.explanations.deletion`.
+    With `trust`, how far they may be trusted is tested, too, see `hsiattn.explanations.deletion`.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def describe_attention(
         "classes": records,
         "sample": describe_sample(len(of_class) < int(pixels.eligible.sum()), MOST_PIXELS, pixels.tested),
     }
-    trust = _trust(model, source, positions, there)
-    if trust is not None:
-        described["trust"] = trust
+    verdict = _trust(model, source, positions, there) if trust else None
+    if verdict is not None:
+        described["trust"] = verdict
     return described
 
 

@@ -257,18 +257,23 @@ def _classes(mapped: Codes, totals: ClassTotals, points: _Points) -> tuple[Integ
     """Code of every reference pixel, the classes of map and reference, and which pixels are filled in."""
     seen = FeatureClasses(points.source)
     numbers = seen.number(points.values)
-    own = class_names(mapped, totals.codes.tolist()) if totals.codes.size else None
-    whole = mapped.class_table(totals.codes.tolist()) or own
-    filled = numbers >= 0
+    whole, filled = _own_classes(mapped, totals, points.strata), numbers >= 0
     if not filled.any():
-        table = whole or ClassTable.from_codes([1])
-        return np.zeros(len(numbers), np.int64), table, filled
+        return np.zeros(len(numbers), np.int64), whole, filled
     codes, table = seen.resolve(known=whole)
-    if whole is not None:
-        missing = [item for item in table if item.code not in whole.codes]
-        table = ClassTable((*whole.classes, *missing)) if missing else whole
+    missing = [item for item in table if item.code not in whole.codes]
     chosen = np.where(filled, codes[np.maximum(numbers, 0)], UNLABELLED)
-    return chosen, table, chosen != UNLABELLED
+    return chosen, ClassTable((*whole.classes, *missing)) if missing else whole, chosen != UNLABELLED
+
+
+def _own_classes(mapped: Codes, totals: ClassTotals, strata: Sequence[StratumRecord]) -> ClassTable:
+    """The classes of a map; where it names none, those of the strata lend it their names."""
+    present = totals.codes.tolist()
+    table = mapped.class_table(present)
+    if table is not None and any(item.name != f"class {item.code}" for item in table):
+        return table
+    names = {row["code"]: row["name"] for row in strata}
+    return ClassTable.from_records({"code": code, "name": names.get(code, "")} for code in present or sorted(names))
 
 
 def _said(points: _Points, filled: NDArray[np.bool_], on_map: NDArray[np.bool_]) -> list[str]:

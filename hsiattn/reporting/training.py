@@ -77,9 +77,9 @@ def report_of(
     ['absent', 'identity', 'messages', 'spectra', 'split']
     """
     from hsiattn.labels.arrays import labels_of
-    from hsiattn.scenes import as_scene, as_source
+    from hsiattn.labels.stacking import are_several, stack_labelled
     from hsiattn.scenes.georeferencing import georeference
-    from hsiattn.scenes.source import SceneSource
+    from hsiattn.scenes.stack import GAP
     from hsiattn.training.pixel_tables import is_table
 
     report: AccuracyReport | None = getattr(classifier, "report_", None)
@@ -89,7 +89,10 @@ def report_of(
         )
     if is_table(scene):
         raise AssessmentError("the pixels of a table have no places to show", "take classifier.report_")
-    source = scene if isinstance(scene, SceneSource) else as_source(as_scene(scene))
+    if are_several(scene, labels):
+        gap = max(GAP, classifier.model_.patch_size)
+        scene, labels = stack_labelled(scene, labels, gap)  # type: ignore[arg-type]
+    source = classifier.source_of(scene)
     codes = labels_of(labels, source).codes
     truth = codes_of(georeference(xr.DataArray(codes, dims=("y", "x")), source.grid), "the labels")
     split = classifier.split_

@@ -148,20 +148,14 @@ def fit_with_folds(
         result = fit_model(
             source, codes, classes, recipe, AllPixels(random_state=seed), seed=seed, device=device, listener=listener,
             log=log, checkpoints=checkpoints, resume=resume, groups=ids, label_source=label_source,
+            tested=tested.pooled,
         )  # fmt: skip
-    pooled, choice = tested.pooled, result.model.training.get("choice")
-    report = replace(
-        pooled,
-        advice=(*result.warnings, *result.advice),
-        notes=(*([choice] if choice else []), *pooled.notes),
-    )
     record = {
         **result.split.record,
-        "in_words": f"none held out by the model itself; {tested.splitter['in_words']} for the accuracy",
-        "folds": {**tested.splitter, "number": len(tested.folds), "leakage": report.leakage},
+        "in_words": f"by {len(tested.folds)} folds, {tested.splitter['in_words']}; the model itself saw all of them",
+        "folds": {**tested.splitter, "number": len(tested.folds), "leakage": tested.pooled.leakage},
     }
-    model = replace(result.model, split=record, accuracy=report.to_dict())
-    return replace(result, model=model, split=replace(result.split, record=record), report=report)
+    return replace(result, model=replace(result.model, split=record), split=replace(result.split, record=record))
 
 
 @dataclass(frozen=True, eq=False)

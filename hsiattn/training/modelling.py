@@ -78,6 +78,7 @@ def fit_model(
     resume: bool = False,
     groups: NDArray[Any] | None = None,
     label_source: dict[str, Any] | None = None,
+    tested: AccuracyReport | None = None,
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -101,6 +102,8 @@ def fit_model(
         splitter, where it divides by polygons.
     label_source
         Record of where the labels come from, for the model file.
+    tested
+        Accuracy that was found by folds, in place of that on test pixels, of which the split then has none.
 
     Raises
     ------
@@ -124,7 +127,7 @@ def fit_model(
         scene = replace(scene, drawn_groups=split.groups)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
         fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
-        report = accuracy_on_test_pixels(
+        report = tested or accuracy_on_test_pixels(
             scene,
             split,
             fitted.network,

@@ -37,6 +37,8 @@ from typing import Any
 
 _BLOCK = re.compile(r"^```(?P<language>\w+) run(?P<words>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _PICTURES = {".png", ".svg"}
+_PROGRESS = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*\n", re.MULTILINE)
+"""Lines that say how far long work has come, which a terminal shows as a bar."""
 
 QUICK = "HSIATTN_DOCS_QUICK"
 """Environment variable that makes the examples small: a check that they work, not a site to publish."""
@@ -116,6 +118,7 @@ class Examples:
             if (status != 0) != fails:
                 raise ExampleError(f"status {status} of: {command}\n{printed}")
             printed = printed.replace(f"{self.folder}/", "").replace(str(self.folder), ".")
+            printed = _PROGRESS.sub("", printed)
             shown.append(f"$ {command}\n{_first_lines(printed, options)}")
         return "".join(shown)
 

@@ -23,8 +23,12 @@ from scripts.docs.examples import QUICK, ExampleError, Examples
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 _COMMANDS = "<!-- commands -->"
-_INCLUDED = {"changelog.md": "CHANGELOG.md", "contributing.md": ".github/CONTRIBUTING.md"}
-"""Pages that are files of the repository."""
+_INCLUDED = {
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": ".github/CONTRIBUTING.md",
+    "CITATION.cff": ".github/CITATION.cff",
+}
+"""Files of the repository that are pages of the site, or that these link to."""
 
 _pages: dict[str, str] = {}
 

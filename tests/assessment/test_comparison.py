@@ -67,7 +67,7 @@ def test_polygons_are_counted_window_by_window_as_in_the_whole(
     if not (groups[labelled] > 0).any():
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", pixels)
         report = compare(raster(mapped), raster(reference), groups=groups)
     whole = GroupCounts.of_pixels(
         groups[labelled], TABLE.to_indices(reference[labelled]), TABLE.to_indices(mapped[labelled]), 2
@@ -253,7 +253,7 @@ def test_files_are_compared_in_windows_as_arrays_are_at_once(
         for name, values, block in zip(("map", "reference"), (mapped, truth), blocks, strict=True)
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", pixels)
+        patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", pixels)
         report = compare(*paths, roles=roles)
     tested = (truth > 0) if roles is None else (truth > 0) & (roles == 3)
     expected = reference_matrix(truth[tested], mapped[tested], labels=[1, 5, 6, 200, 0])
@@ -277,7 +277,7 @@ def test_the_memory_of_a_comparison_does_not_grow_with_the_area(tmp_path: Path) 
     tracemalloc.start()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hsiattn.assessment.comparison.PIXELS_AT_ONCE", 2**18)
+            patch.setattr("hsiattn.assessment.counting.PIXELS_AT_ONCE", 2**18)
             report = compare(*paths)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -344,3 +344,23 @@ def test_one_file_is_not_compared_with_itself(tmp_path: Path) -> None:
     for other in (path, tmp_path / "link.tif"):
         with pytest.raises(AssessmentError, match="given as map and as reference"):
             compare(path, other)
+
+
+def test_a_nameless_reference_that_is_numbered_otherwise_is_told():
+    """Codes 1, 2, 3 of the map are 2, 3, 1 of the reference."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(1, 4, (30, 30)).astype(np.uint8)
+    table = ClassTable.from_records(
+        [{"code": n, "name": name} for n, name in ((1, "soil"), (2, "grass"), (3, "water"))]
+    )
+    land_cover = xr.DataArray(codes, dims=("y", "x"), attrs=table.to_attrs())
+    turned = xr.DataArray((codes % 3 + 1).astype(np.uint8), dims=("y", "x"))
+    report = compare(land_cover, turned)
+    assert report.overall_accuracy.value == 0
+    assert "0 % of the pixels agree, with other numbers 100 % would; give the names" in report.advice[0]
+    assert compare(land_cover, xr.DataArray(codes, dims=("y", "x"))).advice == ()
+    named = turned.assign_attrs(ClassTable.from_records(
+        [{"code": n, "name": name} for n, name in ((1, "water"), (2, "soil"), (3, "grass"))]
+    ).to_attrs())  # fmt: skip
+    matched = compare(land_cover, named)
+    assert (matched.overall_accuracy.value, matched.advice) == (1, ())

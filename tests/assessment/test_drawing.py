@@ -40,6 +40,11 @@ def test_drawn_pixels_are_different_and_of_their_class(codes: np.ndarray) -> Non
     assert not (sample.codes == 0).any()
 
 
+def test_a_small_sample_says_that_rare_classes_get_less(codes: np.ndarray) -> None:
+    assert any("rare classes get" in note for note in draw_sample(raster(codes), size=60).notes)
+    assert draw_sample(raster(codes), size=600).notes == ()
+
+
 def test_every_pixel_of_a_class_has_the_same_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hsiattn.assessment.class_totals.PIXELS_AT_ONCE", 40)
     codes = np.random.default_rng(4).choice([1, 2], (12, 10)).astype(np.uint8)

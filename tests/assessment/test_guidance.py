@@ -81,22 +81,27 @@ def test_without_a_test_cross_validation_is_all_that_is_known() -> None:
 
 
 def test_with_a_test_cross_validation_matters_where_it_chooses_by_chance() -> None:
-    (sentence,) = advise_on_cross_validation(60, 0.9, tested=True)
-    assert "90.0 % of 60 training pixels may as well be 79.9–95.3 %" in sentence
-    assert advise_on_cross_validation(1000, 0.9, tested=True) == []
-    assert advise_on_cross_validation(60, 1.0, tested=True) == []
+    (sentence,) = advise_on_cross_validation(20, 0.5, tested=True)
+    assert "50.0 % of 20 training pixels may as well be 29.9–70.1 %" in sentence
+    for pixels, accuracy in ((1000, 0.9), (60, 1.0), (60, 0.9)):
+        assert advise_on_cross_validation(pixels, accuracy, tested=True) == []
+
+
+@pytest.mark.parametrize(("groups", "accuracy"), [(24, 0.9), (40, 0.8), (60, 0.6)])
+def test_polygons_in_the_number_that_people_draw_are_not_told_that_they_are_few(groups: int, accuracy: float) -> None:
+    assert advise_on_cross_validation(20 * groups, accuracy, groups=groups, tested=True) == []
 
 
 def test_pixels_of_a_polygon_that_were_left_out_together_are_one_trial() -> None:
-    (sentence,) = advise_on_cross_validation(600, 0.9, groups=60, tested=True)
-    assert "90.0 % of 600 training pixels in 60 polygons may as well be 79.9–95.3 %; label more places" in sentence
+    (sentence,) = advise_on_cross_validation(200, 0.5, groups=20, tested=True)
+    assert "50.0 % of 200 training pixels in 20 polygons may as well be 29.9–70.1 %; label more places" in sentence
     (untested,) = advise_on_cross_validation(600, 0.9, groups=60, tested=False)
     assert "90.0 % (79.9–95.3 %) of 600 training pixels in 60 polygons are right" in untested
     assert "optimistic" not in untested
     (in_part,) = advise_on_cross_validation(50, 0.5, groups=5, tested=True)  # z / (2 √(n + z²)) around one half
     assert "in 5 polygons may as well be 17.0–83.0 %" in in_part
-    single = advise_on_cross_validation(60, 0.9, tested=True)
-    assert advise_on_cross_validation(60, 0.9, groups=60, tested=True) == single
+    single = advise_on_cross_validation(20, 0.5, tested=True)
+    assert advise_on_cross_validation(20, 0.5, groups=20, tested=True) == single
 
 
 @pytest.mark.parametrize("tested", [True, False])

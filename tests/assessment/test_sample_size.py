@@ -13,6 +13,7 @@ from hsiattn.assessment.sample_size import (
     expected_accuracies,
     plan_sample,
     promised,
+    rare_minimum,
     sample_size,
 )
 
@@ -73,9 +74,19 @@ def test_no_class_gets_more_pixels_than_it_has_and_all_are_given_out(
     found = allocate(name, size, sizes, minimum=minimum)
     assert (found >= 0).all()
     assert (found <= sizes).all()
-    fewest = min({"olofsson": minimum, "neyman": min(2, minimum)}.get(name, 0), size // np.count_nonzero(sizes))
-    assert (found >= np.minimum(sizes, fewest)).all()
     assert found.sum() == min(size, sum(sizes))
+
+
+def test_minima_of_rare_classes_take_no_more_than_half_of_a_small_sample() -> None:
+    sizes = [9000, 900, 60, 40]
+    assert rare_minimum(1000, sizes, 50) == 50
+    large = allocate("olofsson", 1000, sizes, minimum=50)
+    assert large[2:].tolist() == [50, 40]  # no more than there are
+    assert large[0] / large[1] == pytest.approx(10, rel=0.02)
+    small = allocate("olofsson", 60, sizes, minimum=50)
+    assert small.sum() == 60
+    assert small[1:].max() <= 10
+    assert small[0] >= 30
 
 
 def test_a_plan_compares_allocations() -> None:

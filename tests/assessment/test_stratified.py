@@ -175,8 +175,24 @@ def test_the_finite_population_correction_counts_where_more_than_a_twentieth_is_
 def test_all_right_is_no_proof_of_a_perfect_map() -> None:
     counts = StratifiedCounts.of_map_classes([10_000, 20_000], np.diag([30, 60]))
     assert counts.overall_accuracy.error == 0
-    assert np.allclose(counts.overall_accuracy.interval(), wilson_interval(90, 90))
+    gaps = 1 - np.array(wilson_interval([30, 60], [30, 60])[0])
+    assert counts.overall_accuracy.interval()[0] == pytest.approx(1 - np.hypot(gaps[0] / 3, gaps[1] * 2 / 3))
+    assert counts.overall_accuracy.interval()[1] == 1
+    lower, upper = counts.shares.interval()
+    np.testing.assert_allclose(1 / 3 - lower[0], gaps[0] / 3)  # nothing of class 0 was seen in the other stratum
+    assert ((lower < counts.shares.value) & (counts.shares.value < upper)).all()
     assert np.allclose(counts.users_accuracy.interval(), wilson_interval([30, 60], [30, 60]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_right_is_seen_in_spite_of_rounding(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stratum, classes = rng.integers(0, 3, 100), rng.integers(0, 3, 100)
+    counts = StratifiedCounts.of_pixels([9_431, 5_127, 1_777], stratum, classes, classes, 3)
+    for ratio in (counts.overall_accuracy, counts.users_accuracy, counts.producers_accuracy, counts.f1):
+        assert (ratio.value == 1).all()
+        assert (ratio.error == 0).all()
+        assert (ratio.interval()[0] < 0.99).all()
 
 
 def test_strata_without_sample_are_left_out_and_those_with_one_pixel_borrow_a_variance() -> None:

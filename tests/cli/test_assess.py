@@ -88,7 +88,7 @@ def test_intervals_are_over_the_fields_of_the_reference_or_the_polygons_of_a_ras
 def test_leakage_comes_with_advice(faulty_map, split, hsiattn, window, advised):
     result = hsiattn("assess", "map.tif", "--reference", "labels.tif", "--split", "split.tif", "--window", window)
     assert result.exit_code == 0, result.stderr
-    assert ("- accuracy is optimistic:" in result.stdout) == advised
+    assert ("- Accuracy is optimistic:" in result.stdout) == advised
     assert ("--buffer 6 or more" in result.stdout) == advised
 
 

@@ -11,6 +11,7 @@ import rasterio
 
 from hsiattn import classifier
 from hsiattn.cli import fitting
+from hsiattn.models.model_file import read_model
 from hsiattn.splits import ROLES, connected_fields, write_split
 from hsiattn.training import load_recipe
 
@@ -149,7 +150,11 @@ def test_the_written_split_is_the_one_that_was_used(train, tiny):
 
 def test_the_report_on_the_labels_held_out_is_written(train, desk):
     told = json.loads(train("--per-class", 30, "--report", "report.json", "--json").stdout)
-    assert json.loads((desk / "report.json").read_text()) == {"schema": told["schema"], **told["accuracy"]}
+    written = json.loads((desk / "report.json").read_text())
+    beside = written.pop("supplement")
+    assert {"schema": told["schema"], **told["accuracy"], "supplement": None} == {**written, "supplement": None}
+    assert {"identity", "spectra", "split"} <= set(beside)  # a network in closed form has no course of training
+    assert beside["identity"]["model_sha256"] == read_model(beside["identity"]["model"]).digest
     assert train("--per-class", 30, "--report", "report.html", "--overwrite").exit_code == 0
     assert "Accuracy assessment" in (desk / "report.html").read_text()
     (desk / "report.html").write_text("notes of mine")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import hsiattn
+from hsiattn.cli.main import COMMANDS
 from hsiattn.cli.wording import FUNCTIONS, LEGIBLE, OPTIONS, escaped, in_options, one_line
 
 PACKAGE = Path(hsiattn.__file__).parent
@@ -68,7 +69,8 @@ def test_every_setting_in_a_remedy_of_the_library_has_its_option():
 
 
 def test_every_option_that_remedies_name_is_one(hsiattn):
-    texts = [hsiattn(command, "--help").stdout for command in ("train", "classify", "assess", "benchmark")]
+    commands = [[name] for name in COMMANDS] + [["qgis", "install"]]
+    texts = [hsiattn(*command, "--help").stdout for command in commands]
     for option in (*OPTIONS.values(), *FUNCTIONS.values()):
         assert any(re.search(rf"(^|\s){option}\b", text) for text in texts), option
 

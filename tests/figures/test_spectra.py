@@ -77,3 +77,10 @@ def test_classes_differ_without_their_colours():
     lines = spectra_figure(record).axes[0].lines
     looks = {(str(line._dash_pattern), line.get_marker()) for line in lines}
     assert len(looks) == 40
+
+
+def test_a_spike_does_not_flatten_the_others_and_a_bright_class_is_shown_whole():
+    dark, bright, spiky = np.full(100, 0.1), np.full(100, 0.9), np.full(100, 0.1)
+    spiky[50] = 20
+    assert spectra_figure(spectra_of([dark, spiky])).axes[0].get_ylim()[1] < 0.3
+    assert spectra_figure(spectra_of([dark, bright])).axes[0].get_ylim()[1] > 0.9

@@ -33,7 +33,8 @@ def write_maps(folder: Path, driver: str) -> dict[str, FileKind]:
     with LandCoverWriter(folder / "map.x", **PLACE, classes=CLASSES, driver=driver, **measures) as writer:
         sure = np.full((6, 5), 0.5, np.float32)
         writer.write(Window(0, 0, 5, 6), np.zeros((6, 5), int), sure, np.stack([sure, sure]))
-    kinds = {**names, "map.x.aux.xml": FileKind.AUXILIARY, "map.qml": FileKind.STYLE}
+    styles = dict.fromkeys(("map.qml", "c.qml", "p.qml"), FileKind.STYLE)
+    kinds = {**names, **styles, "map.x.aux.xml": FileKind.AUXILIARY}
     if driver == "ENVI":
         kinds |= {f"{name[:-2]}.hdr": kind for name, kind in names.items()}
         kinds |= {f"{name}.aux.xml": FileKind.AUXILIARY for name in names}

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -433,6 +434,20 @@ def test_the_map_appears_only_at_the_end(tmp_path: Path) -> None:
     assert (tmp_path / "map.tif").exists()
 
 
+@pytest.mark.parametrize("driver", ["GTiff", "COG", "ENVI"])
+def test_confidence_and_probabilities_have_a_style_of_shares(tmp_path: Path, driver: str) -> None:
+    write_all(tmp_path / "map.tif", confidence=tmp_path / "c.tif", probabilities=tmp_path / "p.tif", driver=driver)
+    for name in ("c.qml", "p.qml"):
+        assert kind_of(tmp_path / name) is FileKind.STYLE
+        items = ET.parse(tmp_path / name).getroot().findall("pipe/rasterrenderer/rastershader/colorrampshader/item")
+        assert [item.get("value") for item in items] == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_the_style_of_the_map_goes_before_that_of_a_raster_of_the_same_name(tmp_path: Path) -> None:
+    write_all(tmp_path / "map.tif", confidence=tmp_path / "map.img")
+    assert ET.parse(tmp_path / "map.qml").getroot().find("pipe/rasterrenderer").get("type") == "paletted"
+
+
 def test_overwriting_replaces_names_and_removes_stale_overviews(tmp_path: Path) -> None:
     write_all(tmp_path / "map.tif", confidence=tmp_path / "c.tif")
     for stale in ("map.tif.ovr", "c.tif.aux.xml"):
@@ -440,7 +455,7 @@ def test_overwriting_replaces_names_and_removes_stale_overviews(tmp_path: Path) 
     renamed = ClassTable.from_codes([5, 6, 7])
     write_all(tmp_path / "map.tif", confidence=tmp_path / "c.tif", classes=renamed, overwrite=True)
     assert open_labels(tmp_path / "map.tif").attrs["class_codes"] == [5, 6, 7]
-    assert {f.name for f in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml", "c.tif"}
+    assert {f.name for f in tmp_path.iterdir()} == {"map.tif", "map.tif.aux.xml", "map.qml", "c.tif", "c.qml"}
 
 
 FULL_DISK = """
