@@ -22,12 +22,12 @@ from hsiattn.assessment.group_counts import GroupCounts
 from hsiattn.assessment.group_intervals import group_intervals
 from hsiattn.assessment.intervals import bootstrap_intervals
 from hsiattn.assessment.matched_names import codes_by_name, common_classes
-from hsiattn.assessment.significance import PairedTest, mcnemar_counts, sign_flips
 from hsiattn.classes import UNLABELLED, ClassTable, LandCoverClass
 
 if TYPE_CHECKING:
     from hsiattn.assessment.map_pair_counts import MapPairCounts
     from hsiattn.assessment.records import AgainstRecord, EstimateRecord
+    from hsiattn.assessment.significance import PairedTest
 
 _ONLY_THIS, _ONLY_OTHER = 1, 2
 """Places of pixels that one map alone has right; 0 is that of all others."""
@@ -97,6 +97,8 @@ def _test(
     ids: NDArray[np.int64], outcome: NDArray[np.int64], counts: NDArray[np.int64], by_polygon: bool
 ) -> tuple[PairedTest, str]:
     """Whether one map is better, and by which test."""
+    from hsiattn.assessment.significance import mcnemar_counts, sign_flips  # scipy.stats takes seconds to load
+
     gaps = np.where(outcome == _ONLY_THIS, counts, 0) - np.where(outcome == _ONLY_OTHER, counts, 0)
     if not by_polygon:
         return mcnemar_counts(int(gaps[gaps > 0].sum()), int(-gaps[gaps < 0].sum()))
