@@ -301,9 +301,8 @@ class StratifiedCounts:
         y, x = self._total(part), self._total(np.broadcast_to(whole, part.shape))
         some = x > 0
         value = np.divide(y, x, out=np.full(y.shape, np.nan), where=some)
-        value = np.where(
-            some & (np.broadcast_to(whole, part.shape) == part).all(axis=0), 1.0, value
-        )  # but for rounding
+        same = np.isclose(np.broadcast_to(whole, part.shape), part, rtol=0, atol=_ROUNDING).all(axis=0)
+        value = np.where(some & same, 1.0, value)
         error = self._error(part - value * whole, self._squares(part, whole, value))
         error = np.divide(error, x, out=np.full(y.shape, np.nan), where=some)
         return Ratio(value, error, self._effective(np.broadcast_to(whole, part.shape)))

@@ -27,7 +27,7 @@ _EXACT_QUICKLOOK = 60_000
 ROLES = ("not labelled", "training", "validation", "test", "buffer or unused")
 """What the values of a split raster mean, in words."""
 
-ROLE_COLORS = ((0, 0, 0, 0), (0, 114, 178, 255), (86, 180, 233, 255), (213, 94, 0, 255), (180, 187, 194, 255))
+ROLE_COLORS = ((0, 0, 0, 0), (0, 114, 178, 255), (86, 180, 233, 255), (213, 94, 0, 255), (74, 79, 84, 255))
 """Colours of the roles, those of `hsiattn.figures`."""
 
 _CONFIDENCE_COLORS = ((0, 34, 78), (87, 93, 109), (165, 156, 116), (254, 232, 56))

@@ -53,14 +53,20 @@ async function startViewer(data) {
       side.label.textContent = side.select.selectedOptions[0].textContent;
       side.canvas.hidden = layer === "quicklook";
       if (quicklook) side.canvas.parentElement.querySelector(".scene").hidden = !side.canvas.hidden;
-      const overScene = quicklook && (layer === "map" || layer === "reference");
-      side.canvas.style.opacity = overScene ? opacity.value / 100 : 1;
       if (layer !== "quicklook") painter.paint(side.canvas, layer, show);
     });
     for (const [id, layer] of [["split-legend", "split"], ["confidence-legend", "confidence"]]) {
       if (by(id)) by(id).hidden = !shown.includes(layer);
     }
+    setOpacity();
     stage.redraw();
+  }
+
+  function setOpacity() {
+    for (const side of sides) {
+      const overScene = opacity && ["map", "reference"].includes(side.select.value);
+      side.canvas.style.opacity = overScene ? opacity.value / 100 : 1;
+    }
   }
 
   // Few pixels of a large map would be smaller than a pixel of the screen: they get marks of their own.
@@ -130,7 +136,7 @@ async function startViewer(data) {
   for (const side of sides) side.select.addEventListener("change", repaint);
   by("errors-only").addEventListener("change", (event) => { show.errorsOnly = event.target.checked; repaint(); });
   if (by("fade")) by("fade").addEventListener("change", (event) => { show.fade = event.target.checked; repaint(); });
-  if (opacity) opacity.addEventListener("input", repaint);
+  if (opacity) opacity.addEventListener("input", setOpacity);
   by("zoom-in").addEventListener("click", () => stage.zoom(1.5));
   by("zoom-out").addEventListener("click", () => stage.zoom(1 / 1.5));
   by("zoom-fit").addEventListener("click", () => stage.fit());
