@@ -85,7 +85,7 @@ MODEL_TAG = f"{TAG_PREFIX}MODEL_SHA256"
 """Tag of a map with the digest of its model, which those have too that were written before there was `KIND_TAG`."""
 
 CONFIDENCE_KIND_TAG = f"{TAG_PREFIX}CONFIDENCE_KIND"
-"""Tag of a raster of confidence with what it measures: `max`, `margin` or `entropy`."""
+"""Tag of a raster of confidence with what it measures where that is no probability: `margin` or `entropy`."""
 
 SOFTWARE_TAG, SOFTWARE = "TIFFTAG_SOFTWARE", "hsiattn "
 """Tag of a raster that names the program that wrote it, and how ours begins; the version follows."""

@@ -299,11 +299,17 @@ class _Task:
         """Provenance of the map."""
         smoothing = self.classifier.smoothing
         return Provenance.of_model(
-            self.classifier.model, confidence_kind=self.classifier.confidence or "",
+            self.classifier.model, confidence_kind=self._confidence_kind,
             smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
             scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,
         )  # fmt: skip
+
+    @property
+    def _confidence_kind(self) -> str:
+        """What its confidence measures, where that is no probability."""
+        kind = self.classifier.confidence
+        return "" if kind in (None, "max") else str(kind)
 
     def run(self, finished: Container[int] = ()) -> Generator[WindowResult, None, None]:
         """Compute the windows that are not finished."""

@@ -44,7 +44,7 @@ class Provenance:
     confidence
         Change of the confidences, in words.
     confidence_kind
-        What the confidence beside the map measures: `max`, `margin` or `entropy`; empty without.
+        What the confidence beside the map measures where it is no probability: `margin` or `entropy`.
     smoothing
         Steps by which class probabilities were smoothed; 0 for none.
     bands
