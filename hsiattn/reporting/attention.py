@@ -80,13 +80,13 @@ def describe_attention(
 def _trust(
     model: TrainedModel, source: SceneSource, positions: NDArray[np.int64], there: NDArray[np.bool_]
 ) -> str | None:
-    """The verdict of the deletion test on bands, in words; None where it cannot be made."""
+    """The verdict of the deletion test on bands, in words, or why there is none; None where bands have no verdict."""
     from hsiattn.explanations.deletion import deletion_test
 
     chosen = positions[there]
     spread = np.unique(np.linspace(0, len(chosen) - 1, _TESTED).round().astype(np.int64))  # they are in order of class
     try:
         tested = deletion_test(model, source, chosen[spread])
-    except RecipeError:  # captum is missing
-        return None
+    except RecipeError as error:  # captum is missing, for instance
+        return f"Not tested: {error}"
     return next((curves.in_words for curves in tested.subjects if curves.subject == "bands"), None)
