@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hsiattn.files.companions import open_quietly
+from hsiattn.files.inputs import open_regular
 from hsiattn.files.paths import StrPath
 
 
@@ -141,7 +142,7 @@ def kind_of(path: StrPath) -> FileKind | None:
     """What a file is; None where it is none of ours, or cannot be read."""
     file = Path(path)
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:  # a pipe, which has no kind, could be waited for without end
             start = stream.read(_START)
         return _by_content(file, start)
     except (OSError, ValueError, RecursionError):
@@ -153,7 +154,7 @@ def looks_like_model(path: StrPath) -> bool:
     if os.fspath(path).lower().endswith(MODEL_SUFFIX):
         return True
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)  # length of the header, then the header, which is JSON
     except OSError:  # not there, or a path that only GDAL understands
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from rasterio.windows import Window
 
 from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
-from hsiattn.files.kinds import KIND_TAG, LOG_COLUMNS, FileKind, kind_of
+from hsiattn.files.kinds import KIND_TAG, LOG_COLUMNS, FileKind, kind_of, looks_like_model
 from hsiattn.labels.sidecars import write_sidecars
 from hsiattn.mapping.writer import LandCoverWriter
 from hsiattn.simulation import write_example
@@ -158,3 +159,9 @@ def test_records_of_runs_and_states_of_training_are_told_apart_by_their_keys(tmp
     ):
         (tmp_path / "a.json").write_text(json.dumps(keys))
         assert kind_of(tmp_path / "a.json") is kind
+
+
+def test_a_pipe_has_no_kind_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert kind_of(tmp_path / "pipe") is None
+    assert not looks_like_model(tmp_path / "pipe")
