@@ -431,7 +431,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         from hsiattn.explanations.explanation import explain
 
-        model, source = self._fitted(), self._source(scene, scale)
+        model, source = self._fitted(), self.source_of(scene, scale)
         codes = None if labels is None else self._values.codes_of(labels_of(labels, source))
         return explain(
             model, source, pixels, labels=codes, samples=samples, groups=band_groups,

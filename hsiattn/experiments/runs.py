@@ -110,7 +110,7 @@ def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
     for text in filters:
         kind, sign, name = text.partition("=")
         if kind not in ("scene", "protocol", "recipe") or not sign:
-            raise PlanError(f"{text!r} is no filter", "write scene=NAME, or protocol or recipe in place of scene")
+            raise PlanError(f"{text!r} is no filter", "write NAME=VALUE, where the name is scene, protocol or recipe")
         known = plan.names[f"{kind}s"]
         found = [name] if name in known else fnmatch.filter(known, name)
         if not found:

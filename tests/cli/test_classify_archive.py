@@ -50,11 +50,18 @@ def test_the_maps_are_those_of_single_calls(classify, archive, hsiattn, model):
     for name in "abc":
         for kind in ("", "_confidence"):
             ours, other = f"maps/{name}_classes{kind}.tif", f"more_classes{kind}.tif"
-            assert (archive / ours).read_bytes() == (archive / other).read_bytes()
+            assert _content(archive / ours) == _content(archive / other)
     for entry in document["maps"]:
         assert entry["counts"] == single["counts"]
         assert entry.keys() == single.keys()
     assert document.keys() == json.loads(result.stdout).keys()
+
+
+def _content(path):
+    """Pixels, grid and tags of a raster, without the name of the scene."""
+    with rasterio.open(path) as raster:
+        tags = {name: text for name, text in raster.tags().items() if name != "HSIATTN_SCENE"}
+        return raster.read().tobytes(), raster.profile, tags, raster.tags(1), raster.descriptions
 
 
 def test_one_failing_scene_is_one_line_and_the_others_are_mapped(classify, archive):
