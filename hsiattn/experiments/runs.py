@@ -110,7 +110,7 @@ def _names_meant(plan: Plan, filters: Sequence[str]) -> dict[str, set[str]]:
     for text in filters:
         kind, sign, name = text.partition("=")
         if kind not in ("scene", "protocol", "recipe") or not sign:
-            raise PlanError(f"{text!r} is no filter", "write NAME=VALUE, where the name is scene, protocol or recipe")
+            raise PlanError(f"{text!r} is no filter", 'write scene, protocol or recipe, "=" and a name')
         known = plan.names[f"{kind}s"]
         found = [name] if name in known else fnmatch.filter(known, name)
         if not found:

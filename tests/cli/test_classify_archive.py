@@ -61,7 +61,7 @@ def _content(path):
     """Pixels, grid and tags of a raster, without the name of the scene."""
     with rasterio.open(path) as raster:
         tags = {name: text for name, text in raster.tags().items() if name != "HSIATTN_SCENE"}
-        return raster.read().tobytes(), raster.profile, tags, raster.tags(1), raster.descriptions
+        return raster.read().tobytes(), str(raster.profile), tags, raster.tags(1), raster.descriptions
 
 
 def test_one_failing_scene_is_one_line_and_the_others_are_mapped(classify, archive):

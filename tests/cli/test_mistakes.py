@@ -145,7 +145,7 @@ INPUTS = {
     "benchmark nowhere.yaml -o results": "there is no plan 'nowhere.yaml'; give a YAML file, or one of",
     "benchmark broken.yaml -o results": "expected node content (line 2); correct it, or start",
     f"{BENCHMARK} --data nowhere": "nowhere/scene.tif does not exist",
-    f"{BENCHMARK} --only scene": "'scene' is no filter; write NAME=VALUE",
+    f"{BENCHMARK} --only scene": "'scene' is no filter; write scene, protocol or recipe",
     f"{BENCHMARK} --only scene=hill": "the plan has no scene 'hill'; the plan has valley",
     f"{BENCHMARK} --report-only": "no run of this plan is finished in results; run it first",
 }

@@ -64,7 +64,7 @@ def test_runs_that_any_filter_names_may_be_left_out(plan, tmp_path):
     ("text", "complaint"),
     [
         ("scene=sout", "the plan has no scene 'sout'; did you mean south"),
-        ("seed=1", "'seed=1' is no filter; write NAME=VALUE"),
+        ("seed=1", "'seed=1' is no filter; write scene, protocol or recipe"),
         ("recipe=svm*", "the plan has no recipe 'svm*'; the plan has default, gsa"),
         ("recipe=xyz", "the plan has no recipe 'xyz'; the plan has default, gsa"),
     ],
