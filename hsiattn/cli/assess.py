@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 _NOT_OF_SAMPLES = (
-    "unlabelled", "split_file", "window", "groups", "against", "classes", "classes_level", "label_key", "all_touched",
-    "inner_buffer", "radius",
+    "unlabelled", "split_file", "window", "groups", "against", "confidence", "classes", "classes_level",
+    "label_key", "all_touched", "inner_buffer", "radius",
 )  # fmt: skip
 """Parameters that do nothing where reference pixels are taken one by one."""
 

@@ -114,8 +114,8 @@ if TYPE_CHECKING:
 @fitting.training_options
 @click.option(
     "--report", metavar="FILE",
-    help="Write the accuracy on the labels held out to this file, beside the map: text, JSON, CSV or HTML by its "
-    "suffix.",
+    help="Write the accuracy on the labels held out to this file, beside the map: text, JSON, CSV, HTML, LaTeX "
+    "or Markdown by its suffix.",
 )  # fmt: skip
 @author
 @click.pass_context

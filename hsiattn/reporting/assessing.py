@@ -150,7 +150,11 @@ def assess(
     (1, True)
     """
     if strata is not None or is_sample(reference):
-        given = {"split": split, "groups": groups, "window": window, "table": table, "level": level}
+        given = {
+            "split": split, "groups": groups, "window": window, "table": table, "level": level, "against": against,
+            "confidence": confidence, "all_touched": all_touched or None, "inner_buffer": inner_buffer or None,
+            "radius": radius or None,
+        }  # fmt: skip
         report = _by_design(land_cover, reference, strata, given, VectorOptions(column, layer), notes)
         mapped = as_rasters(land_cover, None)[0]
         context = Context.of(mapped, Provenance.of(mapped), scene=scene, model=model, confidence=confidence)

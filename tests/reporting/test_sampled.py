@@ -175,6 +175,17 @@ def test_a_sample_takes_no_split_and_no_groups(mapped: Path, filled: Callable[..
         hsiattn.assess(mapped, sample, strata=mapped)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("against", "map.tif"), ("confidence", "map.tif"), ("all_touched", True), ("inner_buffer", 5.0), ("radius", 5.0)],
+)
+def test_no_argument_goes_without_effect_beside_a_sample(
+    mapped: Path, filled: Callable[..., Path], name: str, value: Any
+) -> None:
+    with pytest.raises(AssessmentError, match=f"leave out {name}="):
+        hsiattn.assess(mapped, filled(size=90), **{name: value})
+
+
 # -- points of one's own -----------------------------------------------------------------------------------------------
 
 
