@@ -12,6 +12,7 @@ from hsiattn.explanations.pixels import pixels_at, pixels_of_labels, pixels_of_p
 from hsiattn.explanations.windows import Decision, read_windows
 from hsiattn.networks import NETWORKS, FittedNetwork, create_network
 from hsiattn.scenes import as_source
+from hsiattn.splits import NoSplit
 
 from .conftest import BANDS, CHANNELS, SIZE, USED
 
@@ -56,7 +57,7 @@ def test_every_network_is_explained(name, known_model, noise_source, some_pixels
 
 @pytest.mark.parametrize("recipe", ["lda", "svm", "random-forest"])
 def test_classifiers_without_attention_are_explained_by_occlusion(recipe, tiny):
-    classifier = hsiattn.SpectralSpatialClassifier(recipe, split="none", device="cpu")
+    classifier = hsiattn.SpectralSpatialClassifier(recipe, split=NoSplit(per_class=30), device="cpu")
     classifier.fit(tiny.scene, tiny.labels)
     explanation = classifier.explain(tiny.scene, [(12, 20), (25, 33)])
     assert "attention" not in explanation.data

@@ -7,9 +7,11 @@ import torch
 from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
 from hsiattn.explanations.windows import Decision, baseline_of, read_windows
 from hsiattn.scenes import as_source
+from hsiattn.splits import NoSplit
 from hsiattn.training import load_recipe
 
 PIXELS = np.array([(12, 20), (39, 0), (1, 5), (25, 33)])
+FEW = NoSplit(per_class=30)
 
 
 @pytest.mark.parametrize("recipe", ["quick", "lda-means", "svm", "random-forest", "emp-forest", "minmax"])
@@ -18,7 +20,7 @@ def test_the_probabilities_are_those_of_the_map(recipe, fitted, tiny, quick_reci
         classifier = fitted
     else:
         changed = load_recipe("lda", ["preprocessing.scaling=minmax"]) if recipe == "minmax" else load_recipe(recipe)
-        classifier = SpectralSpatialClassifier(changed, split="none", device="cpu")
+        classifier = SpectralSpatialClassifier(changed, split=FEW, device="cpu")
         classifier.fit(open_scene(tiny.scene), open_labels(tiny.labels))
     model, decision = classifier.model_, Decision(classifier.model_)
     expected = classifier.predict_proba(open_scene(tiny.scene)).values[:, *PIXELS.T].T
@@ -31,7 +33,7 @@ def test_the_probabilities_are_those_of_the_map(recipe, fitted, tiny, quick_reci
 
 def test_forests_alone_have_no_gradients(fitted, tiny):
     assert Decision(fitted.model_).is_differentiable
-    forest = SpectralSpatialClassifier("random-forest", split="none", device="cpu")
+    forest = SpectralSpatialClassifier("random-forest", split=FEW, device="cpu")
     forest.fit(open_scene(tiny.scene), open_labels(tiny.labels))
     assert not Decision(forest.model_).is_differentiable
 
