@@ -112,6 +112,27 @@ class SpectralSpatialNetwork(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} sees its patch as a whole and has no dense form")
 
+    def forward_with_features(
+        self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and the features (N, F) that the last layer makes them of; arguments as in `forward`.
+
+        Pixels that look alike to the network lie near each other in these features, whatever their classes. A network
+        without such a layer gives its logits for both.
+        """
+        logits: Tensor = self(spectra, patches, valid)
+        return logits, logits
+
+    def dense_with_features(
+        self, spectra: Tensor, components: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (K, h, w') and features (F, h, w') of every pixel of a tile's core; arguments as in `dense`.
+
+        For every pixel they are those that `forward_with_features` gives on its patch.
+        """
+        logits = self.dense(spectra, components, valid)
+        return logits, logits
+
     def read_spectra(self, spectra: Tensor) -> Tensor:
         """What `forward_read` wants of spectra (N, B), one row per pixel: all that does not depend on the patch.
 

@@ -74,6 +74,22 @@ class Ensemble(SpectralSpatialNetwork):
         """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""
         return log_mean_softmax([member.dense(spectra, components, valid) for member in self._each], dim=0)
 
+    def forward_with_features(
+        self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Features of all members side by side; see `SpectralSpatialNetwork.forward_with_features`."""
+        each = [member.forward_with_features(spectra, patches, valid) for member in self._each]
+        logits, features = zip(*each, strict=True)
+        return log_mean_softmax(list(logits), dim=1), torch.cat(features, dim=1)
+
+    def dense_with_features(
+        self, spectra: Tensor, components: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `SpectralSpatialNetwork.dense_with_features`."""
+        each = [member.dense_with_features(spectra, components, valid) for member in self._each]
+        logits, features = zip(*each, strict=True)
+        return log_mean_softmax(list(logits), dim=0), torch.cat(features)
+
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
         """Means of those of the members; see `SpectralSpatialNetwork.attention_weights`."""
         each = zip(*(member.attention_weights(spectra, patches, valid) for member in self._each), strict=True)

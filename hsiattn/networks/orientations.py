@@ -95,6 +95,35 @@ class AugmentedAtTestTime(SpectralSpatialNetwork):
             logits.append(_turned_back(self.member.dense_read(*seen), *turn))
         return log_mean_softmax(logits, dim=0)
 
+    def forward_with_features(
+        self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Means over all orientations, of the features too; see `SpectralSpatialNetwork.forward_with_features`."""
+        if self.training:
+            return self.member.forward_with_features(spectra, patches, valid)
+        each = [
+            self.member.forward_with_features(
+                spectra, _turned(patches, *turn), None if valid is None else _turned(valid, *turn)
+            )
+            for turn in self._turns()
+        ]
+        logits, features = zip(*each, strict=True)
+        return log_mean_softmax(list(logits), dim=1), torch.stack(features).mean(dim=0)
+
+    def dense_with_features(
+        self, spectra: Tensor, components: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `SpectralSpatialNetwork.dense_with_features`."""
+        logits, features = [], []
+        for turn in self._turns():
+            seen = (
+                _turned(spectra, *turn), _turned(components, *turn), None if valid is None else _turned(valid, *turn)
+            )  # fmt: skip
+            pair = self.member.dense_with_features(*seen)
+            logits.append(_turned_back(pair[0], *turn))
+            features.append(_turned_back(pair[1], *turn))
+        return log_mean_softmax(logits, dim=0), torch.stack(features).mean(dim=0)
+
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
         """Means of those of all orientations; see `SpectralSpatialNetwork.attention_weights`."""
         bands, neighbours = None, []

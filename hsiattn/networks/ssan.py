@@ -105,10 +105,17 @@ class SSAN(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
+        return self.forward_with_features(spectra, patches, valid)[0]
+
+    def forward_with_features(
+        self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and what the fusion makes of both branches; see `SpectralSpatialNetwork.forward_with_features`."""
         spatial = self.spatial_branch(patches, None if valid is None else valid[:, None])
         fused = [functional.relu(self.shared_fusion(logits)) for logits in (self.spectral_branch(spectra), spatial)]
-        joint: Tensor = self.output(functional.relu(self.fusion_hidden(torch.cat(fused, dim=1))))
-        return joint
+        joint = functional.relu(self.fusion_hidden(torch.cat(fused, dim=1)))
+        logits: Tensor = self.output(joint)
+        return logits, joint
 
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
         """Those of the attention over the bands and of that on the patch; see `SpectralSpatialNetwork`."""

@@ -77,9 +77,14 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
-        mask = None if valid is None else valid[:, None]
-        read, seen = concurrently((self.spectral, spectra), (self.spatial, patches, mask))
-        return self._classify(read, seen.flatten(1))
+        return self._classify(*self._branches(spectra, patches, valid))
+
+    def forward_with_features(
+        self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits and normalised features of both branches; see `SpectralSpatialNetwork.forward_with_features`."""
+        features = self._normalised(*self._branches(spectra, patches, valid))
+        return self._logits(features), features
 
     def read_spectra(self, spectra: Tensor) -> Tensor:
         """Features of the spectral branch (N, F); see `SpectralSpatialNetwork.read_spectra`."""
@@ -96,6 +101,18 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
             return super().dense(spectra, components, valid)
         return self.dense_read(self.read_spectra_of_tile(spectra), components, valid)
 
+    def dense_with_features(
+        self, spectra: Tensor, components: Tensor, valid: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """See `SpectralSpatialNetwork.dense_with_features`."""
+        if not self.dense_capable:
+            return super().dense_with_features(spectra, components, valid)
+        features = self._normalised(
+            *(part.T for part in self._columns(self.read_spectra_of_tile(spectra), components, valid))
+        )
+        place = spectra.shape[1:]
+        return self._logits(features).T.reshape(-1, *place), features.T.reshape(-1, *place)
+
     def read_spectra_of_tile(self, spectra: Tensor) -> Tensor:
         """Features of the spectral branch (F, h, w'); see `SpectralSpatialNetwork.read_spectra_of_tile`."""
         bands, height, width = spectra.shape
@@ -103,13 +120,11 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
 
     def dense_read(self, read: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """See `SpectralSpatialNetwork.dense_read`."""
-        parts = [read.flatten(1)]
-        if self.spatial.features:
-            parts.append(self.spatial(components[None], None if valid is None else valid[None, None])[0].flatten(1))
+        parts = self._columns(read, components, valid)
         if self.attribute_pooling is None:
             logits = self._classify_columns(torch.cat(parts))
         else:
-            logits = self._classify(parts[0].T, parts[-1].T).T
+            logits = self._classify(*(part.T for part in parts)).T
         return logits.reshape(self.classes, *read.shape[1:])
 
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
@@ -122,11 +137,34 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         if self.attribute_pooling is not None:
             self.attribute_pooling.fit_prior(self.attributes, counts)
 
+    def _branches(self, spectra: Tensor, patches: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Features of either branch (N, F) and (N, F')."""
+        mask = None if valid is None else valid[:, None]
+        read, seen = concurrently((self.spectral, spectra), (self.spatial, patches, mask))
+        return read, seen.flatten(1)
+
+    def _columns(self, read: Tensor, components: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Features of either branch for a tile's core, features before pixels: (F, N) and (F', N)."""
+        columns = read.flatten(1)
+        if not self.spatial.features:
+            return columns, columns[:0]
+        return columns, self.spatial(components[None], None if valid is None else valid[None, None])[0].flatten(1)
+
     def _classify(self, spectral: Tensor, spatial: Tensor) -> Tensor:
         """Logits (N, K) of features (N, F) and (N, F')."""
+        return self._logits(self._normalised(spectral, spatial))
+
+    def _normalised(self, spectral: Tensor, spatial: Tensor) -> Tensor:
+        """Joined and normalised features (N, F + F')."""
         features = torch.cat([spectral, spatial], dim=1) if self.spatial.features else spectral
         with _full_precision(features):
-            features = self.dropout(self.normalisation(features.to(self.refinement.weight)))
+            normalised: Tensor = self.normalisation(features.to(self.refinement.weight))
+        return normalised
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Logits (N, K) of joined and normalised features (N, F + F')."""
+        with _full_precision(features):
+            features = self.dropout(features)
             logits: Tensor = self.refinement(features)
         if self.attribute_pooling is None:
             return logits

@@ -117,6 +117,36 @@ def test_logits_have_one_row_per_pixel_and_one_column_per_class(network):
     assert network(*_pixels(1)).shape == (1, CLASSES)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_features_come_with_the_logits_of_the_network(network, training):
+    network.train(training)
+    seen = _pixels(5, missing=0.3)
+    results = []
+    for evaluate in (network.forward_with_features, network):
+        torch.manual_seed(4)  # the same units are dropped
+        results.append(evaluate(*seen))
+    (logits, features), alone = results
+    torch.testing.assert_close(logits, alone, atol=1e-5, rtol=1e-4)
+    assert features.ndim == 2
+    assert len(features) == 5
+    assert torch.isfinite(features).all()
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS.keys() - PATCHWISE))
+def test_dense_features_are_those_of_every_patch(network):
+    network.eval()
+    torch.manual_seed(2)
+    valid = torch.rand(5 + PATCH - 1, 8 + PATCH - 1) >= 0.3
+    components = torch.randn(CHANNELS, *valid.shape) * valid
+    spectra = torch.randn(BANDS, 5, 8)
+    patches, neighbours = patches_of_tile(components, valid, PATCH)
+    with torch.inference_mode():
+        dense = network.dense_with_features(spectra, components, valid)
+        each = network.forward_with_features(spectra.flatten(1).T, patches.flatten(0, 1), neighbours.flatten(0, 1))
+    for of_tile, of_patches in zip(dense, each, strict=True):
+        torch.testing.assert_close(of_tile.flatten(1).T, of_patches, atol=1e-4, rtol=1e-4)
+
+
 def test_a_pixel_does_not_depend_on_the_others_in_its_batch(network):
     network.eval()
     spectra, patches, valid = _pixels(6, missing=0.3)
