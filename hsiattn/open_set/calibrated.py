@@ -42,7 +42,7 @@ class OpenSet:
     >>> from hsiattn.open_set.logit_scores import Energy
     >>> open_set = OpenSet.of_scores(Energy(), np.linspace(-9, -1, 500), {"pixels": 500})
     >>> round(open_set.threshold(0.5), 2)
-    -4.99
+    -4.98
     >>> open_set.unknown(torch.zeros(2, 8), torch.tensor([[8.0, 1.0], [0.0, 1.0]]), torch.zeros(2, 30))
     tensor([False,  True])
     """
