@@ -20,8 +20,8 @@ class SelfAttention(FeatureBlock):
     β_ij = softmax over j of f(x_i)·g(x_j), not divided by the root of the features; y_i = x_i + γ o_i with
     o_i = Σ_j β_ij h(x_j), h from C to C channels, or, as in the paper, o_i = v(Σ_j β_ij h(x_j)), h from C to C/r and v
     back to C (Zhang, Goodfellow, Metaxas and Odena 2018, arXiv 1805.08318). No convolution has a bias; that of g would
-    cancel in the softmax. The layer compares all pairs of P positions, so memory and time grow with P²; with `key_pooling`
-    s a position looks at the means of cells of s × s positions instead, and both fall to P²/s².
+    cancel in the softmax. The layer compares all pairs of P positions, so memory and time grow with P²; with
+    `key_pooling` s a position looks at the means of cells of s × s positions instead, and both fall to P²/s².
 
     Parameters
     ----------
