@@ -21,11 +21,11 @@ from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raised when an older hsiattn could no longer read a file that this one writes.
 
 2 has a spectral transform, which 1 would leave out unnoticed; 3 and 4 have recipes in other words
-(`hsiattn.models.upgrade`).
+(`hsiattn.models.upgrade`); 5 recolours spectra. Files state the first version that reads all there is in them.
 """
 
 WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preprocessing.", "domain."

@@ -45,6 +45,8 @@ from hsiattn.scenes.band_resampling import ResampledSource, can_resample
 from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
+_PLAIN_VERSION = 4
+"""Format of files without anything that came later."""
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Types of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 
@@ -171,7 +173,7 @@ class TrainedModel:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if self.preprocessing.recolouring is not None else _PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
