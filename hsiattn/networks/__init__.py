@@ -59,6 +59,7 @@ from hsiattn.networks.by_name import (
 )
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
+from hsiattn.networks.growth import growing_arguments, grown
 from hsiattn.networks.gsa import GSA
 from hsiattn.networks.hierarchical import Hierarchical
 from hsiattn.networks.orientations import AugmentedAtTestTime
@@ -107,6 +108,8 @@ __all__ = [
     "check_arguments",
     "check_network",
     "create_network",
+    "growing_arguments",
+    "grown",
     "if_any_missing",
     "load_network",
     "network_class",

@@ -51,6 +51,11 @@ VARIANTS = {
         "grouped-ssan",
         GROUPED | {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.6},
     ),
+    "grouped-ssan, grown": ("grouped-ssan", GROUPED | {"residual_blocks": 2, "spatial_blocks": 4}),
+    "grouped-ssan, grown with poolings": (
+        "grouped-ssan",
+        GROUPED | {"pooling": "max", "attention": "none", "residual_blocks": 1, "spatial_blocks": 2},
+    ),
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
     "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
     "attendnet": ("attendnet", {"width": 12}),  # of 6, all inner channels may be dead from the start
