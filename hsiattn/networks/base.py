@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,7 @@ class SpectralSpatialNetwork(nn.Module):
     torch.Size([5, 3])
     """
 
-    edge: ClassVar[Edge] = "reflect"
+    edge: Edge = "reflect"
     dense_capable: bool = False
     growing: ClassVar[tuple[str, ...]] = ()
 
