@@ -10,9 +10,6 @@ from hsiattn.training.methods import GradientTraining
 from hsiattn.training.results import FitOptions, FitResult
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hsiattn.splits import Split
     from hsiattn.training.training_scene import TrainingScene
 
@@ -61,7 +58,7 @@ class PseudoLabelTraining(GradientTraining):
 
         from hsiattn.devices import choose_device
         from hsiattn.pseudo_labels import pseudo_label
-        from hsiattn.training.held_out import logits_of
+        from hsiattn.training.held_out import logits_of, temperature_of_shares
 
         settings = self.pseudo_labels
         positions, targets = scene.positions(split, "training")
@@ -89,7 +86,7 @@ class PseudoLabelTraining(GradientTraining):
             choose_device(options.device),
             result.record.precision,
         )
-        temperature = _temperature(logits, shares)
+        temperature = temperature_of_shares(logits, shares)
         record = {
             **labels.record,
             "pixels_used": len(drawn),
@@ -97,18 +94,3 @@ class PseudoLabelTraining(GradientTraining):
             "mean_confidence": round(float(softmax(logits / temperature, axis=1).max(axis=1).mean()), 4),
         }
         return replace(result, own_temperature=temperature, account={"pseudo_labels": record})
-
-
-def _temperature(logits: NDArray[np.float32], shares: NDArray[np.float32]) -> float:
-    """Temperature by which logits (N, K) come nearest to the probabilities (N, K) of the pseudo-labels.
-
-    These were calibrated on left-out groups. The network, which is told that labelled pixels are certain, is more
-    confident than they are: its cross-entropy to them is made as small as one temperature can.
-    """
-    import numpy as np
-
-    from hsiattn.assessment import fit_temperature
-
-    count, classes = shares.shape
-    repeated, targets = np.repeat(logits, classes, axis=0), np.tile(np.arange(classes), count)
-    return round(fit_temperature(repeated, targets, weights=shares.ravel()), 4)

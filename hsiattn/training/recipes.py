@@ -43,6 +43,9 @@ class Recipe(RecipeSettings):
     training
         The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining` or `ClosedFormTraining`. In
         a file, the key `method` says which.
+    prior
+        A memory of spectra beside the network: see `PriorSettings`; in a file or a change also `true`, for its default
+        values. None for none. Default: None.
 
     Examples
     --------

@@ -100,6 +100,8 @@ class FitResult:
         Logits of labelled pixels that the network was not fitted on; None where there are none.
     own_temperature
         Where the method calibrates the confidence in another way than by held-out pixels: the temperature.
+    temperature_around
+        Where a network was put around the one that was fitted, so that its logits are others: their temperature.
     account
         What the method records of its own, JSON-ready, under names of its own.
     """
@@ -110,11 +112,14 @@ class FitResult:
     record: TrainingRecord
     held_out: HeldOut | None = None
     own_temperature: float = 1.0
+    temperature_around: float | None = None
     account: dict[str, Any] = field(default_factory=dict)
 
     @property
     def temperature(self) -> float:
         """Number by which logits are divided for the confidence; 1 where nothing tells a better one."""
+        if self.temperature_around is not None:
+            return self.temperature_around
         return self.held_out.temperature if self.held_out else self.own_temperature
 
     def to_dict(self) -> dict[str, Any]:
