@@ -69,8 +69,8 @@ def numbers(most: float) -> Callable[..., tuple[float, ...]]:
 )  # fmt: skip
 @click.option(
     "--groups", metavar="RASTER",
-    help="Raster with the polygon id of every pixel, 0 for none, over which intervals and tests are; default: fields of "
-    "touching pixels of a class.",
+    help="Raster with the polygon id of every pixel, 0 for none, over which intervals and tests are; default: fields "
+    "of touching pixels of a class.",
 )  # fmt: skip
 @click.option(
     "--against", metavar="MODEL",
@@ -83,7 +83,7 @@ def numbers(most: float) -> Callable[..., tuple[float, ...]]:
 )  # fmt: skip
 @click.option(
     "--strengths", default="1,2", show_default=True, metavar="NUMBERS", callback=numbers(100),
-    help="Strengths of every disturbance; what each is at 1 stands above.",
+    help="Strengths of disturbances; what each is at 1 stands above.",
 )  # fmt: skip
 @click.option(
     "--draws", type=click.IntRange(1, 100), default=3, show_default=True, metavar="N",
