@@ -21,14 +21,17 @@ from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Raised when an older hsiattn could no longer read a file that this one writes.
 
 2 has a spectral transform, which 1 would leave out unnoticed; 3 and 4 have recipes in other words
-(`hsiattn.models.upgrade`).
+(`hsiattn.models.upgrade`); 5 has a detector of unknown materials or recolours spectra, and is only written where one of
+these is there.
 """
+PLAIN_VERSION = 4
+"""Format of models without anything that an older hsiattn does not know."""
 
-WEIGHTS, PREPROCESSING, DOMAIN = "network.", "preprocessing.", "domain."
+WEIGHTS, PREPROCESSING, DOMAIN, OPEN_SET = "network.", "preprocessing.", "domain.", "open_set."
 """Beginnings of the names of tensors."""
 
 FAILURES = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RuntimeError, HsiattnError)

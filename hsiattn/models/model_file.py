@@ -32,6 +32,8 @@ from hsiattn.models.container import (
     DOMAIN,
     FAILURES,
     FORMAT_VERSION,
+    OPEN_SET,
+    PLAIN_VERSION,
     PREPROCESSING,
     WEIGHTS,
     Container,
@@ -39,6 +41,7 @@ from hsiattn.models.container import (
     open_container,
 )
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
+from hsiattn.open_set import OpenSet
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.band_resampling import ResampledSource, can_resample
@@ -83,6 +86,8 @@ class TrainedModel:
         Calibration temperature: logits are divided by it before their softmax gives probabilities.
     domain
         Statistics of the training scene; None in files of older versions.
+    open_set
+        Tells pixels of unknown materials from those of the classes; None where the model was trained without it.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -101,6 +106,7 @@ class TrainedModel:
     created: str = ""
     temperature: float = 1.0
     domain: TrainingDomain | None = None
+    open_set: OpenSet | None = None
     digest: str = ""
 
     @property
@@ -160,6 +166,7 @@ class TrainedModel:
             "recipe": self.recipe,
             "training": self.training,
             "temperature": self.temperature,
+            "open_set": self.open_set.to_dict() if self.open_set is not None else None,
             "split": self.split,
             "accuracy": self.accuracy,
             "data": self.data,
@@ -170,8 +177,9 @@ class TrainedModel:
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
+        more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
@@ -183,6 +191,7 @@ class TrainedModel:
             "training": self.training,
             "temperature": self.temperature,
             "domain": self.domain.to_dict() if self.domain is not None else None,
+            **more,
             "data": self.data,
             "versions": self.versions,
         }
@@ -204,6 +213,8 @@ def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) 
     tensors |= {PREPROCESSING + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     of_domain = model.domain.to_arrays() if model.domain is not None else {}
     tensors |= {DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
+    of_open_set = model.open_set.to_arrays() if model.open_set is not None else {}
+    tensors |= {OPEN_SET + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_open_set.items()}
     try:
         _check_finite(tensors)
         _temperature(model.temperature)
@@ -287,8 +298,16 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         created=header["created"],
         temperature=_temperature(header.get("temperature", 1.0)),
         domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
+        open_set=_open_set(header, _under(OPEN_SET, tensors)),
         digest=digest,
     )
+
+
+def _open_set(header: dict[str, Any], tensors: dict[str, Tensor]) -> OpenSet | None:
+    record = header.get("open_set")
+    if record is None:
+        return None
+    return OpenSet.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}, record)
 
 
 def _check_sizes(header: dict[str, Any], preprocessing: Preprocessing) -> None:

@@ -54,7 +54,7 @@ def accepts(name: str) -> dict[str, Any]:
     --------
     >>> from hsiattn.networks import accepts
     >>> list(accepts("attendnet"))
-    ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance']
+    ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance', 'residual_blocks']
     """
     return keywords(_class_of(name), given=SIZES)
 

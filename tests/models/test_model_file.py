@@ -164,8 +164,8 @@ def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, m
 
 
 def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model_path):
-    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=5, versions=["?"])))
-    _refused(model_path, "format 5, this hsiattn reads up to 4; update hsiattn")
+    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=6, versions=["?"])))
+    _refused(model_path, "format 6, this hsiattn reads up to 5; update hsiattn")
 
 
 @pytest.mark.parametrize(
