@@ -1,6 +1,7 @@
 """A network with a memory of spectra: its probabilities against a plain loop over pixels, blocks and classes."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -48,8 +49,8 @@ def _prior_by_hand(network: WithPrior, patch: torch.Tensor, valid: torch.Tensor)
     whole = []
     for k in range(CLASSES):
         parts = []
-        for top, bottom in zip(edges, edges[1:], strict=False):
-            for left, right in zip(edges, edges[1:], strict=False):
+        for top, bottom in pairwise(edges):
+            for left, right in pairwise(edges):
                 inside = [
                     _saliency_of(network, patch[:, row, column])[k]
                     for row in range(top, bottom)
