@@ -16,10 +16,11 @@ from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.pseudo_labels import PseudoLabelTraining
 from hsiattn.training.recipe_files import merged, read_recipe, recipe_names, with_changes
 from hsiattn.training.settings import NetworkSettings, RecipeSettings
+from hsiattn.training.sggan import SGGANTraining
 
 __all__ = ["METHODS", "NetworkSettings", "Recipe", "load_recipe", "recipe_names"]
 
-AnyTraining = PseudoLabelTraining | EarlyStoppingTraining | ClosedFormTraining
+AnyTraining = PseudoLabelTraining | EarlyStoppingTraining | SGGANTraining | ClosedFormTraining
 
 METHODS: Mapping[str, type[TrainingMethod]] = {
     str(settings.model_fields["method"].default): settings for settings in get_args(AnyTraining)
@@ -41,7 +42,8 @@ class Recipe(RecipeSettings):
     preprocessing
         See `PreprocessingSettings`. Default: bands are standardised.
     training
-        The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining` or `ClosedFormTraining`. In
+        The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining`, `SGGANTraining` or
+        `ClosedFormTraining`. In
         a file, the key `method` says which.
 
     Examples
