@@ -31,6 +31,7 @@ from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
 
 if TYPE_CHECKING:
+    from hsiattn.open_set import OpenSet
     from hsiattn.training.checkpoints import Checkpoints
 
 
@@ -126,7 +127,8 @@ def fit_model(
             split.record["scenes"] = _account_of(source, split)
         scene = replace(scene, drawn_groups=split.groups)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
-        fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
+        options = FitOptions(seed, device, listener, log, kept)
+        fitted = recipe.training.fit(scene, split, options)
         report = tested or accuracy_on_test_pixels(
             scene,
             split,
@@ -136,9 +138,11 @@ def fit_model(
             precision=fitted.record.precision,
             device=choose_device(device),
         )
+        open_set = _open_set(scene, split, fitted, options)
     confusion = None if report is None else report.confusion
     labels = fitted.account.get("pseudo_labels")
-    warnings = tuple(warn(scene, split, fitted))
+    doubts = [open_set.record["warning"]] if open_set is not None and "warning" in open_set.record else []
+    warnings = (*warn(scene, split, fitted), *doubts)
     choice = [] if labels is None else [describe_choice(recipe.name, labels)]
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
     if report is not None:
@@ -149,7 +153,7 @@ def fit_model(
     }
     said |= {"labels": label_source} if label_source else {}
     messages = (*warnings, *scene.messages, *choice, *advice)
-    model = _model(scene, split, fitted, seed, report, said)
+    model = replace(_model(scene, split, fitted, seed, report, said), open_set=open_set)
     return TrainingResult(model, split, report, messages, advice, warnings)
 
 
@@ -214,6 +218,16 @@ def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, re
     recipe = scene.recipe.model_dump(mode="json")
     identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split)}
     return Checkpoints(folder, json.loads(json.dumps(identity)), resume)
+
+
+def _open_set(scene: TrainingScene, split: Split, fitted: FitResult, options: FitOptions) -> OpenSet | None:
+    """What the recipe says of unknown materials; the network has been trained, and stays as it is."""
+    settings = scene.recipe.open_set
+    if settings is None:
+        return None
+    from hsiattn.training.open_set import fit_open_set
+
+    return fit_open_set(scene, split, fitted, options, settings)
 
 
 def _model(

@@ -43,6 +43,9 @@ class Recipe(RecipeSettings):
     training
         The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining` or `ClosedFormTraining`. In
         a file, the key `method` says which.
+    open_set
+        How the model tells pixels of unknown materials from those of its classes, see
+        `hsiattn.open_set.OpenSetSettings`; None for a model that knows no unknown. Default: None.
 
     Examples
     --------

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hsiattn.training.log import Listener, told_apart
+
 if TYPE_CHECKING:
     from hsiattn.networks import SpectralSpatialNetwork
     from hsiattn.preprocessing import Preprocessing
     from hsiattn.training.checkpoints import Checkpoints
     from hsiattn.training.held_out import HeldOut
-    from hsiattn.training.log import Listener
 
 _SEEDS_APART = 1_000_003
 """Distance of the seeds of the members of an ensemble, so that runs with neighbouring seeds share none."""
@@ -45,6 +46,12 @@ class FitOptions:
         """The options of a member of an ensemble: with a seed and a folder of its own."""
         kept = self.checkpoints.of_member(number) if self.checkpoints else None
         return replace(self, seed=self.seed + _SEEDS_APART * number, checkpoints=kept)
+
+    def of_companion(self, number: int) -> FitOptions:
+        """The options of a network that is trained without some groups, to see how it takes them: without a log."""
+        kept = self.checkpoints.of_companion(number) if self.checkpoints else None
+        told = None if self.listener is None else told_apart(self.listener, f"open set {number}")
+        return replace(self, checkpoints=kept, listener=told, log=None)
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,8 @@ class FitResult:
         Where the method calibrates the confidence in another way than by held-out pixels: the temperature.
     account
         What the method records of its own, JSON-ready, under names of its own.
+    before_refit
+        Where the network was fitted anew on the validation pixels too: the one that they stopped.
     """
 
     network: SpectralSpatialNetwork
@@ -111,6 +120,7 @@ class FitResult:
     held_out: HeldOut | None = None
     own_temperature: float = 1.0
     account: dict[str, Any] = field(default_factory=dict)
+    before_refit: FitResult | None = None
 
     @property
     def temperature(self) -> float:

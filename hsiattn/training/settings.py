@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from hsiattn.files.text import printable
 from hsiattn.models.header import MAX_PATCH
+from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.preprocessing import PreprocessingSettings
 from hsiattn.settings import Settings
 
@@ -184,12 +185,19 @@ class RecipeSettings(Settings):
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: MethodSettings
+    open_set: OpenSetSettings | None = None
 
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
         noise = self.preprocessing.noise_components and not self.training.keeps_test_unseen
         return bool(self.training.sees_unlabelled or noise or self.preprocessing.fit_on == "scene")
+
+    @model_serializer(mode="wrap")
+    def _without_open_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
+        values: dict[str, Any] = handler(self)
+        return values if self.open_set is not None else {k: v for k, v in values.items() if k != "open_set"}
 
     @field_validator("patch_size")
     @classmethod
