@@ -1,4 +1,4 @@
-"""SGGAN: a network that tells classes, and real pixels from made ones, and labels pixels for itself in rounds.
+"""SGGAN: a network that tells classes, and real pixels from made ones, and labels pixels for itself in rounds."""
 
 from hsiattn.training.sggan.method import SGGANTraining
 
