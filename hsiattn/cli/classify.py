@@ -74,6 +74,15 @@ if TYPE_CHECKING:
     "farther, and edges stay. 2 removes single pixels, 0 is off.",
 )  # fmt: skip
 @click.option(
+    "--unknown", is_flag=True,
+    help="Give pixels that look like no class of the model a code of their own, named unknown; the model must be "
+    "trained with --open-set.",
+)  # fmt: skip
+@click.option(
+    "--accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE", callback=options.finite,
+    help="Share of the pixels of known classes that keeps its class with --unknown; default: 0.95.",
+)  # fmt: skip
+@click.option(
     "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
     help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
 )  # fmt: skip
@@ -140,6 +149,7 @@ def classify(
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
+        hsiattn classify scene.tif -m fields.hsiattn --unknown
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50 --report report.html
@@ -171,6 +181,8 @@ def check_usage(
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
     if request.confidence_kind is not None and request.confidence is None:
         raise click.UsageError("--confidence-kind has no effect without --confidence")
+    if request.accept is not None and not request.unknown:
+        raise click.UsageError("--accept has no effect without --unknown")
     if request.polygons is None and any(value is not None for value in unit_of(request).values()):
         given = next(name for name, value in unit_of(request).items() if value is not None)
         raise click.UsageError(f"{given} has no effect without --polygons")
