@@ -289,7 +289,7 @@ def classify_one(
         request.open_mask(source)  # what cannot be used is refused before the training
         request.part_of(source)
         request.check_polygons(targets, source)
-        check_smoothing(request.smooth, training)
+        check_recipe(request, what)
         known = train(what, trained, request.overwrite)
         model = stored_model(trained)
     else:
@@ -371,21 +371,23 @@ def attempt(order: Order, request: MappingRequest, models: ModelFinder, inputs: 
     return order.describe(record)
 
 
-def check_smoothing(steps: int, training: dict[str, Any]) -> None:
-    """Refuse, before it is trained, a model whose maps could not be smoothed as wanted.
+def check_recipe(request: MappingRequest, training: fitting.Training) -> None:
+    """Refuse, before it is trained, a model whose maps could not be made as wanted.
 
     Raises
     ------
     HsiattnError
         It could not, or there is no such recipe.
     """
-    if not steps:
+    if not (request.smooth or request.unknown):
         return
-    from hsiattn.mapping import smoothing
+    from hsiattn.mapping import smoothing, unknown
     from hsiattn.training import load_recipe
 
-    recipe = load_recipe(training["recipe"], training["settings"])
-    smoothing.check_smoothing(steps, recipe.preprocessing.model_dump())
+    recipe = load_recipe(training.recipe, training.changes)
+    smoothing.check_smoothing(request.smooth, recipe.preprocessing.model_dump())
+    if request.unknown and getattr(recipe, "open_set", None) is None:
+        raise unknown.no_detector("the recipe trains none")
 
 
 def train(request: fitting.Training, path: str, overwrite: bool) -> fitting.Trained:

@@ -50,10 +50,7 @@ class UnknownRule:
             return None
         check_accept(accept)
         if model.open_set is None:
-            raise RecipeError(
-                "the model cannot tell unknown material: it was trained without a detector of it",
-                "train a model with open_set=, or map without unknown=",
-            )
+            raise no_detector("it was trained without a detector of it")
         return cls(model.open_set, float(accept))
 
     @property
@@ -91,6 +88,13 @@ class UnknownRule:
         """What the map says of it."""
         assert legend.code is not None
         return UnknownTags(legend.code, self.open_set.detector.name, self.accept, self.threshold)
+
+
+def no_detector(why: str) -> RecipeError:
+    """The error of a model, trained or about to be, that cannot tell unknown material."""
+    return RecipeError(
+        f"the model cannot tell unknown material: {why}", "train a model with open_set=, or map without unknown="
+    )
 
 
 def check_accept(accept: float) -> None:
