@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
@@ -63,37 +64,59 @@ class SceneTranslation(lightning.LightningModule):
         of_generators, of_discriminators = self._optimizers()
         tiles, valid = (source, target), (source_valid, target_valid)
         styles = [self._drawn_style(len(tile)) for tile in tiles]
-        with torch.no_grad():
-            made = self._translated(tiles, styles)
-        judging, told = self.judging_loss(tiles, made)
+        self.toggle_optimizer(of_generators)
+        contents = [self.generator(k).encode(tile) for k, tile in enumerate(tiles)]
+        made = [self.generator(k).decode(*contents[1 - k], styles[k]) for k in range(2)]
+        self.untoggle_optimizer(of_generators)
+        self.toggle_optimizer(of_discriminators)
+        judging, told = self.judging_loss(tiles, [tile.detach() for tile in made])
         self._step(of_discriminators, judging)
-        losses = self.losses(tiles, valid, styles)
+        self.untoggle_optimizer(of_discriminators)
+        self.toggle_optimizer(of_generators)
+        losses = self.losses(tiles, valid, styles, contents, made)
         self._step(of_generators, losses.total(self.settings))
+        self.untoggle_optimizer(of_generators)
         self.log_dict({**losses.figures(), "told": told}, on_step=False, on_epoch=True, batch_size=len(source))
 
     def losses(
-        self, tiles: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], styles: list[Tensor]
+        self,
+        tiles: Sequence[Tensor],
+        valid: Sequence[Tensor],
+        styles: Sequence[Tensor],
+        contents: Sequence[tuple[Tensor, Tensor | None]],
+        made: Sequence[Tensor],
     ) -> TranslationLosses:
-        """What the generators are to make small, for tiles (N, C, t, t) of source and target and drawn styles."""
-        read = [self.generator(k).encode(tile) for k, tile in enumerate(tiles)]
+        """What the generators are to make small.
+
+        Parameters
+        ----------
+        tiles, valid
+            (N, C, t, t) and (N, 1, t, t) of source and target.
+        styles
+            (N, style) of the tiles made to look like source and target.
+        contents
+            What the encoders of source and target read from their tiles.
+        made
+            (N, C, t, t), tile k of the other content and style k.
+        """
         own_styles = [self.generator(k).style(tile) for k, tile in enumerate(tiles)]
         parts: dict[str, list[Tensor]] = {name: [] for name in TranslationLosses.__dataclass_fields__}
         for k, tile in enumerate(tiles):
             here, other = self.generator(k), self.generator(1 - k)
-            content, passed = read[k]
+            content, passed = contents[k]
             parts["image"].append(absolute_difference(here.decode(content, passed, own_styles[k]), tile, valid[k]))
-            made = other.decode(content, passed, styles[1 - k])
-            parts["adversarial"].append(judged(self.discriminators[1 - k](made), 1.0))
-            content_again, passed_again = other.encode(made)
+            there = made[1 - k]
+            parts["adversarial"].append(judged(self.discriminators[1 - k](there), 1.0))
+            content_again, passed_again = other.encode(there)
             parts["content"].append(absolute_difference(content_again, content))
-            parts["style"].append((other.style(made) - styles[1 - k]).abs().mean())
+            parts["style"].append((other.style(there) - styles[1 - k]).abs().mean())
             back = here.decode(content_again, passed_again, own_styles[k])
             parts["cycle"].append(absolute_difference(back, tile, valid[k]))
             reflectance = self.to_reflectance[k]
             parts["angle"].append(mean_angle(reflectance(back), reflectance(tile), valid[k]))
         return TranslationLosses(**{name: torch.stack(values).sum() for name, values in parts.items()})
 
-    def judging_loss(self, tiles: tuple[Tensor, Tensor], made: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def judging_loss(self, tiles: Sequence[Tensor], made: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """What the discriminators are to make small, for tiles of both scenes and tiles made to look like them.
 
         And the share, 0 … 1, of their judgements that is right, half where they cannot tell.
@@ -121,12 +144,6 @@ class SceneTranslation(lightning.LightningModule):
         assert isinstance(generator, Generator)
         return generator
 
-    def _translated(self, tiles: tuple[Tensor, Tensor], styles: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Tiles made to look like source and target, of the contents of target and source."""
-        read = [self.generator(k).encode(tile) for k, tile in enumerate(tiles)]
-        first, second = (self.generator(k).decode(*read[1 - k], styles[k]) for k in range(2))
-        return first, second
-
     def _drawn_style(self, count: int) -> Tensor:
         return torch.randn(count, self.settings.style, device=self.device)
 
@@ -135,11 +152,9 @@ class SceneTranslation(lightning.LightningModule):
         return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def _step(self, optimizer: Any, loss: Tensor) -> None:
-        self.toggle_optimizer(optimizer)
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
-        self.untoggle_optimizer(optimizer)
 
 
 def _turned(tiles: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

@@ -29,9 +29,9 @@ class TranslationSettings(Settings):
     tile
         Side in pixels of the tiles that are learnt from and translated. Default: 32.
     tiles
-        Tiles that are drawn from each scene. Default: 96.
+        Tiles that are drawn from each scene. Default: 64.
     width
-        Channels of the first convolution; every down-sampling doubles them. Default: 16.
+        Channels of the first convolution; every down-sampling doubles them. Default: 8.
     downsamplings
         Of the content, by 2 each. Default: 2.
     blocks
@@ -45,7 +45,7 @@ class TranslationSettings(Settings):
     scales
         Resolutions at which tiles are judged. Default: 2.
     judge_width
-        Channels of the first convolution of a discriminator. Default: 16.
+        Channels of the first convolution of a discriminator. Default: 8.
     judge_layers
         Convolutions by 2 in a discriminator. Default: 3.
     adversarial_weight, image_weight, style_weight, content_weight, cycle_weight
@@ -53,15 +53,15 @@ class TranslationSettings(Settings):
     angle_weight
         Of the spectral angle (rad) between a tile and its translation there and back. Default: 10.
     learning_rate
-        Of Adam, with β 0.5 and 0.999. Default: 0.0005; published is 0.0001 for a million steps.
+        Of Adam, with β 0.5 and 0.999. Default: 0.001; published is 0.0001 for a million steps.
     weight_decay
         Default: 0.0001.
     halve_after
-        Epochs after which the learning rate is halved, again and again. Default: 8.
+        Epochs after which the learning rate is halved, again and again. Default: 6.
     batch_size
         Tiles of each scene in a step. Default: 4.
     epochs
-        Times that all tiles are seen; with 0 the translation stays as it starts. Default: 24.
+        Times that all tiles are seen; with 0 the translation stays as it starts. Default: 16.
 
     Examples
     --------
@@ -72,15 +72,15 @@ class TranslationSettings(Settings):
     start: Literal["moments", "identity", "none"] = "moments"
     components: int | None = Field(default=10, ge=1, le=2**14)
     tile: int = Field(default=32, ge=8, le=2048)
-    tiles: int = Field(default=96, ge=1, le=10**6)
-    width: int = Field(default=16, ge=1, le=4096)
+    tiles: int = Field(default=64, ge=1, le=10**6)
+    width: int = Field(default=8, ge=1, le=4096)
     downsamplings: int = Field(default=2, ge=1, le=6)
     blocks: int = Field(default=2, ge=1, le=100)
     style: int = Field(default=8, ge=1, le=4096)
     style_downsamplings: int = Field(default=3, ge=2, le=8)
     hidden: int = Field(default=64, ge=1, le=2**16)
     scales: int = Field(default=2, ge=1, le=8)
-    judge_width: int = Field(default=16, ge=1, le=4096)
+    judge_width: int = Field(default=8, ge=1, le=4096)
     judge_layers: int = Field(default=3, ge=1, le=8)
     adversarial_weight: float = Field(default=1.0, ge=0)
     image_weight: float = Field(default=10.0, ge=0)
@@ -88,11 +88,11 @@ class TranslationSettings(Settings):
     content_weight: float = Field(default=1.0, ge=0)
     cycle_weight: float = Field(default=10.0, ge=0)
     angle_weight: float = Field(default=10.0, ge=0)
-    learning_rate: float = Field(default=5e-4, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
-    halve_after: int = Field(default=8, ge=1, le=10**6)
+    halve_after: int = Field(default=6, ge=1, le=10**6)
     batch_size: int = Field(default=4, ge=1, le=4096)
-    epochs: int = Field(default=24, ge=0, le=10**6)
+    epochs: int = Field(default=16, ge=0, le=10**6)
 
     @property
     def key_pooling(self) -> int:

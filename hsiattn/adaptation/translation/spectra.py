@@ -60,11 +60,6 @@ class SpectralSpace:
         """Components (C, …) of normalised reflectance (B, …)."""
         return np.asarray(np.tensordot(self.axes, normalised, 1), dtype=np.float32)
 
-    def reflectance(self, normalised: Float) -> Float:
-        """Reflectance (B, …) of normalised reflectance (B, …)."""
-        shape = (-1, *(1 for _ in normalised.shape[1:]))
-        return np.asarray(normalised * self.spread.reshape(shape) + self.centre.reshape(shape), dtype=np.float32)
-
 
 class ToReflectance(torch.nn.Module):
     """The reflectance (N, B, H, W) that components (N, C, H, W) of a space stand for, as a module with buffers."""

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hsiattn.adaptation.translation.spectra import SpectralSpace
 from hsiattn.errors import SceneError
-from hsiattn.scenes import SceneSource
-from hsiattn.scenes.tiles import read_tile
+from hsiattn.scenes import Radiometry, SceneSource
+from hsiattn.scenes.tiles import Tile, read_tile
 
 _LEAST_VALID = 0.5
 """Share of a tile that should hold data."""
@@ -81,26 +81,23 @@ def check_tile(source: SceneSource, size: int) -> None:
 def read_components(
     source: SceneSource, bands: NDArray[np.int64], space: SpectralSpace, window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Components (C, h, w) of a window, filled, and where it holds data (h, w)."""
-    normalised, valid = read_normalised(source, bands, space, window)
-    return space.components(normalised), valid
+    """Components (C, h, w) of a window, filled as in `normalise`, and where it holds data (h, w)."""
+    tile = read_tile(source, window, 0, bands, "reflect")
+    return space.components(normalise(tile, source.radiometry.subset(bands), space)), tile.valid
 
 
-def read_normalised(
-    source: SceneSource, bands: NDArray[np.int64], space: SpectralSpace, window: Window
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Normalised reflectance (B, h, w) of a window, and where it holds data (h, w).
+def normalise(tile: Tile, radiometry: Radiometry, space: SpectralSpace) -> NDArray[np.float32]:
+    """Normalised reflectance (B, h, w) of the bands of a space.
 
     Pixels without data have the spectrum of the nearest one with, the mean spectrum where there is none: so they look
     like their surroundings, and no discriminator learns where a swath ends.
     """
-    tile = read_tile(source, window, 0, bands, "reflect")
     spectra = tile.values[:, tile.valid].T
     normalised = np.zeros(tile.values.shape, dtype=np.float32)
-    if spectra.size:
-        reflectance = source.radiometry.subset(bands).reflectance(spectra).astype(np.float32)
-        normalised[:, tile.valid] = space.normalised(reflectance.T)
-        if not tile.valid.all():
-            rows, columns = distance_transform_edt(~tile.valid, return_distances=False, return_indices=True)
-            normalised = normalised[:, rows, columns]
-    return normalised, tile.valid
+    if not len(spectra):
+        return normalised
+    normalised[:, tile.valid] = space.normalised(radiometry.reflectance(spectra).astype(np.float32).T)
+    if not tile.valid.all():
+        rows, columns = distance_transform_edt(~tile.valid, return_distances=False, return_indices=True)
+        normalised = normalised[:, rows, columns]
+    return normalised

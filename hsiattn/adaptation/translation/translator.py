@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rasterio.windows import Window
 from torch import Tensor
 
 from hsiattn.adaptation.translation.networks import Generator
 from hsiattn.adaptation.translation.pair import ScenePair
 from hsiattn.adaptation.translation.settings import TranslationSettings
 from hsiattn.adaptation.translation.spectra import SpectralSpace
-from hsiattn.adaptation.translation.tiles import read_normalised
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,29 +43,19 @@ class Translator:
     style: Tensor
     record: dict[str, Any] = field(default_factory=dict)
 
-    def tile(self, window: Window) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Translate a window of the source scene as one tile.
-
-        Returns
-        -------
-        reflectance, valid
-            (M, h, w) in the target's bands that take part, as the target scene states reflectance, and (h, w).
-        """
-        pair = self.pair
-        normalised, valid = read_normalised(pair.source, pair.source_bands, self.spaces[0], window)
-        return self.translate(normalised), valid
-
     @torch.no_grad()
     def translate(self, normalised: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Reflectance (M, h, w) in the target's look, of normalised reflectance (B, h, w) of the source.
+        """Reflectance (N, M, h, w) in the target's look, of tiles of normalised reflectance (N, B, h, w) of the source.
 
-        Sides are multiples of 2^downsamplings. What the components leave out of the source is added as it is, where the
-        bands correspond and the translation starts from the source's own values.
+        Sides are multiples of 2^downsamplings. What the components leave out of the source is added as it is, unless
+        the translation starts from `none`.
         """
         first, second = self.spaces
-        before = first.components(normalised)
-        content, passed = self.generators[0].encode(torch.from_numpy(before)[None])
-        after = self.generators[1].decode(content, passed, self.style[None])[0].numpy()
+        before = torch.from_numpy(np.einsum("cb,nbhw->nchw", first.axes, normalised))
+        content, passed = self.generators[0].encode(before)
+        after = self.generators[1].decode(content, passed, self.style.expand(len(before), -1))
         if self.settings.start == "none":
-            return second.reflectance(np.tensordot(second.back, after, 1))
-        return second.reflectance(normalised + np.tensordot(second.back, after - before, 1))
+            made = np.einsum("mc,nchw->nmhw", second.back, after.numpy())
+        else:
+            made = normalised + np.einsum("mc,nchw->nmhw", second.back, (after - before).numpy())
+        return np.asarray(made * second.spread[:, None, None] + second.centre[:, None, None], dtype=np.float32)
