@@ -45,7 +45,9 @@ def unknown_advice(unknown: Mapping[str, Any]) -> str:
         return f"known classes alone give about {100 * alarms:.3g} %: nothing shows that the legend lacks a class"
     told = f"known classes alone would give about {100 * alarms:.3g} %: here is something that your legend lacks"
     if not unknown.get("kinds"):
-        return f"{told}, or known classes look otherwise here than where they were labelled; assess with scene= to see"
+        return (
+            f"{told}, or known classes look otherwise here than where they were labelled; with the scene you would see"
+        )
     return f"{told}, or known classes look otherwise here than where they were labelled; look at the places below"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hsiattn.classes import MAX_VALUE, ClassTable, Color, LandCoverClass
 from hsiattn.errors import LabelError
+from hsiattn.labels.sidecars import MAX_LISTED
 from hsiattn.palette import PALETTE, palette_color
 
 UNKNOWN = "unknown"
@@ -22,7 +23,8 @@ UNKNOWN = "unknown"
 _TAKEN = ("unknown material", "unknown to the model")
 """Its names where a class of the model has that one."""
 
-_MAX_BYTE = 255
+_LIMITS = (255, MAX_LISTED, MAX_VALUE)
+
 _COLORS: tuple[Color, ...] = ((255, 0, 255), (0, 0, 0), *(palette_color(place) for place in range(len(PALETTE))))
 """Magenta before black before colours of the palette."""
 
@@ -89,7 +91,8 @@ def unknown_class(classes: ClassTable) -> LandCoverClass:
     """Unknown material as a class beside those of a model.
 
     Its code is the largest that no class has: 255 or less where all codes are at most 255, so that the map stays one of
-    bytes, else 65 535 or less. Its colour is magenta, unless that is hard to tell from the colour of a class, to
+    bytes; 4095 or less where all are at most that, so that GDAL still lists the names of all values; else 65 535 or
+    less. Its colour is magenta, unless that is hard to tell from the colour of a class, to
     colour-blind readers too; then black, or the colour of the palette that is.
 
     Raises
@@ -102,11 +105,12 @@ def unknown_class(classes: ClassTable) -> LandCoverClass:
     >>> unknown_class(ClassTable.from_codes([1, 2]))
     LandCoverClass(code=255, name='unknown', color=(255, 0, 255), attributes=())
     >>> unknown_class(ClassTable.from_codes([1, 300])).code
-    65535
+    4095
     """
     taken, names = set(classes.codes), {name.casefold() for name in classes.names}
-    most = _MAX_BYTE if len(taken) < _MAX_BYTE and classes.codes[-1] <= _MAX_BYTE else MAX_VALUE
-    code = next((number for number in range(most, 0, -1) if number not in taken), None)
+    limits = [limit for limit in _LIMITS if limit >= min(classes.codes[-1], MAX_VALUE)]
+    free = (number for limit in limits for number in range(limit, 0, -1) if number not in taken)
+    code = next(free, None)
     if code is None:
         raise LabelError("the classes leave no code for unknown material", "merge classes, or map without unknown=")
     name = next((name for name in (UNKNOWN, *_TAKEN) if name not in names), f"{UNKNOWN} ({code})")

@@ -89,8 +89,9 @@ def _read(path, band=1):
 
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [([1, 4, 7], 255), ([3, 255], 254), ([254, 255], 253), ([1, 256], 65_535), ([65_535, 65_534], 65_533),
-     ([70_000, 3], 65_535), (range(1, 256), 65_535)],
+    [([1, 4, 7], 255), ([3, 255], 254), ([254, 255], 253), ([1, 256], 4095), ([1, 4095], 4094), ([1, 4096], 65_535),
+     ([65_535, 65_534], 65_533),
+     ([70_000, 3], 65_535), (range(1, 256), 4095)],
 )  # fmt: skip
 def test_the_code_of_unknown_material_is_the_largest_that_is_free(codes, code):
     classes = ClassTable.from_codes(codes)
