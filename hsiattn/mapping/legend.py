@@ -103,7 +103,7 @@ def unknown_class(classes: ClassTable) -> LandCoverClass:
     Examples
     --------
     >>> unknown_class(ClassTable.from_codes([1, 2]))
-    LandCoverClass(code=255, name='unknown', color=(255, 0, 255), attributes=())
+    LandCoverClass(code=255, name='unknown', color=(0, 0, 0), attributes=())
     >>> unknown_class(ClassTable.from_codes([1, 300])).code
     4095
     """
