@@ -65,7 +65,10 @@ def coherence(classes: Sequence[NDArray[np.integer]], valid: Sequence[NDArray[np
     counts = np.zeros(1 + max(int(each.max(initial=0)) for each in classes))
     for chosen, there in zip(classes, valid, strict=True):
         counts += np.bincount(chosen[there], minlength=len(counts))
-        for first, second in (((slice(1, None), slice(None)), (slice(-1), slice(None))), ((slice(None), slice(1, None)), (slice(None), slice(-1)))):
+        for first, second in (
+            ((slice(1, None), slice(None)), (slice(-1), slice(None))),
+            ((slice(None), slice(1, None)), (slice(None), slice(-1))),
+        ):
             both = there[first] & there[second]
             pairs += int(np.count_nonzero(both))
             same += int(np.count_nonzero((chosen[first] == chosen[second]) & both))

@@ -112,7 +112,9 @@ class TargetScene:
         halo = (self.tiles[0].tile.valid.shape[0] - self.tiles[0].valid.shape[0]) // 2
         stored = np.concatenate(
             [
-                part.tile.values[:, halo : halo + part.valid.shape[0], halo : halo + part.valid.shape[1]][:, part.valid].T
+                part.tile.values[:, halo : halo + part.valid.shape[0], halo : halo + part.valid.shape[1]][
+                    :, part.valid
+                ].T
                 for part in self.tiles
             ]
         )
@@ -142,9 +144,7 @@ class TargetScene:
                 valid = part.tile.valid[seen]
                 spectra, components = model.preprocessing.transform(part.tile.values[:, *seen], valid, radiometry)
                 core = slice(halo, valid.shape[0] - halo), slice(halo, valid.shape[1] - halo)
-                logits = evaluate_tile(
-                    network, spectra[:, *core], components, valid, part.valid, precision=precision
-                )
+                logits = evaluate_tile(network, spectra[:, *core], components, valid, part.valid, precision=precision)
                 found.append(torch.softmax(logits / model.temperature, dim=0).cpu().numpy())
         finally:
             network.to("cpu")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise, product
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -160,6 +160,32 @@ class WithPrior(SpectralSpatialNetwork):
             return self._normalised(self._saliency_of(spectra[None])[0], dim=0)
         present = _present(components[None], None if valid is None else valid[None])
         return self._normalised(self._as_wholes(self._saliency_of(components[None]), present)[0], dim=0)
+
+    def remember(
+        self,
+        *,
+        projection: Any,
+        centres: Any,
+        saliency: Any,
+        remembered: Any,
+        weight: float,
+        temperature: float,
+        least_doubt: float,
+    ) -> None:
+        """Put a memory in, as arrays of the shapes that the attributes of these names have.
+
+        Raises
+        ------
+        ValueError
+            A shape is another one.
+        """
+        for name, value in locals().copy().items():
+            if name == "self":
+                continue
+            own, given = getattr(self, name), torch.as_tensor(value)
+            if own.shape != given.shape:
+                raise ValueError(f"{name} has the shape {tuple(given.shape)}, not {tuple(own.shape)}")
+            setattr(self, name, given.to(own.device, own.dtype).clone())
 
     def softened(self, softness: float) -> WithPrior:
         """The same network, weights shared, with a memory that has a gradient: what an adaptive attack looks at.

@@ -46,54 +46,51 @@ class Codebook:
         return np.concatenate(found)
 
 
-def fit_codebook(pixels: NDArray[np.floating], patterns: int, axes: int, *, seed: int) -> Codebook:
+def fit_codebook(
+    pixels: NDArray[np.floating], projection: NDArray[np.floating], patterns: int, *, seed: int
+) -> Codebook:
     """Find patterns by k-means among pixels.
-
-    The space of the patterns is that of the leading principal axes, in which fields differ. What is left out is mostly
-    noise, and the fine structure across many bands that a perturbation made against a network consists of. An axis
-    counts by the square root of its standard deviation: by the deviation itself brightness would decide alone, with
-    equal weights the noise would.
 
     Parameters
     ----------
     pixels
         (N, C), at least one.
+    projection
+        (F, C), see `Codebook`.
     patterns
         P, or as many as there are different pixels.
-    axes
-        F, or as many as vary.
     seed
         Decides where k-means begins.
 
-    Returns
-    -------
-    Codebook
-
     Examples
     --------
-    >>> two = np.repeat(np.array([[0.0, 1.0, 0.0], [4.0, 1.0, 0.0]]), 5, axis=0)
-    >>> book = fit_codebook(two, patterns=8, axes=2, seed=0)
-    >>> book.centres.shape, sorted(np.bincount(book.patterns_of(two)).tolist())
-    ((2, 1), [5, 5])
+    >>> two = np.repeat(np.array([[0.0, 1.0], [4.0, 1.0]]), 5, axis=0)
+    >>> book = fit_codebook(two, np.eye(2), patterns=8, seed=0)
+    >>> len(book), sorted(np.bincount(book.patterns_of(two)).tolist())
+    (2, [5, 5])
     """
     from sklearn.cluster import KMeans  # takes a second to load
 
-    projection = _leading_axes(pixels.astype(np.float64), axes)
     projected = (pixels @ projection.T).astype(np.float32)
     count = min(patterns, len(np.unique(projected, axis=0)))
     means = KMeans(count, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(projected)
     return Codebook(projection.astype(np.float32), means.cluster_centers_.astype(np.float32))
 
 
-def _leading_axes(pixels: NDArray[np.float64], axes: int) -> NDArray[np.float64]:
-    """Principal axes (F, C) of pixels (N, C), the first of which vary most, divided by the root of their deviation."""
-    covariance = np.atleast_2d(np.cov(pixels.T, bias=True))
+def leading_axes(pixels: NDArray[np.floating], axes: int) -> NDArray[np.float64]:
+    """Principal axes (F, C) of pixels (N, C), those along which they vary most: F of them, or as many as vary.
+
+    Fields differ along these. What is left out is mostly noise, and the fine structure across many bands that a
+    perturbation made against a network consists of.
+
+    Examples
+    --------
+    >>> leading_axes(np.array([[0.0, 1.0, 0.0], [4.0, 1.0, 0.0]]), 2)
+    array([[1., 0., 0.]])
+    """
+    covariance = np.atleast_2d(np.cov(pixels.T.astype(np.float64), bias=True))
     variances, vectors = np.linalg.eigh(covariance)
     order = np.argsort(variances)[::-1][:axes]
-    order = order[variances[order] > max(variances.max() * 1e-10, 1e-20)]
-    if not len(order):  # nothing varies: one pattern serves
-        order = np.array([0])
-        return np.zeros((1, pixels.shape[1]))
-    leading = vectors[:, order].T
-    leading *= np.sign(leading[np.arange(len(leading)), np.abs(leading).argmax(axis=1)])[:, None]
-    return np.asarray(leading / variances[order, None] ** 0.25)
+    varying = order[variances[order] > max(variances.max() * 1e-10, 1e-20)]
+    leading = vectors[:, varying if len(varying) else order[:1]].T
+    return np.asarray(leading * np.sign(leading[np.arange(len(leading)), np.abs(leading).argmax(axis=1)])[:, None])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ def train_network(
     class_balance: bool = False,
     epochs: int | None = None,
     preprocessing: Preprocessing | None = None,
+    module: Callable[..., PixelClassification] = PixelClassification,
 ) -> TrainingRecord:
     """Train a network in place.
 
@@ -59,6 +60,8 @@ def train_network(
         So many, whatever the settings say.
     preprocessing
         Of the pixels; needed where the settings vary the illumination.
+    module
+        Makes the Lightning module, from the arguments of `PixelClassification`.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def train_network(
     network.train().set_class_counts(counts)
     weights = class_weights(counts) if class_balance else torch.ones(network.classes)
     lighting = Lighting(preprocessing, training.spectra) if preprocessing else None
-    module = PixelClassification(network, settings, weights, options.seed, lighting)
+    made = module(network, settings, weights, options.seed, lighting)
     best = KeepBest() if validation else None
     callbacks: list[Callback] = [best] if best else []
     told = ReportEpochs(best, options.listener, options.log, settings.max_epochs)
@@ -92,7 +95,7 @@ def train_network(
     if done:
         with training_environment(network, device):
             trainer = _trainer(device, precision, callbacks, state, done)
-            _fit(trainer, module, loaders, checkpoint)
+            _fit(trainer, made, loaders, checkpoint)
         done = trainer.current_epoch
     network.eval().to("cpu")
     _check_finite(network, best)
