@@ -304,9 +304,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     )
 
 
-def _open_set(
-    header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork
-) -> OpenSet | None:
+def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork) -> OpenSet | None:
     """The detector of unknown materials, which must read as many features as the network gives."""
     record = header.get("open_set")
     if record is None:
