@@ -150,6 +150,18 @@ class _Training(_Part):
     history: _History | None = None
 
 
+class _Detector(_Part):
+    name: Annotated[str, Field(max_length=100)]
+
+
+class _OpenSet(_Part):
+    detector: _Detector
+    pixels: int = Field(ge=1)
+    groups: int = Field(default=1, ge=1)
+    in_words: _Text = ""
+    warning: _Text | None = None
+
+
 class _Header(_Part):
     format_version: int = Field(ge=1)
     created: _Text
@@ -162,6 +174,7 @@ class _Header(_Part):
     accuracy: dict[str, Any] | None
     training: _Training
     temperature: float = Field(default=1.0, gt=0)
+    open_set: _OpenSet | None = None
     data: dict[str, Any]
     versions: dict[str, _Text] = Field(max_length=100)
 

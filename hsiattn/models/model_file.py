@@ -32,6 +32,8 @@ from hsiattn.models.container import (
     DOMAIN,
     FAILURES,
     FORMAT_VERSION,
+    OPEN_SET,
+    PLAIN_VERSION,
     PREPROCESSING,
     WEIGHTS,
     Container,
@@ -39,14 +41,13 @@ from hsiattn.models.container import (
     open_container,
 )
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
+from hsiattn.open_set import OpenSet
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.band_resampling import ResampledSource, can_resample
 from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
-_PLAIN_VERSION = 4
-"""Format of files without anything that came later."""
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Types of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 
@@ -85,6 +86,8 @@ class TrainedModel:
         Calibration temperature: logits are divided by it before their softmax gives probabilities.
     domain
         Statistics of the training scene; None in files of older versions.
+    open_set
+        Tells pixels of unknown materials from those of the classes; None where the model was trained without it.
     digest
         SHA-256 of header and tensors; empty before the model is written.
     """
@@ -103,6 +106,7 @@ class TrainedModel:
     created: str = ""
     temperature: float = 1.0
     domain: TrainingDomain | None = None
+    open_set: OpenSet | None = None
     digest: str = ""
 
     @property
@@ -162,6 +166,7 @@ class TrainedModel:
             "recipe": self.recipe,
             "training": self.training,
             "temperature": self.temperature,
+            "open_set": self.open_set.to_dict() if self.open_set is not None else None,
             "split": self.split,
             "accuracy": self.accuracy,
             "data": self.data,
@@ -172,8 +177,10 @@ class TrainedModel:
     def header(self) -> dict[str, Any]:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
+        more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
+        recoloured = self.preprocessing.recolouring is not None
         return {
-            "format_version": FORMAT_VERSION if self.preprocessing.recolouring is not None else _PLAIN_VERSION,
+            "format_version": FORMAT_VERSION if more or recoloured else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
@@ -185,6 +192,7 @@ class TrainedModel:
             "training": self.training,
             "temperature": self.temperature,
             "domain": self.domain.to_dict() if self.domain is not None else None,
+            **more,
             "data": self.data,
             "versions": self.versions,
         }
@@ -206,6 +214,8 @@ def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) 
     tensors |= {PREPROCESSING + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     of_domain = model.domain.to_arrays() if model.domain is not None else {}
     tensors |= {DOMAIN + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_domain.items()}
+    of_open_set = model.open_set.to_arrays() if model.open_set is not None else {}
+    tensors |= {OPEN_SET + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_open_set.items()}
     try:
         _check_finite(tensors)
         _temperature(model.temperature)
@@ -289,8 +299,16 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         created=header["created"],
         temperature=_temperature(header.get("temperature", 1.0)),
         domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
+        open_set=_open_set(header, _under(OPEN_SET, tensors)),
         digest=digest,
     )
+
+
+def _open_set(header: dict[str, Any], tensors: dict[str, Tensor]) -> OpenSet | None:
+    record = header.get("open_set")
+    if record is None:
+        return None
+    return OpenSet.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}, record)
 
 
 def _check_sizes(header: dict[str, Any], preprocessing: Preprocessing) -> None:

@@ -49,6 +49,11 @@ class SceneRegion:
         found = {(row, column): index for index, (row, column) in enumerate(self.positions.tolist())}
         return np.array([found.get((row, column), -1) for row, column in positions.tolist()], dtype=np.int64)
 
+    def where(self, seen: NDArray[np.bool_]) -> SceneRegion:
+        """The region without the pixels at which an array (H, W) of the scene is False."""
+        kept = seen[tuple(self.positions.T)]
+        return SceneRegion(self.positions[kept], self.spectra[kept], self.places[kept])
+
     def pairs(self, offsets: list[tuple[int, int]]) -> NDArray[np.int64]:
         """(E, 2) indices of all pixels and those that lie so many rows and columns from them."""
         found = []

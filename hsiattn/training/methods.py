@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.settings import GradientSettings, MethodSettings
+from hsiattn.training.unlabelled import UnlabelledSettings, without_test_pixels
 
 if TYPE_CHECKING:
     from hsiattn.preprocessing import Preprocessing
@@ -58,3 +59,31 @@ class GradientTraining(GradientSettings, TrainingMethod):
         network, arguments = recipe_network(scene, pixels, options.seed)
         record = train_network(network, pixels, self, options, preprocessing=preprocessing, **how)
         return FitResult(network, arguments, preprocessing, record)
+
+
+class SemiSupervisedTraining(GradientTraining):
+    """What methods have in common that learn from unlabelled pixels beside the labelled ones.
+
+    Parameters
+    ----------
+    unlabelled
+        Which of them, and how many; see `UnlabelledSettings`. All further settings are those of `GradientTraining`.
+    """
+
+    takes_further_scenes: ClassVar[bool] = True
+
+    unlabelled: UnlabelledSettings = UnlabelledSettings()
+
+    @property
+    def sees_unlabelled(self) -> bool:
+        """See `TrainingMethod`."""
+        return self.unlabelled.transductive
+
+    @property
+    def keeps_test_unseen(self) -> bool:
+        """See `TrainingMethod`."""
+        return not self.unlabelled.transductive
+
+    def fit(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
+        """Fit one network, or every member of an ensemble, on a scene that shows what the settings allow to be seen."""
+        return super().fit(without_test_pixels(scene, split, self.unlabelled), split, options)

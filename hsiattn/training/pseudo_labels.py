@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.training.methods import GradientTraining
@@ -41,10 +41,13 @@ class PseudoLabelTraining(GradientTraining):
     PseudoLabelTraining(max_epochs=60, pseudo_labels=PseudoLabelSettings(pixels=3000))
     """
 
-    sees_unlabelled: ClassVar[bool] = True
-
     method: Literal["pseudo-labels"] = "pseudo-labels"
     pseudo_labels: PseudoLabelSettings = PseudoLabelSettings()
+
+    @property
+    def sees_unlabelled(self) -> bool:
+        """See `TrainingMethod`: the region holds test pixels."""
+        return True
 
     @property
     def region_size(self) -> int:

@@ -69,11 +69,21 @@ class MethodSettings(Settings):
 
     closed_form: ClassVar[bool] = False
     """Whether it fits networks in which nothing learns by gradient, and no others."""
-    sees_unlabelled: ClassVar[bool] = False
-    """Whether pixels without labels, those of the test among them, take part."""
+    takes_further_scenes: ClassVar[bool] = False
+    """Whether further scenes without labels may lend it unlabelled pixels."""
 
     method: str
     max_per_class: int | None = Field(default=None, ge=2, le=10**9)
+
+    @property
+    def sees_unlabelled(self) -> bool:
+        """Whether pixels without labels, those of the test among them, take part."""
+        return False
+
+    @property
+    def keeps_test_unseen(self) -> bool:
+        """Whether what it learns of unlabelled pixels, noise among it, leaves out those of the test."""
+        return False
 
     @property
     def held_back(self) -> float:
@@ -178,8 +188,8 @@ class RecipeSettings(Settings):
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
-        preprocessing = self.preprocessing
-        return bool(self.training.sees_unlabelled or preprocessing.noise_components or preprocessing.fit_on == "scene")
+        noise = self.preprocessing.noise_components and not self.training.keeps_test_unseen
+        return bool(self.training.sees_unlabelled or noise or self.preprocessing.fit_on == "scene")
 
     @field_validator("patch_size")
     @classmethod

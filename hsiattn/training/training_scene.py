@@ -67,6 +67,10 @@ class TrainingScene:
     drawn_groups
         (H, W) group of every pixel that was drawn for training, 0 elsewhere, where some of them were dropped; see
         `Split.groups`. None otherwise.
+    further
+        Scenes without labels that lend unlabelled pixels to methods that learn from some.
+    seen
+        (H, W), False for pixels that the region leaves out, since nothing may be learned from them; None for none.
     """
 
     source: SceneSource
@@ -78,6 +82,8 @@ class TrainingScene:
     messages: list[str] = field(default_factory=list)
     groups: NDArray[np.int32] | None = None
     drawn_groups: NDArray[np.int64] | None = None
+    further: tuple[SceneSource, ...] = ()
+    seen: NDArray[np.bool_] | None = None
     _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod
@@ -171,17 +177,21 @@ class TrainingScene:
         """The pixels around those and elsewhere, labelled or not; read once, for the first that ask."""
         if self._region is None:
             most = self.recipe.training.region_size
-            self._region = read_region(self.source, self.bands, positions, targets, most=most)
+            region = read_region(self.source, self.bands, positions, targets, most=most)
+            self._region = region if self.seen is None else region.where(self.seen)
         return self._region
 
     def gather(
-        self, positions: NDArray[np.int64], targets: NDArray[Any], preprocessing: Preprocessing
+        self,
+        positions: NDArray[np.int64],
+        targets: NDArray[Any],
+        preprocessing: Preprocessing,
+        *,
+        source: SceneSource | None = None,
     ) -> LabelledPatches:
-        """Prepared spectra and patches of those pixels."""
-        edge = network_class(self.recipe.network.name).edge
-        return gather_patches(
-            self.source, positions, targets, preprocessing, patch_size=self.recipe.patch_size, edge=edge
-        )
+        """Prepared spectra and patches of those pixels, of another source than the scene's own where one is given."""
+        edge, size = network_class(self.recipe.network.name).edge, self.recipe.patch_size
+        return gather_patches(source or self.source, positions, targets, preprocessing, patch_size=size, edge=edge)
 
     def say(self, message: str) -> None:
         """Add a message unless it is there already."""
