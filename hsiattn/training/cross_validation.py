@@ -18,9 +18,10 @@ from hsiattn.labels.arrays import labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.scenes import SceneSource, as_source
 from hsiattn.splits import AllPixels, PixelSplitter, PolygonKFold, SpatialKFold
-from hsiattn.training.log import EpochFigures, Listener
+from hsiattn.training.log import Listener
 from hsiattn.training.modelling import TrainingResult, fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
+from hsiattn.training.results import in_stage
 
 Pairs = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -193,20 +194,11 @@ class _Run:
         if how.get("checkpoints") is not None:
             how["checkpoints"] = how["checkpoints"] / f"fold-{number}"
         if how.get("listener") is not None:
-            how["listener"] = _told_apart(how["listener"], f"fold {number} of {folds.n_splits}")
+            how["listener"] = in_stage(how["listener"], f"fold {number} of {folds.n_splits}")
         return fit_model(
             self.source, self.codes, self.classes, self.recipe, splitter, seed=self.seed, device=self.device,
             groups=self.ids, **how,
         )  # fmt: skip
-
-
-def _told_apart(listener: Listener, stage: str) -> Listener:
-    """A listener that is told the stage too."""
-
-    def listen(figures: EpochFigures) -> None:
-        listener(replace(figures, stage=stage))
-
-    return listen
 
 
 class _Folds:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +21,7 @@ from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, ReportEpochs
 from hsiattn.training.checkpoints import KeepState
-from hsiattn.training.environment import training_environment
+from hsiattn.training.environment import interruptible, training_environment
 from hsiattn.training.history import history_of
 from hsiattn.training.log import start_log
 from hsiattn.training.module import PixelClassification
@@ -184,10 +182,5 @@ def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataL
 
 def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[Any], checkpoint: Path | None) -> None:
     training, validation = loaders[0], loaders[1] if len(loaders) > 1 else None
-    handler = signal.getsignal(signal.SIGINT)
-    try:
+    with interruptible():
         trainer.fit(module, training, validation, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own, and is deaf to the next one
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from stop

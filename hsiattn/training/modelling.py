@@ -26,6 +26,7 @@ from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise, describe_choice, warn
 from hsiattn.training.log import Listener
 from hsiattn.training.network import check_recipe
+from hsiattn.training.prior import with_prior
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
@@ -126,7 +127,10 @@ def fit_model(
             split.record["scenes"] = _account_of(source, split)
         scene = replace(scene, drawn_groups=split.groups)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
-        fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
+        options = FitOptions(seed, device, listener, log, kept)
+        fitted = recipe.training.fit(scene, split, options)
+        if recipe.prior is not None:
+            fitted = with_prior(scene, split, fitted, recipe.prior, options)
         report = tested or accuracy_on_test_pixels(
             scene,
             split,

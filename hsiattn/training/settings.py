@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from hsiattn.files.text import printable
 from hsiattn.models.header import MAX_PATCH
 from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.priors import PriorSettings
 from hsiattn.settings import Settings
 
 _MAX_INTEGER = 2**53
@@ -184,12 +185,20 @@ class RecipeSettings(Settings):
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: MethodSettings
+    prior: PriorSettings | None = None
 
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
         noise = self.preprocessing.noise_components and not self.training.keeps_test_unseen
         return bool(self.training.sees_unlabelled or noise or self.preprocessing.fit_on == "scene")
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return {} if value else None
+        return value
 
     @field_validator("patch_size")
     @classmethod
