@@ -56,6 +56,9 @@ class Recipe(RecipeSettings):
     prior
         A memory of spectra beside the network: see `PriorSettings`; in a file or a change also `true`, for its default
         values. None for none. Default: None.
+    open_set
+        How the model tells pixels of unknown materials from those of its classes, see
+        `hsiattn.open_set.OpenSetSettings`; None for a model that knows no unknown. Default: None.
 
     Examples
     --------

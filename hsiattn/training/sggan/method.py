@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from hsiattn.training.log import in_stage
 from hsiattn.training.methods import SemiSupervisedTraining
-from hsiattn.training.results import FitOptions, FitResult, in_stage
+from hsiattn.training.results import FitOptions, FitResult
 
 if TYPE_CHECKING:
     import numpy as np
