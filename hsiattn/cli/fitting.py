@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
@@ -17,6 +17,7 @@ from hsiattn.cli.scene_arguments import ScenePaths, name_of, one_scene
 from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
+from hsiattn.open_set.settings import DetectorName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,8 @@ _SETTINGS = {
 
 _FAVOUR = "training.pseudo_labels.favour"
 """The setting that --favour stands for."""
+_DETECTOR = "open_set.detector"
+"""The setting that --open-set stands for."""
 
 training_options = options.use(
     click.option(
@@ -59,6 +62,12 @@ training_options = options.use(
         help="What recipes with pseudo-labels make largest: overall accuracy, where doubtful pixels go by the class "
         "frequencies of the scene; average accuracy, where all classes cost the same; or both, in between.  "
         "[default: as in the recipe]",
+    ),
+    click.option(
+        "--open-set", is_flag=False, flag_value="default", metavar="[DETECTOR]",
+        help="Also learn to tell pixels of materials that no class stands for, for `hsiattn classify --unknown`, by a "
+        f"detector: {', '.join(get_args(DetectorName))}. The network stays the same; training takes several times as "
+        "long, because it is repeated without some groups of labels, which tell how much may differ.",
     ),
     options.classes,
     options.classes_level,
@@ -130,6 +139,7 @@ class Training:
     recipe: str
     settings: tuple[str, ...]
     favour: str | None
+    open_set: str | None
     split: str
     split_file: str | None
     groups: str | None
@@ -182,7 +192,11 @@ class Training:
     @property
     def changes(self) -> tuple[str, ...]:
         """Changes of the recipe: the settings, and what stands for one of them."""
-        return self.settings if self.favour is None else (*self.settings, f"{_FAVOUR}={self.favour}")
+        named = [] if self.favour is None else [f"{_FAVOUR}={self.favour}"]
+        unknown = [] if self.open_set is None else ["open_set={}"]  # first, since settings of it may follow
+        if self.open_set not in (None, "default"):
+            unknown.append(f"{_DETECTOR}={self.open_set}")
+        return (*unknown, *self.settings, *named)
 
     @property
     def inputs(self) -> dict[str, str | None]:
@@ -363,6 +377,10 @@ def check_usage(ctx: click.Context) -> None:
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
     if sum(map(_is_whole, ctx.params["unlabelled"])) > 1:
         raise click.UsageError("--unlabelled names several values of pixels without a label: give one", ctx)
+    if ctx.params["open_set"] not in (None, "default") and any(
+        setting.partition("=")[0].strip() == _DETECTOR for setting in ctx.params["settings"]
+    ):
+        raise click.UsageError(f"--open-set NAME stands for --set {_DETECTOR}: give one of the two", ctx)
     if ctx.params["classes"] is None:
         options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if ctx.params["split_file"] is not None:

@@ -18,10 +18,9 @@ from hsiattn.labels.arrays import labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.scenes import SceneSource, as_source
 from hsiattn.splits import AllPixels, PixelSplitter, PolygonKFold, SpatialKFold
-from hsiattn.training.log import Listener
+from hsiattn.training.log import Listener, in_stage
 from hsiattn.training.modelling import TrainingResult, fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
-from hsiattn.training.results import in_stage
 
 Pairs = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
@@ -200,8 +199,9 @@ class _Run:
             how["checkpoints"] = how["checkpoints"] / f"fold-{number}"
         if how.get("listener") is not None:
             how["listener"] = in_stage(how["listener"], f"fold {number} of {folds.n_splits}")
+        closed = self.recipe.model_copy(update={"open_set": None})  # it does not change the figures of a fold
         return fit_model(
-            self.source, self.codes, self.classes, self.recipe, splitter, seed=self.seed, device=self.device,
+            self.source, self.codes, self.classes, closed, splitter, seed=self.seed, device=self.device,
             groups=self.ids, **how,
         )  # fmt: skip
 

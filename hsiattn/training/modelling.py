@@ -34,6 +34,7 @@ from hsiattn.training.training_scene import TrainingScene
 from hsiattn.training.unlabelled import with_further_scenes
 
 if TYPE_CHECKING:
+    from hsiattn.open_set import OpenSet
     from hsiattn.training.checkpoints import Checkpoints
 
 
@@ -146,9 +147,11 @@ def fit_model(
             precision=fitted.record.precision,
             device=choose_device(device),
         )
+        open_set = _open_set(scene, split, fitted, options)
     confusion = None if report is None else report.confusion
     labels = fitted.account.get("pseudo_labels")
-    warnings = tuple(warn(scene, split, fitted))
+    doubts = [open_set.record["warning"]] if open_set is not None and "warning" in open_set.record else []
+    warnings = (*warn(scene, split, fitted), *doubts)
     choice = [] if labels is None else [describe_choice(recipe.name, labels)]
     learned = [fitted.account["unlabelled"]["in_words"]] if "unlabelled" in fitted.account else []
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
@@ -160,7 +163,7 @@ def fit_model(
     }
     said |= {"labels": label_source} if label_source else {}
     messages = (*warnings, *scene.messages, *choice, *learned, *advice)
-    model = _model(scene, split, fitted, seed, report, said)
+    model = replace(_model(scene, split, fitted, seed, report, said), open_set=open_set)
     return TrainingResult(model, split, report, messages, advice, warnings)
 
 
@@ -225,6 +228,16 @@ def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, re
     recipe = scene.recipe.model_dump(mode="json")
     identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split)}
     return Checkpoints(folder, json.loads(json.dumps(identity)), resume)
+
+
+def _open_set(scene: TrainingScene, split: Split, fitted: FitResult, options: FitOptions) -> OpenSet | None:
+    """What the recipe says of unknown materials; the network has been trained, and stays as it is."""
+    settings = scene.recipe.open_set
+    if settings is None:
+        return None
+    from hsiattn.training.open_set import fit_open_set
+
+    return fit_open_set(scene, split, fitted, options, settings)
 
 
 def _model(
