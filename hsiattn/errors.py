@@ -17,6 +17,7 @@ Error              Raised when                                                  
 `RecipeError`      a recipe is unknown, not well formed, or contradicts itself                        1
 `PlanError`        the same of a plan of experiments                                                  1
 `TrainingError`    nothing can be fitted on the training pixels, or training diverges or cannot go on 1
+`AdaptationError`  a model cannot be adapted to a scene                                               1
 `ModelFileError`   a model file is missing, damaged, too new or not a model                           1
 `AssessmentError`  a map cannot be compared with its reference                                        1
 `ClusterError`     worker processes cannot be started, reached or used                                1
@@ -136,6 +137,10 @@ class PlanError(HsiattnError):
 
 class TrainingError(HsiattnError):
     """Nothing can be fitted on the training pixels, or training diverges or cannot go on."""
+
+
+class AdaptationError(HsiattnError):
+    """A model cannot be adapted to a scene by the method that is asked for, or by any."""
 
 
 class ModelFileError(HsiattnError):

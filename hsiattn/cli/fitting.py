@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -13,7 +13,7 @@ from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
 from hsiattn.cli.report_context import command_line
 from hsiattn.cli.reports import SHOW_ALL
-from hsiattn.cli.scene_arguments import ScenePaths, name_of
+from hsiattn.cli.scene_arguments import ScenePaths, name_of, one_scene
 from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
@@ -72,7 +72,12 @@ training_options = options.use(
     options.classes,
     options.classes_level,
     options.label_key,
-    options.unlabelled,
+    click.option(
+        "--unlabelled", multiple=True, metavar="VALUE|SCENE",
+        help="A whole number: value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a "
+        "class, and gets the code VALUE (255 for a negative VALUE). Anything else: a further scene without labels, of "
+        "any place and grid, for recipes that learn from unlabelled pixels, such as self-training; may be repeated.",
+    ),
     options.vectors,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
@@ -128,7 +133,7 @@ class Training:
     labels: str
     key: str | None
     label_key: str | None
-    unlabelled: int | None
+    unlabelled: int | tuple[str, ...] | None
     classes: str | None
     classes_level: int | None
     recipe: str
@@ -159,6 +164,16 @@ class Training:
     checkpoints: str | None = None
     resume: bool = False
     scenes: tuple[LabelledScene, ...] = ()
+
+    @property
+    def value_unlabelled(self) -> int | None:
+        """Value of pixels without a label, where one is given."""
+        return value_and_scenes(self.unlabelled)[0]
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Further scenes, whose pixels are learned from without labels."""
+        return value_and_scenes(self.unlabelled)[1]
 
     @property
     def scene_name(self) -> str:
@@ -195,6 +210,7 @@ class Training:
             "split file": self.split_file,
             "raster of groups": self.groups,
             "recipe": self.recipe,
+            **{f"unlabelled scene {number}": path for number, path in enumerate(self.further, start=1)},
         }
 
 
@@ -209,6 +225,7 @@ class Trained(NamedTuple):
 def train_model(request: Training) -> Trained:
     """Open scene and labels, train, and test on what was held out."""
     scene, labels, groups = open_several(request) if request.scenes else open_labelled(request)
+    further = open_further(request)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
 
@@ -224,7 +241,7 @@ def train_model(request: Training) -> Trained:
     with training_progress() as listener:
         classifier.fit(
             scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
-            groups=groups,
+            groups=groups, unlabelled=further,
         )  # fmt: skip
     for message in classifier.messages_:
         options.say(message)
@@ -257,7 +274,7 @@ def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np
     with named(key="--label-key"):
         labels, notes = read_label_file(
             request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
-            unlabelled=request.unlabelled,
+            unlabelled=request.value_unlabelled,
             options=VectorOptions(
                 request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
             ),
@@ -274,6 +291,36 @@ def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np
         for note in polygons.placement_notes:
             options.say(note)
     return scene, labels, groups
+
+
+def open_further(request: Training) -> list[SceneSource]:
+    """Open the scenes that lend unlabelled pixels; --key is for those that are files of the training scene's kind."""
+    from pathlib import Path
+
+    from hsiattn.scenes import open_source
+
+    first = request.scene if isinstance(request.scene, str) else ""
+    keys = [request.key if Path(path).suffix == Path(first).suffix else None for path in request.further]
+    return [
+        open_source(one_scene([path]), key).using_flagged(request.use_flagged)
+        for path, key in zip(request.further, keys, strict=True)
+    ]
+
+
+def value_and_scenes(given: int | Sequence[str] | None) -> tuple[int | None, tuple[str, ...]]:
+    """What --unlabelled was given: the value of pixels without a label, and further scenes.
+
+    >>> value_and_scenes(["255", "july.tif"])
+    (255, ('july.tif',))
+    """
+    if given is None or isinstance(given, int):
+        return given, ()
+    values = [text for text in given if _is_whole(text)]
+    return int(values[-1]) if values else None, tuple(text for text in given if not _is_whole(text))
+
+
+def _is_whole(text: str) -> bool:
+    return text.strip().lstrip("+-").isdecimal()
 
 
 def open_several(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
@@ -328,6 +375,8 @@ def check_usage(ctx: click.Context) -> None:
         setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
+    if sum(map(_is_whole, ctx.params["unlabelled"])) > 1:
+        raise click.UsageError("--unlabelled names several values of pixels without a label: give one", ctx)
     if ctx.params["open_set"] not in (None, "default") and any(
         setting.partition("=")[0].strip() == _DETECTOR for setting in ctx.params["settings"]
     ):

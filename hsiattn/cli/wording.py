@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "accept": "--accept",
     "against": "--against",
     "all_touched": "--all-touched",
     "band_groups": "--band-groups",
@@ -56,6 +57,7 @@ OPTIONS: Mapping[str, str] = {
     "table": "--classes",
     "train_share": "--train-share",
     "train_size": "--per-class",
+    "unknown": "--unknown",
     "unlabelled": "--unlabelled",
     "use_flagged": "--use-flagged",
     "window": "--window",

@@ -180,7 +180,7 @@ class TrainedModel:
         transform = self.preprocessing.transform_name
         more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
         return {
-            "format_version": FORMAT_VERSION if more else PLAIN_VERSION,
+            "format_version": FORMAT_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,

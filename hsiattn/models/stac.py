@@ -138,9 +138,12 @@ def _bands(bands: SpectralBands) -> list[dict[str, Any]]:
 
 def _input(model: TrainedModel, bands: list[dict[str, Any]]) -> dict[str, Any]:
     preprocessing = model.preprocessing
-    straight = preprocessing.spectral_transform is None
-    steps = [] if straight else [f"the spectral transform {preprocessing.transform_name}"]
+    recoloured = preprocessing.recolouring is not None
+    plain = preprocessing.spectral_transform is None
+    straight = plain and not recoloured
+    steps = [] if plain else [f"the spectral transform {preprocessing.transform_name}"]
     steps.append("scaling per band")
+    steps += ["an affine map of the scaled bands"] if recoloured else []
     if preprocessing.channels:
         steps.append(f"{preprocessing.channels} components of the scaled bands for the patches")
     return {

@@ -67,6 +67,7 @@ from hsiattn.networks.own import ModuleNetwork
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
 from hsiattn.networks.two_branch import TwoBranchNetwork
+from hsiattn.networks.with_prior import WithPrior
 
 NETWORKS.update(
     {
@@ -78,6 +79,7 @@ NETWORKS.update(
         "hierarchical": Hierarchical,
         "ensemble": Ensemble,
         "test-time-augmentation": AugmentedAtTestTime,
+        "with-prior": WithPrior,
         "discriminant": Discriminant,
         "random-forest": RandomForest,
         "rbf-svm": RBFSVM,
@@ -103,6 +105,7 @@ __all__ = [
     "RandomForest",
     "SpectralSpatialNetwork",
     "TwoBranchNetwork",
+    "WithPrior",
     "accepts",
     "check_allowed",
     "check_arguments",

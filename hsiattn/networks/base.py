@@ -69,7 +69,7 @@ class SpectralSpatialNetwork(nn.Module):
     torch.Size([5, 3])
     """
 
-    edge: ClassVar[Edge] = "reflect"
+    edge: Edge = "reflect"
     dense_capable: bool = False
     growing: ClassVar[tuple[str, ...]] = ()
 

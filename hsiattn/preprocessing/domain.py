@@ -229,7 +229,7 @@ def fit_domain(
     beside = np.maximum(np.square(measure).sum(axis=0) - scores.sum(axis=0), 0)
     limits = np.array([np.quantile(values, _QUANTILE) for values in ((1 / variances) @ scores, beside)]) * _BORDER**2
     light = reflectance.mean(axis=1)
-    plain = preprocessing.spectral_transform is None
+    plain = preprocessing.spectral_transform is None and preprocessing.recolouring is None
     weights = np.append(1 / preprocessing.gain / len(centre), preprocessing.offset.mean())
     return TrainingDomain(
         quantiles=np.quantile(reflectance, LEVELS, axis=0).astype(np.float32),

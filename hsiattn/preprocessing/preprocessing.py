@@ -30,6 +30,9 @@ class Preprocessing:
         (C, B) and (C,) float32: components = projection · scaled spectrum + shift.
     spectral_transform
         Applied to the reflectance of the used bands first; None where reflectance itself is scaled.
+    recolouring
+        (B, B + 1) float32, by which scaled spectra s become A s + b, A the first B columns and b the last, before
+        components are made of them: what adaptation to another scene adds (`hsiattn.adaptation`). None for none.
     """
 
     bands: NDArray[np.int64]
@@ -38,6 +41,7 @@ class Preprocessing:
     projection: NDArray[np.float32]
     shift: NDArray[np.float32]
     spectral_transform: SpectralTransform | None = None
+    recolouring: NDArray[np.float32] | None = None
 
     @property
     def channels(self) -> int:
@@ -83,6 +87,8 @@ class Preprocessing:
             gain, shift = self.gain, self.offset * self.gain
         spectra *= gain[:, None]
         spectra -= shift[:, None]
+        if self.recolouring is not None:
+            spectra = self.recolouring[:, :-1] @ spectra + self.recolouring[:, -1:]
         components = spectra if self._hands_bands_on else self.projection @ spectra + self.shift[:, None]
         if some_missing:
             spectra[:, missing] = 0.0
@@ -99,10 +105,15 @@ class Preprocessing:
         return (radiometry.gain * gain).astype(np.float32), shift.astype(np.float32)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays by name, for the model file; with a spectral transform also the `centres` of its bands."""
+        """The arrays by name, for the model file; with a spectral transform also the `centres` of its bands.
+
+        `recolouring` is there where there is one.
+        """
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
         if self.spectral_transform is not None:
             arrays["centres"] = self.spectral_transform.centres
+        if self.recolouring is not None:
+            arrays["recolouring"] = self.recolouring
         return arrays
 
     @classmethod
@@ -131,7 +142,11 @@ class Preprocessing:
             or not np.isfinite(centres).all()
         ):
             raise ValueError(f"the spectral transform {transform_name} lacks the centres of its bands")
-        return cls(**needed, spectral_transform=create_transform(transform_name, centres))
+        recolouring = arrays.get("recolouring")
+        if recolouring is not None and (recolouring.shape != (count, count + 1) or recolouring.dtype != np.float32):
+            raise ValueError(f"the preprocessing's recolouring is {recolouring.dtype} {recolouring.shape}")
+        transform = create_transform(transform_name, centres)
+        return cls(**needed, spectral_transform=transform, recolouring=recolouring)
 
 
 def _to_reflectance(spectra: NDArray[np.float32], radiometry: Radiometry) -> None:

@@ -33,11 +33,11 @@ class EpochFigures:
 Listener = Callable[[EpochFigures], None]
 
 
-def told_apart(listener: Listener, stage: str) -> Listener:
-    """A listener that is told the stage too."""
+def in_stage(listener: Listener, stage: str) -> Listener:
+    """A listener that is told the stage too, after that of what the stage is part of."""
 
     def listen(figures: EpochFigures) -> None:
-        listener(replace(figures, stage=stage))
+        listener(replace(figures, stage=", ".join(filter(None, (stage, figures.stage)))))
 
     return listen
 

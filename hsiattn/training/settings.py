@@ -12,6 +12,7 @@ from hsiattn.files.text import printable
 from hsiattn.models.header import MAX_PATCH
 from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.priors import PriorSettings
 from hsiattn.settings import Settings
 
 _MAX_INTEGER = 2**53
@@ -185,6 +186,7 @@ class RecipeSettings(Settings):
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: MethodSettings
+    prior: PriorSettings | None = None
     open_set: OpenSetSettings | None = None
 
     @property
@@ -193,11 +195,19 @@ class RecipeSettings(Settings):
         noise = self.preprocessing.noise_components and not self.training.keeps_test_unseen
         return bool(self.training.sees_unlabelled or noise or self.preprocessing.fit_on == "scene")
 
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return {} if value else None
+        return value
+
     @model_serializer(mode="wrap")
-    def _without_open_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
         values: dict[str, Any] = handler(self)
-        return values if self.open_set is not None else {k: v for k, v in values.items() if k != "open_set"}
+        absent = {name for name in ("prior", "open_set") if getattr(self, name) is None}
+        return {name: value for name, value in values.items() if name not in absent}
 
     @field_validator("patch_size")
     @classmethod
