@@ -70,5 +70,10 @@ def look_of_tile(
 def _sums(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     """Sums over the surroundings of every pixel: (C, h + 2r, w + 2r) -> (C, h, w)."""
     side = values.shape[1] - height + 1
-    rows = sum(values[:, i : i + height] for i in range(side))
-    return np.asarray(sum(rows[:, :, i : i + width] for i in range(side)), dtype=np.float32)  # type: ignore[index]
+    rows = values[:, :height].copy()
+    for i in range(1, side):
+        rows += values[:, i : i + height]
+    sums = rows[:, :, :width].copy()
+    for i in range(1, side):
+        sums += rows[:, :, i : i + width]
+    return sums

@@ -23,6 +23,7 @@ from hsiattn.open_set.look import look_of_patches
 from hsiattn.splits import ROLES, Split, folds_across_groups, label_groups
 from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.patches import as_tensors
+from hsiattn.training.prior import with_prior
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
 
@@ -192,7 +193,10 @@ def _companion(scene: TrainingScene, split: Split, aside: _Labelled, options: Fi
     roles[tuple(aside.positions.T)] = ROLES["dropped"]
     training = scene.recipe.training
     assert isinstance(training, TrainingMethod)  # every recipe that trains has one
-    return training.fit(scene, replace(split, roles=roles), options)
+    rest = replace(split, roles=roles)
+    fitted = training.fit(scene, rest, options)
+    prior = scene.recipe.prior
+    return fitted if prior is None else with_prior(scene, rest, fitted, prior, options)
 
 
 def _fit_detector(
