@@ -147,6 +147,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         log: str | Path | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        unlabelled: Sequence[Any] = (),
     ) -> Self:
         """Train on the labelled pixels of a scene, or the rows of a table, and test on those held out.
 
@@ -171,6 +172,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             CSV file for the same figures.
         checkpoints, resume
             Folder in which an interrupted training is kept, and whether to go on from there.
+        unlabelled
+            Further scenes, on any grid, whose pixels help recipes that learn from unlabelled ones, such as
+            "self-training". Their bands are matched to those of X by wavelength, as `predict` does. Not for tables.
 
         Raises
         ------
@@ -185,6 +189,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         how: dict[str, Any] = {
             "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
             "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
+            "unlabelled": further_sources(unlabelled, told),
         }  # fmt: skip
         if are_several(X, y):
             X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
@@ -576,6 +581,13 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             random_state=self.random_state,
             groups=groups if by_polygon else None,
         )
+
+
+def further_sources(scenes: Any, told: Mapping[str, Any]) -> tuple[SceneSource, ...]:
+    """Windows of scenes that lend unlabelled pixels; bare arrays get what was told of the training scene."""
+    if not isinstance(scenes, list | tuple):
+        scenes = [scenes]
+    return tuple(as_source(as_scene(scene, **told) if _is_bare(scene) else scene) for scene in scenes)
 
 
 def _is_array(scene: Any) -> bool:

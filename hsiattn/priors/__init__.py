@@ -8,14 +8,14 @@ of a window, and `hsiattn.training.prior` makes it.
 from hsiattn.priors.codebook import Codebook, fit_codebook, leading_axes
 from hsiattn.priors.memory import Memory, distinctness, memorise, occurrences, saliency
 from hsiattn.priors.settings import PriorSettings
-from hsiattn.priors.weight import Fusion, choose_weight, expected_loss, fused
+from hsiattn.priors.weight import Fusion, choose_fusion, expected_loss, fused, steadfast
 
 __all__ = [
     "Codebook",
     "Fusion",
     "Memory",
     "PriorSettings",
-    "choose_weight",
+    "choose_fusion",
     "distinctness",
     "expected_loss",
     "fit_codebook",
@@ -24,4 +24,5 @@ __all__ = [
     "memorise",
     "occurrences",
     "saliency",
+    "steadfast",
 ]

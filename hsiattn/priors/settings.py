@@ -26,7 +26,7 @@ class PriorSettings(Settings):
         `hsiattn.priors.distinctness`. Default: 0.5.
     most_loss
         Percentage points of overall accuracy that the memory may be expected to cost on clean pixels: it counts as much
-        as that allows. Default: 0.25.
+        as that allows. Default: 0.5.
     pixels
         Most unlabelled pixels, with the network's probabilities for their classes, that are remembered beside the
         labelled ones. Default: 6000.
@@ -48,7 +48,7 @@ class PriorSettings(Settings):
     within: float = Field(default=1.0, ge=0, le=10)
     between: float = Field(default=1.0, ge=0, le=10)
     least_distinctness: float = Field(default=0.5, ge=0, le=1)
-    most_loss: float = Field(default=0.25, ge=0, le=100)
+    most_loss: float = Field(default=0.5, ge=0, le=100)
     pixels: int = Field(default=6000, ge=1, le=2**24)
     label_weight: int = Field(default=4, ge=1, le=1000)
     transductive: bool | None = None

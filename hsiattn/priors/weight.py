@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from scipy.special import log_softmax, logsumexp
 
 WEIGHTS = np.round(np.arange(0.0, 0.96, 0.05), 2)
 """Weights that are tried; with 1 the network would have no say."""
+DOUBTS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Least doubts that are tried."""
 
 
 @dataclass(frozen=True)
@@ -80,32 +83,55 @@ def expected_loss(network: NDArray[np.floating], together: NDArray[np.floating])
     return float(lost.mean())
 
 
-def choose_weight(
-    network: NDArray[np.floating],
-    prior: NDArray[np.floating],
-    remembered: NDArray[np.bool_],
-    *,
-    least_doubt: float,
-    most_loss: float,
+def steadfast(prior: NDArray[np.floating], remembered: NDArray[np.bool_], fusion: Fusion) -> float:
+    """Share of pixels, 0 … 1, whose answer stays what the memory says, whichever of its classes a network insists on.
+
+    A network that is driven to a class gives it 1 - δ + δ / K at most, and δ / K at least to the memory's, with δ the
+    doubt that is left to it: the memory outvotes that where w · log(P₁ / P₂) > (1 - w) · log((K - (K - 1) δ) / δ), for
+    its most and its second most probable class.
+
+    Parameters
+    ----------
+    prior, remembered
+        See `fused`.
+
+    Examples
+    --------
+    >>> prior, both = np.array([[0.99, 0.01], [0.6, 0.4]]), np.array([True, True])
+    >>> steadfast(prior, both, Fusion(weight=0.5, least_doubt=0.1)), steadfast(prior, both, Fusion(0.5, 0.0))
+    (0.5, 0.0)
+    """
+    classes = prior.shape[1]
+    if not fusion.weight or not fusion.least_doubt or remembered.sum() < 2:
+        return 0.0
+    second, first = np.log(np.maximum(np.sort(prior[:, remembered], axis=1)[:, -2:], 1e-12)).T
+    insistence = np.log((classes - (classes - 1) * fusion.least_doubt) / fusion.least_doubt)
+    return float((fusion.weight * (first - second) > (1 - fusion.weight) * insistence).mean())
+
+
+def choose_fusion(
+    network: NDArray[np.floating], prior: NDArray[np.floating], remembered: NDArray[np.bool_], *, most_loss: float
 ) -> Fusion:
-    """Find the largest weight whose expected loss on clean pixels is at most so much.
+    """Find weight and doubt with which the memory stands against most, for an expected loss of at most so much.
 
     By accuracy on clean pixels alone the best weight would often be 0, and a memory without a say helps against
-    nothing. So a small loss is the price, and as much weight is bought for it as there is.
+    nothing. So a small loss is the price, and as much steadfastness is bought for it as there is; where no pixel is
+    steadfast at that price, as much weight.
 
     Parameters
     ----------
     network, prior, remembered
         See `fused`; pixels that the memory was not made of.
-    least_doubt
-        See `Fusion`.
     most_loss
         Share, 0 … 1.
     """
-    affordable = 0.0
-    for weight in WEIGHTS.tolist():
-        together = fused(network, prior, remembered, Fusion(weight, least_doubt))
-        if expected_loss(network, together) > most_loss:
-            break
-        affordable = weight
-    return Fusion(affordable, least_doubt)
+    best, chosen = (0.0, 0.0), Fusion(0.0, DOUBTS[0])
+    for doubt, weight in product(DOUBTS, WEIGHTS[1:].tolist()):
+        fusion = Fusion(weight, doubt)
+        worth = steadfast(prior, remembered, fusion), weight
+        if worth <= best:
+            continue
+        if expected_loss(network, fused(network, prior, remembered, fusion)) > most_loss:
+            continue
+        best, chosen = worth, fusion
+    return chosen

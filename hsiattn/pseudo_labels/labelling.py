@@ -52,7 +52,9 @@ class PseudoLabelSettings(Settings):
         Rounds in which the classifiers label unlabelled pixels for themselves and are fitted again; see
         `hsiattn.pseudo_labels.self_labelling`. Default: 0.
     taken
-        Pixels of each class that are added in such a round. Default: 15.
+        Most pixels of each class that are added in such a round. Default: 15.
+    certainty
+        Least probability, 0 … 1, of a pixel that is added. Default: 0.8.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class PseudoLabelSettings(Settings):
     favour: Favour = "both"
     rounds: int = Field(default=0, ge=0, le=20)
     taken: int = Field(default=15, ge=1, le=10**6)
+    certainty: float = Field(default=0.8, ge=0, le=1)
 
     @property
     def prior_exponent(self) -> float:
@@ -140,7 +143,14 @@ def pseudo_label(
     shares = mixture.probabilities(views, labelled, targets)
     shares[labelled] = np.eye(shares.shape[1])[targets]
     shares, added = self_labelled(
-        mixture, views, shares, labelled, targets, rounds=settings.rounds, taken=settings.taken
+        mixture,
+        views,
+        shares,
+        labelled,
+        targets,
+        rounds=settings.rounds,
+        taken=settings.taken,
+        certainty=settings.certainty,
     )
     frequencies = shares.mean(axis=0)
     weights = (frequencies * len(frequencies)) ** settings.prior_exponent

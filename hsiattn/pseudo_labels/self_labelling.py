@@ -24,13 +24,15 @@ def self_labelled(
     *,
     rounds: int,
     taken: int,
+    certainty: float = 0.0,
 ) -> tuple[NDArray[np.float64], list[list[int]]]:
     """Improve class probabilities of all pixels in rounds of self-training (Scudder 1965; Yarowsky 1995).
 
     In every round the probabilities are spread over fields, see `EdgePreservingDiffusion`; the pixels of each class
-    that are then the most certain, as many of each, count as labelled; and the classifiers are fitted anew. The result
-    is the geometric mean of the probabilities before and after: a class is believed where both agree. Pixels are chosen
-    anew in every round, so that early mistakes need not stay.
+    that are then the most certain count as labelled, no class getting more than another may and none below the least
+    certainty; and the classifiers are fitted anew. The result is the geometric mean of the probabilities before and
+    after: a class is believed where both agree. Pixels are chosen anew in every round, so that early mistakes need not
+    stay.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def self_labelled(
         Indices (M,) of the labelled pixels, and their classes.
     taken
         Most pixels of each class that are added in a round.
+    certainty
+        Least probability, after spreading, of a pixel that is added.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def self_labelled(
     added: list[list[int]] = []
     for _ in range(rounds if len(others) else 0):
         spread = _normalised(views.diffusion.spread(shares, _HOLD).astype(np.float64))
-        chosen, classes = most_certain(spread[others], taken)
+        chosen, classes = most_certain(spread[others], taken, threshold=certainty)
         added.append(np.bincount(classes, minlength=shares.shape[1]).tolist())
         again = mixture.probabilities(
             views, np.concatenate([labelled, others[chosen]]), np.concatenate([targets, classes])

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hsiattn.errors import BandError, GridError, LabelError, RecipeError
 from hsiattn.explanations.windows import Windows
+from hsiattn.mapping.scene_check import check_scene
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.robustness.attacks import ATTACKS, STEPS, fgsm, pgd
 from hsiattn.robustness.table import CLEAN, Condition, Robustness, Tested
@@ -117,6 +118,7 @@ def robustness(
     ids = _groups_of(test, source, labels, groups)
     if split is None:
         notes.append("without a split, pixels that trained the model count too: figures are too good")
+    notes += dict.fromkeys(said for each in rivals if (said := _doubt(each, source)) is not None)
     disturbed = _disturbances(source, disturbances, notes)
     victims = [Victim(each, device) for each in rivals]
     attacked = _attacks(rivals, victims, attacks, notes)
@@ -316,6 +318,12 @@ def _groups_of(
     lone = ids <= 0
     ids[lone] = ids.max(initial=0) + 1 + np.arange(np.count_nonzero(lone))
     return ids
+
+
+def _doubt(model: TrainedModel, source: SceneSource) -> str | None:
+    """What speaks against mapping the scene with a model at all."""
+    problem = check_scene(model, source).problem
+    return None if problem is None else problem.problem
 
 
 def _disturbances(source: SceneSource, wanted: Sequence[str] | None, notes: list[str]) -> list[str]:

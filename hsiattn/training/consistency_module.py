@@ -54,7 +54,8 @@ class ConsistentClassification(PixelClassification):
         share = self.current_epoch / max(1.0, _RISING * float(self.trainer.max_epochs or 1))
         weight = self.settings.weight * min(1.0, share)
         drawn = torch.randint(len(self.pool[0]), (self.settings.batch_size * self.settings.unlabelled_ratio,))
-        return loss + weight * self._inconsistency(tuple(part[drawn].to(loss.device) for part in self.pool))
+        spectra, patches, valid, targets = (part[drawn].to(loss.device) for part in self.pool)
+        return loss + weight * self._inconsistency(spectra, patches, valid, targets)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_index: int) -> None:
         """Let the teacher follow the network; early on it follows faster, so that initial weights are soon gone."""
@@ -67,9 +68,10 @@ class ConsistentClassification(PixelClassification):
         if self.teacher is not self.network:
             self.network.load_state_dict({name: value.cpu() for name, value in self.teacher.state_dict().items()})
 
-    def _inconsistency(self, pixels: Any) -> Tensor:
-        weak = vary(*pixels, self.settings.augmentation.model_copy(update={"mixup": 0.0}), self.lighting)
-        strong = vary(*pixels, self.settings.strong)
+    def _inconsistency(self, spectra: Tensor, patches: Tensor, valid: Tensor, targets: Tensor) -> Tensor:
+        weakly = self.settings.augmentation.model_copy(update={"mixup": 0.0})
+        weak = vary(spectra, patches, valid, targets, weakly, self.lighting)
+        strong = vary(spectra, patches, valid, targets, self.settings.strong)
         teacher = self.teacher
         taught = teacher.training
         with torch.no_grad():

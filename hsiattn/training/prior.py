@@ -18,12 +18,13 @@ from hsiattn.priors import (
     Fusion,
     Memory,
     PriorSettings,
-    choose_weight,
+    choose_fusion,
     expected_loss,
     fit_codebook,
     fused,
     leading_axes,
     memorise,
+    steadfast,
 )
 from hsiattn.splits import Split
 from hsiattn.training.held_out import logits_of, temperature_of_shares
@@ -34,10 +35,12 @@ from hsiattn.training.training_scene import TrainingScene
 from hsiattn.training.unlabelled import UnlabelledSettings, unlabelled_patches
 
 _BLOCK = 16
-"""Side in pixels of the blocks of which one half is remembered when the weight is judged on the other half."""
+"""Side in pixels of the blocks that are left out of the memory together when its weight is judged."""
+_FOLDS = 5
+_PIXELS_PER_PATTERN = 16
+"""Pixels that a pattern has on the mean, or there are fewer patterns: by fewer, their frequencies are chance."""
 _BYTES = 2**27
 """Most bytes of the patches of unlabelled pixels."""
-_LEAST_DOUBT, _MOST_DOUBT = 0.01, 0.5
 
 
 def with_prior(
@@ -49,10 +52,10 @@ def with_prior(
     them: a few labels would leave most patterns unseen. These probabilities are calibrated on left-out groups of the
     training pixels, or on validation pixels.
 
-    How much the memory counts is judged on unlabelled pixels too, block of the scene by block: half of the blocks are
-    remembered, and the other half says what any weight would be expected to cost; then the other way round. The largest
-    weight that costs no more than `settings.most_loss` is taken. The network's doubt, on the mean over these pixels, is
-    the least that any of its answers has beside the memory.
+    How much the memory counts is judged on unlabelled pixels too, whole blocks of the scene at a time: a memory without
+    them says what any weight would be expected to cost there, by the network's probabilities. Of those that cost no more
+    than `settings.most_loss`, the one is taken by which the memory stands against most; see
+    `hsiattn.priors.choose_fusion`.
 
     Parameters
     ----------
@@ -74,16 +77,15 @@ def with_prior(
         axis=1,
     )
     known = np.concatenate([pixels.known, seen.known])
-    book = fit_codebook(
-        known, _projection(scene, seen.known, known, settings.axes), settings.patterns, seed=options.seed
-    )
+    projection = _projection(scene, seen.known, known, settings.axes)
+    most = max(len(scene.classes), len(known) // _PIXELS_PER_PATTERN)
+    book = fit_codebook(known, projection, min(settings.patterns, most), seed=options.seed)
     certain = settings.label_weight * np.eye(len(scene.classes))[labelled[1]]
     how = {name: getattr(settings, name) for name in ("within", "between", "least_distinctness")}
     memory = memorise(book, known, np.concatenate([certain, np.exp(logs)]), **how)
     wrapped = _Wrapped.of(fitted, book, min(settings.cells, scene.recipe.patch_size))
-    priors = wrapped.priors_of_halves(seen, logs, memory, how, options.seed)
-    doubt = float(np.clip(1 - np.exp(logs.max(axis=1)).mean(), _LEAST_DOUBT, _MOST_DOUBT))
-    fusion = choose_weight(logs, priors, memory.remembered, least_doubt=doubt, most_loss=settings.most_loss / 100)
+    priors = wrapped.priors_left_out(seen, logs, memory, how, options.seed)
+    fusion = choose_fusion(logs, priors, memory.remembered, most_loss=settings.most_loss / 100)
     together = fused(logs, priors, memory.remembered, fusion)
     record = _record(scene, memory, fusion, logs, priors, together, seen)
     scene.say(_in_words(record, settings))
@@ -183,35 +185,31 @@ class _Wrapped:
         )
         return self.network
 
-    def priors_of_halves(
+    def priors_left_out(
         self, seen: _Pixels, logs: NDArray[np.float64], memory: Memory, how: dict[str, Any], seed: int
     ) -> NDArray[np.float64]:
-        """Probabilities (N, K) of unlabelled pixels by a memory of those in the other half of the blocks."""
+        """Probabilities (N, K) of unlabelled pixels by memories that do not know the block they lie in."""
         priors = np.empty(logs.shape)
-        half = _halves(seen.positions, seed)
-        for judged in (half, ~half):
-            if not judged.any():
-                continue
-            others = ~judged if not judged.all() else judged
+        folds = _folds(seen.positions, seed)
+        for number in np.unique(folds):
+            others, members = folds != number, np.flatnonzero(folds == number)
             part = memorise(memory.codebook, seen.known[others], np.exp(logs[others]), **how)
             network = self.with_memory(replace(part, remembered=memory.remembered), Fusion(0.0, 0.0))
-            windows, members = seen.windows, np.flatnonzero(judged)
+            windows = seen.windows
             for start in range(0, len(members), 256):
                 chosen = members[start : start + 256]
-                inputs = (torch.from_numpy(part[chosen]) for part in (windows.spectra, windows.patches, windows.valid))
+                inputs = (torch.from_numpy(each[chosen]) for each in (windows.spectra, windows.patches, windows.valid))
                 with torch.inference_mode():
                     priors[chosen] = network.prior(*inputs).numpy()
         return priors
 
 
-def _halves(positions: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Which pixels (N,) lie in one half of the blocks; of pixels of a single block, every other one."""
+def _folds(positions: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Fold (N,) of every pixel: whole blocks; of pixels in a single block, single pixels."""
     _, blocks = np.unique(positions // _BLOCK, axis=0, return_inverse=True)
-    count = int(blocks.max()) + 1
-    if count == 1:
-        return np.arange(len(positions)) % 2 == 0
-    first: NDArray[np.bool_] = np.random.default_rng((seed, 23)).permutation(count) % 2 == 0
-    return first[blocks.reshape(-1)]
+    blocks = blocks.reshape(-1) if blocks.max() else np.arange(len(positions))
+    dealt: NDArray[np.int64] = np.random.default_rng((seed, 23)).permutation(int(blocks.max()) + 1) % _FOLDS
+    return dealt[blocks]
 
 
 def _record(
@@ -235,6 +233,7 @@ def _record(
         "forgotten": names[~memory.remembered].tolist(),
         "left_out": {
             "pixels": len(logs),
+            "steadfast": round(steadfast(priors, memory.remembered, fusion), 4),
             "expected_accuracy": {
                 "network": round(accuracy, 4),
                 "memory": round(accuracy - expected_loss(logs, priors), 4),

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hsiattn.training.log import Listener, in_stage
+
 if TYPE_CHECKING:
     from hsiattn.networks import SpectralSpatialNetwork
     from hsiattn.preprocessing import Preprocessing
     from hsiattn.training.checkpoints import Checkpoints
     from hsiattn.training.held_out import HeldOut
-    from hsiattn.training.log import EpochFigures, Listener
 
 _SEEDS_APART = 1_000_003
 """Distance of the seeds of the members of an ensemble, so that runs with neighbouring seeds share none."""
@@ -52,14 +53,11 @@ class FitOptions:
         listener = self.listener and in_stage(self.listener, f"round {number + 1} of {rounds + 1}")
         return replace(self, checkpoints=kept, listener=listener, log=self.log if number == rounds else None)
 
-
-def in_stage(listener: Listener, stage: str) -> Listener:
-    """A listener that is told the stage too, after that of what the stage is part of."""
-
-    def listen(figures: EpochFigures) -> None:
-        listener(replace(figures, stage=", ".join(filter(None, (stage, figures.stage)))))
-
-    return listen
+    def of_companion(self, number: int) -> FitOptions:
+        """The options of a network that is trained without some groups, to see how it takes them: without a log."""
+        kept = self.checkpoints.of_companion(number) if self.checkpoints else None
+        told = None if self.listener is None else in_stage(self.listener, f"open set {number}")
+        return replace(self, checkpoints=kept, listener=told, log=None)
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,8 @@ class FitResult:
         Where a network was put around the one that was fitted, so that its logits are others: their temperature.
     account
         What the method records of its own, JSON-ready, under names of its own.
+    before_refit
+        Where the network was fitted anew on the validation pixels too: the one that they stopped.
     """
 
     network: SpectralSpatialNetwork
@@ -129,6 +129,7 @@ class FitResult:
     own_temperature: float = 1.0
     temperature_around: float | None = None
     account: dict[str, Any] = field(default_factory=dict)
+    before_refit: FitResult | None = None
 
     @property
     def temperature(self) -> float:
