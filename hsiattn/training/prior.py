@@ -178,6 +178,7 @@ class _Wrapped:
         self.network.remember(
             projection=memory.codebook.projection,
             centres=memory.codebook.centres,
+            reach=memory.codebook.reach,
             saliency=memory.saliency,
             remembered=memory.remembered,
             weight=fusion.weight,
