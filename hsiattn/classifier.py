@@ -22,6 +22,8 @@ from hsiattn.labels.group_rasters import group_ids
 from hsiattn.labels.stacking import are_several, stack_labelled
 from hsiattn.mapping import Execution, MappingRecord, Outputs, classify_scene, predict_array
 from hsiattn.mapping.classification import Progress
+from hsiattn.mapping.legend import Legend
+from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.models.class_schemes import with_class_scheme
 from hsiattn.models.model_file import TrainedModel, read_model, write_model
 from hsiattn.scenes import Radiometry, SceneSource, as_scene, as_source, georeference, to_scene
@@ -145,6 +147,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         log: str | Path | None = None,
         checkpoints: str | Path | None = None,
         resume: bool = False,
+        unlabelled: Sequence[Any] = (),
     ) -> Self:
         """Train on the labelled pixels of a scene, or the rows of a table, and test on those held out.
 
@@ -169,6 +172,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             CSV file for the same figures.
         checkpoints, resume
             Folder in which an interrupted training is kept, and whether to go on from there.
+        unlabelled
+            Further scenes, on any grid, whose pixels help recipes that learn from unlabelled ones, such as
+            "self-training". Their bands are matched to those of X by wavelength, as `predict` does. Not for tables.
 
         Raises
         ------
@@ -183,6 +189,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         how: dict[str, Any] = {
             "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
             "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
+            "unlabelled": further_sources(unlabelled, told),
         }  # fmt: skip
         if are_several(X, y):
             X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
@@ -209,6 +216,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X: Georeferenced,
         *,
         smoothing: int = 0,
+        unknown: bool = False,
+        accept: float = ACCEPT,
         scale: float | None = None,
         force: bool = False,
         resample: bool = False,
@@ -219,6 +228,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X: ArrayLike,
         *,
         smoothing: int = 0,
+        unknown: bool = False,
+        accept: float = ACCEPT,
         scale: float | None = None,
         force: bool = False,
         resample: bool = False,
@@ -228,6 +239,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         X: Scene,
         *,
         smoothing: int = 0,
+        unknown: bool = False,
+        accept: float = ACCEPT,
         scale: float | None = None,
         force: bool = False,
         resample: bool = False,
@@ -240,6 +253,11 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             Scene, or table (N, B).
         smoothing
             Steps by which class probabilities are smoothed between neighbours whose spectra are alike; 0 for none.
+        unknown
+            Give pixels whose material no class has a code of their own, which the map names "unknown"; the model must
+            have been fitted by a recipe with `open_set`.
+        accept
+            Share of the pixels of known classes that keeps its class then, 0 … 1.
         scale
             Number by which the scene's values are divided to give reflectance, whatever the scene says; None to believe
             the scene.
@@ -253,7 +271,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         xr.Dataset or ndarray
             Of a path or an xarray object: `land_cover` (y, x), codes, 0 = unclassified, and `confidence` (y, x), 0 … 1,
             which is divided by the distance from the training scene where a pixel looks like nothing there. Of any
-            other array: values of `classes_`, (H, W) with 0, or "" for texts, where unclassified, or (N,) of a table.
+            other array: values of `classes_`, (H, W) with 0, or "" for texts, where unclassified, or (N,) of a table;
+            unknown pixels have their code or, among texts, their name.
 
         Raises
         ------
@@ -263,10 +282,15 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         HsiattnError
             The kind says what is wrong; see `predict_array`.
         """
-        predicted, table = self._predicted(X, scale, resample, smoothing=smoothing, force=force)
+        predicted, table = self._predicted(
+            X, scale, resample, smoothing=smoothing, force=force, unknown=unknown, accept=accept
+        )
         if table is None and not _is_bare(X):
             return predicted
-        values = self._values.of_codes(predicted["land_cover"].to_numpy())
+        known, legend = self._values, Legend.of(self.class_table_, unknown=unknown)
+        if legend.code is not None and legend.name is not None:
+            known = known.with_unknown(legend.code, legend.name)
+        values = known.of_codes(predicted["land_cover"].to_numpy())
         return values if table is None else table.column(values)
 
     @overload
@@ -337,7 +361,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         execution
             Memory, threads, workers, device; see `Execution`.
         outputs
-            What is written beside the map, in which format, and whether smoothed (`smoothing=2`); see `Outputs`.
+            What is written beside the map, in which format, whether smoothed (`smoothing=2`), and whether unknown
+            material is told (`unknown=True`); see `Outputs`.
 
         Raises
         ------
@@ -556,6 +581,13 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             random_state=self.random_state,
             groups=groups if by_polygon else None,
         )
+
+
+def further_sources(scenes: Any, told: Mapping[str, Any]) -> tuple[SceneSource, ...]:
+    """Windows of scenes that lend unlabelled pixels; bare arrays get what was told of the training scene."""
+    if not isinstance(scenes, list | tuple):
+        scenes = [scenes]
+    return tuple(as_source(as_scene(scene, **told) if _is_bare(scene) else scene) for scene in scenes)
 
 
 def _is_array(scene: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hsiattn.assessment.area_text import area_records
 from hsiattn.assessment.estimates import OVERALL
+from hsiattn.assessment.unknown_text import unknown_of, unknown_records
 from hsiattn.files.kinds import REPORT_COLUMNS
 from hsiattn.files.text import spreadsheet_cell
 
@@ -57,6 +58,9 @@ def _lines(record: Mapping[str, Any]) -> Iterator[Line]:
         yield from _against(record["against"])
     if record["areas"] is not None:
         yield from ((*of_class, *_numbers(figures)) for *of_class, figures in area_records(record["areas"]))
+    unknown = unknown_of(record)
+    if unknown is not None:
+        yield from unknown_records(unknown)
     for row in record["classes"]:
         yield from ((row["name"], row["code"], name, *_numbers(row[name])) for name in _OF_CLASS)
         yield from ((row["name"], row["code"], name, row[name]) for name in _COUNTS)

@@ -18,6 +18,7 @@ from hsiattn.assessment.formatting import (
     format_leakage,
     format_percent,
 )
+from hsiattn.assessment.unknown_text import unknown_of
 from hsiattn.files.kinds import REPORT_TITLE
 from hsiattn.files.latex import escape
 
@@ -71,6 +72,9 @@ def overall_lines(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     if record["borders"] is not None:
         lines.append(("Accuracy at borders, %", format_percent(record["borders"]["border_accuracy"])))
         lines.append(("Accuracy in the interior, %", format_percent(record["borders"]["interior_accuracy"])))
+    unknown = unknown_of(record)
+    if unknown is not None:
+        lines.append(("Unknown material, % of the map", f"{100 * unknown['share']:.1f}"))
     return lines
 
 

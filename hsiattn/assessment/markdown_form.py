@@ -22,6 +22,7 @@ from hsiattn.assessment.formatting import (
     sentence,
 )
 from hsiattn.assessment.latex_form import overall_lines
+from hsiattn.assessment.unknown_text import HEADS, TITLE, unknown_advice, unknown_lines, unknown_of, unknown_rows
 from hsiattn.files.kinds import REPORT_TITLE
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
@@ -42,6 +43,11 @@ def render_markdown(record: Mapping[str, Any]) -> str:
     parts += ["## Accuracy by class", _table(CLASS_HEADS, classes)]
     if record["areas"] is not None:
         parts += ["## Areas", _table(area_heads(record["areas"]), area_rows(record["areas"]))]
+    unknown = unknown_of(record)
+    if unknown is not None:
+        parts += [f"## {TITLE}", _table(("Figure", "Value"), unknown_lines(unknown))]
+        parts.append(escape(f"{sentence(unknown_advice(unknown))}."))
+        parts += [_table(HEADS, rows)] if (rows := unknown_rows(unknown)) else []
     notes = [*record["notes"], *([] if record["borders"] is None else [explain_borders(record["borders"])])]
     parts += [escape(sentence(note)) for note in (*notes, explain_method(record))]
     return "\n\n".join(parts) + "\n"

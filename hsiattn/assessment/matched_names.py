@@ -15,6 +15,8 @@ from hsiattn.labels.feature_classes import normal_name
 MOST_CLASSES = 1000
 """Classes up to which maps are compared."""
 
+_UNKNOWN = "unknown"
+
 _FAR_BETTER = 0.2
 """Share of the pixels that more would have to agree under other numbers."""
 
@@ -88,6 +90,9 @@ def common_classes(
         known = merged.get(item.code)
         if known is None and item.code in tested:
             code = codes_in_map.get(normal_name(item.name), item.code)
+            if code != item.code and normal_name(item.name) == _UNKNOWN:
+                # what a reference could not name need not be what a model did not know
+                item, code = replace(item, name=f"{item.name} ({names[1].removeprefix('the ')})"), item.code
             if code != item.code:
                 raise AssessmentError(
                     f"class {item.name!r} has the code {code} in {names[0]} and {item.code} in {names[1]}",

@@ -220,10 +220,61 @@ class SplitRecord(TypedDict, total=False):
     per_class: dict[str, dict[str, int]]
 
 
+class PlaceRecord(TypedDict):
+    """A pixel of a map."""
+
+    row: int
+    column: int
+    x: float | None
+    """Coordinates of its centre in the CRS of the map; None without one."""
+    y: float | None
+
+
+class UnknownKindRecord(TypedDict):
+    """Pixels of unknown material that look alike."""
+
+    name: str
+    share: float
+    """Of the sampled pixels of unknown material."""
+    pixels: int
+    nearest: NamedCode | None
+    """Class of the legend whose mean spectrum is most alike; None where no spectra of classes are known."""
+    angle: float | None
+    """Spectral angle to it, in degrees."""
+    place: PlaceRecord
+    """A pixel where they lie most densely."""
+
+
+class UnknownRecord(TypedDict):
+    """Material that no class of the legend stands for, as a map shows it."""
+
+    code: int
+    name: str
+    color: str
+    detector: str
+    accept: float
+    """Share of the pixels of known classes that was to get a class."""
+    threshold: float
+    pixels: int
+    share: float
+    """Of the pixels of the map that have a class or are unknown."""
+    hectares: float | None
+    test_pixels: int
+    """Test pixels of other classes that the map calls unknown; they count as wrong."""
+    accuracy_of_known: float | None
+    """Share of the test pixels with a class in the map that is right."""
+    sample: NotRequired[str]
+    """Of which pixels the kinds and their spectra are, in words."""
+    kinds: NotRequired[list[UnknownKindRecord]]
+    spectra: NotRequired[SpectraRecord]
+    """Mean spectra of the kinds."""
+
+
 class SupplementRecord(TypedDict, total=False):
     """What stands beside the figures; parts that are not known are left out."""
 
     identity: IdentityRecord
+    unknown: UnknownRecord
     spectra: SpectraRecord
     attention: AttentionRecord
     learning: LearningRecord

@@ -28,6 +28,7 @@ from hsiattn.assessment.formatting import (
     reliability_rows,
     sentence,
 )
+from hsiattn.assessment.unknown_text import HEADS, TITLE, unknown_advice, unknown_lines, unknown_of, unknown_rows
 from hsiattn.files.kinds import REPORT_TITLE
 
 WIDTH = 110
@@ -51,6 +52,7 @@ def render_text(record: Mapping[str, Any]) -> str:
         *([_listed("Warnings of training and mapping", told)] if (told := _messages(record)) else []),
         _by_class(record["classes"]),
         *([] if record["areas"] is None else [render_areas(record["areas"], _table)]),
+        *([] if (unknown := unknown_of(record)) is None else [_unknown(unknown)]),
         _matrix(record),
         *([] if record["against"] is None else [_against(record)]),
         *([_reliability(calibration)] if calibration is not None and calibration["pixels"] else []),
@@ -94,6 +96,22 @@ def _against(record: Mapping[str, Any]) -> str:
         ("Other class", format_changes(against)),
     ]
     return f"Comparison with {against['map']}\n{_labelled(lines)}"
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    rows = [
+        [_shortened(row[0], _NAME_WIDTH), row[1], _shortened(row[2], _NAME_WIDTH), *row[3:]]
+        for row in unknown_rows(unknown)
+    ]
+    table = [_table([HEADS], rows)] if rows else []
+    return "\n".join(
+        [
+            TITLE,
+            _labelled(unknown_lines(unknown)),
+            textwrap.fill(sentence(unknown_advice(unknown)) + ".", WIDTH),
+            *table,
+        ]
+    )
 
 
 def _labelled(lines: Sequence[tuple[str, str]]) -> str:

@@ -74,6 +74,15 @@ if TYPE_CHECKING:
     "farther, and edges stay. 2 removes single pixels, 0 is off.",
 )  # fmt: skip
 @click.option(
+    "--unknown", is_flag=True,
+    help="Give pixels that look like no class of the model a code of their own, named unknown; the model must be "
+    "trained with --open-set.",
+)  # fmt: skip
+@click.option(
+    "--accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE", callback=options.finite,
+    help="Share of the pixels of known classes that keeps its class with --unknown; default: 0.95.",
+)  # fmt: skip
+@click.option(
     "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
     help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
 )  # fmt: skip
@@ -140,6 +149,7 @@ def classify(
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
+        hsiattn classify scene.tif -m fields.hsiattn --unknown
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50 --report report.html
@@ -171,6 +181,8 @@ def check_usage(
         raise click.UsageError("--workers starts a cluster and --dask names one: give one of the two")
     if request.confidence_kind is not None and request.confidence is None:
         raise click.UsageError("--confidence-kind has no effect without --confidence")
+    if request.accept is not None and not request.unknown:
+        raise click.UsageError("--accept has no effect without --unknown")
     if request.polygons is None and any(value is not None for value in unit_of(request).values()):
         given = next(name for name, value in unit_of(request).items() if value is not None)
         raise click.UsageError(f"{given} has no effect without --polygons")
@@ -277,7 +289,7 @@ def classify_one(
         request.open_mask(source)  # what cannot be used is refused before the training
         request.part_of(source)
         request.check_polygons(targets, source)
-        check_smoothing(request.smooth, training)
+        check_recipe(request, what)
         known = train(what, trained, request.overwrite)
         model = stored_model(trained)
     else:
@@ -359,21 +371,23 @@ def attempt(order: Order, request: MappingRequest, models: ModelFinder, inputs: 
     return order.describe(record)
 
 
-def check_smoothing(steps: int, training: dict[str, Any]) -> None:
-    """Refuse, before it is trained, a model whose maps could not be smoothed as wanted.
+def check_recipe(request: MappingRequest, training: fitting.Training) -> None:
+    """Refuse, before it is trained, a model whose maps could not be made as wanted.
 
     Raises
     ------
     HsiattnError
         It could not, or there is no such recipe.
     """
-    if not steps:
+    if not (request.smooth or request.unknown):
         return
-    from hsiattn.mapping import smoothing
+    from hsiattn.mapping import smoothing, unknown
     from hsiattn.training import load_recipe
 
-    recipe = load_recipe(training["recipe"], training["settings"])
-    smoothing.check_smoothing(steps, recipe.preprocessing.model_dump())
+    recipe = load_recipe(training.recipe, training.changes)
+    smoothing.check_smoothing(request.smooth, recipe.preprocessing.model_dump())
+    if request.unknown and getattr(recipe, "open_set", None) is None:
+        raise unknown.no_detector("the recipe trains none")
 
 
 def train(request: fitting.Training, path: str, overwrite: bool) -> fitting.Trained:

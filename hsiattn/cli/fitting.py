@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import click
 
@@ -13,10 +13,11 @@ from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
 from hsiattn.cli.report_context import command_line
 from hsiattn.cli.reports import SHOW_ALL
-from hsiattn.cli.scene_arguments import ScenePaths, name_of
+from hsiattn.cli.scene_arguments import ScenePaths, name_of, one_scene
 from hsiattn.cli.scene_list import LabelledScene
 from hsiattn.cli.wording import in_options
 from hsiattn.errors import RecipeError
+from hsiattn.open_set.settings import DetectorName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,8 @@ _SETTINGS = {
 
 _FAVOUR = "training.pseudo_labels.favour"
 """The setting that --favour stands for."""
+_DETECTOR = "open_set.detector"
+"""The setting that --open-set stands for."""
 
 training_options = options.use(
     click.option(
@@ -60,10 +63,21 @@ training_options = options.use(
         "frequencies of the scene; average accuracy, where all classes cost the same; or both, in between.  "
         "[default: as in the recipe]",
     ),
+    click.option(
+        "--open-set", is_flag=False, flag_value="default", metavar="[DETECTOR]",
+        help="Also learn to tell pixels of materials that no class stands for, for `hsiattn classify --unknown`, by a "
+        f"detector: {', '.join(get_args(DetectorName))}. The network stays the same; training takes several times as "
+        "long, because it is repeated without some groups of labels, which tell how much may differ.",
+    ),
     options.classes,
     options.classes_level,
     options.label_key,
-    options.unlabelled,
+    click.option(
+        "--unlabelled", multiple=True, metavar="VALUE|SCENE",
+        help="A whole number: value of pixels without a label, besides nodata; default: 0. With another VALUE, 0 is a "
+        "class, and gets the code VALUE (255 for a negative VALUE). Anything else: a further scene without labels, of "
+        "any place and grid, for recipes that learn from unlabelled pixels, such as self-training; may be repeated.",
+    ),
     options.vectors,
     click.option(
         "--split", type=click.Choice(SPLITS), default="blocks", show_default=True,
@@ -119,12 +133,13 @@ class Training:
     labels: str
     key: str | None
     label_key: str | None
-    unlabelled: int | None
+    unlabelled: int | tuple[str, ...] | None
     classes: str | None
     classes_level: int | None
     recipe: str
     settings: tuple[str, ...]
     favour: str | None
+    open_set: str | None
     split: str
     split_file: str | None
     groups: str | None
@@ -151,6 +166,16 @@ class Training:
     scenes: tuple[LabelledScene, ...] = ()
 
     @property
+    def value_unlabelled(self) -> int | None:
+        """Value of pixels without a label, where one is given."""
+        return value_and_scenes(self.unlabelled)[0]
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Further scenes, whose pixels are learned from without labels."""
+        return value_and_scenes(self.unlabelled)[1]
+
+    @property
     def scene_name(self) -> str:
         """What the scene is called, or the stack of several."""
         if not self.scenes:
@@ -167,7 +192,11 @@ class Training:
     @property
     def changes(self) -> tuple[str, ...]:
         """Changes of the recipe: the settings, and what stands for one of them."""
-        return self.settings if self.favour is None else (*self.settings, f"{_FAVOUR}={self.favour}")
+        named = [] if self.favour is None else [f"{_FAVOUR}={self.favour}"]
+        unknown = [] if self.open_set is None else ["open_set={}"]  # first, since settings of it may follow
+        if self.open_set not in (None, "default"):
+            unknown.append(f"{_DETECTOR}={self.open_set}")
+        return (*unknown, *self.settings, *named)
 
     @property
     def inputs(self) -> dict[str, str | None]:
@@ -181,6 +210,7 @@ class Training:
             "split file": self.split_file,
             "raster of groups": self.groups,
             "recipe": self.recipe,
+            **{f"unlabelled scene {number}": path for number, path in enumerate(self.further, start=1)},
         }
 
 
@@ -195,6 +225,7 @@ class Trained(NamedTuple):
 def train_model(request: Training) -> Trained:
     """Open scene and labels, train, and test on what was held out."""
     scene, labels, groups = open_several(request) if request.scenes else open_labelled(request)
+    further = open_further(request)
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
 
@@ -210,7 +241,7 @@ def train_model(request: Training) -> Trained:
     with training_progress() as listener:
         classifier.fit(
             scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
-            groups=groups,
+            groups=groups, unlabelled=further,
         )  # fmt: skip
     for message in classifier.messages_:
         options.say(message)
@@ -243,7 +274,7 @@ def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np
     with named(key="--label-key"):
         labels, notes = read_label_file(
             request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
-            unlabelled=request.unlabelled,
+            unlabelled=request.value_unlabelled,
             options=VectorOptions(
                 request.column, request.layer, request.all_touched, request.inner_buffer, request.radius
             ),
@@ -260,6 +291,36 @@ def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np
         for note in polygons.placement_notes:
             options.say(note)
     return scene, labels, groups
+
+
+def open_further(request: Training) -> list[SceneSource]:
+    """Open the scenes that lend unlabelled pixels; --key is for those that are files of the training scene's kind."""
+    from pathlib import Path
+
+    from hsiattn.scenes import open_source
+
+    first = request.scene if isinstance(request.scene, str) else ""
+    keys = [request.key if Path(path).suffix == Path(first).suffix else None for path in request.further]
+    return [
+        open_source(one_scene([path]), key).using_flagged(request.use_flagged)
+        for path, key in zip(request.further, keys, strict=True)
+    ]
+
+
+def value_and_scenes(given: int | Sequence[str] | None) -> tuple[int | None, tuple[str, ...]]:
+    """What --unlabelled was given: the value of pixels without a label, and further scenes.
+
+    >>> value_and_scenes(["255", "july.tif"])
+    (255, ('july.tif',))
+    """
+    if given is None or isinstance(given, int):
+        return given, ()
+    values = [text for text in given if _is_whole(text)]
+    return int(values[-1]) if values else None, tuple(text for text in given if not _is_whole(text))
+
+
+def _is_whole(text: str) -> bool:
+    return text.strip().lstrip("+-").isdecimal()
 
 
 def open_several(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
@@ -314,6 +375,12 @@ def check_usage(ctx: click.Context) -> None:
         setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
+    if sum(map(_is_whole, ctx.params["unlabelled"])) > 1:
+        raise click.UsageError("--unlabelled names several values of pixels without a label: give one", ctx)
+    if ctx.params["open_set"] not in (None, "default") and any(
+        setting.partition("=")[0].strip() == _DETECTOR for setting in ctx.params["settings"]
+    ):
+        raise click.UsageError(f"--open-set NAME stands for --set {_DETECTOR}: give one of the two", ctx)
     if ctx.params["classes"] is None:
         options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
     if ctx.params["split_file"] is not None:

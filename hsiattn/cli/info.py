@@ -103,11 +103,13 @@ def describe_model(path: str) -> dict[str, Any]:
     training = dict(described["training"])
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
     choice = training.pop("choice", None)
+    learned = training.get("unlabelled", {}).get("in_words")
     return {
         "warnings": warnings,
         "kind": "model",
         "path": path,
         **({"choice": choice} if choice else {}),
+        **({"unlabelled": learned} if learned else {}),
         **described,
         "training": training,
     }
@@ -128,7 +130,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
-        elif name == "choice":  # a sentence that is not cut
+        elif name in ("choice", "unlabelled"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

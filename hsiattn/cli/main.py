@@ -27,6 +27,7 @@ COMMANDS = {
     "assess": "Compare a map with reference data.",
     "sample": "Draw reference pixels of a map for photo-interpretation.",
     "explain": "Show what a model decides by, and how far to trust that.",
+    "robustness": "Measure what disturbances and attacks leave of a model's accuracy.",
     "plot": "Draw figures for papers.",
     "info": "Describe a scene, a model, a map or labels.",
     "polygons": "Write a land-cover map as polygons.",

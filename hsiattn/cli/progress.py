@@ -167,6 +167,33 @@ def run_progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
+def step_progress(title: str, what: str) -> Iterator[Progress | None]:
+    """Steps of a work that are done, with time left; None with `-q`. It is told those that are done, and all of them.
+
+    Parameters
+    ----------
+    title
+        What is done.
+    what
+        The steps, in the plural.
+    """
+    if options.is_quiet():
+        yield None
+        return
+    if not options.on_terminal():
+        steps = Steps(title, lambda done, total, pace: counted(done, total, what, pace))
+        with logged(steps.in_words):
+            yield steps.update
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn())
+    with _bar(*columns, TimeRemainingColumn()) as bar:
+        task = bar.add_task(f"{title}, {what}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
 def download_progress() -> Iterator[Callable[[str, int, int | None], None] | None]:
     """Bytes of a file that have come, and time left; None with `-q`. It is told name, bytes, and all bytes or None."""
     if options.is_quiet():

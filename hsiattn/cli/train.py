@@ -96,6 +96,7 @@ def train(
         hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
         hsiattn train --scene may.tif:may.gpkg --scene july.tif:july.gpkg -o m.hsiattn --split scenes
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
+        hsiattn train may.tif --labels may.gpkg --unlabelled july.tif --recipe self-training -o m.hsiattn
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """
     check_scenes(ctx)
@@ -212,7 +213,7 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
         return False
     from hsiattn.training.finished import made_by
 
-    return made_by(output, request.recipe, request.changes, request.seed, request.scene_name)
+    return made_by(output, request.recipe, request.changes, request.seed, request.scene_name, request.further)
 
 
 def fit(request: fitting.Training, checkpoints: Path) -> fitting.Trained:

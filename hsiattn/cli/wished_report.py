@@ -89,7 +89,7 @@ class WishedReport:
         """Write the report of a map.
 
         Its figures are those of the training where the map is just what the model says, else those of the map: of
-        smoothing, masks and bounds the training knows nothing.
+        smoothing, unknown material, masks and bounds the training knows nothing.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class WishedReport:
         if trained.classifier.report_ is None:
             options.say("no label was held out, so there is no report")
             return
-        if request.smooth or request.mask is not None or request.bounds is not None:
+        if request.smooth or request.unknown or request.mask is not None or request.bounds is not None:
             report = self._of_map(trained, training, request, source, land_cover, model)
         else:
             report = self._of_training(trained, training, land_cover, model)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 OPTIONS: Mapping[str, str] = {
+    "accept": "--accept",
     "against": "--against",
     "all_touched": "--all-touched",
     "band_groups": "--band-groups",
@@ -37,6 +38,7 @@ OPTIONS: Mapping[str, str] = {
     "min_area": "--min-area",
     "min_pixels": "--sieve",
     "model": "-m",
+    "open_set": "--open-set",
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
     "pixel": "--pixel",
@@ -60,6 +62,7 @@ OPTIONS: Mapping[str, str] = {
     "to": "--to",
     "train_share": "--train-share",
     "train_size": "--per-class",
+    "unknown": "--unknown",
     "unlabelled": "--unlabelled",
     "use_flagged": "--use-flagged",
     "window": "--window",
@@ -74,7 +77,7 @@ FUNCTIONS: Mapping[str, str] = {"write_split()": "--write-split", "read_split()"
 _SETTING = re.compile(
     r"""(?<![\w./\\=-])(?P<name>[a-z_]+(?:\.[a-z_]+)*)=(?P<value>"[\w-]+"|[\w-]+(?:\.\w+)*)?(?![\w/\\])"""
 )
-_SECTIONS = ("training.", "network.", "preprocessing.", "patch_size")
+_SECTIONS = ("training.", "network.", "preprocessing.", "open_set.", "patch_size")
 
 _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _PLAIN = str.maketrans({"×": "x", "–": "-", "−": "-", "…": "...", "µ": "u", "·": ".", "→": "->", "≥": ">=", "≤": "<="})

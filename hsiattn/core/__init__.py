@@ -28,6 +28,7 @@ from hsiattn.core.attention import (
 from hsiattn.core.block import Dimensions, FeatureBlock, Pooled, Pooling
 from hsiattn.core.by_name import BLOCKS, create_block, create_pooling
 from hsiattn.core.concurrent_parts import concurrently, threads_for_parts
+from hsiattn.core.discrepancy import maximum_mean_discrepancy
 from hsiattn.core.mixing import MIXING, MaskedConv2d, ProjectExpandProjectExpand, SparseMLP
 from hsiattn.core.normalisation import MaskedBatchNorm
 from hsiattn.core.pooling import (
@@ -41,6 +42,7 @@ from hsiattn.core.pooling import (
     WaveletTransform,
 )
 from hsiattn.core.recurrent import FastGRU
+from hsiattn.core.residual import PointwiseResidual
 
 __all__ = [
     "ATTENTION",
@@ -64,6 +66,7 @@ __all__ = [
     "MaskedConv2d",
     "MaxPooling",
     "NonLocalSpatialAttention",
+    "PointwiseResidual",
     "Pooled",
     "Pooling",
     "ProjectExpandProjectExpand",
@@ -79,6 +82,7 @@ __all__ = [
     "concurrently",
     "create_block",
     "create_pooling",
+    "maximum_mean_discrepancy",
     "threads_for_parts",
     "with_positions",
 ]

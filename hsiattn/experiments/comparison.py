@@ -63,7 +63,7 @@ class Results:
 
     def values(self, cell: Cell, recipe: str, measure: str) -> NDArray[np.float64]:
         """A measure by seed, where it is defined."""
-        figures = [record[measure] for record in self.of_cell(cell, recipe).values()]
+        figures = [record.get(measure) for record in self.of_cell(cell, recipe).values()]
         return np.array([value for value in figures if value is not None], dtype=np.float64)
 
     def mean(self, recipe: str, measure: str) -> float:

@@ -16,9 +16,10 @@ from hsiattn.assessment import border_pixels, confusion_matrix, metrics, unclass
 from hsiattn.assessment.calibration import expected_calibration_error
 from hsiattn.assessment.formatting import none_for_nan
 from hsiattn.experiments.plan import file_name
-from hsiattn.experiments.protocols import SharedSplit, shared_split
+from hsiattn.experiments.protocols import SharedSplit, hidden_classes, shared_split
 from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import LabelledScene, open_entry
+from hsiattn.experiments.strangeness import Strangeness
 from hsiattn.splits import fitted_pixels, leakage
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Outcome:
     record
         Figures, ready for JSON: shares 0 … 1, seconds, and the identity of the run.
     pixels
-        Arrays of one length: `row`, `column`, `truth` and `predicted` (codes) and `confidence` of every test pixel;
-        with classes left out also `unknown_row`, … of their pixels.
+        Arrays of one length: `row`, `column`, `truth` and `predicted` (codes), `confidence` and `strangeness`, see
+        `Strangeness`, of every test pixel; with classes left out also `unknown_row`, … of their pixels.
     """
 
     record: dict[str, Any]
@@ -99,7 +100,8 @@ def perform(task: Task) -> Outcome:
     land_cover = predict_array(result.model, scene.source, device=task.device)
     mapped = time.monotonic()
     predicted, confidence = land_cover["land_cover"].values, land_cover["confidence"].values
-    unknown = usable & np.isin(scene.codes, run.protocol.leave_out)
+    unknown = usable & np.isin(scene.codes, hidden_classes(scene, run))
+    strangeness = Strangeness.of(result.model, scene.source, confidence, task.device)
     return Outcome(
         {
             "scene": run.scene.name,
@@ -107,7 +109,8 @@ def perform(task: Task) -> Outcome:
             "recipe": run.recipe_name,
             "seed": run.seed,
             **_accuracies(scene, split, predicted, confidence, run.border_reach),
-            "unknown_auroc": _auroc(confidence[split.test], confidence[unknown]) if unknown.any() else None,
+            **strangeness.figures(split.test, unknown),
+            "unknown_classes": sorted(set(scene.codes[unknown].tolist())),
             **_sampling(result, split, run.recipe.patch_size),
             **_training(result),
             "whole_training_seconds": round(trained - began, 3),
@@ -125,8 +128,12 @@ def perform(task: Task) -> Outcome:
             "messages": [message for message in result.messages if message not in result.advice],
         },
         {
-            **_pixels("", split.test, scene.codes, predicted, confidence),
-            **(_pixels("unknown_", unknown, scene.codes, predicted, confidence) if unknown.any() else {}),
+            **_pixels("", split.test, scene.codes, predicted, confidence, strangeness.scores),
+            **(
+                _pixels("unknown_", unknown, scene.codes, predicted, confidence, strangeness.scores)
+                if unknown.any()
+                else {}
+            ),
         },
     )
 
@@ -200,7 +207,12 @@ def _multiply_adds(network: Any) -> int:
 
 
 def _pixels(
-    prefix: str, chosen: NDArray[np.bool_], codes: NDArray[Any], predicted: NDArray[Any], confidence: NDArray[Any]
+    prefix: str,
+    chosen: NDArray[np.bool_],
+    codes: NDArray[Any],
+    predicted: NDArray[Any],
+    confidence: NDArray[Any],
+    scores: NDArray[np.float32],
 ) -> dict[str, NDArray[Any]]:
     rows, columns = np.nonzero(chosen)
     arrays = {
@@ -209,16 +221,9 @@ def _pixels(
         "truth": codes[chosen].astype(np.int32),
         "predicted": predicted[chosen].astype(np.int32),
         "confidence": confidence[chosen].astype(np.float32),
+        "strangeness": scores[chosen],
     }
     return {f"{prefix}{name}": array for name, array in arrays.items()}
-
-
-def _auroc(known: NDArray[Any], unknown: NDArray[Any]) -> float:
-    """Probability that a known pixel has a higher confidence than one of an unknown class; ties count half."""
-    from sklearn.metrics import roc_auc_score
-
-    is_known = np.repeat([True, False], [len(known), len(unknown)])
-    return float(roc_auc_score(is_known, np.nan_to_num(np.concatenate([known, unknown]))))
 
 
 def _mean(right: NDArray[np.bool_]) -> float | None:

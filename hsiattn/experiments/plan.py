@@ -66,6 +66,8 @@ class ProtocolEntry(Settings):
     """Names of the scenes it is for; None for all."""
     leave_out: tuple[int, ...] = ()
     """Codes of classes that the model does not get to know, and whose pixels it should be less sure of."""
+    draw_out: int = Field(default=0, ge=0, le=1000)
+    """Number of further classes that it does not get to know, drawn anew with every seed."""
 
 
 class RandomProtocol(RandomSplit, ProtocolEntry):

@@ -38,6 +38,9 @@ from hsiattn.splits import (
 from hsiattn.splits.groups import digest_of
 from hsiattn.splits.protocols import WINDOW
 
+_DRAWN = 15
+"""Keeps the draw of classes apart from that of pixels, which has the same seed."""
+
 
 @dataclass(frozen=True, eq=False)
 class SharedSplit:
@@ -137,10 +140,11 @@ def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTa
     PlanError
         A class that is left out has no pixel, or fewer than two remain.
     """
-    absent = [code for code in run.protocol.leave_out if not np.any(scene.codes == code)]
+    hidden = hidden_classes(scene, run)
+    absent = [code for code in hidden if not np.any(scene.codes == code)]
     shipped = isinstance(run.protocol, ShippedProtocol)
     left_out = _shipped(run, scene).record["left_out"] if shipped else ()
-    away = {*run.protocol.leave_out, *left_out}
+    away = {*hidden, *left_out}
     remaining = set(scene.classes.codes) - away
     if absent or len(remaining) < 2:
         problem = f"no pixel has the code {absent[0]}" if absent else "fewer than two classes remain"
@@ -148,6 +152,26 @@ def known_classes(scene: LabelledScene, run: Run) -> tuple[NDArray[Any], ClassTa
     if not away:
         return scene.codes, scene.classes
     return leave_classes_out(scene.codes, scene.classes, away), scene.classes.subset(remaining)
+
+
+def hidden_classes(scene: LabelledScene, run: Run) -> tuple[int, ...]:
+    """Codes of the classes that the model does not get to know: those of the protocol, and those drawn by the seed.
+
+    Raises
+    ------
+    PlanError
+        Fewer classes have pixels than are to be drawn.
+    """
+    protocol = run.protocol
+    if not protocol.draw_out:
+        return protocol.leave_out
+    present = [code for code in scene.classes.codes if np.any(scene.codes == code) and code not in protocol.leave_out]
+    if protocol.draw_out > len(present):
+        raise PlanError(
+            f"protocol {protocol.name!r} draws {protocol.draw_out} classes out of {len(present)}", "correct draw_out"
+        )
+    drawn = np.random.default_rng([run.seed, _DRAWN]).choice(present, protocol.draw_out, replace=False)
+    return (*protocol.leave_out, *sorted(drawn.tolist()))
 
 
 def data_fingerprint(run: Run, scene: LabelledScene, data: Path) -> str:

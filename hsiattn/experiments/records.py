@@ -25,6 +25,7 @@ Record = dict[str, Any]
 COLUMNS = (
     "scene", "protocol", "recipe", "seed", "overall_accuracy", "average_accuracy", "kappa", "worst_class",
     "worst_class_accuracy", "border_accuracy", "interior_accuracy", "expected_calibration_error", "unknown_auroc",
+    "unknown_fpr95", "unknown_found", "known_accepted", "detector",
     "leakage", "window", "training_pixels", "validation_pixels", "test_pixels", "border_pixels", "training_seconds",
     "whole_training_seconds", "mapping_seconds", "pixels_per_second", "best_epoch", "parameters", "macs",
     "split_sha256", "configuration_sha256", "data_sha256", "hsiattn", "torch", "cores", "threads", "machine",

@@ -49,6 +49,9 @@ MEASURES = (
     Measure("interior_accuracy", "interior, %", 100),
     Measure("expected_calibration_error", "ECE, %", 100, better=-1),
     Measure("unknown_auroc", "AUROC of unknown classes", digits=3),
+    Measure("unknown_fpr95", "FPR at 95 % known, %", 100, better=-1),
+    Measure("unknown_found", "unknown found, %", 100),
+    Measure("known_accepted", "known accepted, %", 100, better=0),
     Measure("leakage", "leakage, %", 100, better=0),
     Measure("whole_training_seconds", "training, s", better=-1),
     Measure("mapping_seconds", "mapping, s", digits=2, better=-1),
@@ -221,7 +224,7 @@ def _plain_table(heads: tuple[str, ...], rows: Iterable[Iterable[str]]) -> Table
 def _defined(results: Results, cell: Cell | None = None) -> list[Measure]:
     """Measures that some run has, of one cell or of all."""
     records = [record for key, record in results.records.items() if cell is None or key[:2] == cell]
-    return [m for m in MEASURES if any(record[m.name] is not None for record in records)]
+    return [m for m in MEASURES if any(record.get(m.name) is not None for record in records)]
 
 
 def _grid_entries(means: Sequence[Sequence[float]]) -> list[Entry]:

@@ -46,6 +46,7 @@ class FileKind(StrEnum):
     POLYGONS = "polygons"
     STAC_ITEM = "STAC item"
     SAMPLE = "reference sample"
+    ROBUSTNESS = "table of robustness"
 
     @property
     def described(self) -> str:
@@ -112,9 +113,14 @@ LOG_COLUMNS = (
 REPORT_COLUMNS = ("class", "code", "measure", "value", "lower", "upper")
 """Columns of an accuracy report as CSV."""
 
+ROBUSTNESS_COLUMNS = ("kind", "condition", "strength", "model", "measure", "value", "lower", "upper")
+"""Columns of a table of robustness as CSV."""
+
 REPORT_TITLE = "Accuracy assessment"
 EXPLANATION_TITLE = "Explanation of decisions"
 """Title of the page of an explanation, and of its arrays."""
+ROBUSTNESS_TITLE = "Robustness"
+"""Title of a table of robustness in all its forms."""
 EXPERIMENT_TITLE = "Benchmark: "
 """Beginning of the title of a report of experiments, as version 0.1.0 wrote it too."""
 
@@ -297,11 +303,15 @@ def _text(start: str) -> FileKind | None:
         return FileKind.REPORT
     if first == REPORT_TITLE and rest.startswith("=" * len(REPORT_TITLE)):
         return FileKind.REPORT
+    if first == f"# {ROBUSTNESS_TITLE}" or (first == ROBUSTNESS_TITLE and rest.startswith("=" * len(first))):
+        return FileKind.ROBUSTNESS
     if first.startswith((f"# {EXPERIMENT_TITLE}", f"% {EXPERIMENT_TITLE}")):
         return FileKind.EXPERIMENT_REPORT
     columns = tuple(first.rstrip("\r").split(","))
     if columns == REPORT_COLUMNS:
         return FileKind.REPORT
+    if columns == ROBUSTNESS_COLUMNS:
+        return FileKind.ROBUSTNESS
     if columns == LOG_COLUMNS:
         return FileKind.LOG
     if columns[:4] == RUN_COLUMNS:
@@ -327,6 +337,7 @@ def _json(file: Path) -> FileKind | None:
 _KEYS = {
     FileKind.REPORT: {"test_pixels", "overall_accuracy", "kappa", "confusion_matrix", "classes"},
     FileKind.EXPLANATION: {"explanation", "deletion", "band_groups"},
+    FileKind.ROBUSTNESS: {"robustness", "conditions", "in_words"},
     FileKind.RUN: {"configuration_sha256", "scene", "protocol", "recipe", "seed"},
     FileKind.TRAINING_STATE: {"recipe", "seed", "data"},
 }
@@ -346,6 +357,8 @@ def _markup(file: Path, start: str) -> FileKind | None:
             return FileKind.REPORT
         if written and f"<title>{EXPLANATION_TITLE}</title>" in start:
             return FileKind.EXPLANATION
+        if written and f"<title>{ROBUSTNESS_TITLE}</title>" in start:
+            return FileKind.ROBUSTNESS
         if written and f"<title>{EXPERIMENT_TITLE}" in start:
             return FileKind.EXPERIMENT_REPORT
     return None

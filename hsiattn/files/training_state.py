@@ -15,8 +15,8 @@ from hsiattn.files.outputs import make_folder
 
 NOTE, CHECKPOINT = "run.json", "last.ckpt"
 
-_PART = re.compile(r"(member|fold)-\d+")
-"""Folder of a member of an ensemble, or of a fold."""
+_PART = re.compile(r"(member|fold|round|companion)-\d+")
+"""Folder of a member of an ensemble, a fold, a round, or of a network that is trained without some groups."""
 
 _PASSING = re.compile(rf"\.({re.escape(NOTE)}|{re.escape(CHECKPOINT)})\.(\w{{8}}\.staged|\d+\.tmp)")
 """What a killed process may have left; the last is of version 0.1.0."""

@@ -78,6 +78,18 @@ class ClassValues:
         self.classes = np.asarray([names[code] if names else code for code in codes])
         self._code_of = None if names is None else {names[code]: code for code in codes}
 
+    def with_unknown(self, code: int, name: str) -> ClassValues:
+        """The values with one more for pixels of unknown material: its name among texts, else its code.
+
+        >>> ClassValues((1, 2), {1: "crop", 2: "wood"}).with_unknown(255, "unknown").of_codes(np.array([255, 1]))
+        array(['unknown', 'crop'], dtype='<U7')
+        """
+        order = np.argsort([*self._known, code])
+        value = name if self.classes.dtype.kind in "OUS" else code
+        names = [*self.classes.tolist(), value]
+        codes = [*self._known.tolist(), code]
+        return ClassValues([codes[place] for place in order], dict(zip(codes, names, strict=True)))
+
     def of_codes(self, codes: NDArray[Any]) -> NDArray[Any]:
         """Values of codes, any shape; 0, or "" where classes are texts, of the code 0."""
         places = np.searchsorted(self._known, codes)

@@ -24,6 +24,7 @@ from hsiattn.mapping.provenance import Provenance, name_in_tags
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
+from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.mapping.writer import LandCoverWriter
@@ -55,7 +56,9 @@ class MappingRecord:
     bands
         Rule by which the scene's bands were matched or resampled, in words.
     counts, unclassified
-        Pixels of every class by its name, and of none.
+        Pixels of every class by its name, unknown material among them, and of none.
+    unknown
+        Pixels of unknown material; None where it was not asked for.
     unscored
         Unclassified pixels that hold data but got no finite score from the network.
     flagged
@@ -76,6 +79,7 @@ class MappingRecord:
     bands: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     unclassified: int = 0
+    unknown: int | None = None
     unscored: int = 0
     flagged: dict[str, int] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
@@ -135,7 +139,8 @@ def classify_scene(
     OutputError
         An output exists already or cannot be written; or what is to be resumed was another map.
     RecipeError
-        Smoothing is asked for, and the model offers no guide to smooth by.
+        Smoothing is asked for, and the model offers no guide to smooth by; or unknown material is, and the model was
+        trained without a detector of it.
     SceneError
         The scene is smaller than the patch, cannot be read, or has changed while it was mapped; or, without `force`,
         no pixel can be classified because some bands hold no data. A scene that holds no data in any band gives an
@@ -145,9 +150,10 @@ def classify_scene(
     task = _Task.prepare(
         model, source, execution or Execution(), area=_area(source, part), mask=mask, force=force,
         smoothing=outputs.smoothing, confidence=outputs.confidence_kind if outputs.confidence is not None else None,
-        probabilities=outputs.probabilities is not None,
+        probabilities=outputs.probabilities is not None, accept=outputs.accept if outputs.unknown else None,
     )  # fmt: skip
-    writer = outputs.writer(model, source, task.area, task.provenance, resume=resume)
+    legend = task.classifier.legend
+    writer = outputs.writer(legend, model.classes, source, task.area, task.provenance, resume=resume)
     messages = [
         *_warned(model), *source.notes, *_on_place(source), *task.check.messages, *tell_bad_share(source, task.area),
         *writer.notes,
@@ -163,7 +169,8 @@ def classify_scene(
     record.flagged = count_flagged(source, task.area, task.classifier.allowed if mask is not None else None)
     record.messages += tell_flagged(source, record.flagged)
     record.unclassified = int(writer.counts[0])
-    record.counts = dict(zip(model.classes.names, writer.counts[1:].tolist(), strict=True))
+    record.counts = dict(zip(legend.classes.names, writer.counts[1:].tolist(), strict=True))
+    record.unknown = None if legend.name is None else record.counts[legend.name]
     record.seconds = time.monotonic() - began
     return record
 
@@ -175,6 +182,8 @@ def predict_array(
     mask: NDArray[np.bool_] | None = None,
     probabilities: bool = False,
     smoothing: int = 0,
+    unknown: bool = False,
+    accept: float = ACCEPT,
     force: bool = False,
     device: str = "auto",
     precision: Precision | None = None,
@@ -190,6 +199,8 @@ def predict_array(
         Whether those of all classes are wanted.
     smoothing
         Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
+    unknown, accept
+        See `Outputs`.
     force
         Map a scene that looks like nothing the model was trained on.
 
@@ -199,8 +210,9 @@ def predict_array(
         `land_cover` (y, x) original codes, 0 = unclassified, which is the nodata value, with the class table in its
         attributes, as `class_…` and as CF's `flag_values` and `flag_meanings`; `confidence`
         (y, x) float32, the highest class probability, divided by the distance from the training scene where that
-        exceeds 1 (see `TrainingDomain`), NaN where unclassified; with `probabilities`, also that variable
-        (class, y, x) with the class names as coordinate. CRS and transform are the scene's.
+        exceeds 1 (see `TrainingDomain`), NaN where unclassified or unknown; with `probabilities`, also that variable
+        (class, y, x) with the class names as coordinate; with `unknown`, also `unknown_score` (y, x) float32, the score
+        of the detector, higher where material is more likely unknown. CRS and transform are the scene's.
 
     Raises
     ------
@@ -215,27 +227,32 @@ def predict_array(
     """
     task = _Task.prepare(
         model, source, Execution(device=device, precision=precision), area=source.extent, mask=mask, force=force,
-        smoothing=smoothing, confidence="max", probabilities=probabilities,
+        smoothing=smoothing, confidence="max", probabilities=probabilities, accept=accept if unknown else None,
+        scores=unknown,
     )  # fmt: skip
+    classes = task.classifier.legend.classes
     for concern in task.check.concerns:
         warnings.warn(concern, stacklevel=3)
     codes = np.zeros((source.height, source.width), dtype=np.int32)
     likeliest = np.full(codes.shape, np.nan, dtype=np.float32)
+    strangeness = np.full(codes.shape, np.nan, dtype=np.float32) if unknown else None
     of_classes = np.full((len(model.classes), *codes.shape), np.nan, dtype=np.float32) if probabilities else None
     counter, unscored = _Counter(task.classifier.plan, (), progress), 0
     with task.classifier.ready():
         for result in task.run():
             place = result.window.toslices()
-            codes[place] = model.classes.to_codes(result.values.astype(np.int64) - 1)
+            codes[place] = classes.to_codes(result.values.astype(np.int64) - 1)
             likeliest[place] = result.confidence
             if of_classes is not None:
                 of_classes[(slice(None), *place)] = result.probabilities
+            if strangeness is not None:
+                strangeness[place] = result.scores
             unscored += result.unscored
             counter.add(result)
     task.watched.check()
     if unscored:
         warnings.warn(_without_score(unscored), stacklevel=3)
-    return _dataset(task, codes, likeliest, of_classes)
+    return _dataset(task, codes, likeliest, of_classes, strangeness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +288,9 @@ class _Task:
         smoothing: int,
         confidence: ConfidenceKind | None,
         probabilities: bool,
+        accept: float | None,
         force: bool,
+        scores: bool = False,
     ) -> Self:
         """Plan the windows of an area and look at a sample of it; arguments and errors as in `classify_scene`."""
         watched = WatchedFiles(source, mask)
@@ -286,6 +305,8 @@ class _Task:
             precision=execution.precision,
             cache=Memory.within(execution.ram).cache_for(source),
             smoothing=smoothing,
+            accept=accept,
+            scores=scores,
         )
         wanted = classifier.allowed if mask is not None else None
         return cls(classifier, execution, watched, check_scene(model, source, area=area, wanted=wanted).insist(force))
@@ -297,10 +318,11 @@ class _Task:
     @property
     def provenance(self) -> Provenance:
         """Provenance of the map."""
-        smoothing = self.classifier.smoothing
+        smoothing, rule = self.classifier.smoothing, self.classifier.unknown
         return Provenance.of_model(
             self.classifier.model, confidence_kind=self._confidence_kind,
-            smoothing=smoothing.steps if smoothing else 0, bands=self.check.bands,
+            smoothing=smoothing.steps if smoothing else 0,
+            unknown=None if rule is None else rule.tags(self.classifier.legend), bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
             scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,
         )  # fmt: skip
@@ -322,12 +344,13 @@ def _dataset(
     codes: NDArray[np.int32],
     confidence: NDArray[np.float32],
     probabilities: NDArray[np.float32] | None,
+    scores: NDArray[np.float32] | None,
 ) -> xr.Dataset:
     import xarray as xr
 
     from hsiattn.scenes import georeference
 
-    classes, grid = task.classifier.model.classes, task.classifier.source.grid
+    classes, grid = task.classifier.legend.classes, task.classifier.source.grid
     named = {"long_name": "land cover", "_FillValue": codes.dtype.type(UNLABELLED)}
     attrs = {**named, **classes.to_attrs(), **classes.to_flags(codes.dtype)}
     sure = {"long_name": "confidence", "units": "1", "_FillValue": confidence.dtype.type(np.nan)}
@@ -335,9 +358,12 @@ def _dataset(
         "land_cover": georeference(xr.DataArray(codes, dims=("y", "x"), attrs=attrs), grid),
         "confidence": georeference(xr.DataArray(confidence, dims=("y", "x"), attrs=sure), grid),
     }
+    if scores is not None:
+        said = {"long_name": "score of unknown material", "_FillValue": scores.dtype.type(np.nan)}
+        variables["unknown_score"] = georeference(xr.DataArray(scores, dims=("y", "x"), attrs=said), grid)
     if probabilities is not None:
         stack = xr.DataArray(
-            probabilities, dims=("class", "y", "x"), coords={"class": list(classes.names)},
+            probabilities, dims=("class", "y", "x"), coords={"class": list(task.classifier.model.classes.names)},
             attrs={**sure, "long_name": "class probability"},
         )  # fmt: skip
         variables["probabilities"] = georeference(stack, grid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
         "confidence": classifier.confidence,
         "probabilities": classifier.probabilities,
         "smoothing": classifier.smoothing.steps if classifier.smoothing else None,
+        "unknown": _state_of_unknown(classifier),
         "device": device.type,
         "precision": choose_precision(classifier.precision, device),
         "torch": torch.__version__,
@@ -62,6 +64,12 @@ class WatchedFiles:
             if _state(file) != before:
                 what = file if file == name else f"{file}, a part of {name},"
                 raise SceneError(f"{what} has changed while it was mapped", "map it again when it is complete")
+
+
+def _state_of_unknown(classifier: WindowClassifier) -> dict[str, Any] | None:
+    """How unknown material is told; which detector, too, since a model in memory has no digest."""
+    rule = classifier.unknown
+    return None if rule is None else asdict(rule.tags(classifier.legend))
 
 
 def _state(file: str) -> tuple[int, int, int, int] | None:

@@ -49,6 +49,39 @@ def evaluate_tile(
         return evaluate_patchwise(network, pixels, tile, there, _on_device(wanted, device))
 
 
+@torch.inference_mode()
+def evaluate_tile_with_features(
+    network: SpectralSpatialNetwork,
+    spectra: NDArray[np.float32],
+    components: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    *,
+    precision: Precision = "32",
+) -> tuple[Tensor, Tensor]:
+    """Logits (K, h, w) of `evaluate_tile`, to rounding, and the features (F, h, w) that they are made of.
+
+    Both are undefined where no class is wanted. Parameters as for `evaluate_tile`.
+    """
+    device = next(network.parameters()).device
+    pixels, tile, there = (_on_device(array, device) for array in (spectra, components, valid))
+    with mixed_precision(device, precision):
+        if network.dense_capable:
+            logits, features = network.dense_with_features(pixels, tile, if_any_missing(there))
+            return logits.float(), features.float()
+        patches, neighbours = patches_of_tile(tile, there, network.patch_size)
+        rows, columns = torch.nonzero(_on_device(wanted, device), as_tuple=True)
+        logits, features = pixels.new_zeros(network.classes, *wanted.shape), pixels.new_zeros(0, *wanted.shape)
+        for start in range(0, len(rows), _BATCH):
+            i, j = rows[start : start + _BATCH], columns[start : start + _BATCH]
+            parts = pixels[:, i, j].T, patches[i, j], if_any_missing(neighbours[i, j])
+            here, seen = (values.float() for values in network.forward_with_features(*parts))
+            if not len(features):
+                features = pixels.new_zeros(seen.shape[1], *wanted.shape)
+            logits[:, i, j], features[:, i, j] = here.T, seen.T
+        return logits, features
+
+
 def evaluate_patchwise(
     network: SpectralSpatialNetwork, spectra: Tensor, components: Tensor, valid: Tensor, wanted: Tensor
 ) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,10 +18,47 @@ if TYPE_CHECKING:
     from hsiattn.models.model_file import TrainedModel
 
 _MADE_WITH = "made_with_"
+_UNKNOWN = "unknown_"
 _WARNING = "warning_"
 _YES = "yes"
 _MOST_WARNINGS = 20
 """Warnings that are written and read: whoever warns more often is not heard."""
+
+
+@dataclass(frozen=True)
+class UnknownTags:
+    """How a map tells unknown material; in its tags these names begin with `HSIATTN_UNKNOWN_`.
+
+    Attributes
+    ----------
+    code
+        Code of unknown material, which no class has.
+    detector
+        Name of the detector.
+    accept
+        Share of the known pixels that were to get a class, 0 … 1.
+    threshold
+        Score of the detector above which a pixel is of unknown material.
+    """
+
+    code: int
+    detector: str
+    accept: float
+    threshold: float
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, str]) -> Self | None:
+        """The inverse of `to_attrs`; None where there is no such material, or entries that are no numbers."""
+        try:
+            accept, threshold = (float(entries[f"{_UNKNOWN}{name}"]) for name in ("accept", "threshold"))
+        except (KeyError, ValueError):
+            return None
+        code = _whole(entries, f"{_UNKNOWN}code")
+        return cls(code, entries.get(f"{_UNKNOWN}detector", ""), accept, threshold) if code else None
+
+    def to_attrs(self) -> dict[str, str]:
+        """The entries of the tags of a map."""
+        return {f"{_UNKNOWN}{name}": str(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -47,6 +84,8 @@ class Provenance:
         What the confidence beside the map measures where it is no probability: `margin` or `entropy`.
     smoothing
         Steps by which class probabilities were smoothed; 0 for none.
+    unknown
+        How the map tells unknown material; None where it does not.
     bands
         Rule by which the scene's bands were matched to the model's, in words.
     domain
@@ -68,6 +107,7 @@ class Provenance:
     confidence: str = ""
     confidence_kind: str = ""
     smoothing: int = 0
+    unknown: UnknownTags | None = None
     bands: str = ""
     domain: str = ""
     left_out: str = ""
@@ -83,6 +123,7 @@ class Provenance:
         *,
         confidence_kind: str = "",
         smoothing: int = 0,
+        unknown: UnknownTags | None = None,
         bands: str = "",
         domain: str = "",
         left_out: str = "",
@@ -106,6 +147,7 @@ class Provenance:
             confidence=divided if model.domain is not None else "",
             confidence_kind=confidence_kind,
             smoothing=smoothing,
+            unknown=unknown,
             bands=bands,
             domain=domain,
             left_out=left_out,
@@ -159,6 +201,7 @@ class Provenance:
             "confidence": self.confidence,
             "confidence_kind": self.confidence_kind,
             "smoothing": self.smoothing,
+            **({} if self.unknown is None else self.unknown.to_attrs()),
             "bands": self.bands,
             "domain": self.domain,
             "left_out": self.left_out,
@@ -207,6 +250,7 @@ class Provenance:
             versions=versions,
             sees_unlabelled=entries.get("sees_unlabelled") == _YES,
             smoothing=_whole(entries, "smoothing"),
+            unknown=UnknownTags.from_entries(entries),
             seed=int(seed) if seed.isdecimal() and len(seed) < 20 else None,
             warnings=tuple(text for text in numbered if text),
             **{name: entries.get(name, "") for name in _TEXTS},

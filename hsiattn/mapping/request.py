@@ -84,8 +84,8 @@ class MappingRequest:
         Path of the polygons of the map, or `BESIDE`; None for none.
     min_area, sieve, connectivity
         See `MappingUnit`.
-    confidence_kind, driver, creation_options, overwrite, smooth
-        See `Outputs`, where the last is called `smoothing`.
+    confidence_kind, driver, creation_options, overwrite, smooth, unknown, accept
+        See `Outputs`, where `smooth` is called `smoothing`. Without `accept`, the usual share.
     window_size, ram, threads, workers, dask, device, precision
         See `Execution`.
     use_flagged
@@ -112,6 +112,8 @@ class MappingRequest:
     sieve: int | None = None
     connectivity: str | None = None
     smooth: int = 0
+    unknown: bool = False
+    accept: float | None = None
     driver: str = "GTiff"
     creation_options: dict[str, str] = field(default_factory=dict)
     window_size: int | None = None
@@ -155,8 +157,14 @@ class MappingRequest:
 
         return Outputs(
             targets.map, targets.confidence, self.confidence_kind or "max", targets.probabilities, self.driver,
-            self.creation_options, self.overwrite, self.smooth, inputs,
+            self.creation_options, self.overwrite, self.smooth, self.unknown, self._accept, inputs,
         )  # fmt: skip
+
+    @property
+    def _accept(self) -> float:
+        from hsiattn.mapping.unknown import ACCEPT
+
+        return ACCEPT if self.accept is None else self.accept
 
     @property
     def execution(self) -> Execution:
@@ -222,7 +230,7 @@ class MappingRequest:
         return None if self.bounds is None else source.grid.window_touching(*self.bounds)
 
     def is_mapped(self, targets: Targets, model: TrainedModel, source: SceneSource) -> bool:
-        """Whether all rasters of a scene are there, made by this model with this smoothing and these flags left out.
+        """Whether all rasters of a scene are there, made by this model with these settings and these flags left out.
 
         Not so where they are being made anew.
         """
@@ -231,8 +239,9 @@ class MappingRequest:
         if targets.begun_at() is not None or not all(map(os.path.exists, targets)):
             return False
         made = Provenance.read(targets.map)
-        wanted = model.digest, self.smooth, source.names_left_out
-        return (made.model_sha256, made.smoothing, made.left_out) == wanted
+        wanted = model.digest, self.smooth, source.names_left_out, self._accept if self.unknown else None
+        accepted = None if made.unknown is None else made.unknown.accept
+        return (made.model_sha256, made.smoothing, made.left_out, accepted) == wanted
 
     def check_targets(self, targets: Targets, inputs: Inputs, trained: str | None = None) -> None:
         """Refuse outputs that may not or could not be written in the end; clean up after a killed process.
@@ -371,10 +380,15 @@ class MappingRequest:
         replace = "add overwrite=True to replace it"
         if not all(map(os.path.exists, targets)):
             what = "is there, but not all the rasters that should lie beside it"
-        elif made.smoothing == self.smooth:
-            what = "was made by another model" + (" or with other flags" if made.left_out or self.use_flagged else "")
-        else:
+        elif made.smoothing != self.smooth:
             what, replace = "was made with another smoothing", f"give smoothing={made.smoothing} as there, or {replace}"
+        elif (accepted := None if made.unknown is None else made.unknown.accept) != (
+            self._accept if self.unknown else None
+        ):
+            how = "without unknown=" if accepted is None else f"with unknown=True and accept={accepted:g}"
+            what, replace = "was made with another rule of what is unknown", f"map {how} as there, or {replace}"
+        else:
+            what = "was made by another model" + (" or with other flags" if made.left_out or self.use_flagged else "")
         raise OutputError(f"{targets.map} {what}", replace)
 
 

@@ -41,6 +41,9 @@ class WindowResult:
         Time that each step took.
     unscored
         Pixels that hold data but got no finite score from the network, and stay unclassified.
+    scores
+        (h, w) float32, those of the detector of unknown material, NaN where there is none; None where none were asked
+        for. They are not kept in journals.
     """
 
     number: int
@@ -51,3 +54,4 @@ class WindowResult:
     missing: int
     seconds: Seconds
     unscored: int = 0
+    scores: NDArray[np.float32] | None = None

@@ -15,7 +15,7 @@ from torch import Tensor
 from hsiattn.devices import Precision
 from hsiattn.errors import DeviceError
 from hsiattn.mapping.allocator import keep_freed_memory
-from hsiattn.mapping.inference import evaluate_tile
+from hsiattn.mapping.inference import evaluate_tile, evaluate_tile_with_features
 from hsiattn.networks import SpectralSpatialNetwork
 
 _PIXELS_ON_CPU = 2**14
@@ -55,6 +55,16 @@ class NetworkRunner:
     ) -> Tensor:
         """See `evaluate_tile`."""
         return evaluate_tile(self._network, spectra, components, valid, wanted, precision=self.precision)
+
+    def logits_and_features(
+        self,
+        spectra: NDArray[np.float32],
+        components: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        wanted: NDArray[np.bool_],
+    ) -> tuple[Tensor, Tensor]:
+        """See `evaluate_tile_with_features`."""
+        return evaluate_tile_with_features(self._network, spectra, components, valid, wanted, precision=self.precision)
 
     def in_strips(self, height: int, width: int, work: Callable[[slice], None]) -> None:
         """Call `work` with slices of rows that cover a window, each as high as memory allows.

@@ -10,15 +10,18 @@ from typing import Any
 import torch
 from rasterio.windows import Window
 
+from hsiattn.classes import ClassTable
 from hsiattn.devices import Precision, choose_device
 from hsiattn.files.outputs import Inputs
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.journal import Journal, journal_path
+from hsiattn.mapping.legend import Legend
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.smoothing import Smoothing
+from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
@@ -45,6 +48,9 @@ class Outputs:
         Format, GDAL's options for it, and whether existing files of hsiattn are replaced.
     smoothing
         Steps by which class probabilities are smoothed between alike neighbours, see `Smoothing`; 0 for none.
+    unknown, accept
+        Whether pixels of unknown material get a code of their own, and the share of the known pixels that keeps its
+        class, 0 … 1, see `UnknownRule`.
     inputs
         What is read, beside the scene, by what it is: `{"model": "fields.hsiattn"}`; never replaced.
     """
@@ -57,11 +63,14 @@ class Outputs:
     creation_options: Mapping[str, Any] | None = None
     overwrite: bool = False
     smoothing: int = 0
+    unknown: bool = False
+    accept: float = ACCEPT
     inputs: Inputs = field(default_factory=dict)
 
     def writer(
         self,
-        model: TrainedModel,
+        legend: Legend,
+        known: ClassTable,
         source: SceneSource,
         area: Window,
         provenance: Provenance,
@@ -72,6 +81,8 @@ class Outputs:
 
         Parameters
         ----------
+        legend, known
+            Classes of the map, and those of the model, which have probabilities.
         provenance
             Provenance of the map, for its tags.
         resume
@@ -90,7 +101,8 @@ class Outputs:
             crs=grid.crs,
             transform=grid.transform,
             control=grid.control,
-            classes=model.classes,
+            classes=legend.classes,
+            known=known,
             overwrite=self.overwrite or (resume and Journal.begun_to_overwrite(journal_path(self.map))),
             driver=self.driver,
             creation_options=self.creation_options,

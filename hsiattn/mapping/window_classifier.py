@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,13 @@ from torch import Tensor
 
 from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
-from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
-from hsiattn.mapping.results import Seconds, WindowResult
+from hsiattn.mapping.canvas import Canvas, Timer
+from hsiattn.mapping.confidence import ConfidenceKind
+from hsiattn.mapping.legend import Legend
+from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.mapping.smoothing import Plane, Smoothing
+from hsiattn.mapping.unknown import UnknownRule
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource
@@ -29,6 +32,9 @@ from hsiattn.scenes.tiles import Tile, read_tile
 
 _LEAST_SHARE = 1e-30
 """Least probability of a class, so that its logarithm is finite in float32."""
+
+_MOSTLY = 0.5
+"""Smoothed share of unknown material above which a pixel is of it."""
 
 Mask = NDArray[np.bool_] | SceneSource
 """Pixels that get a class, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
@@ -88,6 +94,12 @@ class WindowClassifier:
         Bytes for GDAL's cache of the scene's blocks.
     smoothing
         Steps by which class probabilities are smoothed, see `Smoothing`; 0 for none.
+    accept
+        Share of the known pixels that are to get a class, 0 … 1, the others being unknown material, see `UnknownRule`;
+        None to give every pixel a class. Where probabilities are smoothed, so is the share of unknown pixels, and more
+        than half of them make unknown material.
+    scores
+        Whether the scores of the detector are wanted, which are never smoothed.
 
     Raises
     ------
@@ -95,8 +107,10 @@ class WindowClassifier:
         The scene's bands do not fit the model.
     GridError
         The mask has another size than the scene.
+    LabelError
+        The classes leave no code for unknown material.
     OutputError, RecipeError
-        There is no such smoothing, or the model offers no guide for any.
+        There is no such smoothing, the model offers no guide for any, or it cannot tell unknown material.
     DeviceError
         There is no such device.
     """
@@ -114,6 +128,8 @@ class WindowClassifier:
         precision: Precision | None = None,
         cache: int = LEAST_CACHE,
         smoothing: int = 0,
+        accept: float | None = None,
+        scores: bool = False,
     ) -> None:
         self.model = model
         self.source = source
@@ -121,10 +137,13 @@ class WindowClassifier:
         self.mask = mask
         self.confidence = confidence
         self.probabilities = probabilities
+        self.scores = scores
         self.device = device
         self.cache = cache
         self.precision: Precision = precision or model.training.get("precision", "32")
         self.smoothing = Smoothing.of(model, smoothing)
+        self.unknown = UnknownRule.of(model, accept)
+        self.legend = Legend.of(model.classes, unknown=self.unknown is not None)
         self.bands = model.match(source)
         self.radiometry = source.radiometry.subset(self.bands)
         choose_device(device)
@@ -164,18 +183,20 @@ class WindowClassifier:
         DeviceError
             The window does not fit the memory of the GPU.
         """
-        canvas = _Canvas.of(read.wanted, len(self.model.classes), self.confidence, self.probabilities)
-        timer = _Timer(read.seconds)
+        canvas = Canvas.of(
+            read.wanted, self.legend, self.confidence, probabilities=self.probabilities, scores=self.scores
+        )
+        timer = Timer(read.seconds)
         if read.tile is not None:
             paint = self._paint if self.smoothing is None else self._paint_smoothed
             paint(read, read.tile, canvas, timer)
         window = self.plan.on_map(self.plan[read.number])
         return WindowResult(
             read.number, window, canvas.values, canvas.confidence, canvas.probabilities, read.missing, timer.seconds,
-            sum(canvas.unscored),
+            sum(canvas.unscored), canvas.scores,
         )  # fmt: skip
 
-    def _paint(self, read: ReadWindow, tile: Tile, canvas: _Canvas, timer: _Timer) -> None:
+    def _paint(self, read: ReadWindow, tile: Tile, canvas: Canvas, timer: Timer) -> None:
         runner = self._runner()
 
         def fill(rows: slice) -> None:
@@ -184,25 +205,30 @@ class WindowClassifier:
                 parts = self._prepare(tile, rows)
                 distance = self._distance(parts[0])
             with timer.computing():
-                logits = runner.logits(*parts, wanted)
-                canvas.fill(rows, logits, self.model.temperature, _scored(logits), distance)
+                logits, scores = self._evaluate(runner, *parts, wanted)
+                canvas.take_scores(rows, scores)
+                unknown = None if scores is None or self.unknown is None else scores > self.unknown.threshold
+                canvas.fill(rows, logits, self.model.temperature, _scored(logits), distance, unknown)
 
         height, width = read.wanted.shape
         runner.in_strips(height, width, fill)
 
-    def _paint_smoothed(self, read: ReadWindow, tile: Tile, canvas: _Canvas, timer: _Timer) -> None:
+    def _paint_smoothed(self, read: ReadWindow, tile: Tile, canvas: Canvas, timer: Timer) -> None:
         """First all probabilities, of the pixels that smoothing reaches too, whether wanted or not; then their means.
 
         Wanted pixels depend on the others, so a mask must change no pixel inside it.
         """
         smoothing, runner, halo = self.smoothing, self._runner(), self.model.patch_size // 2
         assert smoothing is not None
+        classes = len(self.model.classes)
         valid = tile.valid[_core(halo, tile.valid.shape)]
         with runner.on_own_stream():
             present = torch.from_numpy(np.ascontiguousarray(valid)).to(runner.device)
-            shares = torch.zeros((len(self.model.classes), *valid.shape), device=runner.device)
+            planes = classes + (self.unknown is not None)
+            shares = torch.zeros((planes, *valid.shape), device=runner.device)
             guide = torch.zeros((len(smoothing.guide), *valid.shape), device=runner.device)
         distance = np.zeros(valid.shape, dtype=np.float32) if self._measures_distance else None
+        strangeness = np.full(valid.shape if self.unknown else (0, 0), np.nan, dtype=np.float32)
 
         def evaluate(rows: slice) -> None:
             with timer.preparing():
@@ -210,9 +236,12 @@ class WindowClassifier:
                 if distance is not None:
                     distance[rows] = self._distance(spectra)
             with timer.computing():
-                logits = runner.logits(spectra, components, there, valid[rows])
+                logits, scores = self._evaluate(runner, spectra, components, there, valid[rows])
                 present[rows] &= torch.isfinite(logits.sum(dim=0))
-                shares[:, rows] = torch.softmax(logits / self.model.temperature, dim=0)
+                shares[:classes, rows] = torch.softmax(logits / self.model.temperature, dim=0)
+                if scores is not None and self.unknown is not None:
+                    shares[classes, rows] = torch.from_numpy(scores > self.unknown.threshold).to(shares)
+                    strangeness[rows] = scores
                 of_core = smoothing.guide_of(components)[:, *_core(halo, there.shape)]
                 guide[:, rows] = torch.from_numpy(of_core).to(runner.device)
 
@@ -225,7 +254,9 @@ class WindowClassifier:
                 here = slice(first, last), read.place[1]
                 scored = present[here].cpu().numpy()
                 far = None if distance is None else distance[here]
-                canvas.fill(rows, within.clamp_min(_LEAST_SHARE).log(), 1.0, scored, far)
+                mostly = None if self.unknown is None else (within[classes] > _MOSTLY).cpu().numpy()
+                canvas.take_scores(rows, None if self.unknown is None else strangeness[here])
+                canvas.fill(rows, within[:classes].clamp_min(_LEAST_SHARE).log(), 1.0, scored, far, mostly)
 
         for shape, work in ((valid.shape, evaluate), (read.wanted.shape, fill)):
             runner.in_strips(shape[0], shape[1], work)
@@ -252,6 +283,20 @@ class WindowClassifier:
         valid = tile.valid[with_halo]
         spectra, components = self.model.preprocessing.transform(tile.values[:, with_halo], valid, self.radiometry)
         return spectra[:, *_core(halo, valid.shape)], components, valid
+
+    def _evaluate(
+        self,
+        runner: NetworkRunner,
+        spectra: NDArray[np.float32],
+        components: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+        wanted: NDArray[np.bool_],
+    ) -> tuple[Tensor, NDArray[np.float32] | None]:
+        """Logits, see `evaluate_tile`, and scores, see `UnknownRule`; None where unknown material is not asked for."""
+        if self.unknown is None:
+            return runner.logits(spectra, components, valid, wanted), None
+        logits, features = runner.logits_and_features(spectra, components, valid, wanted)
+        return logits, self.unknown.scores(features, logits, spectra, wanted)
 
     @property
     def _measures_distance(self) -> bool:
@@ -288,83 +333,9 @@ class WindowClassifier:
         self._open.enter_context(self.ready())
 
 
-class _Timer:
-    """Adds up where the time of a window goes."""
-
-    def __init__(self, reading: float) -> None:
-        self.seconds = Seconds(reading)
-
-    @contextmanager
-    def preparing(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds = replace(self.seconds, preparing=self.seconds.preparing + time.perf_counter() - began)
-
-    @contextmanager
-    def computing(self) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds = replace(self.seconds, computing=self.seconds.computing + time.perf_counter() - began)
-
-
-@dataclass(frozen=True, eq=False)
-class _Canvas:
-    """The rasters of a window, filled strip by strip; names as in `WindowResult`."""
-
-    wanted: NDArray[np.bool_]
-    values: NDArray[np.unsignedinteger[Any]]
-    kind: ConfidenceKind | None
-    confidence: NDArray[np.float32] | None
-    probabilities: NDArray[np.float32] | None
-    unscored: list[int] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, wanted: NDArray[np.bool_], classes: int, kind: ConfidenceKind | None, probabilities: bool) -> _Canvas:
-        """Result without any class."""
-        return cls(
-            wanted,
-            np.zeros(wanted.shape, dtype=np.uint8 if classes <= 255 else np.uint16),
-            kind,
-            np.full(wanted.shape, np.nan, dtype=np.float32) if kind else None,
-            np.full((classes, *wanted.shape), np.nan, dtype=np.float32) if probabilities else None,
-        )
-
-    def fill(
-        self,
-        rows: slice,
-        logits: Tensor,
-        temperature: float,
-        scored: NDArray[np.bool_],
-        distance: NDArray[np.float32] | None,
-    ) -> None:
-        """Fill rows in from their logits (K, h, w); confidence is divided by a distance (h, w) beyond 1.
-
-        Mask (h, w); a pixel that is not scored has no finite logits, and gets no class.
-        """
-        wanted = self.wanted[rows] & scored
-        self.unscored.append(int(np.count_nonzero(self.wanted[rows] & ~scored)))
-        self.values[rows] = np.where(wanted, _likeliest(logits) + 1, 0)
-        if temperature != 1.0:
-            logits = logits / temperature
-        if self.confidence is not None and self.kind is not None:
-            confidence = _array(confidence_of(logits, self.kind))[wanted]
-            if distance is not None:
-                confidence /= np.maximum(distance[wanted], 1.0)
-            self.confidence[rows][wanted] = confidence
-        if self.probabilities is not None:
-            self.probabilities[:, rows][:, wanted] = _array(torch.softmax(logits, dim=0))[:, wanted]
-
-
 def _scored(logits: Tensor) -> NDArray[np.bool_]:
     """Pixels whose logits (K, h, w) are all finite: their sum is, too."""
     return np.asarray(torch.isfinite(logits.sum(dim=0)).cpu().numpy())
-
-
-def _likeliest(logits: Tensor) -> NDArray[np.int64]:
-    """Index (h, w) of the largest of logits (K, h, w), the first of equal ones."""
-    if logits.device.type == "cpu":  # NumPy finds it in a third of the time that torch takes
-        return np.asarray(logits.float().numpy().argmax(axis=0))
-    return np.asarray(logits.argmax(dim=0).cpu().numpy())
 
 
 def _core(halo: int, shape: tuple[int, ...]) -> Plane:
@@ -379,10 +350,6 @@ def _grown(window: Window, reach: int, source: SceneSource) -> tuple[Window, Pla
     columns = max(0, left - reach), min(source.width, right + reach)
     place = slice(top - rows[0], bottom - rows[0]), slice(left - columns[0], right - columns[0])
     return Window.from_slices(rows, columns), place
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor.cpu().numpy(), dtype=np.float32)
 
 
 def _check_mask(mask: Mask | None, source: SceneSource) -> None:

@@ -69,6 +69,8 @@ class LandCoverWriter:
         Ground control points and RPCs of a scene that is not rectified.
     classes
         The K classes in the order of the indices.
+    known
+        Those of them that have a band of probabilities; None for all.
     overwrite
         Replace existing files that hsiattn wrote.
     driver
@@ -98,6 +100,7 @@ class LandCoverWriter:
         transform: Affine,
         control: GroundControl | None = None,
         classes: ClassTable,
+        known: ClassTable | None = None,
         overwrite: bool = False,
         driver: str = "GTiff",
         creation_options: Mapping[str, Any] | None = None,
@@ -107,6 +110,7 @@ class LandCoverWriter:
         inputs: Inputs | None = None,
     ) -> None:
         self.classes = classes if _driver(driver) != "ENVI" else _header_safe(classes)
+        self._known = self.classes if known is None else self.classes.subset(known.codes)
         self._counts = np.zeros(len(classes) + 1, dtype=np.int64)
         self.height = height
         self.width = width
@@ -124,7 +128,7 @@ class LandCoverWriter:
             raster(confidence, FileKind.CONFIDENCE, 1, float32, np.nan) if confidence is not None else None
         )
         self._probabilities = (
-            raster(probabilities, FileKind.PROBABILITIES, len(classes), float32, np.nan)
+            raster(probabilities, FileKind.PROBABILITIES, len(self._known), float32, np.nan)
             if probabilities is not None
             else None
         )
@@ -284,7 +288,7 @@ class LandCoverWriter:
             if self._confidence is not None:
                 self._confidence.describe(["confidence"], self._tags)
             if self._probabilities is not None:
-                self._probabilities.describe(list(self.classes.names), self._tags)
+                self._probabilities.describe(list(self._known.names), self._tags)
 
     def _sidecars_of(self, raster: StagedRaster) -> Callable[[Path], None] | None:
         """What writes the files beside a raster; None where its style would be that of another."""
@@ -354,8 +358,9 @@ def write_map(
     }
     with LandCoverWriter(
         path, height=grid.height, width=grid.width, crs=grid.crs, transform=grid.transform, control=grid.control,
-        classes=classes, overwrite=overwrite, driver=driver, creation_options=creation_options, confidence=confidence,
-        probabilities=probabilities, tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
+        classes=classes, known=_known_classes(variables, classes), overwrite=overwrite, driver=driver,
+        creation_options=creation_options, confidence=confidence, probabilities=probabilities,
+        tags={**Provenance.of(land_cover).to_tags(), **(tags or {})},
     ) as writer:  # fmt: skip
         for note in writer.notes:
             warnings.warn(note, stacklevel=2)
@@ -363,6 +368,15 @@ def write_map(
             rows = slice(row, min(row + BLOCK, grid.height))
             parts = {name: None if values is None else values[..., rows, :] for name, values in measures.items()}
             writer.write(Window(0, row, grid.width, rows.stop - row), indices[rows], **parts)
+
+
+def _known_classes(variables: xr.Dataset, classes: ClassTable) -> ClassTable:
+    """The classes that have probabilities: all but unknown material, where the array of probabilities names them."""
+    if "probabilities" not in variables or "class" not in variables.coords:
+        return classes
+    named = {str(name) for name in variables["class"].values.tolist()}
+    found = [item.code for item in classes if item.name in named]
+    return classes.subset(found) if len(found) == len(named) else classes
 
 
 def _classes_and_indices(array: xr.DataArray) -> tuple[ClassTable, NDArray[np.int64]]:

@@ -166,7 +166,7 @@ class TrainedModel:
             "recipe": self.recipe,
             "training": self.training,
             "temperature": self.temperature,
-            "open_set": self.open_set.to_dict() if self.open_set is not None else None,
+            "open_set": self.open_set.describe() if self.open_set is not None else None,
             "split": self.split,
             "accuracy": self.accuracy,
             "data": self.data,
@@ -178,9 +178,8 @@ class TrainedModel:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
         more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
-        recoloured = self.preprocessing.recolouring is not None
         return {
-            "format_version": FORMAT_VERSION if more or recoloured else PLAIN_VERSION,
+            "format_version": FORMAT_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
@@ -284,8 +283,9 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     record = header.get("domain")
     if isinstance(named := header["recipe"].get("network"), dict):  # which is made again when the model is fitted anew
         check_allowed(named.get("name"), named.get("arguments"))
+    network = load_network(_under(WEIGHTS, tensors), **header["network"])
     return TrainedModel(
-        network=load_network(_under(WEIGHTS, tensors), **header["network"]),
+        network=network,
         arguments=header["network"],
         preprocessing=preprocessing,
         bands=SpectralBands.from_dict(header["bands"]),
@@ -299,16 +299,25 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         created=header["created"],
         temperature=_temperature(header.get("temperature", 1.0)),
         domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
-        open_set=_open_set(header, _under(OPEN_SET, tensors)),
+        open_set=_open_set(header, _under(OPEN_SET, tensors), network),
         digest=digest,
     )
 
 
-def _open_set(header: dict[str, Any], tensors: dict[str, Tensor]) -> OpenSet | None:
+def _open_set(
+    header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork
+) -> OpenSet | None:
+    """The detector of unknown materials, which must read as many features as the network gives."""
     record = header.get("open_set")
     if record is None:
         return None
-    return OpenSet.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}, record)
+    open_set = OpenSet.from_arrays({name: tensor.numpy() for name, tensor in tensors.items()}, record)
+    size = network.patch_size
+    with torch.inference_mode():
+        spectra, patch = torch.zeros(1, network.bands), torch.zeros(1, network.channels, size, size)
+        features = network.eval().forward_with_features(spectra, patch)[1].shape[1]
+    open_set.detector.check(features=features, classes=network.classes, bands=network.bands)
+    return open_set
 
 
 def _check_sizes(header: dict[str, Any], preprocessing: Preprocessing) -> None:

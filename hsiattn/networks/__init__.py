@@ -59,6 +59,7 @@ from hsiattn.networks.by_name import (
 )
 from hsiattn.networks.ensemble import Ensemble
 from hsiattn.networks.grouped_ssan import GroupedSSAN
+from hsiattn.networks.growth import growing_arguments, grown
 from hsiattn.networks.gsa import GSA
 from hsiattn.networks.hierarchical import Hierarchical
 from hsiattn.networks.orientations import AugmentedAtTestTime
@@ -66,6 +67,7 @@ from hsiattn.networks.own import ModuleNetwork
 from hsiattn.networks.smlp import SMLP
 from hsiattn.networks.ssan import SSAN
 from hsiattn.networks.two_branch import TwoBranchNetwork
+from hsiattn.networks.with_prior import WithPrior
 
 NETWORKS.update(
     {
@@ -77,6 +79,7 @@ NETWORKS.update(
         "hierarchical": Hierarchical,
         "ensemble": Ensemble,
         "test-time-augmentation": AugmentedAtTestTime,
+        "with-prior": WithPrior,
         "discriminant": Discriminant,
         "random-forest": RandomForest,
         "rbf-svm": RBFSVM,
@@ -102,11 +105,14 @@ __all__ = [
     "RandomForest",
     "SpectralSpatialNetwork",
     "TwoBranchNetwork",
+    "WithPrior",
     "accepts",
     "check_allowed",
     "check_arguments",
     "check_network",
     "create_network",
+    "growing_arguments",
+    "grown",
     "if_any_missing",
     "load_network",
     "network_class",

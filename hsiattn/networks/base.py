@@ -52,6 +52,9 @@ class SpectralSpatialNetwork(nn.Module):
     dense_capable
         True where `dense` evaluates whole tiles and equals `forward` on every pixel's patch; may depend on the
         arguments of the network.
+    growing
+        Names of its arguments that count blocks which, fresh, change nothing: with one more of each and the weights
+        that it has, a trained network becomes a deeper one with the same logits; see `hsiattn.networks.grown`.
 
     Examples
     --------
@@ -66,8 +69,9 @@ class SpectralSpatialNetwork(nn.Module):
     torch.Size([5, 3])
     """
 
-    edge: ClassVar[Edge] = "reflect"
+    edge: Edge = "reflect"
     dense_capable: bool = False
+    growing: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, bands: int, channels: int, classes: int, patch_size: int) -> None:
         super().__init__()

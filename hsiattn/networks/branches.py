@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock, MaskedConv2d, Pooling
+from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling
 from hsiattn.core.block import mean
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
@@ -220,6 +221,9 @@ class AttentionCNN(SpatialBranch):
         Default: `input`.
     pooling
         `none`, or the name of a pooling of the core. Default: `none`.
+    blocks
+        Number of `PointwiseResidual` among the convolutions: the first one follows the last convolution, the next one
+        the convolution before it, and so on, and from the last again. Default: 0.
     """
 
     def __init__(
@@ -233,6 +237,7 @@ class AttentionCNN(SpatialBranch):
         attention_at: Place = "input",
         pooling: str = "none",
         pooling_arguments: Arguments = None,
+        blocks: int = 0,
     ) -> None:
         super().__init__()
         if attention_at not in ("input", "features"):
@@ -257,6 +262,11 @@ class AttentionCNN(SpatialBranch):
                 layers.append(pool)
                 side, inputs = -(-side // 2), pool.outputs
         self.layers = nn.ModuleList(layers)
+        self.blocks = nn.ModuleList(PointwiseResidual(width) for _ in range(blocks))
+        convolutions = [number for number, layer in enumerate(layers) if isinstance(layer, MaskedConv2d)][::-1]
+        if blocks and not convolutions:
+            raise ValueError("residual blocks in the spatial branch need a patch of at least 3 × 3 pixels")
+        self.block_layers = [convolutions[number % len(convolutions)] for number in range(blocks)]
         self.features = inputs if layers else 0
         poolings = [layer for layer in layers if isinstance(layer, Pooling)]
         self.patch_size = patch_size
@@ -283,7 +293,7 @@ class AttentionCNN(SpatialBranch):
                 x = self.attention(x, mask)
             if isinstance(layer, MaskedConv2d):
                 x, mask = layer(x, mask)
-                x = functional.gelu(x)
+                x = self._activated(x, mask, number)
                 details = None if details is None else details[:, :, 1:-1, 1:-1]  # the convolution is not padded
             else:
                 x, mask, details = layer(x, mask, details)
@@ -296,13 +306,21 @@ class AttentionCNN(SpatialBranch):
         if self.attention_layer == 0:
             return self.attention.attention_weights(patches, mask)
         features, there = self.layers[0](patches, mask)
-        weights = self.attention.attention_weights(functional.gelu(features), there)
+        weights = self.attention.attention_weights(self._activated(features, there, 0), there)
         if weights is None:
             return None
         measured = torch.ones_like(patches[:, :1]) if mask is None else mask.to(patches.dtype)
         seen = torch.ones_like(patches[:1, :1, :3, :3])
         counts = functional.conv2d(measured, seen).clamp(min=1.0)
         return (measured * functional.conv_transpose2d(weights.unsqueeze(1) / counts, seen)).squeeze(1)
+
+    def _activated(self, x: Tensor, mask: Tensor | None, number: int) -> Tensor:
+        """What becomes of the result of a convolution: GELU, and the residual blocks that follow that layer."""
+        x = functional.gelu(x)
+        for block, layer in zip(self.blocks, self.block_layers, strict=True):
+            if layer == number:
+                x = block(x, mask)
+        return x
 
     def _on_tile(self, components: Tensor, mask: Tensor | None) -> Tensor:
         """`forward` with poolings on every patch of a tile: (N, C, H, W) -> (N, F, H - w + 1, W - w + 1)."""
@@ -313,7 +331,7 @@ class AttentionCNN(SpatialBranch):
             if self.attention is not None and number == self.attention_layer:
                 maps = maps.apply(self.attention)
             if isinstance(layer, MaskedConv2d):
-                maps = maps.convolve(layer).apply(lambda x, _: functional.gelu(x))
+                maps = maps.convolve(layer).apply(partial(self._activated, number=number))
             else:
                 assert isinstance(layer, Pooling)
                 maps = maps.pool(layer)

@@ -54,7 +54,7 @@ def accepts(name: str) -> dict[str, Any]:
     --------
     >>> from hsiattn.networks import accepts
     >>> list(accepts("attendnet"))
-    ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance']
+    ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance', 'residual_blocks']
     """
     return keywords(_class_of(name), given=SIZES)
 
@@ -219,8 +219,9 @@ def load_network(weights: Mapping[str, Tensor], name: str, **arguments: Any) -> 
         network = create_network(name, **arguments)
     _check_weights(network, weights)
     network.load_state_dict(dict(weights))
-    if isinstance(network, FittedNetwork):
-        network.check_fitted()
+    for part in network.modules():
+        if isinstance(part, FittedNetwork):
+            part.check_fitted()
     return network.eval()
 
 
@@ -245,7 +246,12 @@ def _check_weights(network: SpectralSpatialNetwork, weights: Mapping[str, Tensor
     ):
         if differing:
             raise ValueError(f"its network {what} {min(differing)}")
-    free = network.fitted if isinstance(network, FittedNetwork) else {}
+    free = {
+        f"{place}.{name}".removeprefix(".")
+        for place, part in network.named_modules()
+        if isinstance(part, FittedNetwork)
+        for name in part.fitted
+    }
     for name, tensor in weights.items():
         if tensor.dtype != wanted[name].dtype:
             raise ValueError(f"{name} is of type {tensor.dtype}, not {wanted[name].dtype}")

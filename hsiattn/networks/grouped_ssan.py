@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from hsiattn.networks.arguments import Arguments
 from hsiattn.networks.branches import AttentionCNN, AttentionRNN, Place
@@ -23,6 +23,8 @@ class GroupedSSAN(TwoBranchNetwork):
         See `AttentionRNN`. Defaults: 8, 32, 32, `additive`, `none`.
     width, attention, attention_at, pooling
         See `AttentionCNN`. Defaults: 32, `spatial-gate`, `input`, `none`.
+    spatial_blocks
+        Residual blocks among the convolutions, `blocks` of `AttentionCNN`. Default: 0.
     attention_arguments, pooling_arguments, spectral_attention_arguments, spectral_pooling_arguments
         Arguments of the chosen blocks and poolings beyond their sizes. Default: None.
     frame
@@ -37,6 +39,8 @@ class GroupedSSAN(TwoBranchNetwork):
     >>> network.eval().dense(torch.randn(30, 20, 25), torch.randn(4, 28, 33)).shape
     torch.Size([3, 20, 25])
     """
+
+    growing: ClassVar[tuple[str, ...]] = ("residual_blocks", "spatial_blocks")
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class GroupedSSAN(TwoBranchNetwork):
         attention_at: Place = "input",
         pooling: str = "none",
         pooling_arguments: Arguments = None,
+        spatial_blocks: int = 0,
         **frame: Any,
     ) -> None:
         spectral = AttentionRNN(
@@ -79,5 +84,6 @@ class GroupedSSAN(TwoBranchNetwork):
             attention_at=attention_at,
             pooling=pooling,
             pooling_arguments=pooling_arguments,
+            blocks=spatial_blocks,
         )
         super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AttributeAwarePooling, concurrently
+from hsiattn.core import AttributeAwarePooling, PointwiseResidual, concurrently
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
 
@@ -38,6 +39,8 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         (K, A), which class has which attribute; training takes them from the class table. None for no attributes.
     attribute_balance
         λ, 0 … 1. Default: 1.0.
+    residual_blocks
+        Number of `PointwiseResidual` between the normalised features and the linear layer. Default: 0.
 
     Examples
     --------
@@ -47,6 +50,8 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
     >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape
     torch.Size([5, 3])
     """
+
+    growing: ClassVar[tuple[str, ...]] = ("residual_blocks",)
 
     attributes: Tensor
 
@@ -62,6 +67,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         dropout: float = 0.3,
         attributes: Sequence[Sequence[bool]] | None = None,
         attribute_balance: float = 1.0,
+        residual_blocks: int = 0,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
         self.spectral = spectral
@@ -69,6 +75,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         self.dense_capable = spatial.local
         features = spectral.features + spatial.features
         self.normalisation = nn.LayerNorm(features)
+        self.residuals = nn.ModuleList(PointwiseResidual(features) for _ in range(residual_blocks))
         self.dropout = nn.Dropout(dropout)
         self.refinement = nn.Linear(features, classes)  # the name under which model files keep it
         self.attribute_pooling: AttributeAwarePooling | None = None
@@ -82,8 +89,8 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
     def forward_with_features(
         self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Logits and normalised features of both branches; see `SpectralSpatialNetwork.forward_with_features`."""
-        features = self._normalised(*self._branches(spectra, patches, valid))
+        """Logits and joined features of both branches, refined; see `SpectralSpatialNetwork.forward_with_features`."""
+        features = self._refined(*self._branches(spectra, patches, valid))
         return self._logits(features), features
 
     def read_spectra(self, spectra: Tensor) -> Tensor:
@@ -107,7 +114,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         """See `SpectralSpatialNetwork.dense_with_features`."""
         if not self.dense_capable:
             return super().dense_with_features(spectra, components, valid)
-        features = self._normalised(
+        features = self._refined(
             *(part.T for part in self._columns(self.read_spectra_of_tile(spectra), components, valid))
         )
         place = spectra.shape[1:]
@@ -121,7 +128,7 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
     def dense_read(self, read: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """See `SpectralSpatialNetwork.dense_read`."""
         parts = self._columns(read, components, valid)
-        if self.attribute_pooling is None:
+        if self.attribute_pooling is None and not self.residuals:
             logits = self._classify_columns(torch.cat(parts))
         else:
             logits = self._classify(*(part.T for part in parts)).T
@@ -152,17 +159,19 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
 
     def _classify(self, spectral: Tensor, spatial: Tensor) -> Tensor:
         """Logits (N, K) of features (N, F) and (N, F')."""
-        return self._logits(self._normalised(spectral, spatial))
+        return self._logits(self._refined(spectral, spatial))
 
-    def _normalised(self, spectral: Tensor, spatial: Tensor) -> Tensor:
-        """Joined and normalised features (N, F + F')."""
+    def _refined(self, spectral: Tensor, spatial: Tensor) -> Tensor:
+        """Joined and normalised features (N, F + F'), as the residual blocks refine them."""
         features = torch.cat([spectral, spatial], dim=1) if self.spatial.features else spectral
         with _full_precision(features):
-            normalised: Tensor = self.normalisation(features.to(self.refinement.weight))
-        return normalised
+            refined: Tensor = self.normalisation(features.to(self.refinement.weight))
+            for block in self.residuals:
+                refined = block(refined)
+        return refined
 
     def _logits(self, features: Tensor) -> Tensor:
-        """Logits (N, K) of joined and normalised features (N, F + F')."""
+        """Logits (N, K) of joined and refined features (N, F + F')."""
         with _full_precision(features):
             features = self.dropout(features)
             logits: Tensor = self.refinement(features)

@@ -8,9 +8,14 @@ import torch
 
 from hsiattn.open_set.detector import Detector, KnownPixels
 from hsiattn.open_set.logit_scores import Energy, MaxSoftmax
+from hsiattn.open_set.mahalanobis import Mahalanobis
+from hsiattn.open_set.nearest import Nearest
+from hsiattn.open_set.reconstruction import Reconstruction
 from hsiattn.open_set.settings import OpenSetSettings
 
-DETECTORS: Mapping[str, type[Detector]] = {kind.name: kind for kind in (MaxSoftmax, Energy)}
+DETECTORS: Mapping[str, type[Detector]] = {
+    kind.name: kind for kind in (Reconstruction, Energy, MaxSoftmax, Mahalanobis, Nearest)
+}
 """Every detector by its name."""
 
 

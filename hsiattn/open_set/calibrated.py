@@ -95,6 +95,10 @@ class OpenSet:
         """Everything but arrays, JSON-ready."""
         return {"detector": self.detector.to_dict(), **self.record}
 
+    def describe(self) -> dict[str, Any]:
+        """What the detector is and how its threshold came about, JSON-ready."""
+        return {**self.to_dict(), "accept": ACCEPT, "threshold": self.threshold()}
+
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], record: Mapping[str, Any]) -> Self:
         """The open set that `to_arrays` and `to_dict` describe.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from hsiattn.settings import Settings
 
-DetectorName = Literal["max-softmax", "energy"]
+DetectorName = Literal["reconstruction", "energy", "max-softmax", "mahalanobis", "nearest"]
 
 
 class OpenSetSettings(Settings):
@@ -15,7 +17,14 @@ class OpenSetSettings(Settings):
     Parameters
     ----------
     detector
-        See `hsiattn.open_set.DETECTORS`. Default: `energy`.
+        See `hsiattn.open_set.DETECTORS`. Default: `mahalanobis`.
+    neighbours
+        Of `nearest`: the known pixel whose distance counts, 1 for the nearest. Default: 1.
+    companions
+        Networks that are each trained without some groups of labelled pixels, which then tell the threshold: 1 … 5. Not
+        where enough groups validate, nor for networks in closed form, of which there are 5. Default: 3.
+    hidden, latent
+        Of `reconstruction`: units of its dense layers and of its code. Default: 32 and 16, as published.
 
     Examples
     --------
@@ -23,4 +32,8 @@ class OpenSetSettings(Settings):
     OpenSetSettings(detector='max-softmax')
     """
 
-    detector: DetectorName = "energy"
+    detector: DetectorName = "mahalanobis"
+    companions: int = Field(default=3, ge=1, le=5)
+    neighbours: int = Field(default=1, ge=1, le=1000)
+    hidden: int = Field(default=32, ge=1, le=4096)
+    latent: int = Field(default=16, ge=1, le=4096)

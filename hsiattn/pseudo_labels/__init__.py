@@ -5,7 +5,8 @@ them show how spectra scatter within a field and where fields end. Both together
 
 The steps: `region` reads the pixels around the labels; `views` are transforms of their spectra, on the pixel and
 averaged over its surroundings (`diffusion`), with a classifier each (`discriminants`); `cross_validation` predicts
-whole groups of labels that were left out; `stacking` weights the views by that; `labelling` puts all of it together.
+whole groups of labels that were left out; `stacking` weights the views by that; `self_labelling` lets them learn
+from unlabelled pixels that they are certain of; `labelling` puts all of it together.
 """
 
 from hsiattn.pseudo_labels.labelling import PseudoLabels, PseudoLabelSettings, pseudo_label

@@ -15,6 +15,7 @@ from hsiattn.assessment import robust_temperature
 from hsiattn.folds import grouped_folds
 from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.region import SceneRegion
+from hsiattn.pseudo_labels.self_labelling import self_labelled
 from hsiattn.pseudo_labels.stacking import Mixture, Part, stack
 from hsiattn.pseudo_labels.views import REFERENCES, RegionViews, affordable_views
 from hsiattn.settings import Settings
@@ -47,6 +48,13 @@ class PseudoLabelSettings(Settings):
         What to make largest: `overall` accuracy, for which a doubtful pixel goes to the class that is more frequent in
         the scene; `average` accuracy over the classes, for which all classes count alike; or `both`, in between, which
         loses little of either. Default: `both`.
+    rounds
+        Rounds in which the classifiers label unlabelled pixels for themselves and are fitted again; see
+        `hsiattn.pseudo_labels.self_labelling`. Default: 0.
+    taken
+        Most pixels of each class that are added in such a round. Default: 15.
+    certainty
+        Least probability, 0 … 1, of a pixel that is added. Default: 0.8.
 
     Examples
     --------
@@ -58,6 +66,9 @@ class PseudoLabelSettings(Settings):
     pixels: int = Field(default=12_000, ge=1, le=2**26)
     label_weight: int = Field(default=4, ge=1, le=1000)
     favour: Favour = "both"
+    rounds: int = Field(default=0, ge=0, le=20)
+    taken: int = Field(default=15, ge=1, le=10**6)
+    certainty: float = Field(default=0.8, ge=0, le=1)
 
     @property
     def prior_exponent(self) -> float:
@@ -100,6 +111,7 @@ def pseudo_label(
     1. Every view of the spectra has a classifier, which predicts the labelled pixels that were left out of its fit.
     2. The views are stacked by the likelihood of these pixels, each with a temperature for its logits.
     3. Probabilities are multiplied by a power of the class frequencies in the region.
+       Before that, where the settings say so, the classifiers are fitted again with pixels that they are certain of.
     4. The mixture has a temperature of its own: between that of left-out groups, which are as hard as land far from all
        labels, and that of left-out pixels, which are as easy as the fields that labels lie in. Most of a scene is
        neither; the geometric mean gives both an equal say, as the .632 estimator does with errors (Efron 1983).
@@ -130,6 +142,16 @@ def pseudo_label(
 
     shares = mixture.probabilities(views, labelled, targets)
     shares[labelled] = np.eye(shares.shape[1])[targets]
+    shares, added = self_labelled(
+        mixture,
+        views,
+        shares,
+        labelled,
+        targets,
+        rounds=settings.rounds,
+        taken=settings.taken,
+        certainty=settings.certainty,
+    )
     frequencies = shares.mean(axis=0)
     weights = (frequencies * len(frequencies)) ** settings.prior_exponent
     left_out = mixture.of_left_out(trials)
@@ -159,6 +181,7 @@ def pseudo_label(
             },
         },
         "taken_alone": None if better is None else _name(better),
+        **({"self_labelled": added} if added else {}),
     }
     return PseudoLabels(probabilities, record)
 

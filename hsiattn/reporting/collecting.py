@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hsiattn.assessment.records import IdentityRecord, SplitRecord, SupplementRecord
+from hsiattn.assessment.records import (
+    IdentityRecord,
+    SpectraRecord,
+    SplitRecord,
+    SupplementRecord,
+    UnknownRecord,
+)
 from hsiattn.assessment.supplement import Pictures, Supplement
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError
@@ -49,6 +55,8 @@ class Collection:
         Why parts are not there, beside the reasons that are found here.
     draw
         Gives the pictures, where they are not just those of the layers.
+    look_for_unknown
+        Describes the unknown material of the map, given the spectra of the classes; None where it tells none.
     """
 
     layers: Layers
@@ -62,6 +70,7 @@ class Collection:
     said: Sequence[str] = ()
     absent: Sequence[str] = ()
     draw: Callable[[], Pictures] | None = None
+    look_for_unknown: Callable[[SpectraRecord | None], UnknownRecord | None] | None = None
 
     def supplement(self) -> Supplement:
         """Collect it all but the pictures, which are read when a page is made.
@@ -85,6 +94,9 @@ class Collection:
             absent.append(WITH_SCENE)
         elif pixels is not None:
             record["spectra"] = describe_spectra(scene, pixels, self.classes)
+        unknown = None if self.look_for_unknown is None else self.look_for_unknown(record.get("spectra"))
+        if unknown is not None:
+            record["unknown"] = unknown
         if self.model is None:
             absent.append(WITH_MODEL)
         else:

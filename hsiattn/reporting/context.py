@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,13 @@ from hsiattn.scenes.alignment import check_same_grid
 
 if TYPE_CHECKING:
     from hsiattn.assessment.code_rasters import Codes, Raster, Windows
-    from hsiattn.assessment.records import IdentityRecord, SplitRecord, SupplementRecord
+    from hsiattn.assessment.records import (
+        IdentityRecord,
+        SpectraRecord,
+        SplitRecord,
+        SupplementRecord,
+        UnknownRecord,
+    )
     from hsiattn.labels.schemes import ClassScheme
     from hsiattn.mapping.provenance import Provenance
     from hsiattn.models.model_file import TrainedModel
@@ -109,6 +115,7 @@ class Context:
         collection = Collection(
             layers, report.classes, identity, self.model, report.leakage, report.window,
             own_split=self._own_split(split), messages=self._warnings, said=(*report.advice, *report.notes),
+            look_for_unknown=self._unknown(codes_of(land_cover, "the map"), report),
         )  # fmt: skip
         return replace(report, supplement=collection.supplement())
 
@@ -120,7 +127,12 @@ class Context:
         names
             `reference`, `command` and `author` of the identity.
         """
-        record: SupplementRecord = {"identity": self._identity(codes_of(land_cover, "the map"), names)}
+        mapped = codes_of(land_cover, "the map")
+        record: SupplementRecord = {"identity": self._identity(mapped, names)}
+        look = self._unknown(mapped, report)
+        unknown = None if look is None else look(None)
+        if unknown is not None:
+            record["unknown"] = unknown
         if self._warnings:
             record["messages"] = list(self._warnings)
         return replace(report, supplement=Supplement(record))
@@ -143,6 +155,17 @@ class Context:
             return self.provenance.warnings
         found = self.model.training.get("warnings")
         return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+    def _unknown(
+        self, mapped: Codes, report: AccuracyReport
+    ) -> Callable[[SpectraRecord | None], UnknownRecord | None] | None:
+        """What looks for unknown material in the map; None where the map tells none."""
+        tags, scene = self.provenance.unknown, self.scene
+        if tags is None:
+            return None
+        from hsiattn.reporting.unknown import describe_unknown
+
+        return lambda spectra: describe_unknown(mapped, tags, report, scene=scene, spectra=spectra)
 
     def _own_split(self, split: Windows | None) -> SplitRecord | None:
         """The split of the model's training, where no split is given: the pixels compared may be those trained on."""

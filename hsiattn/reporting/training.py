@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from rasterio.windows import Window
 
 from hsiattn.assessment import AccuracyReport
 from hsiattn.assessment.code_rasters import codes_of
@@ -20,8 +23,10 @@ from hsiattn.reporting.identity import describe_identity, name_of_raster
 from hsiattn.reporting.pictures import Layers, find_confidence, read_array
 from hsiattn.reporting.placed_scene import PlacedScene
 from hsiattn.reporting.split import describe_own_split
+from hsiattn.splits import ROLES
 
 if TYPE_CHECKING:
+    from hsiattn.assessment.records import SpectraRecord, UnknownRecord
     from hsiattn.assessment.supplement import Pictures
     from hsiattn.classes import ClassTable
     from hsiattn.classifier import Scene, SpectralSpatialClassifier
@@ -105,11 +110,53 @@ def report_of(
         reference=reference or name_of_raster(labels), model_name=model, command=command, author=author,
     )  # fmt: skip
     draw, absent = _draw(classifier, layers, land_cover, report.classes)
+    look = _look_for_unknown(classifier, layers, land_cover, codes, report)
     collection = Collection(
         layers, report.classes, identity, classifier.model_, own_split=describe_own_split(split.record),
         messages=classifier.messages_, said=(*report.advice, *report.notes), absent=absent, draw=draw,
+        look_for_unknown=look,
     )  # fmt: skip
     return replace(report, supplement=collection.supplement())
+
+
+def _look_for_unknown(
+    classifier: SpectralSpatialClassifier,
+    layers: Layers,
+    land_cover: str | os.PathLike[str] | None,
+    codes: NDArray[np.int64],
+    report: AccuracyReport,
+) -> Callable[[SpectraRecord | None], UnknownRecord | None] | None:
+    """What looks for unknown material in the training scene, which is mapped for that; None where it cannot be told.
+
+    The report is of the classes that the model gives all test pixels, so what is called unknown is counted here.
+    """
+    from hsiattn.mapping.provenance import Provenance
+    from hsiattn.reporting.unknown import describe_unknown
+
+    assert layers.scene is not None
+    source, scene = layers.scene.source, layers.scene
+    if land_cover is None:
+        if classifier.model_.open_set is None or source.height * source.width > MAPPED:
+            return None
+        land_cover = _mapped(classifier.model_, source, classifier.device, unknown=True)
+    tags, mapped = Provenance.of(land_cover).unknown, codes_of(land_cover, "the map")
+    if tags is None:
+        return None
+    whole = mapped.read(Window(0, 0, mapped.grid.width, mapped.grid.height))
+    test = classifier.split_.roles == ROLES["test"]
+    called, known = test & (whole == tags.code), test & (whole != tags.code) & (whole != 0)
+    right = float((whole == codes)[known].mean()) if known.any() else None
+    tested = int(called.sum()), right
+    return lambda spectra: describe_unknown(mapped, tags, report, scene=scene, spectra=spectra, tested=tested)
+
+
+def _mapped(model: TrainedModel, source: SceneSource, device: str, *, unknown: bool = False) -> xr.Dataset:
+    """Land cover of a scene in memory."""
+    from hsiattn.mapping import predict_array
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what they tell of, training has told
+        return predict_array(model, source, force=True, device=device, unknown=unknown)
 
 
 def _draw(
@@ -145,11 +192,7 @@ class _Mapped:
     device: str
 
     def __call__(self) -> Pictures:
-        from hsiattn.mapping import predict_array
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what they tell of, training has told
-            found = predict_array(self.model, self.source, force=True, device=self.device)
+        found = _mapped(self.model, self.source, self.device)
         mapped = codes_of(found, "the map")
         layers = replace(
             self.layers, land_cover=ClassIndices(mapped, self.classes), confidence=read_array(found["confidence"])

@@ -15,8 +15,8 @@ from hsiattn.simulation.shifts import SHIFTS, other_bands, shift
 
 BRIGHT = 0.5
 """Reflectance that stands for the brightest twentieth of a scene's values where the scene does not state its unit."""
-_MOST_VALUES = 2**31
-"""Values of a cube, 8 GB of them, beyond which a scene is not changed in memory."""
+_MOST_VALUES = 2**29
+"""Values of a cube, 2 GiB of them, beyond which a scene is not changed in memory, where it takes four times that."""
 
 
 def changed_scene(scene: Any, name: str, strength: float = 1.0, *, seed: int = 0) -> xr.DataArray:

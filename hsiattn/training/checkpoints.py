@@ -51,6 +51,14 @@ class Checkpoints:
         """Those of a member of an ensemble, in a folder of their own."""
         return Checkpoints(self.folder / f"member-{number}", {**self.identity, "member": number}, self.resume)
 
+    def of_round(self, number: int) -> Checkpoints:
+        """Those of a round of a training in several, in a folder of their own."""
+        return Checkpoints(self.folder / f"round-{number}", {**self.identity, "round": number}, self.resume)
+
+    def of_companion(self, number: int) -> Checkpoints:
+        """Those of a network that is trained without some groups, in a folder of their own."""
+        return Checkpoints(self.folder / f"companion-{number}", {**self.identity, "companion": number}, self.resume)
+
     def open(self) -> Path | None:
         """The checkpoint to go on from; None, and an empty folder, where training begins anew.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hsiattn.labels.arrays import labels_of
 from hsiattn.labels.group_rasters import group_ids
 from hsiattn.scenes import SceneSource, as_source
 from hsiattn.splits import AllPixels, PixelSplitter, PolygonKFold, SpatialKFold
-from hsiattn.training.log import EpochFigures, Listener
+from hsiattn.training.log import Listener, in_stage
 from hsiattn.training.modelling import TrainingResult, fit_model
 from hsiattn.training.recipes import Recipe, load_recipe
 
@@ -35,6 +35,7 @@ def cross_validate(
     random_state: int = 0,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
+    unlabelled: Sequence[Any] = (),
 ) -> CrossValidation:
     """Train and test a recipe fold by fold.
 
@@ -58,6 +59,8 @@ def cross_validate(
         As for `SpectralSpatialClassifier`.
     progress
         Called with the number of finished folds and that of all.
+    unlabelled
+        Further scenes for methods that learn from unlabelled pixels, see `SpectralSpatialClassifier.fit`.
 
     Returns
     -------
@@ -92,7 +95,8 @@ def cross_validate(
             else PolygonKFold(folds, groups=ids, random_state=random_state)
         )
     with source.kept_open():
-        return _Run(source, given.codes, given.classes, chosen, ids, random_state, device).test(folds, progress)
+        how = {"unlabelled": tuple(map(as_source, unlabelled))}
+        return _Run(source, given.codes, given.classes, chosen, ids, random_state, device, how).test(folds, progress)
 
 
 def fit_with_folds(
@@ -110,6 +114,7 @@ def fit_with_folds(
     resume: bool = False,
     groups: NDArray[Any] | None = None,
     label_source: dict[str, Any] | None = None,
+    unlabelled: Sequence[SceneSource] = (),
 ) -> TrainingResult:
     """Train on all labelled pixels, after a test fold by fold: the model wastes no label, and its accuracy is no draw.
 
@@ -118,7 +123,7 @@ def fit_with_folds(
 
     Parameters
     ----------
-    source, codes, classes, recipe, seed, device, log, groups, label_source
+    source, codes, classes, recipe, seed, device, log, groups, label_source, unlabelled
         As for `fit_model`.
     splitter
         Divides the labelled pixels into folds.
@@ -141,14 +146,14 @@ def fit_with_folds(
     ids = splitter.groups if groups is None and isinstance(splitter, PolygonKFold) else groups
     run = _Run(
         source, codes, classes, recipe, ids, seed, device,
-        {"listener": listener, "checkpoints": checkpoints, "resume": resume},
+        {"listener": listener, "checkpoints": checkpoints, "resume": resume, "unlabelled": unlabelled},
     )  # fmt: skip
     with source.kept_open():
         tested = run.test(splitter, None)
         result = fit_model(
             source, codes, classes, recipe, AllPixels(random_state=seed), seed=seed, device=device, listener=listener,
             log=log, checkpoints=checkpoints, resume=resume, groups=ids, label_source=label_source,
-            tested=tested.pooled,
+            tested=tested.pooled, unlabelled=unlabelled,
         )  # fmt: skip
     record = {
         **result.split.record,
@@ -193,20 +198,12 @@ class _Run:
         if how.get("checkpoints") is not None:
             how["checkpoints"] = how["checkpoints"] / f"fold-{number}"
         if how.get("listener") is not None:
-            how["listener"] = _told_apart(how["listener"], f"fold {number} of {folds.n_splits}")
+            how["listener"] = in_stage(how["listener"], f"fold {number} of {folds.n_splits}")
+        closed = self.recipe.model_copy(update={"open_set": None})  # it does not change the figures of a fold
         return fit_model(
-            self.source, self.codes, self.classes, self.recipe, splitter, seed=self.seed, device=self.device,
+            self.source, self.codes, self.classes, closed, splitter, seed=self.seed, device=self.device,
             groups=self.ids, **how,
         )  # fmt: skip
-
-
-def _told_apart(listener: Listener, stage: str) -> Listener:
-    """A listener that is told the stage too."""
-
-    def listen(figures: EpochFigures) -> None:
-        listener(replace(figures, stage=stage))
-
-    return listen
 
 
 class _Folds:

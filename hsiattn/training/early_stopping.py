@@ -77,4 +77,5 @@ class EarlyStoppingTraining(GradientTraining):
         quiet, epochs = FitOptions(options.seed, options.device), result.record.best_epoch
         again = self.train(scene, pixels, preprocessing, quiet, class_balance=balance, epochs=epochs)
         seconds = round(result.record.seconds + again.record.seconds, 2)
-        return replace(again, record=replace(result.record, seconds=seconds), held_out=held_out)
+        record = replace(result.record, seconds=seconds)
+        return replace(again, record=record, held_out=held_out, before_refit=result)

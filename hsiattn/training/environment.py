@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,21 @@ def training_environment(network: nn.Module, device: torch.device) -> Iterator[N
     """Quiet, deterministic, and with the threads that suit the network."""
     with _quiet_lightning(), _deterministic_algorithms(), _fitting_threads(network, device):
         yield
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a `KeyboardInterrupt` while Lightning fits, which makes it an exit of its own and deaf to the next.
+
+    The state of the training is written before, see `KeepState`.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from stop
 
 
 @contextmanager

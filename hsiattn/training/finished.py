@@ -17,6 +17,7 @@ def made_by(
     settings: Sequence[str],
     seed: int,
     scene: StrPath,
+    unlabelled: Sequence[str] = (),
 ) -> bool:
     """Whether a model file is sound and was trained by this recipe, with this seed, on a scene of this name.
 
@@ -24,10 +25,14 @@ def made_by(
     ----------
     recipe, settings
         As for `load_recipe`.
+    unlabelled
+        Names of further scenes that lent it unlabelled pixels.
     """
     try:
         model = read_model(model_path)
     except ModelFileError:
         return False
     wanted = load_recipe(recipe, settings).model_dump(mode="json")
+    if [each.get("scene") for each in model.data.get("unlabelled", [])] != [Path(name).name for name in unlabelled]:
+        return False
     return (model.recipe, model.training.get("seed"), model.data.get("scene")) == (wanted, seed, Path(scene).name)

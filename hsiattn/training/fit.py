@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +21,7 @@ from hsiattn.preprocessing import Preprocessing
 from hsiattn.training.augmentation import Lighting
 from hsiattn.training.callbacks import KeepBest, ReportEpochs
 from hsiattn.training.checkpoints import KeepState
-from hsiattn.training.environment import training_environment
+from hsiattn.training.environment import interruptible, training_environment
 from hsiattn.training.history import history_of
 from hsiattn.training.log import start_log
 from hsiattn.training.module import PixelClassification
@@ -44,6 +42,7 @@ def train_network(
     class_balance: bool = False,
     epochs: int | None = None,
     preprocessing: Preprocessing | None = None,
+    module: Callable[..., PixelClassification] = PixelClassification,
 ) -> TrainingRecord:
     """Train a network in place.
 
@@ -61,6 +60,8 @@ def train_network(
         So many, whatever the settings say.
     preprocessing
         Of the pixels; needed where the settings vary the illumination.
+    module
+        Makes the Lightning module, from the arguments of `PixelClassification`.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def train_network(
     network.train().set_class_counts(counts)
     weights = class_weights(counts) if class_balance else torch.ones(network.classes)
     lighting = Lighting(preprocessing, training.spectra) if preprocessing else None
-    module = PixelClassification(network, settings, weights, options.seed, lighting)
+    made = module(network, settings, weights, options.seed, lighting)
     best = KeepBest() if validation else None
     callbacks: list[Callback] = [best] if best else []
     told = ReportEpochs(best, options.listener, options.log, settings.max_epochs)
@@ -94,7 +95,7 @@ def train_network(
     if done:
         with training_environment(network, device):
             trainer = _trainer(device, precision, callbacks, state, done)
-            _fit(trainer, module, loaders, checkpoint)
+            _fit(trainer, made, loaders, checkpoint)
         done = trainer.current_epoch
     network.eval().to("cpu")
     _check_finite(network, best)
@@ -181,10 +182,5 @@ def _loader(pixels: LabelledPatches, batch_size: int, seed: int | None) -> DataL
 
 def _fit(trainer: lightning.Trainer, module: PixelClassification, loaders: list[Any], checkpoint: Path | None) -> None:
     training, validation = loaders[0], loaders[1] if len(loaders) > 1 else None
-    handler = signal.getsignal(signal.SIGINT)
-    try:
+    with interruptible():
         trainer.fit(module, training, validation, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own, and is deaf to the next one
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from stop

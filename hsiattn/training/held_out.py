@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from hsiattn.assessment import robust_temperature
+from hsiattn.assessment import fit_temperature, robust_temperature
 from hsiattn.devices import mixed_precision
 from hsiattn.folds import Fold
 from hsiattn.networks import SpectralSpatialNetwork
@@ -135,3 +135,14 @@ def cross_validated(
         if len(left_out) >= _ENOUGH and len(np.unique(groups[left_out])) >= _ENOUGH_GROUPS:
             break
     return None if not logits else HeldOut("cross-validation", np.concatenate(logits), targets[left_out])
+
+
+def temperature_of_shares(logits: NDArray[np.float32], shares: NDArray[np.float32]) -> float:
+    """Temperature by which logits (N, K) come nearest to probabilities (N, K) that are calibrated.
+
+    As those of pseudo-labels, which were calibrated on left-out groups. The network, which is told that labelled pixels
+    are certain, is more confident than they are: its cross-entropy to them is made as small as one temperature can.
+    """
+    count, classes = shares.shape
+    repeated, targets = np.repeat(logits, classes, axis=0), np.tile(np.arange(classes), count)
+    return round(fit_temperature(repeated, targets, weights=shares.ravel()), 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hsiattn.files.kinds import LOG_COLUMNS, FileKind
@@ -31,6 +31,15 @@ class EpochFigures:
 
 
 Listener = Callable[[EpochFigures], None]
+
+
+def in_stage(listener: Listener, stage: str) -> Listener:
+    """A listener that is told the stage too, after that of what the stage is part of."""
+
+    def listen(figures: EpochFigures) -> None:
+        listener(replace(figures, stage=", ".join(filter(None, (stage, figures.stage)))))
+
+    return listen
 
 
 def start_log(path: Path, *, keep: bool) -> None:

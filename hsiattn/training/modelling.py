@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +27,14 @@ from hsiattn.training.accuracy import accuracy_on_test_pixels
 from hsiattn.training.advising import advise, describe_choice, warn
 from hsiattn.training.log import Listener
 from hsiattn.training.network import check_recipe
+from hsiattn.training.prior import with_prior
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
+from hsiattn.training.unlabelled import with_further_scenes
 
 if TYPE_CHECKING:
+    from hsiattn.open_set import OpenSet
     from hsiattn.training.checkpoints import Checkpoints
 
 
@@ -79,6 +83,7 @@ def fit_model(
     groups: NDArray[Any] | None = None,
     label_source: dict[str, Any] | None = None,
     tested: AccuracyReport | None = None,
+    unlabelled: Sequence[SceneSource] = (),
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -104,6 +109,9 @@ def fit_model(
         Record of where the labels come from, for the model file.
     tested
         Accuracy that was found by folds, in place of that on test pixels, of which the split then has none.
+    unlabelled
+        Further scenes, on any grid, whose pixels help methods that learn from unlabelled ones; their bands are matched
+        to those of the training scene.
 
     Raises
     ------
@@ -120,13 +128,16 @@ def fit_model(
     check_recipe(recipe, classes, len(source.bands))
     groups = _groups_of_split(splitter, codes.shape) if groups is None else groups
     with source.kept_open():  # spectra and patches are read in many small windows
-        scene = TrainingScene.of(source, codes, classes, recipe, groups)
+        scene = with_further_scenes(TrainingScene.of(source, codes, classes, recipe, groups), unlabelled)
         split = _split(scene, splitter, seed)
         if isinstance(source, SceneStack):
             split.record["scenes"] = _account_of(source, split)
         scene = replace(scene, drawn_groups=split.groups)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
-        fitted = recipe.training.fit(scene, split, FitOptions(seed, device, listener, log, kept))
+        options = FitOptions(seed, device, listener, log, kept)
+        fitted = recipe.training.fit(scene, split, options)
+        if recipe.prior is not None:
+            fitted = with_prior(scene, split, fitted, recipe.prior, options)
         report = tested or accuracy_on_test_pixels(
             scene,
             split,
@@ -136,20 +147,23 @@ def fit_model(
             precision=fitted.record.precision,
             device=choose_device(device),
         )
+        open_set = _open_set(scene, split, fitted, options)
     confusion = None if report is None else report.confusion
     labels = fitted.account.get("pseudo_labels")
-    warnings = tuple(warn(scene, split, fitted))
+    doubts = [open_set.record["warning"]] if open_set is not None and "warning" in open_set.record else []
+    warnings = (*warn(scene, split, fitted), *doubts)
     choice = [] if labels is None else [describe_choice(recipe.name, labels)]
+    learned = [fitted.account["unlabelled"]["in_words"]] if "unlabelled" in fitted.account else []
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
     if report is not None:
-        report = replace(report, advice=(*warnings, *advice), notes=(*choice, *report.notes))
+        report = replace(report, advice=(*warnings, *advice), notes=(*choice, *report.notes, *learned))
     said: dict[str, Any] = {
         **({"choice": choice[0]} if choice else {}),
         **({"warnings": list(warnings)} if warnings else {}),
     }
     said |= {"labels": label_source} if label_source else {}
-    messages = (*warnings, *scene.messages, *choice, *advice)
-    model = _model(scene, split, fitted, seed, report, said)
+    messages = (*warnings, *scene.messages, *choice, *learned, *advice)
+    model = replace(_model(scene, split, fitted, seed, report, said), open_set=open_set)
     return TrainingResult(model, split, report, messages, advice, warnings)
 
 
@@ -214,6 +228,16 @@ def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, re
     recipe = scene.recipe.model_dump(mode="json")
     identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split)}
     return Checkpoints(folder, json.loads(json.dumps(identity)), resume)
+
+
+def _open_set(scene: TrainingScene, split: Split, fitted: FitResult, options: FitOptions) -> OpenSet | None:
+    """What the recipe says of unknown materials; the network has been trained, and stays as it is."""
+    settings = scene.recipe.open_set
+    if settings is None:
+        return None
+    from hsiattn.training.open_set import fit_open_set
+
+    return fit_open_set(scene, split, fitted, options, settings)
 
 
 def _model(

@@ -55,7 +55,10 @@ def check_recipe(recipe: RecipeSettings, classes: ClassTable, bands: int) -> Non
     channels += min(settings.noise_components, bands)
     arguments = network_arguments(recipe, classes, bands=bands, channels=channels)
     if isinstance(recipe.training, GradientSettings) and recipe.training.ensemble > 1:
-        arguments = _around("ensemble", arguments, members=recipe.training.ensemble)
+        arguments = around("ensemble", arguments, members=recipe.training.ensemble)
+    if recipe.prior is not None:
+        sizes = {"patterns": recipe.prior.patterns, "cells": min(recipe.prior.cells, recipe.patch_size)}
+        arguments = around("with-prior", arguments, **sizes)
     check_network(**arguments)
 
 
@@ -79,7 +82,7 @@ def network_arguments(recipe: RecipeSettings, classes: ClassTable, *, bands: int
         arguments.setdefault("attributes", classes.attribute_table().tolist())
     if settings.orientations == 1:
         return arguments
-    return _around("test-time-augmentation", arguments, orientations=settings.orientations)
+    return around("test-time-augmentation", arguments, orientations=settings.orientations)
 
 
 def recipe_network(
@@ -95,7 +98,7 @@ def recipe_network(
 def as_ensemble(members: Sequence[FitResult]) -> FitResult:
     """Networks that differ in their weights alone as one whose probabilities are the mean of theirs."""
     first = members[0]
-    arguments = _around("ensemble", first.arguments, members=len(members))
+    arguments = around("ensemble", first.arguments, members=len(members))
     network = create_network(**arguments)
     states = [member.network.state_dict() for member in members]
     network.load_state_dict(
@@ -124,7 +127,7 @@ def parameters_of(network: SpectralSpatialNetwork) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _around(name: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
+def around(name: str, arguments: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Arguments of a network that is made of others, from those of its members."""
     sizes = {size: arguments[size] for size in ("bands", "channels", "classes", "patch_size")}
     own = {key: value for key, value in arguments.items() if key not in (*sizes, "name")}

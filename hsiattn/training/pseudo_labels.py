@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from hsiattn.pseudo_labels import PseudoLabelSettings
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hsiattn.preprocessing import Preprocessing
+    from hsiattn.pseudo_labels import PseudoLabels, SceneRegion
     from hsiattn.splits import Split
+    from hsiattn.training.patches import LabelledPatches
     from hsiattn.training.training_scene import TrainingScene
 
 
@@ -56,59 +59,101 @@ class PseudoLabelTraining(GradientTraining):
 
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Label pixels, and train on them and on those that were labelled before."""
-        import numpy as np
-        from scipy.special import softmax
-
-        from hsiattn.devices import choose_device
-        from hsiattn.pseudo_labels import pseudo_label
-        from hsiattn.training.held_out import logits_of
-
-        settings = self.pseudo_labels
-        positions, targets = scene.positions(split, "training")
-        region = scene.region(positions, targets)
-        inside = region.indices_of(positions)
-        there = inside >= 0
-        labelled, groups = inside[there], scene.groups_of(positions, targets)[there]
-        labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=options.seed)
-        others = np.setdiff1d(np.arange(len(region)), labelled)
-        drawn = np.random.default_rng((options.seed, 3)).permutation(others)[: settings.pixels]
-        certain = np.eye(len(scene.classes), dtype=np.float32)[targets]
-        weight = settings.label_weight
-        shares = np.concatenate([labels.probabilities[drawn], *[certain] * weight])
-        preprocessing = scene.fit_preprocessing(positions, targets)
-        pixels = scene.gather(np.concatenate([region.positions[drawn], *[positions] * weight]), shares, preprocessing)
-        result = self.train(scene, pixels, preprocessing, options)
-        if not len(drawn):  # every pixel of the region is labelled
-            return replace(result, account={"pseudo_labels": {**labels.record, "pixels_used": 0}})
-        unseen = np.random.default_rng((options.seed, 4)).permutation(np.setdiff1d(others, drawn))[:_UNSEEN]
-        seen = unseen if len(unseen) else drawn[:_UNSEEN]
-        shares = labels.probabilities[seen]
-        logits = logits_of(
-            result.network,
-            scene.gather(region.positions[seen], shares, preprocessing),
-            choose_device(options.device),
-            result.record.precision,
-        )
-        temperature = _temperature(logits, shares)
-        record = {
-            **labels.record,
-            "pixels_used": len(drawn),
-            "network_agreement": round(float((logits.argmax(axis=1) == shares.argmax(axis=1)).mean()), 4),
-            "mean_confidence": round(float(softmax(logits / temperature, axis=1).max(axis=1).mean()), 4),
-        }
-        return replace(result, own_temperature=temperature, account={"pseudo_labels": record})
+        region = label_region(scene, split, self.pseudo_labels, seed=options.seed)
+        preprocessing = scene.fit_preprocessing(region.labelled_positions, region.targets)
+        result = self.train(scene, region.gather(scene, preprocessing), preprocessing, options)
+        return calibrated_by(region, result, scene, options)
 
 
-def _temperature(logits: NDArray[np.float32], shares: NDArray[np.float32]) -> float:
-    """Temperature by which logits (N, K) come nearest to the probabilities (N, K) of the pseudo-labels.
+@dataclass(frozen=True, eq=False)
+class LabelledRegion:
+    """The region around the labels with its pseudo-labels, and the pixels of it that a network is trained on.
 
-    These were calibrated on left-out groups. The network, which is told that labelled pixels are certain, is more
-    confident than they are: its cross-entropy to them is made as small as one temperature can.
+    Attributes
+    ----------
+    region
+        Its pixels, N of them.
+    labels
+        Their class probabilities.
+    labelled_positions, targets
+        Row and column (M, 2) in the scene, and class (M,), of the pixels whose labels train.
+    others
+        Indices in the region of the pixels whose labels do not.
+    drawn
+        Those of them that the network is trained on.
+    label_weight
+        How often a labelled pixel is seen in an epoch.
+    seed
+        That of the draws.
     """
+
+    region: SceneRegion
+    labels: PseudoLabels
+    labelled_positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    others: NDArray[np.int64]
+    drawn: NDArray[np.int64]
+    label_weight: int
+    seed: int
+
+    def gather(self, scene: TrainingScene, preprocessing: Preprocessing) -> LabelledPatches:
+        """What the network is trained on: drawn pixels with their probabilities, and labelled ones by their weight."""
+        import numpy as np
+
+        certain = np.eye(len(scene.classes), dtype=np.float32)[self.targets]
+        shares = np.concatenate([self.labels.probabilities[self.drawn], *[certain] * self.label_weight])
+        positions = np.concatenate([self.region.positions[self.drawn], *[self.labelled_positions] * self.label_weight])
+        return scene.gather(positions, shares, preprocessing)
+
+    def unseen(self) -> NDArray[np.int64]:
+        """Some pixels that the network was not trained on; of those that it was, where there are no others."""
+        import numpy as np
+
+        rng = np.random.default_rng((self.seed, 4))
+        unseen = rng.permutation(np.setdiff1d(self.others, self.drawn))[:_UNSEEN]
+        return unseen if len(unseen) else self.drawn[:_UNSEEN]
+
+
+def label_region(scene: TrainingScene, split: Split, settings: PseudoLabelSettings, *, seed: int) -> LabelledRegion:
+    """Find the pseudo-labels of the region around the pixels that train, and draw those to train on."""
     import numpy as np
 
-    from hsiattn.assessment import fit_temperature
+    from hsiattn.pseudo_labels import pseudo_label
 
-    count, classes = shares.shape
-    repeated, targets = np.repeat(logits, classes, axis=0), np.tile(np.arange(classes), count)
-    return round(fit_temperature(repeated, targets, weights=shares.ravel()), 4)
+    positions, targets = scene.positions(split, "training")
+    region = scene.region(positions, targets)
+    inside = region.indices_of(positions)
+    there = inside >= 0
+    labelled, groups = inside[there], scene.groups_of(positions, targets)[there]
+    labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=seed)
+    others = np.setdiff1d(np.arange(len(region)), labelled)
+    drawn = np.random.default_rng((seed, 3)).permutation(others)[: settings.pixels]
+    return LabelledRegion(region, labels, positions, targets, others, drawn, settings.label_weight, seed)
+
+
+def calibrated_by(region: LabelledRegion, result: FitResult, scene: TrainingScene, options: FitOptions) -> FitResult:
+    """The result with the temperature that the pseudo-labels ask for, and with their record."""
+    from scipy.special import softmax
+
+    from hsiattn.devices import choose_device
+    from hsiattn.training.held_out import logits_of, temperature_of_shares
+
+    labels = region.labels
+    if not len(region.drawn):  # every pixel of the region is labelled
+        return replace(result, account={"pseudo_labels": {**labels.record, "pixels_used": 0}})
+    seen = region.unseen()
+    shares = labels.probabilities[seen]
+    logits = logits_of(
+        result.network,
+        scene.gather(region.region.positions[seen], shares, result.preprocessing),
+        choose_device(options.device),
+        result.record.precision,
+    )
+    temperature = temperature_of_shares(logits, shares)
+    record = {
+        **labels.record,
+        "pixels_used": len(region.drawn),
+        "network_agreement": round(float((logits.argmax(axis=1) == shares.argmax(axis=1)).mean()), 4),
+        "mean_confidence": round(float(softmax(logits / temperature, axis=1).max(axis=1).mean()), 4),
+    }
+    return replace(result, own_temperature=temperature, account={"pseudo_labels": record})

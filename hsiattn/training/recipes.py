@@ -11,15 +11,20 @@ from pydantic import Field, ValidationError
 from hsiattn.errors import RecipeError
 from hsiattn.settings import first_mistake
 from hsiattn.training.closed_form import ClosedFormTraining
+from hsiattn.training.consistency import ConsistencyTraining
 from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.pseudo_labels import PseudoLabelTraining
 from hsiattn.training.recipe_files import merged, read_recipe, recipe_names, with_changes
+from hsiattn.training.self_training import SelfTraining
 from hsiattn.training.settings import NetworkSettings, RecipeSettings
+from hsiattn.training.sggan import SGGANTraining
 
 __all__ = ["METHODS", "NetworkSettings", "Recipe", "load_recipe", "recipe_names"]
 
-AnyTraining = PseudoLabelTraining | EarlyStoppingTraining | ClosedFormTraining
+AnyTraining = (
+    PseudoLabelTraining | EarlyStoppingTraining | SelfTraining | ConsistencyTraining | SGGANTraining | ClosedFormTraining
+)
 
 METHODS: Mapping[str, type[TrainingMethod]] = {
     str(settings.model_fields["method"].default): settings for settings in get_args(AnyTraining)
@@ -41,8 +46,14 @@ class Recipe(RecipeSettings):
     preprocessing
         See `PreprocessingSettings`. Default: bands are standardised.
     training
-        The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining` or `ClosedFormTraining`. In
-        a file, the key `method` says which.
+        The settings of one training method: `PseudoLabelTraining`, `EarlyStoppingTraining`, `SelfTraining`,
+        `ConsistencyTraining`, `SGGANTraining` or `ClosedFormTraining`. In a file, the key `method` says which.
+    prior
+        A memory of spectra beside the network: see `PriorSettings`; in a file or a change also `true`, for its default
+        values. None for none. Default: None.
+    open_set
+        How the model tells pixels of unknown materials from those of its classes, see
+        `hsiattn.open_set.OpenSetSettings`; None for a model that knows no unknown. Default: None.
 
     Examples
     --------

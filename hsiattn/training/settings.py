@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from hsiattn.files.text import printable
 from hsiattn.models.header import MAX_PATCH
+from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.preprocessing import PreprocessingSettings
+from hsiattn.priors import PriorSettings
 from hsiattn.settings import Settings
 
 _MAX_INTEGER = 2**53
@@ -184,12 +186,28 @@ class RecipeSettings(Settings):
     patch_size: int = Field(ge=1, le=MAX_PATCH)
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     training: MethodSettings
+    prior: PriorSettings | None = None
+    open_set: OpenSetSettings | None = None
 
     @property
     def sees_unlabelled(self) -> bool:
         """Whether pixels without labels, those of the test among them, take part in training."""
         noise = self.preprocessing.noise_components and not self.training.keeps_test_unseen
         return bool(self.training.sees_unlabelled or noise or self.preprocessing.fit_on == "scene")
+
+    @field_validator("prior", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return {} if value else None
+        return value
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
+        values: dict[str, Any] = handler(self)
+        absent = {name for name in ("prior", "open_set") if getattr(self, name) is None}
+        return {name: value for name, value in values.items() if name not in absent}
 
     @field_validator("patch_size")
     @classmethod

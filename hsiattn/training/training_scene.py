@@ -214,6 +214,7 @@ class TrainingScene:
             "training_spectra_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
             "training_labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
             **grouped,
+            **({"unlabelled": [fingerprint_of_scene(source) for source in self.further]} if self.further else {}),
         }
 
     def _place(self) -> dict[str, Any]:
@@ -240,6 +241,18 @@ class TrainingScene:
             tile = read_tile(self.source, window, 0, self.bands, "reflect")
             if tile.valid.any():
                 yield radiometry.reflectance(tile.values[:, tile.valid].T)
+
+
+def fingerprint_of_scene(source: SceneSource) -> dict[str, Any]:
+    """What identifies a scene that lends unlabelled pixels: name, size, and a sample of its values."""
+    values = sample_scene(source, np.arange(len(source.bands))).values
+    return {
+        "scene": Path(source.name).name,
+        "height": source.height,
+        "width": source.width,
+        "bands": len(source.bands),
+        "sample_sha256": hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
+    }
 
 
 def _present(classes: ClassTable, codes: NDArray[Any]) -> ClassTable:

@@ -169,6 +169,29 @@ def without_test_pixels(scene: TrainingScene, split: Split, settings: Unlabelled
     return replace(scene, seen=seen, _region=None)
 
 
+def with_further_scenes(scene: TrainingScene, further: Sequence[SceneSource]) -> TrainingScene:
+    """The training scene with further ones that lend it unlabelled pixels; all are checked at once.
+
+    Raises
+    ------
+    TrainingError
+        The recipe's training method learns from no further scene.
+    BandError, SceneError
+        See `matching_bands`.
+    """
+    if not further:
+        return scene
+    training = scene.recipe.training
+    if not training.takes_further_scenes:
+        raise TrainingError(
+            f"the recipe {scene.recipe.name} trains by {training.method}, which learns nothing from further scenes",
+            "leave unlabelled= out, or take a recipe that does, such as recipe=self-training",
+        )
+    for source in further:
+        matching_bands(scene, source, scene.bands)
+    return replace(scene, further=tuple(further))
+
+
 def matching_bands(scene: TrainingScene, source: SceneSource, bands: NDArray[np.int64]) -> NDArray[np.int64]:
     """Indices of the bands of a further scene that stand for those bands of the training scene.
 

@@ -11,6 +11,7 @@ from hsiattn.networks import (
     NETWORKS,
     AugmentedAtTestTime,
     FittedNetwork,
+    WithPrior,
     create_network,
     load_network,
     network_class,
@@ -51,6 +52,11 @@ VARIANTS = {
         "grouped-ssan",
         GROUPED | {"attributes": [[1, 0], [1, 1], [0, 1], [0, 0]], "attribute_balance": 0.6},
     ),
+    "grouped-ssan, grown": ("grouped-ssan", GROUPED | {"residual_blocks": 2, "spatial_blocks": 4}),
+    "grouped-ssan, grown with poolings": (
+        "grouped-ssan",
+        GROUPED | {"pooling": "max", "attention": "none", "residual_blocks": 1, "spatial_blocks": 2},
+    ),
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
     "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
     "attendnet": ("attendnet", {"width": 12}),  # of 6, all inner channels may be dead from the start
@@ -66,6 +72,8 @@ VARIANTS = {
         "test-time-augmentation",
         {"member": "hierarchical", "member_arguments": HIERARCHICAL},
     ),
+    "with-prior": ("with-prior", {"member_arguments": GROUPED, "patterns": 12, "axes": 2, "cells": 3}),
+    "with-prior, patchwise": ("with-prior", {"member": "hierarchical", "member_arguments": HIERARCHICAL}),
     "hierarchical": ("hierarchical", HIERARCHICAL),
     "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel"}),
 }
@@ -73,6 +81,7 @@ VARIANTS = {
 PATCHWISE = {  # blocks that see the whole patch, poolings that look beyond their cells, and the networks around them
     "ssan", "ssan, other parts", "grouped-ssan, other parts", "gsa", "smlp", "attendnet", "hierarchical",
     "hierarchical, pixels", "ensemble, patchwise", "test-time augmentation, patchwise",
+    "with-prior, patchwise",
 }  # fmt: skip
 ONE_OF_EACH = {name: variant for variant, (name, _) in reversed(VARIANTS.items())}
 
@@ -90,12 +99,23 @@ def variant(request) -> str:
 one_of_each_kind = pytest.mark.parametrize("variant", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
 
 
+def _remember_something(network: WithPrior) -> None:
+    for memory in (network.projection, network.centres):
+        memory.normal_()
+    network.saliency.uniform_()
+    network.remembered[0] = False
+    for setting, value in ((network.weight, 0.5), (network.temperature, 1.5), (network.least_doubt, 0.05)):
+        setting.fill_(value)
+
+
 @pytest.fixture
 def network(variant):
     torch.manual_seed(0)
     network = _create(variant)
     for parameter in network.parameters():  # away from zero starts, so that every part has an influence
         parameter.data += 0.1 * torch.randn_like(parameter)
+    if isinstance(network, WithPrior):
+        _remember_something(network)
     return network
 
 

@@ -25,10 +25,12 @@ def make_charts(record: Mapping[str, Any]) -> dict[str, str | None]:
     supplement = record.get("supplement") or {}
     areas, calibration = record.get("areas"), record.get("calibration")
     spectra, attention, learning = (supplement.get(name) for name in ("spectra", "attention", "learning"))
+    unknown = (supplement.get("unknown") or {}).get("spectra")
     return {
         "areas": _areas(areas) if areas and areas["classes"] else None,
         "calibration": _calibration(calibration) if calibration and calibration["pixels"] else None,
         "spectra": _spectra(spectra) if spectra and spectra["classes"] else None,
+        "unknown": _spectra(unknown, "Mean spectra of unknown material") if unknown and unknown["classes"] else None,
         "attention": _attention(attention) if attention and attention["classes"] else None,
         "learning": _learning(learning, "accuracy") if learning and learning["epoch"] else None,
         "loss": _learning(learning, "loss") if learning and learning["epoch"] else None,
@@ -55,14 +57,14 @@ def _calibration(record: Mapping[str, Any]) -> str:
     return inline_svg(figure, title="Reliability diagram", description=f"{format_calibration(record)}.")
 
 
-def _spectra(record: Any) -> str:
+def _spectra(record: Any, title: str = "Mean spectra of the classes") -> str:
     from hsiattn.figures import draw_spectra, inline_svg, new_figure
 
     figure = new_figure(_WIDTH, _height(record["classes"]))
     axes = figure.subplots()
     draw_spectra(axes, record, legend=False)
     _name_classes(figure)
-    return inline_svg(figure, title="Mean spectra of the classes", description=_over_bands(record, "Means"))
+    return inline_svg(figure, title=title, description=_over_bands(record, "Means"))
 
 
 def _attention(record: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hsiattn.assessment import area_text, formatting
+from hsiattn.assessment import area_text, formatting, unknown_text
 from hsiattn.assessment.page import wording
 from hsiattn.assessment.page.charts import make_charts
 from hsiattn.assessment.page.layers import ROLE_COLORS, ROLES, Layers, make_layers
@@ -50,6 +50,7 @@ def render_page(record: Mapping[str, Any], pictures: Pictures | None = None) -> 
         colors={row["code"]: row["color"] for row in classes},
         formatting=formatting,
         area_text=area_text,
+        unknown_text=unknown_text,
         wording=wording,
         style=inlined("base.css", "page.css"),
         script=inlined(*_SCRIPTS),

@@ -16,6 +16,7 @@ in the folder of --splits, by default DATA/../splits. Figures, all by default, f
     composed   the same recipes on scenes of library spectra on published label maps, which decided nothing
     towns      the same on simulated towns and country with mixed pixels
     tiles      the same recipes as in the table, trained and tested on other tiles of one scene
+    unknown    how well two classes that were kept from training are told from the others, by detector
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
 Each is a plan of `hsiattn benchmark` in configs/experiments; its results are in a folder of OUT that is named like the
@@ -50,6 +51,7 @@ PLANS = {
     "composed": "composed-scenes",
     "towns": "composed-towns",
     "tiles": "enmap-tiles",
+    "unknown": "open-set",
     "time": "training-time",
 }
 SLOW = "ssan-paper"

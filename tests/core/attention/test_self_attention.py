@@ -114,3 +114,34 @@ def test_the_number_of_parameters_follows_the_formula(channels, reduction, dimen
             channels, reduction=reduction, value=value, spectral_norm=spectral_norm, dimensions=dimensions
         )
         assert sum(p.numel() for p in block.parameters()) == expected
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_with_pooled_keys_positions_look_at_the_means_of_cells(masked):
+    block, x = _block(key_pooling=2), torch.randn(2, C, 5, 4)
+    mask = torch.rand(2, 1, 5, 4) >= 0.3 if masked else torch.ones(2, 1, 5, 4, dtype=torch.bool)
+    mask[:, :, :2, :2] = not masked  # a whole cell without positions that count
+    cells = torch.zeros(2, C, 3, 2)
+    for n, i, j in np.ndindex(2, 3, 2):
+        counts = mask[n, 0, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        inside = x[n, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2][:, counts]
+        cells[n, :, i, j] = inside.mean(dim=1) if counts.any() else torch.nan
+    kept = torch.where(mask, x, 0.0)
+    known = cells.isfinite().all(dim=1).flatten(1)
+    scores = torch.einsum("ncp,ncq->npq", block.query(kept).flatten(2), block.key(cells.nan_to_num()).flatten(2))
+    weights = scores.masked_fill(~known[:, None], -torch.inf).softmax(dim=-1)
+    given = mask if masked else None
+    torch.testing.assert_close(block.weights(x, given), weights, rtol=1e-4, atol=1e-5)
+    assert _rows_are_shares(block.weights(x, given))
+    gathered = torch.einsum("npq,ncq->ncp", weights, block.value(cells.nan_to_num()).flatten(2)).view_as(x)
+    torch.testing.assert_close(block(x, given), torch.where(mask, x + gathered, 0.0), rtol=1e-4, atol=1e-5)
+    received = block.attention_weights(x, given)
+    torch.testing.assert_close(received.flatten(1).sum(dim=1), torch.ones(2))
+    assert (received[~mask[:, 0]] == 0).all()
+
+
+def test_pooled_keys_leave_the_fresh_layer_the_identity_and_are_refused_below_one():
+    x = torch.randn(1, C, 6)
+    assert torch.equal(SelfAttention(C, key_pooling=3, dimensions=1)(x), x)
+    with pytest.raises(ValueError, match="key_pooling"):
+        SelfAttention(C, key_pooling=0)

@@ -1,0 +1,8 @@
+"""Translation of a scene into the look of another one, learnt from tiles of both that show different places."""
+
+from hsiattn.adaptation.translation.settings import TranslationSettings
+from hsiattn.adaptation.translation.training import train_translation
+from hsiattn.adaptation.translation.translated_source import TranslatedSource
+from hsiattn.adaptation.translation.translator import Translator
+
+__all__ = ["TranslatedSource", "TranslationSettings", "Translator", "train_translation"]
