@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from hsiattn.adaptation.statistics import closeness, scaled, training_spectra
 from hsiattn.adaptation.target import TargetScene, with_target_domain
 from hsiattn.devices import choose_device
 from hsiattn.errors import AdaptationError, DomainError
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output
 from hsiattn.folds import grouped_folds
 from hsiattn.models.model_file import TrainedModel, timestamp
 from hsiattn.scenes import SceneSource
@@ -71,6 +75,8 @@ def adapt(
     device: str = "auto",
     listener: Listener | None = None,
     told: Told | None = None,
+    write_translation: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> AdaptationResult:
     """Adapt a model to another scene, date or sensor, and keep it as it is where that is no gain.
 
@@ -94,6 +100,8 @@ def adapt(
         See `hsiattn.devices.choose_device`.
     listener
         Called with the figures of every epoch of a method that trains.
+    write_translation, overwrite
+        GeoTIFF for the training scene in the target's look, which `translation` makes, and whether it may replace one.
 
     Raises
     ------
@@ -101,15 +109,22 @@ def adapt(
         There is no such method, or it cannot be applied to this model.
     BandError, SceneError
         See `TargetScene.of`.
+    OutputError
+        The translated scene may not be written there.
     DomainError
         The values of the scene are some power of ten times those of the training scene.
     """
     settings = settings or AdaptationSettings()
     wanted = _wanted(model, method, source, few)
     choose_device(device)
+    translated = None if write_translation is None else Path(write_translation)
+    if translated is not None:
+        check_output(translated, FileKind.SCENE, overwrite=overwrite)
     scene = TargetScene.of(model, target, pixels=settings.pixels)
     _check_scale(model, scene)
-    trial = _Trial(Task(model, scene, model, source, few, settings, seed, device, listener), told)
+    trial = _Trial(
+        Task(model, scene, model, source, few, settings, seed, device, listener, translated, overwrite), told
+    )
     trial.add(SOURCE, model, SOURCE, moves=True)
     for own in wanted:
         trial.attempt(own, must=method is not None)

@@ -9,7 +9,7 @@ source, and the right half, shifted, the target, so that they hold other fields 
 the target's moments (the translation untrained), of the translated source, and of the target. Figures: overall
 accuracy on the other labelled pixels of the target, mean spectral angle in degrees and mean distance in reflectance
 between class means and the target's, seconds of processor time for learning and applying the translation. Classes with
-30 pixels in either half count. DATA holds the scenes of the cards, each in a folder of its name. One JSON object a line.
+30 pixels in either half count. DATA holds the scenes of the cards, each in a folder of its name.
 """
 
 from __future__ import annotations
