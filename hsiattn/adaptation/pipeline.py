@@ -44,6 +44,8 @@ class AdaptationResult:
         Why methods could not be applied, by name.
     record
         All this, JSON-ready, as it stands in the model.
+    candidates
+        The models between which was decided, by name.
     """
 
     model: TrainedModel
@@ -51,6 +53,7 @@ class AdaptationResult:
     evidence: dict[str, Evidence]
     failed: dict[str, str]
     record: dict[str, Any]
+    candidates: dict[str, TrainedModel] = field(default_factory=dict, repr=False)
 
     @property
     def kept(self) -> bool:
@@ -119,9 +122,12 @@ def adapt(
     chosen = trial.candidates[decision.chosen]
     record = trial.record(decision)
     made = replace(chosen, training={**chosen.training, "adapted": record}, digest="")
-    if decision.chosen != SOURCE:  # which `classify` is to know for the scene of the model
+    if decision.chosen != SOURCE:
+        said = [*chosen.training.get("warnings", []), record["in_words"]]  # reports on its maps say them
+        made = replace(made, training={**made.training, "warnings": said})
+        # `classify` is to know the target for the scene of the model.
         made = replace(with_target_domain(made, scene), created=timestamp())
-    return AdaptationResult(made, decision, trial.evidence, trial.failed, record)
+    return AdaptationResult(made, decision, trial.evidence, trial.failed, record, trial.candidates)
 
 
 def _wanted(
@@ -217,12 +223,18 @@ class _Trial:
     def record(self, decision: Decision) -> dict[str, Any]:
         """What the model file says of its origin."""
         model, few = self.task.model, self.task.few
+        trained_on, target = model.data.get("scene", "an unknown scene"), self.task.target.describe()
+        in_words = f"the model was adapted from {trained_on} to {target['scene']} by {decision.chosen}"
+        in_words += "; its accuracy is that of the model before, on that scene"
+        if decision.chosen == SOURCE:
+            in_words = f"the model is as it was trained on {trained_on}: no adaptation to {target['scene']} was a gain"
         earlier = model.training.get("adapted")
         return {
             "from": model.digest,
-            "trained_on": model.data.get("scene"),
+            "in_words": in_words,
+            "trained_on": trained_on,
             "method": None if decision.chosen == SOURCE else decision.chosen,
-            "target": self.task.target.describe(),
+            "target": target,
             "decision": decision.to_dict(),
             "candidates": {name: own.to_dict() for name, own in self.evidence.items()},
             "not_applied": self.failed,
