@@ -191,7 +191,8 @@ class _Trial:
                 raise
             self.failed[method.name] = error.problem
             return
-        self.add(method.name, made, start, moves=method.moves_spectra, right=right)
+        moves = method.moves_spectra or method.needs_source  # the target to the training scene, or that to the target
+        self.add(method.name, made, start, moves=moves, right=right)
 
     def add(
         self, name: str, model: TrainedModel, start: str, *, moves: bool, right: NDArray[np.bool_] | None = None
@@ -249,12 +250,20 @@ class _Trial:
         return decide(known).chosen if known else SOURCE
 
     def _distance(self, model: TrainedModel) -> float | None:
+        """Distance of the target from the training scene, as a model scales them; None where nothing is known of it.
+
+        A model that was trained on the training scene in the look of the target has that for its domain.
+        """
+        origin, target = self.task.model, self.task.target
+        reflectance = target.reflectance()[:, target.reader(model).bands]
+        if model.domain is not None and model.domain is not origin.domain:
+            training = scaled(model.preprocessing, model.domain.examples.astype(np.float64))
+            return closeness(training, scaled(model.preprocessing, reflectance))
         try:
-            training = training_spectra(self.task.model, self.task.source)
+            known = training_spectra(origin, self.task.source)
         except AdaptationError:
             return None
-        seen = scaled(self.task.model.preprocessing, training)
-        return closeness(seen, scaled(model.preprocessing, self.task.target.reflectance()))
+        return closeness(scaled(origin.preprocessing, known), scaled(model.preprocessing, reflectance))
 
     def _folds(self) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]] | None:
         """Two ways to leave out whole groups of the few labels; None where there is none."""

@@ -42,6 +42,7 @@ from hsiattn.models.container import (
 )
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.open_set import OpenSet
+from hsiattn.open_set.look import look_of_patches
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.band_resampling import ResampledSource, can_resample
@@ -304,9 +305,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     )
 
 
-def _open_set(
-    header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork
-) -> OpenSet | None:
+def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork) -> OpenSet | None:
     """The detector of unknown materials, which must read as many features as the network gives."""
     record = header.get("open_set")
     if record is None:
@@ -316,7 +315,8 @@ def _open_set(
     with torch.inference_mode():
         spectra, patch = torch.zeros(1, network.bands), torch.zeros(1, network.channels, size, size)
         features = network.eval().forward_with_features(spectra, patch)[1].shape[1]
-    open_set.detector.check(features=features, classes=network.classes, bands=network.bands)
+    width = look_of_patches(spectra, patch, torch.ones(1, size, size, dtype=torch.bool)).shape[1]
+    open_set.detector.check(features=features, classes=network.classes, bands=network.bands, look=width)
     return open_set
 
 
