@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,9 @@ import torch
 from hsiattn import SpectralSpatialClassifier
 from hsiattn.errors import TrainingError
 from hsiattn.models.model_file import read_model, write_model
-from hsiattn.splits import ROLES, RandomPixels, split_labels
+from hsiattn.splits import ROLES, RandomPixels
 from hsiattn.training import load_recipe, open_set
-from hsiattn.training.open_set import fit_open_set, known_pixels
-from hsiattn.training.results import FitOptions
+from hsiattn.training.open_set import known_pixels
 from hsiattn.training.training_scene import TrainingScene
 
 NAMES = ("max-softmax", "nearest")
