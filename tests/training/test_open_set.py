@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,9 @@ import torch
 from hsiattn import SpectralSpatialClassifier
 from hsiattn.errors import TrainingError
 from hsiattn.models.model_file import read_model, write_model
-from hsiattn.splits import ROLES, RandomPixels, split_labels
+from hsiattn.splits import ROLES, RandomPixels
 from hsiattn.training import load_recipe, open_set
-from hsiattn.training.open_set import fit_open_set, known_pixels
-from hsiattn.training.results import FitOptions
+from hsiattn.training.open_set import known_pixels
 from hsiattn.training.training_scene import TrainingScene
 
 NAMES = ("max-softmax", "nearest")
@@ -105,7 +102,9 @@ def test_no_group_is_divided_and_what_is_left_out_does_not_train(land, monkeypat
     assert len(left_out) == len(set(left_out)) == model.open_set.record["pixels"]
     for _, training, aside, scene in seen:
         assert not training & set(scene.groups[tuple(aside.positions.T)].tolist())
-    assert model.open_set.record["groups"] == len({scene.groups[p] for _, _, a, scene in seen for p in map(tuple, a.positions)})
+    assert model.open_set.record["groups"] == len(
+        {scene.groups[p] for _, _, a, scene in seen for p in map(tuple, a.positions)}
+    )
 
 
 def test_the_share_of_known_pixels_that_was_asked_for_is_accepted(land):
@@ -114,7 +113,9 @@ def test_the_share_of_known_pixels_that_was_asked_for_is_accepted(land):
     for seed in range(4):
         scene, codes, _, groups = land
         recipe = load_recipe("lda", ["open_set.detector=mahalanobis"])
-        classifier = SpectralSpatialClassifier(recipe, split=RandomPixels(train_size=100), random_state=seed, device="cpu")
+        classifier = SpectralSpatialClassifier(
+            recipe, split=RandomPixels(train_size=100), random_state=seed, device="cpu"
+        )
         classifier.fit(scene, codes, groups=groups)
         seen = seen_by(classifier, land, classifier.split_.mask("test"))
         shares.append(1 - float(classifier.model_.open_set.unknown(*seen[:3], accept=0.9).float().mean()))
@@ -123,7 +124,12 @@ def test_the_share_of_known_pixels_that_was_asked_for_is_accepted(land):
 
 def test_validation_pixels_serve_where_there_are_enough_of_them(land):
     few = ["training.max_epochs=2", "training.refit=true", "network.arguments.hidden=4", "network.arguments.width=4"]
-    recipe = ["training.method=early-stopping", "preprocessing.noise_components=4", *few, "open_set.detector=max-softmax"]
+    recipe = [
+        "training.method=early-stopping",
+        "preprocessing.noise_components=4",
+        *few,
+        "open_set.detector=max-softmax",
+    ]
     scene, codes, _, _ = land
     classifier = SpectralSpatialClassifier(load_recipe("default", recipe), split="none", device="cpu").fit(scene, codes)
     record = classifier.model_.open_set.record
