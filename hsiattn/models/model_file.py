@@ -179,8 +179,9 @@ class TrainedModel:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
         more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
+        recoloured = self.preprocessing.recolouring is not None
         return {
-            "format_version": FORMAT_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION,
+            "format_version": FORMAT_VERSION if more or recoloured else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,

@@ -53,8 +53,8 @@ def with_prior(
     training pixels, or on validation pixels.
 
     How much the memory counts is judged on unlabelled pixels too, whole blocks of the scene at a time: a memory without
-    them says what any weight would be expected to cost there, by the network's probabilities. Of those that cost no more
-    than `settings.most_loss`, the one is taken by which the memory stands against most; see
+    them says what any weight would be expected to cost there, by the network's probabilities. Of those that cost no
+    more than `settings.most_loss`, the one is taken by which the memory stands against most; see
     `hsiattn.priors.choose_fusion`.
 
     Parameters
