@@ -181,7 +181,8 @@ def with_further_scenes(scene: TrainingScene, further: Sequence[SceneSource]) ->
     Raises
     ------
     TrainingError
-        The recipe's training method learns from no further scene.
+        The recipe's training method learns from no further scene, or one of them is the training scene itself, whose
+        test pixels it would lend.
     BandError, SceneError
         See `matching_bands`.
     """
@@ -194,6 +195,11 @@ def with_further_scenes(scene: TrainingScene, further: Sequence[SceneSource]) ->
             "leave unlabelled= out, or take a recipe that does, such as recipe=self-training",
         )
     for source in further:
+        if set(source.files) & set(scene.source.files):
+            raise TrainingError(
+                f"{source.name} is the training scene, whose unlabelled pixels are learned from anyway",
+                "give another one, or training.unlabelled.transductive=true to learn from its test pixels too",
+            )
         matching_bands(scene, source, scene.bands)
     return replace(scene, further=tuple(further))
 
