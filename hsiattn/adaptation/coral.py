@@ -18,8 +18,8 @@ from hsiattn.preprocessing import Preprocessing
 def alignment(training: SceneStatistics, target: SceneStatistics, shrinkage: float) -> NDArray[np.float64]:
     """(B, B + 1): A and b of A s + b, by which spectra of the target get mean and covariance of the training scene.
 
-    A = C_s^½ C_t^-½ and b = m_s - A m_t, both covariances shrunk alike. Of all such A that whiten and recolour, this one
-    rotates nothing where the covariances have the same axes.
+    A = C_s^½ C_t^-½ and b = m_s - A m_t, both covariances shrunk alike. Of all such A that whiten and recolour, this
+    one rotates nothing where the covariances have the same axes.
     """
     matrix = power(shrunk(training.covariance, shrinkage), 0.5) @ power(shrunk(target.covariance, shrinkage), -0.5)
     return np.column_stack([matrix, training.mean - matrix @ target.mean])

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from hsiattn.adaptation.target import TargetScene
 
+_ALL, _LATER, _EARLIER = slice(None), slice(1, None), slice(-1)
+_SIDES = (((_LATER, _ALL), (_EARLIER, _ALL)), ((_ALL, _LATER), (_ALL, _EARLIER)))
+"""Pairs of views of a plane by which every pixel meets its neighbours below and to the right."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -28,26 +32,28 @@ class Evidence:
         Share of neighbouring pixels with the same class, corrected for chance as kappa is: 0 for classes strewn at
         random, 1 for one field each.
     agreement
-        Mean share of the pixels on which another candidate has the same class; None without any other.
-    outside
-        Share of the pixels beyond the border of the model's domain; None where the model has none.
+        Share of the pixels that have the class that `start` gives them.
+    start
+        The candidate that it began with: the source, or the one that pseudo-labels came from.
+    distance
+        How much farther spectra of the target lie from the training scene than its own lie from each other, see
+        `closeness`; None where the method does not bring the target to the training scene.
     accuracy
         Share of the few labelled pixels that is right, of left-out groups where they took part; None without any.
-    groups
-        The same as the mean over groups with its standard error; None without any, or with one group.
     """
 
     confidence: float
     information: float
     coherence: float
     agreement: float | None = None
-    outside: float | None = None
+    distance: float | None = None
     accuracy: float | None = None
-    error: float | None = None
+    start: str = "source"
 
     def to_dict(self) -> dict[str, Any]:
         """The figures that there are, rounded, JSON-ready."""
-        return {name: round(value, 4) for name, value in asdict(self).items() if value is not None}
+        figures = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value if isinstance(value, str) else round(value, 4) for name, value in figures.items()}
 
 
 def information(probabilities: NDArray[np.floating]) -> float:
@@ -65,10 +71,7 @@ def coherence(classes: Sequence[NDArray[np.integer]], valid: Sequence[NDArray[np
     counts = np.zeros(1 + max(int(each.max(initial=0)) for each in classes))
     for chosen, there in zip(classes, valid, strict=True):
         counts += np.bincount(chosen[there], minlength=len(counts))
-        for first, second in (
-            ((slice(1, None), slice(None)), (slice(-1), slice(None))),
-            ((slice(None), slice(1, None)), (slice(None), slice(-1))),
-        ):
+        for first, second in _SIDES:
             both = there[first] & there[second]
             pairs += int(np.count_nonzero(both))
             same += int(np.count_nonzero((chosen[first] == chosen[second]) & both))

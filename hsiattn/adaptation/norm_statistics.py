@@ -1,4 +1,4 @@
-"""Batch-norm statistics of the target scene (AdaBN; Li, Wang, Shi, Hou and Liu 2018, Pattern Recognition 80, 109-117)."""
+"""Batch-norm statistics of the target scene (AdaBN; Li et al. 2018, Pattern Recognition 80, 109-117)."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def renormalised(network: SpectralSpatialNetwork, batches: Iterable[Batch]) -> S
             layer.momentum = 1.0 / number  # type: ignore[assignment]  # the mean of all batches so far
         network(spectra, patches, if_any_missing(valid))
     for layer, momentum in zip(layers, momenta, strict=True):
-        layer.momentum = momentum  # type: ignore[assignment]
+        layer.momentum = momentum
     return network.eval()

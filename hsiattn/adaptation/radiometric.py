@@ -1,10 +1,9 @@
-"""Radiometric alignment: a gain and an offset of every band by which target spectra become spectra of the training scene.
+"""Radiometric alignment: gain and offset of every band that make target spectra those of the training scene.
 
-Moments compare scenes as wholes and are misled where one holds more forest than the other. Here every target spectrum is
-compared with the training spectrum that is most like it, as the iterative closest point algorithm does (Besl and McKay
-1992, IEEE PAMI 14, 239-256), trimmed so that materials which only one scene has do not count (Chetverikov, Svirko,
-Stepanov and Krsek 2002, ICPR). Gain and offset are smooth over the wavelengths, as light and haze are; a last step lets
-every band differ a little.
+Moments compare scenes as wholes and are misled where one holds more forest than the other. Here every target spectrum
+is compared with the training spectrum that is most like it, as the iterative closest point algorithm does (Besl and
+McKay 1992, IEEE PAMI 14, 239-256), trimmed so that materials which only one scene has do not count (Chetverikov,
+Svirko, Stepanov and Krsek 2002, ICPR). Gain and offset are smooth over the wavelengths, as light and haze are.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hsiattn.adaptation.statistics import SceneStatistics
+from hsiattn.adaptation.statistics import KEPT, SceneStatistics, nearest_of
 from hsiattn.preprocessing import Preprocessing
 
 _DEGREE = 3
 """Degree of the polynomials in wavelength that gain and offset are."""
 _ROUNDS = 30
-_KEPT = 0.7
-"""Share of the target's spectra, those with the nearest counterparts, that are fitted in a round."""
 _HAZE = (1.0, 4.0)
 """Exponents of the wavelength by which haze and a clear sky scatter."""
 _MATERIALS = 2
@@ -77,7 +74,7 @@ def align(
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """Training spectra (P, B), target spectra (N, B), basis functions (B, …) of gain and offset, weights of bands (B,)."""
+    """Training spectra (P, B), target spectra (N, B), functions (B, …) of gain and offset, weights of bands (B,)."""
 
     source: NDArray[np.float64]
     pixels: NDArray[np.float64]
@@ -112,7 +109,7 @@ class _Fit:
     def _nearest(self, now: BandMap) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Of every target spectrum the nearest training spectrum; which are kept; and the squared distances."""
         nearest, distance = nearest_of((self.source * now.gain + now.offset) * self.weights, self.pixels * self.weights)
-        return nearest, np.argsort(distance)[: max(2, round(_KEPT * len(distance)))], distance
+        return nearest, np.argsort(distance)[: max(2, round(KEPT * len(distance)))], distance
 
     def _fitted(self, source: NDArray[np.float64], pixels: NDArray[np.float64]) -> BandMap:
         """Smooth gain and offset (B,) by which matched spectra (M, B) of the two scenes agree best.
@@ -139,15 +136,6 @@ class _Fit:
         solution = np.linalg.solve(ridge, right / size) / size
         terms = gains.shape[1]
         return BandMap(np.clip(1 + gains @ solution[:terms], *_GAINS), offsets @ solution[terms:])
-
-
-def nearest_of(
-    source: NDArray[np.float64], pixels: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Index of the nearest spectrum (P, B), and the squared distance to it, of every one of others (N, B)."""
-    squared = np.square(pixels).sum(axis=1)[:, None] - 2 * pixels @ source.T + np.square(source).sum(axis=1)
-    nearest = squared.argmin(axis=1)
-    return nearest, np.maximum(squared[np.arange(len(pixels)), nearest], 0.0)
 
 
 def _basis(centres: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,9 +1,9 @@
 """Self-training: the recipe is trained anew on pixels of the target scene that an adapted model is confident of.
 
 Pseudo-labelling after Lee 2013 (ICML workshop on challenges in representation learning), balanced over the classes as
-in Zou, Yu, Kumar and Wang 2018 (ECCV, arXiv 1810.07911): of every predicted class the most confident pixels are taken, so
-that frequent classes do not drown the others. Probabilities are averaged over a small window first, because fields are
-larger than a pixel and mistakes often are not.
+in Zou, Yu, Kumar and Wang 2018 (ECCV, arXiv 1810.07911): of every predicted class the most confident pixels are taken,
+so that frequent classes do not drown the others. Probabilities are averaged over a small window first, because fields
+are larger than a pixel and mistakes often are not.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def confident_pixels(
         smooth = smoothed(own, part.valid, settings.smoothing)
         sure = part.valid & (smooth.argmax(axis=0) == own.argmax(axis=0))
         shares.append(smooth[:, sure].T)
-        positions.append(np.argwhere(sure) + (int(part.window.row_off), int(part.window.col_off)))
+        positions.append(part.positions(sure))
     confidence, places = np.concatenate(shares), np.concatenate(positions)
     classes, sureness = confidence.argmax(axis=1), confidence.max(axis=1)
     chosen = _balanced(classes, sureness, settings, np.random.default_rng((seed, 31)))
@@ -83,7 +83,7 @@ def confident_pixels(
     if few is not None:
         known = {tuple(place) for place in few.positions.tolist()}
         others = np.array([tuple(place) not in known for place in places.tolist()], dtype=bool)
-        places = np.concatenate([few.positions, places[others]])
+        places = np.concatenate((few.positions, places[others]))
         classes = np.concatenate([few.targets, classes[others]])
     counts = np.bincount(classes, minlength=len(model.classes))
     names = model.classes.names
@@ -152,4 +152,8 @@ def self_trained(
             f"the model's recipe cannot be trained on pixels of {target.source.name}: {reason}",
             "choose another method=, or give few_labels=",
         ) from error
-    return replace(made.model, split=model.split, accuracy=model.accuracy)
+    preprocessing = made.model.preprocessing
+    read = replace(preprocessing, bands=target.bands[preprocessing.bands])  # as bands of the first training scene
+    return replace(
+        made.model, preprocessing=read, bands=model.bands, split=model.split, accuracy=model.accuracy, data=model.data
+    )

@@ -15,10 +15,12 @@ from hsiattn.errors import SceneError
 from hsiattn.mapping.inference import evaluate_tile
 from hsiattn.mapping.scene_check import find_empty_bands
 from hsiattn.models.model_file import TrainedModel
-from hsiattn.preprocessing import TrainingDomain, fit_domain
+from hsiattn.preprocessing import Preprocessing, TrainingDomain, fit_domain
 from hsiattn.preprocessing.spectral_transforms import band_centres
 from hsiattn.scenes import BandMatch, SceneSource
+from hsiattn.scenes.in_bands import SceneInBands
 from hsiattn.scenes.tiles import Tile, check_size, read_tile, tile_windows
+from hsiattn.training.patches import LabelledPatches, gather_patches
 
 _SIDE = 64
 """Side in pixels of the tiles: wide enough for fields, small enough to have many."""
@@ -46,6 +48,11 @@ class TargetTile:
     tile: Tile
     valid: NDArray[np.bool_]
 
+    def positions(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Row and column (N, 2) in the scene of the chosen pixels (h, w)."""
+        corner = np.array([int(self.window.row_off), int(self.window.col_off)])
+        return np.asarray(np.argwhere(chosen) + corner, dtype=np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class TargetScene:
@@ -54,14 +61,17 @@ class TargetScene:
     Attributes
     ----------
     source
-        The scene.
+        The scene in the bands that the model reads, in their order.
+    bands
+        (B,) which bands of the model's training scene these are.
     match
-        Which of its bands stand for those that the model reads.
+        How they were found.
     tiles
         Those that hold data.
     """
 
     source: SceneSource
+    bands: NDArray[np.int64]
     match: BandMatch
     tiles: tuple[TargetTile, ...]
 
@@ -79,6 +89,7 @@ class TargetScene:
         halo, edge = model.patch_size // 2, model.network.edge
         check_size(source, halo)
         match = model.find_match(source)
+        in_bands, rows = SceneInBands(source, match.indices), np.arange(len(match.indices))
         windows = list(tile_windows(source.height, source.width, _SIDE))
         order = np.random.default_rng(23).permutation(len(windows))
         if source.height * source.width <= pixels:
@@ -89,7 +100,7 @@ class TargetScene:
                 if count >= pixels:
                     break
                 window = windows[number]
-                tile = read_tile(source, window, halo, match.indices, edge)
+                tile = read_tile(in_bands, window, halo, rows, edge)
                 valid = tile.valid[halo : tile.valid.shape[0] - halo, halo : tile.valid.shape[1] - halo]
                 if valid.any():
                     tiles.append(TargetTile(window, tile, valid))
@@ -100,7 +111,7 @@ class TargetScene:
                     f"{source.name} has {count} pixels with data in the bands that the model reads",
                     f"give a scene with {_FEWEST} or more",
                 )
-        return cls(source, match, tuple(tiles))
+        return cls(in_bands, model.preprocessing.bands, match, tuple(tiles))
 
     @property
     def pixels(self) -> int:
@@ -119,8 +130,19 @@ class TargetScene:
             ]
         )
         some = np.random.default_rng(29).permutation(len(stored))[:_STATISTICS]
-        radiometry = self.source.radiometry.subset(self.match.indices)
+        radiometry = self.source.radiometry
         return radiometry.reflectance(stored[np.sort(some)].astype(np.float64))
+
+    def reader(self, model: TrainedModel) -> Preprocessing:
+        """The preprocessing of a model of the same training scene, for the bands of `source`."""
+        places = {int(band): row for row, band in enumerate(self.bands)}
+        rows = np.array([places[int(band)] for band in model.preprocessing.bands], dtype=np.int64)
+        return replace(model.preprocessing, bands=rows)
+
+    def gather(self, model: TrainedModel, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> LabelledPatches:
+        """Patches of pixels at positions (N, 2), prepared for a model."""
+        size, edge = model.patch_size, model.network.edge
+        return gather_patches(self.source, positions, targets, self.reader(model), patch_size=size, edge=edge)
 
     def probabilities(self, model: TrainedModel, device: str = "auto") -> list[NDArray[np.float32]]:
         """Class probabilities (K, h, w) of every tile by a model, calibrated as it is; meaningless where not valid.
@@ -128,11 +150,11 @@ class TargetScene:
         Parameters
         ----------
         model
-            Reads the bands of the scene that `match` has for the first model.
+            Reads some of the bands of `source`, and no larger windows than the model that these tiles were read for.
         """
         place = choose_device(device)
-        radiometry = self.source.radiometry.subset(self.match.indices)
-        halo, network = model.patch_size // 2, model.network
+        reader, network = self.reader(model), model.network
+        radiometry, halo = self.source.radiometry.subset(reader.bands), model.patch_size // 2
         own_halo = (self.tiles[0].tile.valid.shape[0] - self.tiles[0].valid.shape[0]) // 2
         precision = model.training.get("precision", "32")
         found = []
@@ -142,7 +164,8 @@ class TargetScene:
                 cut = own_halo - halo
                 seen = slice(cut, part.tile.valid.shape[0] - cut), slice(cut, part.tile.valid.shape[1] - cut)
                 valid = part.tile.valid[seen]
-                spectra, components = model.preprocessing.transform(part.tile.values[:, *seen], valid, radiometry)
+                values = part.tile.values[reader.bands][:, *seen]
+                spectra, components = reader.transform(values, valid, radiometry)
                 core = slice(halo, valid.shape[0] - halo), slice(halo, valid.shape[1] - halo)
                 logits = evaluate_tile(network, spectra[:, *core], components, valid, part.valid, precision=precision)
                 found.append(torch.softmax(logits / model.temperature, dim=0).cpu().numpy())
@@ -161,7 +184,7 @@ class TargetScene:
             "scene": self.source.name.rsplit("/", 1)[-1],
             "height": self.source.height,
             "width": self.source.width,
-            "bands": len(self.source.bands),
+            "bands": self.match.describe(),
             "pixels": self.pixels,
         }
 

@@ -23,6 +23,7 @@ from hsiattn.version import __version__
 COMMANDS = {
     "train": "Train a model on a scene and its labels.",
     "classify": "Map the land cover of scenes.",
+    "adapt": "Adapt a model to another scene, date or sensor.",
     "assess": "Compare a map with reference data.",
     "sample": "Draw reference pixels of a map for photo-interpretation.",
     "explain": "Show what a model decides by, and how far to trust that.",

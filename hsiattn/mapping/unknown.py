@@ -59,7 +59,7 @@ class UnknownRule:
         return self.open_set.threshold(self.accept)
 
     def scores(
-        self, features: Tensor, logits: Tensor, spectra: NDArray[np.float32], wanted: NDArray[np.bool_]
+        self, features: Tensor, logits: Tensor, look: NDArray[np.float32], wanted: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Scores (h, w) of the detector, higher where material is more likely unknown; NaN where not wanted.
 
@@ -67,15 +67,15 @@ class UnknownRule:
         ----------
         features, logits
             (F, h, w) and (K, h, w) of the network, on one device.
-        spectra
-            (B, h, w), prepared.
+        look
+            (B, h, w) or more, see `hsiattn.open_set.look`.
         wanted
             (h, w), True where they are defined.
         """
         scores = np.full(wanted.shape, np.nan, dtype=np.float32)
         if not wanted.any():
             return scores
-        seen = features, logits, torch.from_numpy(np.ascontiguousarray(spectra)).to(features.device)
+        seen = features, logits, torch.from_numpy(np.ascontiguousarray(look)).to(features.device)
         rows = [planes.flatten(1).T for planes in seen]
         if not wanted.all():
             chosen = torch.from_numpy(np.flatnonzero(wanted)).to(features.device)

@@ -26,6 +26,7 @@ from hsiattn.mapping.smoothing import Plane, Smoothing
 from hsiattn.mapping.unknown import UnknownRule
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
 from hsiattn.models.model_file import TrainedModel
+from hsiattn.open_set.look import look_of_tile
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.tiles import Tile, read_tile
@@ -295,8 +296,12 @@ class WindowClassifier:
         """Logits, see `evaluate_tile`, and scores, see `UnknownRule`; None where unknown material is not asked for."""
         if self.unknown is None:
             return runner.logits(spectra, components, valid, wanted), None
+        look = look_of_tile(spectra, components, valid)
+        if not self.unknown.open_set.detector.reads_network:
+            logits = runner.logits(spectra, components, valid, wanted)
+            return logits, self.unknown.scores(logits, logits, look, wanted)
         logits, features = runner.logits_and_features(spectra, components, valid, wanted)
-        return logits, self.unknown.scores(features, logits, spectra, wanted)
+        return logits, self.unknown.scores(features, logits, look, wanted)
 
     @property
     def _measures_distance(self) -> bool:

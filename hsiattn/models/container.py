@@ -25,8 +25,8 @@ FORMAT_VERSION = 5
 """Raised when an older hsiattn could no longer read a file that this one writes.
 
 2 has a spectral transform, which 1 would leave out unnoticed; 3 and 4 have recipes in other words
-(`hsiattn.models.upgrade`); 5 has a detector of unknown materials or recolours spectra, and is only written where one of
-these is there.
+(`hsiattn.models.upgrade`); 5 has a detector of unknown materials or a preprocessing that recolours spectra, and is only
+written where there is one of them.
 """
 PLAIN_VERSION = 4
 """Format of models without anything that an older hsiattn does not know."""

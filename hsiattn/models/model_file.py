@@ -42,6 +42,7 @@ from hsiattn.models.container import (
 )
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.open_set import OpenSet
+from hsiattn.open_set.look import look_of_patches
 from hsiattn.preprocessing import Preprocessing, TrainingDomain
 from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
 from hsiattn.scenes.band_resampling import ResampledSource, can_resample
@@ -178,8 +179,9 @@ class TrainedModel:
         """Everything but arrays, JSON-ready."""
         transform = self.preprocessing.transform_name
         more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
+        recoloured = self.preprocessing.recolouring is not None
         return {
-            "format_version": FORMAT_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION,
+            "format_version": FORMAT_VERSION if more or recoloured else PLAIN_VERSION,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
@@ -304,9 +306,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
     )
 
 
-def _open_set(
-    header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork
-) -> OpenSet | None:
+def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork) -> OpenSet | None:
     """The detector of unknown materials, which must read as many features as the network gives."""
     record = header.get("open_set")
     if record is None:
@@ -316,7 +316,8 @@ def _open_set(
     with torch.inference_mode():
         spectra, patch = torch.zeros(1, network.bands), torch.zeros(1, network.channels, size, size)
         features = network.eval().forward_with_features(spectra, patch)[1].shape[1]
-    open_set.detector.check(features=features, classes=network.classes, bands=network.bands)
+    width = look_of_patches(spectra, patch, torch.ones(1, size, size, dtype=torch.bool)).shape[1]
+    open_set.detector.check(features=features, classes=network.classes, bands=network.bands, look=width)
     return open_set
 
 

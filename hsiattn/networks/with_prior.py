@@ -72,7 +72,7 @@ class WithPrior(SpectralSpatialNetwork):
     temperature: Tensor
     """(): number by which the network's logits are divided before they are weighed."""
     least_doubt: Tensor
-    """(): share of the network's probabilities that is spread over all classes."""
+    """(): share of the network's probabilities that is spread over all classes, where the memory counts at all."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ class WithPrior(SpectralSpatialNetwork):
     def _weighed(self, logits: Tensor, prior: Tensor, dim: int) -> Tensor:
         """Logarithms of the network's and the memory's probabilities together."""
         network = torch.log_softmax(logits.float() / self.temperature, dim=dim)
-        doubt = self.least_doubt
+        doubt = self.least_doubt * (self.weight > 0)
         network = torch.where(doubt > 0, ((1 - doubt) * network.exp() + doubt / self.classes).log(), network)
         inside = _along(self.remembered, logits.ndim, dim)
         mass = torch.where(inside, network, -torch.inf).logsumexp(dim=dim, keepdim=True)

@@ -12,9 +12,10 @@ from hsiattn.open_set.mahalanobis import Mahalanobis
 from hsiattn.open_set.nearest import Nearest
 from hsiattn.open_set.reconstruction import Reconstruction
 from hsiattn.open_set.settings import OpenSetSettings
+from hsiattn.open_set.spectrum import Spectrum
 
 DETECTORS: Mapping[str, type[Detector]] = {
-    kind.name: kind for kind in (Reconstruction, Energy, MaxSoftmax, Mahalanobis, Nearest)
+    kind.name: kind for kind in (Spectrum, Reconstruction, Energy, MaxSoftmax, Mahalanobis, Nearest)
 }
 """Every detector by its name."""
 
@@ -25,7 +26,7 @@ def fit_detector(known: KnownPixels, settings: OpenSetSettings, *, seed: int) ->
 
     Examples
     --------
-    >>> known = KnownPixels(torch.randn(20, 8), torch.randn(20, 3), torch.randn(20, 30), torch.arange(20) % 3)
+    >>> known = KnownPixels(torch.randn(20, 8), torch.randn(20, 3), torch.randn(20, 30), torch.arange(20) % 3, 30)
     >>> fit_detector(known, OpenSetSettings(detector="energy"), seed=0)
     Energy()
     """

@@ -74,17 +74,17 @@ class OpenSet:
         level = min(math.ceil((count + 1) * accept - 1e-9) / count, 1.0)
         return float(np.interp(100 * level, np.arange(101), self.quantiles))
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """Scores (N,) as of `Detector.score`, of any number of pixels in bounded memory."""
         size = _PIXELS_AT_ONCE
         if len(logits) <= size:
-            return self.detector.score(features, logits, spectra)
+            return self.detector.score(features, logits, look)
         parts = [slice(start, start + size) for start in range(0, len(logits), size)]
-        return torch.cat([self.detector.score(features[part], logits[part], spectra[part]) for part in parts])
+        return torch.cat([self.detector.score(features[part], logits[part], look[part]) for part in parts])
 
-    def unknown(self, features: Tensor, logits: Tensor, spectra: Tensor, accept: float = ACCEPT) -> Tensor:
+    def unknown(self, features: Tensor, logits: Tensor, look: Tensor, accept: float = ACCEPT) -> Tensor:
         """Whether each of N pixels (N,) is of no known class."""
-        return self.score(features, logits, spectra) > self.threshold(accept)
+        return self.score(features, logits, look) > self.threshold(accept)
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """The detector's arrays and the quantiles, by name."""

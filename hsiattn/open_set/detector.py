@@ -21,20 +21,19 @@ class KnownPixels(NamedTuple):
         (N, F) float32, see `SpectralSpatialNetwork.forward_with_features`.
     logits
         (N, K) float32.
-    spectra
-        (N, B) float32, prepared.
+    look
+        (N, B) or (N, B + C) float32, see `hsiattn.open_set.look`.
     targets
         (N,) int64, class indices.
+    bands
+        B.
     """
 
     features: Tensor
     logits: Tensor
-    spectra: Tensor
+    look: Tensor
     targets: Tensor
-
-    def __getitem__(self, kept: Any) -> KnownPixels:  # type: ignore[override]
-        """Those pixels."""
-        return KnownPixels(*(tensor[kept] for tensor in tuple(self)))
+    bands: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +46,8 @@ class Detector:
 
     name: ClassVar[str]
     """The name by which it is chosen."""
+    reads_network: ClassVar[bool] = True
+    """Whether it reads features or logits; one that does not may be given any."""
 
     @classmethod
     def fit(cls, known: KnownPixels, settings: Any, *, seed: int) -> Self:
@@ -61,18 +62,18 @@ class Detector:
         """
         raise NotImplementedError(cls.__name__)
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """Score (N,) float32 of N pixels, higher where they are more likely of no known class.
 
         Parameters
         ----------
-        features, logits, spectra
-            (N, F), (N, K) and (N, B) as in `KnownPixels`, on one device; the score is there too.
+        features, logits, look
+            As in `KnownPixels`, on one device; the score is there too.
         """
         raise NotImplementedError(type(self).__name__)
 
-    def check(self, *, features: int, classes: int, bands: int) -> None:
-        """See that the arrays fit a network of F features, K classes and B bands.
+    def check(self, *, features: int, classes: int, bands: int, look: int) -> None:
+        """See that the arrays fit a network of F features, K classes and B bands, and the width of its pixels' looks.
 
         Raises
         ------

@@ -28,7 +28,7 @@ class MaxSoftmax(Detector):
         """Nothing is learned."""
         return cls()
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """See `Detector.score`."""
         return 1.0 - torch.softmax(logits.float(), dim=1).amax(dim=1)
 
@@ -52,6 +52,6 @@ class Energy(Detector):
         """Nothing is learned."""
         return cls()
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """See `Detector.score`."""
         return -torch.logsumexp(logits.float(), dim=1)

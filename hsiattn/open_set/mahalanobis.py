@@ -73,11 +73,11 @@ class Mahalanobis(Detector):
         found = ClassGaussians.fit(known.features, known.targets)
         return cls(found.means, found.whitening)
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """See `Detector.score`."""
         return ClassGaussians(self.means, self.whitening).squared_distance(features)
 
-    def check(self, *, features: int, classes: int, bands: int) -> None:
+    def check(self, *, features: int, classes: int, bands: int, look: int) -> None:
         """See `Detector.check`."""
         need_shape("whitening", self.whitening, features, features)
         need_shape("means", self.means, None, features)

@@ -20,7 +20,7 @@ from hsiattn.open_set.settings import OpenSetSettings
 
 _BATCH = 64
 _LEARNING_RATE = 1e-3
-_STEPS = 1500
+_STEPS = 1000
 """Steps of training: some hundred pixels then pass several hundred times, as in the source."""
 
 
@@ -77,11 +77,11 @@ class Reconstruction(Detector):
                 x = x.relu()
         return x
 
-    def score(self, features: Tensor, logits: Tensor, spectra: Tensor) -> Tensor:
+    def score(self, features: Tensor, logits: Tensor, look: Tensor) -> Tensor:
         """See `Detector.score`."""
         return (self.reconstruct(features) - features.float()).square().mean(dim=1)
 
-    def check(self, *, features: int, classes: int, bands: int) -> None:
+    def check(self, *, features: int, classes: int, bands: int, look: int) -> None:
         """See `Detector.check`."""
         need_shape("inner", self.inner, None, features)
         hidden = len(self.inner)

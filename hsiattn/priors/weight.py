@@ -50,7 +50,7 @@ def fused(
         (K,) bool: those classes.
     """
     doubtful = network.astype(np.float64)
-    if fusion.least_doubt > 0:
+    if fusion.least_doubt > 0 and fusion.weight > 0:
         doubtful = np.log((1 - fusion.least_doubt) * np.exp(doubtful) + fusion.least_doubt / network.shape[1])
     if not remembered.any() or not fusion.weight:
         return np.asarray(log_softmax(doubtful, axis=1))

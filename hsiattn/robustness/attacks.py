@@ -20,7 +20,7 @@ from torch import Tensor, nn
 ATTACKS: Mapping[str, str] = {
     "fgsm": "one step of ε along the sign of the gradient",
     "pgd": "many small steps within ε from a random start, besides FGSM's",
-    "adaptive": "PGD along the gradient of a softened memory of spectra, besides PGD's",
+    "adaptive": "PGD along the gradient of a softened memory of spectra, besides what PGD finds",
 }
 """Names of the attacks, and what each does."""
 
@@ -56,6 +56,7 @@ def pgd(
     limits: Tensor,
     *,
     guides: Sequence[nn.Module] = (),
+    tried: Sequence[Tensor] = (),
     steps: int = STEPS,
     seed: int = 0,
 ) -> Tensor:
@@ -70,14 +71,16 @@ def pgd(
     guides
         Networks whose gradients are followed one after the other, each from a random start of its own; the victim
         itself where there is none. What errs is always decided by the victim.
+    tried
+        What other attacks with no higher limits have found, (n, B, w, w) each; it is not sought again.
     steps
         Of every guide.
     seed
         Decides the random starts.
     """
     best, margin = windows.clone(), _margin(_logits(victim, windows, valid), targets)
-    stepped = fgsm(victim, windows, valid, targets, limits)
-    best, margin = _better(best, margin, stepped, _margin(_logits(victim, stepped, valid), targets))
+    for found in (*tried, fgsm(victim, windows, valid, targets, limits)):
+        best, margin = _better(best, margin, found, _margin(_logits(victim, found, valid), targets))
     generator = torch.Generator().manual_seed(seed)
     for guide in guides or (victim,):
         start = torch.rand(windows.shape, generator=generator).to(windows) * 2 - 1

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from hsiattn.errors import BandError, GridError, LabelError, RecipeError
-from hsiattn.explanations.windows import Windows
 from hsiattn.mapping.scene_check import check_scene
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.robustness.attacks import ATTACKS, STEPS, fgsm, pgd
@@ -206,24 +205,35 @@ class _Job:
     ) -> None:  # fmt: skip
         ranges = torch.from_numpy(band_ranges(self.source)[model.match(self.source)]).to(victim.device)
         soft = [Victim(model, victim.device, softness=each) for each in SOFTNESS] if memories_of(victim) else []
+        order = sorted(range(len(conditions)), key=lambda place: conditions[place].strength)
         for windows in reflectance_windows(model, self.source, self.positions, victim.device):
             for batch in windows.batches():
                 targets = torch.from_numpy(model.classes.to_indices(self.truth[batch.members])).to(victim.device)
-                for condition, found in zip(conditions, answers, strict=True):
-                    limits = ranges * (condition.strength / 255)
-                    changed = self._changed(condition.name, victim, soft, batch, targets, limits)
-                    found[0, batch.members] = _decide(model, victim, changed, batch.valid)
+                worst: dict[str, torch.Tensor] = {}
+                for place in order:  # what errs within a small limit does so within a larger one
+                    limits = ranges * (conditions[place].strength / 255)
+                    known = (victim, batch.bands, batch.valid, targets, limits)
+                    changed = self._changed(conditions[place].name, known, soft, worst)
+                    answers[place][0, batch.members] = _decide(model, victim, changed, batch.valid)
                     finished(len(batch))
 
     def _changed(
-        self, name: str, victim: Victim, soft: Sequence[Victim], batch: Windows, targets: torch.Tensor,
-        limits: torch.Tensor,
+        self, name: str, known: tuple[Victim, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
+        soft: Sequence[Victim], worst: dict[str, torch.Tensor],
     ) -> torch.Tensor:  # fmt: skip
-        known = (victim, batch.bands, batch.valid, targets, limits)
+        """Windows under an attack; the worst of PGD and of the adaptive attack so far are kept for the next limit."""
         if name == "fgsm":
             return fgsm(*known)
-        guides = [victim] if name == "pgd" else [victim, *soft] if soft else [victim] * (1 + len(SOFTNESS))
-        return pgd(*known, guides=guides, steps=self.steps, seed=self.seed)
+        if name == "pgd":
+            tried = [worst[name]] if name in worst else []
+            worst[name] = pgd(*known, tried=tried, steps=self.steps, seed=self.seed)
+            return worst[name]
+        guides = soft or [known[0]] * len(SOFTNESS)
+        if "pgd" not in worst:
+            guides = [known[0], *guides]
+        tried = [worst[each] for each in ("pgd", name) if each in worst]
+        worst[name] = pgd(*known, guides=guides, tried=tried, steps=self.steps, seed=self.seed + 1)
+        return worst[name]
 
     def _answers(self, model: TrainedModel, victim: Victim, source: SceneSource) -> NDArray[np.int64]:
         answers = np.empty(len(self.positions), dtype=np.int64)

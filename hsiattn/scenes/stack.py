@@ -20,6 +20,7 @@ from rasterio.windows import Window
 from hsiattn.errors import BandError, SceneError
 from hsiattn.scenes.band_matching import BandMatch, find_band_match
 from hsiattn.scenes.common_values import CommonValues
+from hsiattn.scenes.in_bands import SceneInBands
 from hsiattn.scenes.source import SceneSource
 from hsiattn.scenes.spectral import SpectralBands
 
@@ -63,7 +64,7 @@ class SceneStack(SceneSource):
         self.names = names_in_stack([scene.name for scene in scenes])
         self.name = stack_name([scene.name for scene in scenes])
         matches = [_matched(scenes[0], scene) for scene in scenes]
-        self._parts = tuple(_InBands(s, m.indices) for s, m in zip(scenes, matches, strict=True))
+        self._parts = tuple(SceneInBands(s, m.indices) for s, m in zip(scenes, matches, strict=True))
         good = np.logical_and.reduce([part.bands.good for part in self._parts])
         first = scenes[0].bands
         self.bands = SpectralBands(first.names, first.wavelength, first.fwhm, good, first.nominal)
@@ -134,7 +135,7 @@ class SceneStack(SceneSource):
             for name, row, scene in zip(self.names, self.first_rows, self.scenes, strict=True)
         ]
 
-    def _pieces(self, window: Window) -> Iterator[tuple[_InBands, Window, tuple[slice, slice]]]:
+    def _pieces(self, window: Window) -> Iterator[tuple[SceneInBands, Window, tuple[slice, slice]]]:
         """The scenes that a window touches: the part in their own rows and columns, and its place in the window."""
         (top, bottom), (left, right) = window.toranges()
         for part, first in zip(self._parts, self.first_rows, strict=True):
@@ -143,37 +144,6 @@ class SceneStack(SceneSource):
             if rows[0] < rows[1] and columns[0] < columns[1]:
                 inside = Window.from_slices((rows[0] - first, rows[1] - first), columns)
                 yield part, inside, (slice(rows[0] - top, rows[1] - top), slice(0, columns[1] - left))
-
-
-class _InBands(SceneSource):
-    """A scene in some of its bands, in the order of another one's."""
-
-    def __init__(self, scene: SceneSource, indices: NDArray[np.int64]) -> None:
-        self._scene, self._indices = scene, indices
-        self.name, self.files, self.dtype = scene.name, scene.files, scene.dtype
-        self.height, self.width, self.crs, self.transform = scene.height, scene.width, scene.crs, scene.transform
-        there = indices >= 0
-        bands = scene.bands.subset(np.where(there, indices, 0))
-        self.bands = SpectralBands(bands.names, bands.wavelength, bands.fwhm, bands.good & there, bands.nominal)
-        self._set_nodata(scene.nodata_of(np.where(there, indices, 0).tolist()))
-        self.radiometry = scene.radiometry.subset(np.where(there, indices, 0))
-
-    def read(self, window: Window) -> NDArray[Any]:
-        """Stored values of a window, shape (B, h, w)."""
-        return self.read_bands(window, range(len(self.bands)))
-
-    def read_bands(self, window: Window, indices: Sequence[int]) -> NDArray[Any]:
-        """Stored values of some bands of a window; of a band that the scene lacks, those of its first one."""
-        return self._scene.read_bands(window, [max(int(self._indices[i]), 0) for i in indices])
-
-    @property
-    def has_mask(self) -> bool:
-        """As the scene."""
-        return self._scene.has_mask
-
-    def masked(self, window: Window) -> NDArray[np.bool_] | None:
-        """As the scene."""
-        return self._scene.masked(window)
 
 
 def _matched(first: SceneSource, scene: SceneSource) -> BandMatch:

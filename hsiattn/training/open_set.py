@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from hsiattn.devices import choose_device, mixed_precision
 from hsiattn.errors import TrainingError
 from hsiattn.folds import Fold
-from hsiattn.open_set import Detector, KnownPixels, OpenSet, OpenSetSettings, fit_detector
+from hsiattn.open_set import DETECTORS, Detector, KnownPixels, OpenSet, OpenSetSettings, fit_detector
+from hsiattn.open_set.look import look_of_patches
 from hsiattn.splits import ROLES, Split, folds_across_groups, label_groups
+from hsiattn.training.matched_folds import matched_groups
 from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.patches import as_tensors
+from hsiattn.training.prior import with_prior
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
 
@@ -79,9 +82,11 @@ def fit_open_set(
     scene = replace(scene, messages=[])  # what companions leave out is nobody's concern
     labelled = _Labelled.of(scene, *scene.positions(split, "training", "validation"))
     detector = _fit_detector(scene, labelled, fitted, options, settings)
-    left_out = _of_validation(scene, split, fitted, options, settings)
+    left_out = None
+    if detector.reads_network:
+        left_out = _of_validation(scene, split, fitted, options, settings)
     if left_out is None:
-        left_out = _of_folds(scene, split, labelled, options, settings)
+        left_out = _of_folds(scene, split, labelled, fitted, options, settings)
     groups = len(np.unique(left_out.groups))
     record: dict[str, Any] = {"groups": groups, "in_words": left_out.in_words}
     if len(left_out.scores) < _ENOUGH_PIXELS or groups < _ENOUGH_GROUPS:
@@ -104,17 +109,17 @@ def known_pixels(
 ) -> KnownPixels:
     """Labelled pixels as a network, which is on the CPU before and after, sees them."""
     batch = as_tensors(scene.gather(positions, targets, preprocessing))
-    spectra, targets_ = batch[0], batch[3]
+    look = look_of_patches(*batch[:3])
     network.eval().to(device)
     logits, features = [], []
     with torch.inference_mode(), mixed_precision(device, precision):
-        for start in range(0, len(spectra), _BATCH):
+        for start in range(0, len(look), _BATCH):
             parts = [tensor[start : start + _BATCH].to(device) for tensor in batch[:3]]
             found, seen = network.forward_with_features(*parts)
             logits.append(found.float().cpu())
             features.append(seen.float().cpu())
     network.to("cpu")
-    return KnownPixels(torch.cat(features), torch.cat(logits), spectra.float(), targets_.long())
+    return KnownPixels(torch.cat(features), torch.cat(logits), look, batch[3].long(), batch[0].shape[1])
 
 
 # -- what was left out -------------------------------------------------------------------------------------------------
@@ -130,29 +135,51 @@ def _of_validation(
         return None
     labelled = _Labelled.of(scene, *scene.positions(split, "training"))
     detector = _fit_detector(scene, labelled, judged, options, settings)
-    return _LeftOut(_scores(scene, aside, judged, detector, options), aside.groups, "pixels that validate")
+    return _LeftOut(_scores(scene, aside, judged, detector, options, settings), aside.groups, "pixels that validate")
 
 
 def _of_folds(
-    scene: TrainingScene, split: Split, labelled: _Labelled, options: FitOptions, settings: OpenSetSettings
+    scene: TrainingScene,
+    split: Split,
+    labelled: _Labelled,
+    fitted: FitResult,
+    options: FitOptions,
+    settings: OpenSetSettings,
 ) -> _LeftOut:
-    """Scores of pixels by companions that were trained without their groups."""
-    folds, groups = _folds(labelled, options.seed)
-    cheap = scene.recipe.training.closed_form
+    """Scores of pixels by companions that were trained without their groups.
+
+    A detector that reads no network needs none: preprocessing is fitted anew, and the network is any.
+    """
+    folds, groups = _folds(labelled, _asked(scene, split), options.seed)
+    alone = not DETECTORS[settings.detector].reads_network
+    if not (alone or scene.recipe.training.closed_form):
+        folds = folds[: settings.companions]
     scores, members = [], []
-    for number, (kept, aside) in enumerate(folds if cheap else folds[: settings.companions]):
-        companion = _companion(scene, split, labelled[aside], options.of_companion(number + 1))
+    for number, (kept, aside) in enumerate(folds, start=1):
+        if alone:
+            preprocessing = scene.fit_preprocessing(labelled.positions[kept], labelled.targets[kept])
+            companion = replace(fitted, preprocessing=preprocessing)
+        else:
+            companion = _companion(scene, split, labelled[aside], options.of_companion(number))
         detector = _fit_detector(scene, labelled[kept], companion, options, settings)
-        scores.append(_scores(scene, labelled[aside], companion, detector, options))
+        scores.append(_scores(scene, labelled[aside], companion, detector, options, settings))
         members.append(groups[aside])
-    number = len(scores)
-    words = f"pixels that {number} companion{'s' * (number > 1)} of the network had not seen, whole groups of them"
-    return _LeftOut(np.concatenate(scores), np.concatenate(members), words)
+    of_what = "pixels that the detector had not seen"
+    if not alone:
+        of_what = f"pixels that {len(folds)} companion{'s' * (len(folds) > 1)} of the network had not seen"
+    return _LeftOut(np.concatenate(scores), np.concatenate(members), f"{of_what}, whole groups of them")
 
 
-def _folds(labelled: _Labelled, seed: int) -> tuple[list[Fold], NDArray[np.int64]]:
+def _asked(scene: TrainingScene, split: Split) -> NDArray[np.int64]:
+    """Positions of the pixels that the model is for: where it is tested, else the whole scene; labels do not count."""
+    test = np.argwhere(split.mask("test"))
+    return test if len(test) else np.argwhere(np.ones(scene.codes.shape, dtype=bool))
+
+
+def _folds(labelled: _Labelled, asked: NDArray[np.int64], seed: int) -> tuple[list[Fold], NDArray[np.int64]]:
     """Folds across groups, and the groups; with one polygon per class, parts of them with a buffer in between."""
-    positions, targets, groups = labelled.positions, labelled.targets, labelled.groups
+    positions, targets = labelled.positions, labelled.targets
+    groups = matched_groups(positions, targets, labelled.groups, asked, seed)
     folds = folds_across_groups(positions, targets, groups, seed)
     if not folds:
         groups = label_groups(positions, targets)
@@ -172,23 +199,38 @@ def _companion(scene: TrainingScene, split: Split, aside: _Labelled, options: Fi
     roles[tuple(aside.positions.T)] = ROLES["dropped"]
     training = scene.recipe.training
     assert isinstance(training, TrainingMethod)  # every recipe that trains has one
-    return training.fit(scene, replace(split, roles=roles), options)
+    rest = replace(split, roles=roles)
+    fitted = training.fit(scene, rest, options)
+    prior = scene.recipe.prior
+    return fitted if prior is None else with_prior(scene, rest, fitted, prior, options)
 
 
 def _fit_detector(
     scene: TrainingScene, labelled: _Labelled, fitted: FitResult, options: FitOptions, settings: OpenSetSettings
 ) -> Detector:
-    return fit_detector(_seen(scene, labelled, fitted, options), settings, seed=options.seed)
+    return fit_detector(_seen(scene, labelled, fitted, options, settings), settings, seed=options.seed)
 
 
 def _scores(
-    scene: TrainingScene, labelled: _Labelled, fitted: FitResult, detector: Detector, options: FitOptions
+    scene: TrainingScene,
+    labelled: _Labelled,
+    fitted: FitResult,
+    detector: Detector,
+    options: FitOptions,
+    settings: OpenSetSettings,
 ) -> NDArray[np.float32]:
-    seen = _seen(scene, labelled, fitted, options)
-    return np.asarray(detector.score(seen.features, seen.logits, seen.spectra).numpy())
+    seen = _seen(scene, labelled, fitted, options, settings)
+    return np.asarray(detector.score(seen.features, seen.logits, seen.look).numpy())
 
 
-def _seen(scene: TrainingScene, labelled: _Labelled, fitted: FitResult, options: FitOptions) -> KnownPixels:
+def _seen(
+    scene: TrainingScene, labelled: _Labelled, fitted: FitResult, options: FitOptions, settings: OpenSetSettings
+) -> KnownPixels:
+    """Labelled pixels as the detector sees them."""
+    if not DETECTORS[settings.detector].reads_network:
+        batch = as_tensors(scene.gather(labelled.positions, labelled.targets, fitted.preprocessing))
+        none = torch.zeros(len(labelled.targets), 0)
+        return KnownPixels(none, none, look_of_patches(*batch[:3]), batch[3], batch[0].shape[1])
     device = choose_device(options.device)
     return known_pixels(
         scene, labelled.positions, labelled.targets, fitted.network, fitted.preprocessing,

@@ -43,6 +43,11 @@ class LabelledPatches:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def take(self, indices: NDArray[Any]) -> LabelledPatches:
+        """Those of the pixels, in that order."""
+        arrays = (self.spectra, self.patches, self.valid, self.targets)
+        return LabelledPatches(*(array[indices] for array in arrays))
+
 
 def as_tensors(pixels: LabelledPatches) -> Batch:
     """Labelled patches as one batch, sharing their memory."""

@@ -53,8 +53,8 @@ def with_prior(
     training pixels, or on validation pixels.
 
     How much the memory counts is judged on unlabelled pixels too, whole blocks of the scene at a time: a memory without
-    them says what any weight would be expected to cost there, by the network's probabilities. Of those that cost no more
-    than `settings.most_loss`, the one is taken by which the memory stands against most; see
+    them says what any weight would be expected to cost there, by the network's probabilities. Of those that cost no
+    more than `settings.most_loss`, the one is taken by which the memory stands against most; see
     `hsiattn.priors.choose_fusion`.
 
     Parameters
@@ -88,7 +88,8 @@ def with_prior(
     fusion = choose_fusion(logs, priors, memory.remembered, most_loss=settings.most_loss / 100)
     together = fused(logs, priors, memory.remembered, fusion)
     record = _record(scene, memory, fusion, logs, priors, together, seen)
-    scene.say(_in_words(record, settings))
+    record["in_words"] = _in_words(record, settings)
+    scene.say(record["in_words"])
     return replace(
         fitted,
         network=wrapped.with_memory(memory, fusion),

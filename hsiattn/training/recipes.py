@@ -23,7 +23,12 @@ from hsiattn.training.sggan import SGGANTraining
 __all__ = ["METHODS", "NetworkSettings", "Recipe", "load_recipe", "recipe_names"]
 
 AnyTraining = (
-    PseudoLabelTraining | EarlyStoppingTraining | SelfTraining | ConsistencyTraining | SGGANTraining | ClosedFormTraining
+    PseudoLabelTraining
+    | EarlyStoppingTraining
+    | SelfTraining
+    | ConsistencyTraining
+    | SGGANTraining
+    | ClosedFormTraining
 )
 
 METHODS: Mapping[str, type[TrainingMethod]] = {

@@ -35,15 +35,15 @@ def test_attention_to_the_bands_that_decide_is_trusted(known_model, noise_source
 def test_random_attention_is_no_better_than_chance(known_model, noise_source, some_pixels):
     tests = [
         deletion_test(
-            known_model(attention=_attention(seed=seed)), noise_source, some_pixels, draws=59, random_state=seed
+            known_model(attention=_attention(seed=seed)), noise_source, some_pixels[::2], draws=39, random_state=seed
         )
-        for seed in range(20)
+        for seed in range(16)
     ]
     chances = np.array([test.subjects[0].chance() for test in tests])
     assert 0.3 < chances.mean() < 0.7  # as of a uniform distribution, which a valid test has
     assert np.count_nonzero(chances <= 0.05) <= 3
     verdicts = [test.subjects[0].verdict for test in tests]
-    assert verdicts.count("no better") >= 15
+    assert verdicts.count("no better") >= 12
     words = tests[verdicts.index("no better")].in_words
     assert "no better than a random order: read it as a weighting, not as an explanation" in words
 

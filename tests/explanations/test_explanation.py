@@ -13,6 +13,7 @@ from hsiattn.explanations.windows import Decision, read_windows
 from hsiattn.networks import NETWORKS, FittedNetwork, create_network
 from hsiattn.scenes import as_source
 from hsiattn.splits import NoSplit
+from hsiattn.training import load_recipe
 
 from .conftest import BANDS, CHANNELS, SIZE, USED
 
@@ -57,9 +58,12 @@ def test_every_network_is_explained(name, known_model, noise_source, some_pixels
 
 @pytest.mark.parametrize("recipe", ["lda", "svm", "random-forest"])
 def test_classifiers_without_attention_are_explained_by_occlusion(recipe, tiny):
-    classifier = hsiattn.SpectralSpatialClassifier(recipe, split=NoSplit(per_class=30), device="cpu")
+    few_trees = ["network.arguments.trees=10"] if recipe == "random-forest" else []
+    classifier = hsiattn.SpectralSpatialClassifier(
+        load_recipe(recipe, few_trees), split=NoSplit(per_class=10), device="cpu"
+    )
     classifier.fit(tiny.scene, tiny.labels)
-    explanation = classifier.explain(tiny.scene, [(12, 20), (25, 33)])
+    explanation = classifier.explain(tiny.scene, [(12, 20), (25, 33)], band_groups=6)
     assert "attention" not in explanation.data
     assert ("integrated_gradients" in explanation.data) == (recipe != "random-forest")
     assert np.isfinite(explanation.data["occlusion"]).all()

@@ -11,7 +11,8 @@ from hsiattn.splits import NoSplit
 from hsiattn.training import load_recipe
 
 PIXELS = np.array([(12, 20), (39, 0), (1, 5), (25, 33)])
-FEW = NoSplit(per_class=30)
+FEW = NoSplit(per_class=12)
+FEW_TREES = ["network.arguments.trees=10"]
 
 
 @pytest.mark.parametrize("recipe", ["quick", "lda-means", "svm", "random-forest", "emp-forest", "minmax"])
@@ -20,6 +21,8 @@ def test_the_probabilities_are_those_of_the_map(recipe, fitted, tiny, quick_reci
         classifier = fitted
     else:
         changed = load_recipe("lda", ["preprocessing.scaling=minmax"]) if recipe == "minmax" else load_recipe(recipe)
+        if recipe.endswith("-forest"):
+            changed = load_recipe(recipe, FEW_TREES)
         classifier = SpectralSpatialClassifier(changed, split=FEW, device="cpu")
         classifier.fit(open_scene(tiny.scene), open_labels(tiny.labels))
     model, decision = classifier.model_, Decision(classifier.model_)
@@ -33,7 +36,7 @@ def test_the_probabilities_are_those_of_the_map(recipe, fitted, tiny, quick_reci
 
 def test_forests_alone_have_no_gradients(fitted, tiny):
     assert Decision(fitted.model_).is_differentiable
-    forest = SpectralSpatialClassifier("random-forest", split=FEW, device="cpu")
+    forest = SpectralSpatialClassifier(load_recipe("random-forest", FEW_TREES), split=FEW, device="cpu")
     forest.fit(open_scene(tiny.scene), open_labels(tiny.labels))
     assert not Decision(forest.model_).is_differentiable
 

@@ -49,7 +49,12 @@ def test_it_comes_back_from_its_arrays_and_damaged_ones_are_refused():
     assert again.record == open_set.record
     assert again.threshold(0.8) == open_set.threshold(0.8)
     quantiles = arrays["quantiles"]
-    for damaged in ({}, {"quantiles": quantiles[:-1]}, {"quantiles": quantiles[::-1].copy()}, arrays | {"x": quantiles}):
+    for damaged in (
+        {},
+        {"quantiles": quantiles[:-1]},
+        {"quantiles": quantiles[::-1].copy()},
+        arrays | {"x": quantiles},
+    ):
         with pytest.raises(ValueError, match="open set"):
             OpenSet.from_arrays(damaged, record)
     with pytest.raises(ValueError, match="not known"):

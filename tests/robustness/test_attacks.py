@@ -102,6 +102,16 @@ def test_the_same_seed_gives_the_same_attack(windows, limits):
     assert not torch.equal(first, other)
 
 
+def test_what_was_found_before_is_kept(windows):
+    victim, (reflectance, valid) = Curved(), windows
+    targets, little = victim(reflectance, valid).argmax(dim=1), torch.full((12,), 0.002)
+    before = pgd(victim, reflectance, valid, targets, little, steps=20)
+    after = pgd(victim, reflectance, valid, targets, 2 * little, tried=[before], steps=1)
+    wrong = [margin(victim(found, valid), targets) > 0 for found in (before, after)]
+    assert wrong[0].any()
+    assert (wrong[1] | ~wrong[0]).all()
+
+
 def test_another_guide_reaches_what_a_flat_victim_hides(windows):
     class Rounded(Curved):
         """Decides the same, but its logits stand on steps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,7 @@ class Accepted:
 
     def pixels(self, pool: LabelledPatches) -> LabelledPatches:
         """These pixels of the pool, with their labels."""
-        chosen = self.indices
-        return LabelledPatches(pool.spectra[chosen], pool.patches[chosen], pool.valid[chosen], self.targets)
+        return replace(pool.take(self.indices), targets=self.targets)
 
     def record(self, classes: int) -> dict[str, Any]:
         """How many were accepted, of which classes and how sure, JSON-ready."""

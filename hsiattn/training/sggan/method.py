@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from hsiattn.training.log import in_stage
 from hsiattn.training.methods import SemiSupervisedTraining
 from hsiattn.training.results import FitOptions, FitResult
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hsiattn.folds import Fold
     from hsiattn.splits import Split
+    from hsiattn.training.held_out import HeldOut, Predict
+    from hsiattn.training.patches import LabelledPatches
     from hsiattn.training.sggan.rounds import Grown
     from hsiattn.training.training_scene import TrainingScene
 
@@ -48,6 +57,10 @@ class SGGANTraining(SemiSupervisedTraining):
     growth
         Let the network become deeper before each round of self-growing, which leaves its logits as they are. Networks
         that cannot grow stay as they are. Default: True.
+    calibration_folds
+        Networks that are trained once more, by one round on all labelled pixels but some groups. The confidence is
+        lowered as far as theirs is too high on these groups; it is never raised, since several rounds make a network
+        more certain than one. 0 leaves it as it is. Default: 2.
     class_balance
         Weigh the losses of labels so that every class counts the same. Default: True. All further settings are those of
         `SemiSupervisedTraining`; epochs pass through the unlabelled pixels.
@@ -69,10 +82,12 @@ class SGGANTraining(SemiSupervisedTraining):
     first_share: float = Field(default=0.1, gt=0, le=1)
     more_share: float = Field(default=0.05, ge=0, le=1)
     growth: bool = True
+    calibration_folds: int = Field(default=2, ge=0, le=100)
     class_balance: bool = True
 
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Draw unlabelled pixels, and train on them and on the labelled ones in rounds."""
+        from hsiattn.splits import folds_across_groups
         from hsiattn.training.network import recipe_network
         from hsiattn.training.sggan.rounds import train_in_rounds
         from hsiattn.training.unlabelled import unlabelled_patches
@@ -86,7 +101,47 @@ class SGGANTraining(SemiSupervisedTraining):
             network, arguments, labelled, unlabelled.pixels, self, options, preprocessing=preprocessing
         )
         account = {"unlabelled": unlabelled.record, "self_growing": self._account(scene, fitted)}
-        return FitResult(fitted.network, fitted.arguments, preprocessing, fitted.record, account=account)
+        result = FitResult(fitted.network, fitted.arguments, preprocessing, fitted.record, account=account)
+        groups = scene.groups_of(positions, targets)
+        folds = folds_across_groups(positions, targets, groups, options.seed)[: self.calibration_folds]
+        held_out = self._left_out(scene, labelled, groups, folds, unlabelled.pixels, result, options)
+        if held_out is None:
+            return result
+        account["self_growing"]["left_out"] = held_out.to_dict()
+        return replace(result, own_temperature=max(1.0, held_out.temperature))
+
+    def _left_out(
+        self,
+        scene: TrainingScene,
+        labelled: LabelledPatches,
+        groups: NDArray[np.int64],
+        folds: Sequence[Fold],
+        pool: LabelledPatches,
+        result: FitResult,
+        options: FitOptions,
+    ) -> HeldOut | None:
+        """Logits of labelled pixels by networks of one round that saw nothing of their groups; None without folds."""
+        from hsiattn.devices import choose_device
+        from hsiattn.training.held_out import cross_validated, logits_of
+        from hsiattn.training.network import recipe_network
+        from hsiattn.training.sggan.rounds import train_in_rounds
+
+        settings, begun = self.model_copy(update={"rounds": 0}), 0
+        device, precision = choose_device(options.device), result.record.precision
+
+        def fit(kept: NDArray[Any]) -> Predict:
+            nonlocal begun
+            begun += 1
+            listener = options.listener and in_stage(options.listener, f"confidence, fold {begun} of {len(folds)}")
+            quiet = FitOptions(options.seed, options.device, listener)
+            some = labelled.take(kept)
+            network, arguments = recipe_network(scene, some, options.seed)
+            fitted = train_in_rounds(
+                network, arguments, some, pool, settings, quiet, preprocessing=result.preprocessing
+            )
+            return lambda left_out: logits_of(fitted.network, labelled.take(left_out), device, precision)
+
+        return cross_validated(fit, labelled.targets, groups, folds)
 
     def _account(self, scene: TrainingScene, fitted: Grown) -> dict[str, Any]:
         """What the rounds took in, JSON-ready; says what did not come about."""

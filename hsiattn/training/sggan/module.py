@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -93,13 +93,14 @@ class AdversarialClassification(PixelClassification):
             _Pool(each, network.classes, balance) for each in (labelled, machine_labelled) if each
         )
 
-    def training_step(self, batch: Batch, batch_index: int) -> None:
+    def training_step(self, batch: Batch, batch_index: int) -> None:  # type: ignore[override]  # steps are its own
         """A step of the network, and one of the generator."""
-        discriminator, generator = self.optimizers()
+        optimizers: Any = self.optimizers()
+        discriminator, generator = optimizers
         self._set_rate(discriminator, batch_index)
-        how = (self.settings.augmentation, self.lighting)
-        drawn = [vary(*pool.draw(self.settings.batch_size), *how) for pool in self.pools]
-        unlabelled = vary(*batch, *how)
+        augmentation, lighting = self.settings.augmentation, self.lighting
+        drawn = [vary(*pool.draw(self.settings.batch_size), augmentation, lighting) for pool in self._pools]
+        unlabelled = vary(*batch, augmentation, lighting)
         self.toggle_optimizer(discriminator)
         with torch.no_grad():
             made = self._made(unlabelled)
@@ -121,6 +122,10 @@ class AdversarialClassification(PixelClassification):
             torch.optim.Adam(self.generator.parameters(), lr=self.adversarial.generator_rate, betas=betas),
         ]
 
+    @property
+    def _pools(self) -> list[_Pool]:
+        return [cast("_Pool", pool) for pool in self.pools]
+
     def _loss_of_network(self, drawn: list[Batch], unlabelled: Batch, made: Batch) -> Tensor:
         """Cross-entropy of the labels plus, weighted, the losses of unlabelled and of made pixels."""
         weight = self.adversarial.weight
@@ -130,7 +135,7 @@ class AdversarialClassification(PixelClassification):
         each = torch.split(logits, [len(part[0]) for part in parts], dim=1)
         losses = [
             functional.cross_entropy(member, part[3], weight=pool.weights)
-            for pool, part, logits_of_part in zip(self.pools, drawn, each, strict=False)
+            for pool, part, logits_of_part in zip(self._pools, drawn, each, strict=False)
             for member in logits_of_part
         ]
         labels = torch.stack(losses).mean()
@@ -164,7 +169,7 @@ class AdversarialClassification(PixelClassification):
 
     def _set_rate(self, optimizer: Any, batch_index: int) -> None:
         """The learning rate of the step, which follows from its number alone."""
-        batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs
+        batches, epochs = int(self.trainer.num_training_batches), self.trainer.max_epochs or 1
         done = (self.current_epoch * batches + batch_index) / (batches * epochs)
         for group in optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * rate_at(done, self.settings.schedule)

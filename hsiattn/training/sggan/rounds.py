@@ -93,7 +93,9 @@ def train_in_rounds(
         settings.matching, settings.adversarial_weight, settings.generator_rate, settings.momentum
     )
     told = _Progress(options, settings.epochs_of(-(-len(pool) // settings.batch_size)), settings.rounds + 1)
-    taken, records, blocks = [], [], 0
+    taken: list[Accepted] = []
+    records: list[TrainingRecord] = []
+    blocks = 0
     for number in range(settings.rounds + 1):
         current: Accepted | None = None
         if number:

@@ -32,7 +32,6 @@ from hsiattn.experiments.scenes import open_entry
 from hsiattn.networks import SpectralSpatialNetwork
 from hsiattn.splits import ROLES, PolygonsSplit, RandomSplit, Split, make_splitter, split_labels
 from hsiattn.training.held_out import logits_of
-from hsiattn.training.methods import SemiSupervisedTraining
 from hsiattn.training.network import recipe_network
 from hsiattn.training.recipes import Recipe, load_recipe
 from hsiattn.training.results import FitOptions
@@ -104,7 +103,7 @@ def _rows(scene: TrainingScene, split: Split, recipe: Recipe, seed: int) -> Iter
     tested, truth = scene.positions(split, "test")
     some = np.random.default_rng(seed).permutation(len(tested))[:_MOST_TESTED]
     tested, truth = tested[some], truth[some]
-    if not isinstance(settings, SemiSupervisedTraining):
+    if not isinstance(settings, SGGANTraining):
         fitted = settings.fit(scene, split, FitOptions(seed, "cpu"))
         logits = logits_of(fitted.network, scene.gather(tested, truth, fitted.preprocessing), torch.device("cpu"), "32")
         yield {"round": "", **_accuracy(logits, truth)}
