@@ -102,7 +102,7 @@ def describe_model(path: str) -> dict[str, Any]:
     described = read_model(path).describe()
     training = dict(described["training"])
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
-    choice = training.pop("choice", None)
+    choice, adapted = training.pop("choice", None), training.pop("adapted", None)
     learned = training.get("unlabelled", {}).get("in_words")
     remembered = training.get("prior", {}).get("in_words")
     return {
@@ -110,6 +110,7 @@ def describe_model(path: str) -> dict[str, Any]:
         "kind": "model",
         "path": path,
         **({"choice": choice} if choice else {}),
+        **({"adapted": adapted} if adapted else {}),
         **({"unlabelled": learned} if learned else {}),
         **({"prior": remembered} if remembered else {}),
         **described,
