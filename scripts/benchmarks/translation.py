@@ -38,6 +38,8 @@ from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import load_recipe
 
 _FEWEST = 30
+_SCALE = 1e4
+"""By which values of scenes that state no scale are divided."""
 
 
 def main() -> None:
@@ -64,7 +66,8 @@ def figures(scene: str, name: str, seed: int, settings: TranslationSettings, opt
     """All figures of one shift of a scene."""
     opened, labels = open_dataset(scene, options.data / scene)
     source = as_source(opened)
-    cube = np.asarray(source.read(source.extent) / (source.radiometry.scale or 1e4), dtype=np.float32)
+    scale = (source.radiometry.scale if source.radiometry.stated else None) or _SCALE
+    cube = np.asarray(source.read(source.extent) / scale, dtype=np.float32)
     codes, centres = np.asarray(labels.values, dtype=np.int64), source.bands.wavelength
     shifted, centres_there = shift(cube, name, wavelength=centres, seed=seed)
     parts = np.s_[:, : codes.shape[1] // 2], np.s_[:, codes.shape[1] // 2 :]
