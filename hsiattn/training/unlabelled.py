@@ -131,7 +131,7 @@ def unlabelled_patches(
         if len(pool)
     ]
     in_scene = np.repeat(np.arange(len(pools)), counts)
-    test = int(tested_pixels(scene, split)[tuple(pools[0].T)].sum())
+    test = int(pixels_of_the_test(scene, split)[tuple(pools[0].T)].sum())
     record = _record(scene, found.rule, counts, test, settings)
     return UnlabelledPatches(_together(parts), np.concatenate(pools), in_scene, record)
 
@@ -145,7 +145,7 @@ def open_pixels(scene: TrainingScene, split: Split, settings: UnlabelledSettings
     free = ~(split.mask("training") | split.mask("validation"))
     if settings.transductive:
         return OpenPixels(free, "any pixel of the scene may be one, test pixels too")
-    test = tested_pixels(scene, split)
+    test = pixels_of_the_test(scene, split)
     if not test.any():
         return OpenPixels(free, "nothing is tested")
     outside = free & ~ndimage.maximum_filter(test, size=scene.recipe.patch_size, mode="constant", cval=False)
@@ -157,7 +157,7 @@ def open_pixels(scene: TrainingScene, split: Split, settings: UnlabelledSettings
     )
 
 
-def tested_pixels(scene: TrainingScene, split: Split) -> NDArray[np.bool_]:
+def pixels_of_the_test(scene: TrainingScene, split: Split) -> NDArray[np.bool_]:
     """Mask (H, W) of the pixels of the test, be it that of the split or one that whoever asked for the model makes."""
     test = split.mask("test")
     return test if scene.tested_later is None else test | scene.tested_later
