@@ -21,7 +21,7 @@ class PriorSettings(Settings):
     within, between
         Exponents of the saliency: how much the frequency of a pattern within its class counts, and how much its share
         among the classes; see `hsiattn.priors.saliency`. 1 and 1 are those of the reconstruction; without the first, a
-        memory was right more often on every scene that was measured. Default: 0 and 1.
+        memory was right more often on most scenes that were measured. Default: 0 and 1.
     least_distinctness
         How much of what looks like a class must be that class beyond chance, 0 … 1, for the memory to keep it; see
         `hsiattn.priors.distinctness`. Default: 0.1.
