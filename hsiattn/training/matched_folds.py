@@ -55,8 +55,8 @@ def matched_groups(
         return groups
     _, first, owner = np.unique(groups, return_index=True, return_inverse=True)
     some = np.random.default_rng((seed, 41)).permutation(len(asked))[:_MOST]
-    away, _ = cKDTree(positions).query(asked[some])
-    wanted = np.quantile(away[away > 0] if (away > 0).any() else away, np.linspace(0, 1, 101))
+    away = np.asarray(cKDTree(positions).query(asked[some])[0])
+    wanted = np.quantile(away[away > 0] if np.any(away > 0) else away, np.linspace(0, 1, 101))
     best, least = groups, np.inf
     for number in (None, *_CLUSTERS):
         if number is not None and 2 * number > len(first):
