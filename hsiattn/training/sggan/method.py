@@ -58,8 +58,9 @@ class SGGANTraining(SemiSupervisedTraining):
         Let the network become deeper before each round of self-growing, which leaves its logits as they are. Networks
         that cannot grow stay as they are. Default: True.
     calibration_folds
-        Networks that are trained once more, by one round on all labelled pixels but some groups, to find out how far
-        the confidence may be trusted; 0 leaves it as it is. Default: 2.
+        Networks that are trained once more, by one round on all labelled pixels but some groups. The confidence is
+        lowered as far as theirs is too high on these groups; it is never raised, since several rounds make a network
+        more certain than one. 0 leaves it as it is. Default: 2.
     class_balance
         Weigh the losses of labels so that every class counts the same. Default: True. All further settings are those of
         `SemiSupervisedTraining`; epochs pass through the unlabelled pixels.
@@ -104,7 +105,10 @@ class SGGANTraining(SemiSupervisedTraining):
         groups = scene.groups_of(positions, targets)
         folds = folds_across_groups(positions, targets, groups, options.seed)[: self.calibration_folds]
         held_out = self._left_out(scene, labelled, groups, folds, unlabelled.pixels, result, options)
-        return replace(result, held_out=held_out)
+        if held_out is None:
+            return result
+        account["self_growing"]["left_out"] = held_out.to_dict()
+        return replace(result, own_temperature=max(1.0, held_out.temperature))
 
     def _left_out(
         self,

@@ -60,17 +60,19 @@ def test_the_model_file_tells_of_every_round(seen):
     result, pool, taken = seen
     training = result.model.training
     assert training["unlabelled"]["pixels"] == len(pool)
-    assert training["self_growing"] == {"rounds": [taken.record(3)], "blocks": 1}
+    assert {name: training["self_growing"][name] for name in ("rounds", "blocks")} == {
+        "rounds": [taken.record(3)], "blocks": 1,
+    }  # fmt: skip
     assert result.model.recipe["training"]["method"] == "sggan"
     assert result.model.arguments["residual_blocks"] == result.model.arguments["spatial_blocks"] == 1
     assert training["epochs"] == 2 * 2  # rounds of six steps, five of which are an epoch
 
 
-def test_the_confidence_is_calibrated_on_groups_that_were_left_out(seen):
-    held_out = seen[0].model.training["held_out"]
-    assert held_out["by"] == "cross-validation"
-    assert held_out["pixels"] > 0
-    assert seen[0].model.temperature > 0
+def test_the_confidence_is_lowered_as_groups_that_were_left_out_ask_for_and_never_raised(seen):
+    left_out = seen[0].model.training["self_growing"]["left_out"]
+    assert left_out["by"] == "cross-validation"
+    assert left_out["pixels"] > 0
+    assert seen[0].model.temperature >= 1
 
 
 def test_the_model_maps_as_any_other(seen, tiny, tmp_path):
@@ -84,7 +86,8 @@ def test_where_nothing_is_sure_enough_it_is_said_and_where_nothing_grows_too(tin
     result = _fit(tiny, [*changes, "network.name=ssan", "network.arguments={hidden: 2, pooling: max}"])
     assert any("training.threshold=0.999 in round 1" in message for message in result.messages)
     assert any("cannot grow" in message for message in result.messages)
-    assert "held_out" not in result.model.training
+    assert "left_out" not in result.model.training["self_growing"]
+    assert result.model.temperature == 1
 
 
 def test_an_ensemble_grows_in_every_member(tiny):
