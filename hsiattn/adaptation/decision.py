@@ -15,7 +15,7 @@ SOURCE = "source"
 """Name of the candidate that is the model as it was."""
 _NEARER = 0.9
 """Share of the source's distance that an adapted scene may keep at most: no smaller gain can be trusted."""
-_BY_CONSTRUCTION: Mapping[str, float] = {"moments": 2.0, "coral": 2.0}
+_BY_CONSTRUCTION: Mapping[str, float] = {"moments": 2.0, "coral": 2.0, "translation": 2.0}
 """By how much the distance of methods is multiplied that make distributions equal, and so bring any scene near."""
 _ALIKE = 0.9
 """Share of the pixels on which a model that learned anew must agree with the one it learned from."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from hsiattn.adaptation.self_training import confident_pixels, self_trained
 from hsiattn.adaptation.settings import AdaptationSettings
 from hsiattn.adaptation.statistics import SceneStatistics, scaled, training_spectra
 from hsiattn.adaptation.target import TargetScene
+from hsiattn.adaptation.translation import train_on_translation, write_translation
 from hsiattn.errors import AdaptationError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.preprocessing import Preprocessing
@@ -45,7 +48,7 @@ class Task:
         The training scene with its labels, where it is given.
     few
         A few labelled pixels of the target, which may be learned from.
-    settings, seed, device, listener
+    settings, seed, device, listener, write_translation, overwrite
         See `adapt`.
     """
 
@@ -58,6 +61,8 @@ class Task:
     seed: int = 0
     device: str = "auto"
     listener: Listener | None = None
+    write_translation: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,20 @@ def _self_training(task: Task) -> TrainedModel:
     return replace(made, training={**made.training, "pseudo_labelled": pixels.record})
 
 
+def _translation(task: Task) -> TrainedModel:
+    if task.source is None:
+        raise AdaptationError("translation needs the training scene and its labels", "give them: source= and labels=")
+    target = task.target
+    how: dict[str, Any] = {"seed": task.seed, "device": task.device}
+    made = train_on_translation(task.model, target.source, task.source, **how, listener=task.listener)
+    if task.write_translation is not None:
+        write_translation(made.translator, task.write_translation, overwrite=task.overwrite)
+    learnt = made.model
+    read = replace(learnt.preprocessing, bands=target.bands[learnt.preprocessing.bands])
+    kept: dict[str, Any] = {name: getattr(task.model, name) for name in ("bands", "split", "accuracy", "data")}
+    return replace(learnt, preprocessing=read, **kept)
+
+
 METHODS: Mapping[str, AdaptationMethod] = {
     method.name: method
     for method in (
@@ -178,6 +197,10 @@ METHODS: Mapping[str, AdaptationMethod] = {
         AdaptationMethod(
             "self-training", "the recipe trained anew on pixels that the adapted model is confident of",
             _self_training, learns=True,
+        ),
+        AdaptationMethod(
+            "translation", "the recipe trained anew on the training scene, translated into the target's look",
+            _translation, needs_source=True,
         ),
     )
 }  # fmt: skip

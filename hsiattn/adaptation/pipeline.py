@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from hsiattn.adaptation.statistics import closeness, scaled, training_spectra
 from hsiattn.adaptation.target import TargetScene, with_target_domain
 from hsiattn.devices import choose_device
 from hsiattn.errors import AdaptationError, DomainError
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output
 from hsiattn.folds import grouped_folds
 from hsiattn.models.model_file import TrainedModel, timestamp
 from hsiattn.scenes import SceneSource
@@ -44,6 +48,8 @@ class AdaptationResult:
         Why methods could not be applied, by name.
     record
         All this, JSON-ready, as it stands in the model.
+    candidates
+        The models between which was decided, by name.
     """
 
     model: TrainedModel
@@ -51,6 +57,7 @@ class AdaptationResult:
     evidence: dict[str, Evidence]
     failed: dict[str, str]
     record: dict[str, Any]
+    candidates: dict[str, TrainedModel] = field(default_factory=dict, repr=False)
 
     @property
     def kept(self) -> bool:
@@ -71,6 +78,8 @@ def adapt(
     device: str = "auto",
     listener: Listener | None = None,
     told: Told | None = None,
+    write_translation: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
 ) -> AdaptationResult:
     """Adapt a model to another scene, date or sensor, and keep it as it is where that is no gain.
 
@@ -94,6 +103,8 @@ def adapt(
         See `hsiattn.devices.choose_device`.
     listener
         Called with the figures of every epoch of a method that trains.
+    write_translation, overwrite
+        GeoTIFF for the training scene in the target's look, which `translation` makes, and whether it may replace one.
 
     Raises
     ------
@@ -101,15 +112,22 @@ def adapt(
         There is no such method, or it cannot be applied to this model.
     BandError, SceneError
         See `TargetScene.of`.
+    OutputError
+        The translated scene may not be written there.
     DomainError
         The values of the scene are some power of ten times those of the training scene.
     """
     settings = settings or AdaptationSettings()
     wanted = _wanted(model, method, source, few)
     choose_device(device)
+    translated = None if write_translation is None else Path(write_translation)
+    if translated is not None:
+        check_output(translated, FileKind.SCENE, overwrite=overwrite)
     scene = TargetScene.of(model, target, pixels=settings.pixels)
     _check_scale(model, scene)
-    trial = _Trial(Task(model, scene, model, source, few, settings, seed, device, listener), told)
+    trial = _Trial(
+        Task(model, scene, model, source, few, settings, seed, device, listener, translated, overwrite), told
+    )
     trial.add(SOURCE, model, SOURCE, moves=True)
     for own in wanted:
         trial.attempt(own, must=method is not None)
@@ -119,9 +137,12 @@ def adapt(
     chosen = trial.candidates[decision.chosen]
     record = trial.record(decision)
     made = replace(chosen, training={**chosen.training, "adapted": record}, digest="")
-    if decision.chosen != SOURCE:  # which `classify` is to know for the scene of the model
+    if decision.chosen != SOURCE:
+        said = [*chosen.training.get("warnings", []), record["in_words"]]  # reports on its maps say them
+        made = replace(made, training={**made.training, "warnings": said})
+        # `classify` is to know the target for the scene of the model.
         made = replace(with_target_domain(made, scene), created=timestamp())
-    return AdaptationResult(made, decision, trial.evidence, trial.failed, record)
+    return AdaptationResult(made, decision, trial.evidence, trial.failed, record, trial.candidates)
 
 
 def _wanted(
@@ -185,7 +206,8 @@ class _Trial:
                 raise
             self.failed[method.name] = error.problem
             return
-        self.add(method.name, made, start, moves=method.moves_spectra, right=right)
+        moves = method.moves_spectra or method.needs_source  # the target to the training scene, or that to the target
+        self.add(method.name, made, start, moves=moves, right=right)
 
     def add(
         self, name: str, model: TrainedModel, start: str, *, moves: bool, right: NDArray[np.bool_] | None = None
@@ -217,12 +239,18 @@ class _Trial:
     def record(self, decision: Decision) -> dict[str, Any]:
         """What the model file says of its origin."""
         model, few = self.task.model, self.task.few
+        trained_on, target = model.data.get("scene", "an unknown scene"), self.task.target.describe()
+        in_words = f"the model was adapted from {trained_on} to {target['scene']} by {decision.chosen}"
+        in_words += "; its accuracy is that of the model before, on that scene"
+        if decision.chosen == SOURCE:
+            in_words = f"the model is as it was trained on {trained_on}: no adaptation to {target['scene']} was a gain"
         earlier = model.training.get("adapted")
         return {
             "from": model.digest,
-            "trained_on": model.data.get("scene"),
+            "in_words": in_words,
+            "trained_on": trained_on,
             "method": None if decision.chosen == SOURCE else decision.chosen,
-            "target": self.task.target.describe(),
+            "target": target,
             "decision": decision.to_dict(),
             "candidates": {name: own.to_dict() for name, own in self.evidence.items()},
             "not_applied": self.failed,
@@ -237,12 +265,20 @@ class _Trial:
         return decide(known).chosen if known else SOURCE
 
     def _distance(self, model: TrainedModel) -> float | None:
+        """Distance of the target from the training scene, as a model scales them; None where nothing is known of it.
+
+        A model that was trained on the training scene in the look of the target has that for its domain.
+        """
+        origin, target = self.task.model, self.task.target
+        reflectance = target.reflectance()[:, target.reader(model).bands]
+        if model.domain is not None and model.domain is not origin.domain:
+            training = scaled(model.preprocessing, model.domain.examples.astype(np.float64))
+            return closeness(training, scaled(model.preprocessing, reflectance))
         try:
-            training = training_spectra(self.task.model, self.task.source)
+            known = training_spectra(origin, self.task.source)
         except AdaptationError:
             return None
-        seen = scaled(self.task.model.preprocessing, training)
-        return closeness(seen, scaled(model.preprocessing, self.task.target.reflectance()))
+        return closeness(scaled(origin.preprocessing, known), scaled(model.preprocessing, reflectance))
 
     def _folds(self) -> Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]] | None:
         """Two ways to leave out whole groups of the few labels; None where there is none."""

@@ -260,9 +260,13 @@ class UnknownRecord(TypedDict):
     """Of the pixels of the map that have a class or are unknown."""
     hectares: float | None
     test_pixels: int
-    """Test pixels of other classes that the map calls unknown; they count as wrong."""
+    """Test pixels of the legend's classes that the map calls unknown; they count as wrong."""
     accuracy_of_known: float | None
-    """Share of the test pixels with a class in the map that is right."""
+    """Share of the test pixels of these classes with a class in the map that is right."""
+    foreign_pixels: int
+    """Test pixels of classes that the legend lacks."""
+    foreign_found: int
+    """Those of them that the map calls unknown; they count as wrong, since that is no class of the reference."""
     sample: NotRequired[str]
     """Of which pixels the kinds and their spectra are, in words."""
     kinds: NotRequired[list[UnknownKindRecord]]

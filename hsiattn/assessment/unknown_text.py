@@ -17,6 +17,11 @@ TITLE = "Unknown material"
 HEADS = ("Kind", "Share, %", "Nearest class", "Angle, °", "Around row, column", "Coordinates")
 """Heads of the table of kinds."""
 
+_MEASURES = (
+    "pixels", "share", "hectares", "test_pixels", "accuracy_of_known", "foreign_pixels", "foreign_found", "accept",
+    "threshold",
+)  # fmt: skip
+
 _AS_EXPECTED = 1.5
 """How many times the share of false alarms is nothing to wonder about: known classes alone give it."""
 
@@ -35,7 +40,11 @@ def unknown_lines(unknown: Mapping[str, Any]) -> list[tuple[str, str]]:
     tested = f"{format_count(unknown['test_pixels'])} of known classes are called unknown and count as wrong"
     if unknown["accuracy_of_known"] is not None:
         tested += f"; of those with a class {format_share(unknown['accuracy_of_known'])} are right"
-    return [("Of the map", size), ("Detector", rule), ("Test pixels", tested)]
+    lines = [("Of the map", size), ("Detector", rule), ("Test pixels", tested)]
+    if unknown["foreign_pixels"]:
+        found, foreign = format_count(unknown["foreign_found"]), format_count(unknown["foreign_pixels"])
+        lines.append(("Not in the legend", f"{found} of {foreign} test pixels of such classes are called unknown"))
+    return lines
 
 
 def unknown_advice(unknown: Mapping[str, Any]) -> str:
@@ -68,7 +77,7 @@ def unknown_rows(unknown: Mapping[str, Any]) -> list[list[str]]:
 def unknown_records(unknown: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, Any]]:
     """Name, code, measure and value of every figure."""
     name, code = unknown["name"], unknown["code"]
-    for measure in ("pixels", "share", "hectares", "test_pixels", "accuracy_of_known", "accept", "threshold"):
+    for measure in _MEASURES:
         value = unknown[measure]
         yield name, code, f"unknown_{measure}", "" if value is None else value
     for kind in unknown.get("kinds") or ():

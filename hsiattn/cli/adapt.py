@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hsiattn.models.model_file import TrainedModel
     from hsiattn.scenes import SceneSource
 
-METHODS = ("radiometric", "moments", "coral", "norm-statistics", "self-training")
-TRAINING = ("self-training",)
+METHODS = ("radiometric", "moments", "coral", "norm-statistics", "self-training", "translation")
+TRAINING = ("self-training", "translation")
 _OF_LABELS = (
     "label_key", "classes", "classes_level", "unlabelled", "column", "layer", "all_touched", "inner_buffer", "radius",
 )  # fmt: skip
@@ -50,6 +50,10 @@ _OF_LABELS = (
 )
 @click.option("--labels", metavar="LABELS", help="The labels that MODEL was trained on, with --source.")
 @click.option("--force", is_flag=True, help="With --method: write what it makes, whether it is a gain or not.")
+@click.option(
+    "--write-translation", metavar="FILE",
+    help="With --method translation: write the training scene as it would look in the other scene, a GeoTIFF.",
+)  # fmt: skip
 @options.key
 @options.use_flagged
 @options.label_key
@@ -82,6 +86,8 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
         hsiattn adapt fields.hsiattn --to july.tif --few-labels plots.gpkg -o july.hsiattn
         hsiattn adapt fields.hsiattn --to enmap.tif --resample -o enmap.hsiattn
         hsiattn adapt fields.hsiattn --to july.tif --method moments -o july.hsiattn
+        hsiattn adapt fields.hsiattn --to july.tif --source june.tif --labels plots.gpkg --method translation \
+            -o july.hsiattn
         hsiattn classify july.tif -m july.hsiattn -o july_classes.tif
     """
     check_usage(ctx, given)
@@ -95,7 +101,8 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
     from hsiattn.models.registry import ModelFinder, named_model
 
     inputs["model"] = named_model(model)
-    check_outputs(wanted((output, FileKind.MODEL)), overwrite=given["overwrite"], inputs=inputs)
+    files = wanted((output, FileKind.MODEL), (given["write_translation"], FileKind.SCENE))
+    check_outputs(files, overwrite=given["overwrite"], inputs=inputs)
 
     from hsiattn.models.model_file import write_model
 
@@ -126,6 +133,8 @@ def check_usage(ctx: click.Context, given: Mapping[str, Any]) -> None:
         options.refuse_without_effect(ctx, _OF_LABELS, "without --few-labels or --labels")
     elif given["classes"] is None:
         options.refuse_without_effect(ctx, ["classes_level"], "without --classes, whose levels it means")
+    if given["method"] != "translation":
+        options.refuse_without_effect(ctx, ["write_translation"], "without --method translation, which makes it")
     if given["method"] is None:
         options.refuse_without_effect(ctx, ["force"], "without --method, which says what is forced")
 
@@ -151,7 +160,8 @@ def adapted(origin: TrainedModel, target: SceneSource, given: Mapping[str, Any])
     with training_progress() if trains else nullcontext() as listener:
         return adapt_model(
             origin, scene, method=given["method"], source=source, few=few, force=given["force"], seed=given["seed"],
-            device=given["device"], listener=listener, told=_tell,
+            device=given["device"], listener=listener, told=_tell, write_translation=given["write_translation"],
+            overwrite=given["overwrite"],
         )  # fmt: skip
 
 

@@ -386,7 +386,7 @@ def check_recipe(request: MappingRequest, training: fitting.Training) -> None:
 
     recipe = load_recipe(training.recipe, training.changes)
     smoothing.check_smoothing(request.smooth, recipe.preprocessing.model_dump())
-    if request.unknown and getattr(recipe, "open_set", None) is None:
+    if request.unknown and recipe.open_set is None:
         raise unknown.no_detector("the recipe trains none")
 
 

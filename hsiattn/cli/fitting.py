@@ -253,7 +253,7 @@ def report_of(trained: Trained, request: Training, form: str, model: str, author
     from hsiattn import reporting
 
     own = trained.classifier.report_
-    if own is not None and form not in SHOW_ALL:
+    if own is not None and form not in SHOW_ALL and trained.classifier.model_.open_set is None:
         return in_words_of_options(own)
     report = reporting.report_of(
         trained.classifier, trained.scene, trained.labels, reference=request.labels_name, model=model, author=author,

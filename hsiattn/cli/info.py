@@ -102,14 +102,17 @@ def describe_model(path: str) -> dict[str, Any]:
     described = read_model(path).describe()
     training = dict(described["training"])
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
-    choice = training.pop("choice", None)
+    choice, adapted = training.pop("choice", None), training.pop("adapted", None)
     learned = training.get("unlabelled", {}).get("in_words")
+    remembered = training.get("prior", {}).get("in_words")
     return {
         "warnings": warnings,
         "kind": "model",
         "path": path,
         **({"choice": choice} if choice else {}),
+        **({"adapted": adapted} if adapted else {}),
         **({"unlabelled": learned} if learned else {}),
+        **({"prior": remembered} if remembered else {}),
         **described,
         "training": training,
     }
@@ -130,7 +133,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
-        elif name in ("choice", "unlabelled"):  # a sentence that is not cut
+        elif name in ("choice", "unlabelled", "prior"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

@@ -117,6 +117,10 @@ def numbers(most: float) -> Callable[..., tuple[float, ...]]:
     "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
     help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
 )  # fmt: skip
+@click.option(
+    "--resample", is_flag=True,
+    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
+)  # fmt: skip
 @options.device
 @options.threads
 @click.option(
@@ -209,6 +213,8 @@ def _measured(model: str, paths: Any, given: dict[str, Any]) -> Robustness:
     if given["scale"] is not None:
         source = source.with_radiometry(Radiometry.divided_by(given["scale"], len(source.bands)))
     trained = ModelFinder(model).model_for(source)
+    if given["resample"]:
+        source = trained.resampled(source)
     other = None if given["against"] is None else ModelFinder(given["against"]).model_for(source)
     codes = codes_of_labels(trained, source, given)
     roles = None if given["split_file"] is None else read_split(given["split_file"], shape=codes.shape)

@@ -14,6 +14,7 @@ OPTIONS: Mapping[str, str] = {
     "accept": "--accept",
     "against": "--against",
     "all_touched": "--all-touched",
+    "attacks": "--attacks",
     "band_groups": "--band-groups",
     "block_size": "--block-size",
     "buffer": "--buffer",

@@ -94,7 +94,7 @@ def perform(task: Task) -> Outcome:
     began = time.monotonic()
     result = fit_model(
         scene.source, split.codes, split.classes, run.recipe, split.for_training(), seed=run.seed, device=task.device,
-        groups=split.groups,
+        groups=split.groups, tested_later=split.test,
     )  # fmt: skip
     trained = time.monotonic()
     land_cover = predict_array(result.model, scene.source, device=task.device)

@@ -25,10 +25,10 @@ class WithPrior(SpectralSpatialNetwork):
     The memory (cognitive-driven colour priors: Gu, Zhu, Lan, Wang and Li 2020, Electronics 9, 1837; their stages, with
     formulas that are a reconstruction, since the paper's were not at hand) is a codebook of spectral patterns, each
     with a saliency for every class; see `hsiattn.priors`. Every pixel of the window has the pattern that is nearest to
-    it, and by it a saliency per class. Its means over cells × cells blocks of the window are the parts; what a class
-    gets as a whole is the mean of the better half of its parts. Missing neighbours do not count, nor do blocks that
-    hold no other. Normalised over the classes of the memory, this is the prior, and
-    P = normalise(P_network^(1 - w) · P_prior^w).
+    it, and by it a saliency per class; one that is far from all of them says nothing. Means over cells × cells blocks
+    of the window are the parts; what a class gets as a whole is the mean of the better half of its parts. Missing
+    neighbours do not count, nor do blocks that hold no other. Normalised over the classes of the memory, this is the
+    prior, and P = normalise(P_network^(1 - w) · P_prior^w).
 
     Patterns are those of components, of which the whole window is known, where there are any: the spectrum with all its
     bands is known of the pixel alone. Without components, the prior is that of the pixel's own spectrum.
@@ -63,6 +63,8 @@ class WithPrior(SpectralSpatialNetwork):
     """(F, C), or (F, B) without components: from what is known of a pixel to the space of the patterns."""
     centres: Tensor
     """(P, F): the patterns."""
+    reach: Tensor
+    """(): square of the distance from the nearest pattern beyond which a pixel says nothing, 1 / K for every class."""
     saliency: Tensor
     """(K, P), 0 … 1."""
     remembered: Tensor
@@ -104,7 +106,7 @@ class WithPrior(SpectralSpatialNetwork):
         self.register_buffer("centres", torch.zeros(patterns, axes))
         self.register_buffer("saliency", torch.ones(classes, patterns))
         self.register_buffer("remembered", torch.ones(classes, dtype=torch.bool))
-        for name, value in {"weight": 0.0, "temperature": 1.0, "least_doubt": 0.0}.items():
+        for name, value in {"reach": 1e30, "weight": 0.0, "temperature": 1.0, "least_doubt": 0.0}.items():
             self.register_buffer(name, torch.tensor(value))
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -171,6 +173,7 @@ class WithPrior(SpectralSpatialNetwork):
         weight: float,
         temperature: float,
         least_doubt: float,
+        reach: float = 1e30,
     ) -> None:
         """Put a memory in, as arrays of the shapes that the attributes of these names have.
 
@@ -191,7 +194,8 @@ class WithPrior(SpectralSpatialNetwork):
         """The same network, weights shared, with a memory that has a gradient: what an adaptive attack looks at.
 
         Patterns count by the softmax of -d² / (softness · s²), with d the distance of a pixel from them and s² the mean
-        square distance of a pattern from the next one. Below about 0.1 this is nearly the nearest pattern.
+        square distance of a pattern from the next one. Below about 0.1 this is nearly the nearest pattern. However far
+        a pixel is, it has one.
         """
         soft = copy.copy(self)
         soft.softness = softness
@@ -210,7 +214,9 @@ class WithPrior(SpectralSpatialNetwork):
             centres = self.centres.double()
             squares = centres.square().sum(dim=1)
             if self.softness is None:
-                return self.saliency.T[(squares - 2 * pixels @ centres.T).argmin(dim=-1)].movedim(-1, 1)
+                least, patterns = (squares - 2 * pixels @ centres.T).min(dim=-1)
+                seen = least + pixels.square().sum(dim=-1) <= self.reach
+                return torch.where(seen[..., None], self.saliency.T[patterns], 1 / self.classes).movedim(-1, 1)
             nearest = torch.cdist(centres, centres).fill_diagonal_(torch.inf).amin(dim=1).square().mean()
             nearness = (2 * pixels @ centres.T - squares) / (self.softness * nearest)
             return (nearness.softmax(dim=-1).float() @ self.saliency.T).movedim(-1, 1)

@@ -20,7 +20,7 @@ from hsiattn.open_set.settings import OpenSetSettings
 
 _BATCH = 64
 _LEARNING_RATE = 1e-3
-_STEPS = 1500
+_STEPS = 1000
 """Steps of training: some hundred pixels then pass several hundred times, as in the source."""
 
 

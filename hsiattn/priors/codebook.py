@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 30
+_NEAR, _TIMES_FARTHER = 0.99, 5.0
+"""A pixel is like nothing that was seen where it lies five times as far from a pattern as all but the farthest
+hundredth: nearer, a memory still helps where noise and stripes mislead a network; farther, it misleads as well."""
 _ROWS_AT_ONCE = 16_384
 
 
@@ -21,6 +24,8 @@ class Codebook:
         (F, C) float32: from what is known of a pixel to the space of the patterns.
     centres
         (P, F) float32.
+    reach
+        Square of the distance from the nearest pattern beyond which a pixel is like nothing that was seen.
 
     Examples
     --------
@@ -31,6 +36,7 @@ class Codebook:
 
     projection: NDArray[np.float32]
     centres: NDArray[np.float32]
+    reach: float = 1e30
 
     def __len__(self) -> int:
         return len(self.centres)
@@ -74,7 +80,10 @@ def fit_codebook(
     projected = (pixels @ projection.T).astype(np.float32)
     count = min(patterns, len(np.unique(projected, axis=0)))
     means = KMeans(count, n_init=1, max_iter=_ROUNDS, random_state=seed).fit(projected)
-    return Codebook(projection.astype(np.float32), means.cluster_centers_.astype(np.float32))
+    centres = means.cluster_centers_.astype(np.float32)
+    squares = np.square(projected - centres[means.labels_]).sum(axis=1)
+    reach = _TIMES_FARTHER**2 * float(np.quantile(squares, _NEAR)) + 1e-6
+    return Codebook(projection.astype(np.float32), centres, reach)
 
 
 def leading_axes(pixels: NDArray[np.floating], axes: int) -> NDArray[np.float64]:

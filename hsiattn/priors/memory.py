@@ -39,7 +39,7 @@ def memorise(
     *,
     within: float = 1.0,
     between: float = 1.0,
-    least_distinctness: float = 0.5,
+    least_distinctness: float = 0.1,
 ) -> Memory:
     """Count patterns by class, and keep the classes that have spectra of their own.
 
@@ -112,15 +112,18 @@ def saliency(counts: NDArray[np.float64], within: float = 1.0, between: float = 
 
 
 def distinctness(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much of what looks like a class is that class, (K,): Σ_p f_c(p) · r_c(p), of 0 … 1.
+    """How much of what looks like a class is that class, beyond chance: (K,), 0 … 1.
 
-    1 where no pattern of the class occurs in another, 1 / K where all classes look the same; 0 without a pixel.
+    With s = Σ_p f_c(p) · r_c(p), see `saliency`, it is (s - 1 / K) / (1 - 1 / K): 1 where no pattern of the class
+    occurs in another, 0 where all classes look the same, or the class has no pixel.
 
     Examples
     --------
-    >>> distinctness(np.array([[3.0, 1.0, 0.0], [0.0, 4.0, 0.0]]))
-    array([0.8, 0.8])
+    >>> distinctness(np.array([[3.0, 1.0, 0.0], [0.0, 4.0, 0.0]])).round(3)
+    array([0.6, 0.6])
     """
+    classes = len(counts)
     frequency = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     over_classes = np.maximum(frequency.sum(axis=0), np.finfo(float).tiny)
-    return np.asarray((frequency * frequency / over_classes).sum(axis=1))
+    own = (frequency * frequency / over_classes).sum(axis=1)
+    return np.asarray(np.maximum(own - 1 / classes, 0.0) / max(1 - 1 / classes, np.finfo(float).tiny))

@@ -20,10 +20,11 @@ class PriorSettings(Settings):
         Blocks in a row and in a column of the window, at most one per pixel. Default: 3.
     within, between
         Exponents of the saliency: how much the frequency of a pattern within its class counts, and how much its share
-        among the classes; see `hsiattn.priors.saliency`. Default: 1 and 1.
+        among the classes; see `hsiattn.priors.saliency`. 1 and 1 are those of the reconstruction; without the first, a
+        memory was right more often on most scenes that were measured. Default: 0 and 1.
     least_distinctness
-        Share, 0 … 1, of what looks like a class that must be that class for the memory to keep it; see
-        `hsiattn.priors.distinctness`. Default: 0.5.
+        How much of what looks like a class must be that class beyond chance, 0 … 1, for the memory to keep it; see
+        `hsiattn.priors.distinctness`. Default: 0.1.
     most_loss
         Percentage points of overall accuracy that the memory may be expected to cost on clean pixels: it counts as much
         as that allows. Default: 0.5.
@@ -45,9 +46,9 @@ class PriorSettings(Settings):
     patterns: int = Field(default=256, ge=1, le=65_536)
     axes: int = Field(default=10, ge=1, le=1000)
     cells: int = Field(default=3, ge=1, le=255)
-    within: float = Field(default=1.0, ge=0, le=10)
+    within: float = Field(default=0.0, ge=0, le=10)
     between: float = Field(default=1.0, ge=0, le=10)
-    least_distinctness: float = Field(default=0.5, ge=0, le=1)
+    least_distinctness: float = Field(default=0.1, ge=0, le=1)
     most_loss: float = Field(default=0.5, ge=0, le=100)
     pixels: int = Field(default=6000, ge=1, le=2**24)
     label_weight: int = Field(default=4, ge=1, le=1000)

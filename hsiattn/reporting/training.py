@@ -131,7 +131,7 @@ def _look_for_unknown(
     The report is of the classes that the model gives all test pixels, so what is called unknown is counted here.
     """
     from hsiattn.mapping.provenance import Provenance
-    from hsiattn.reporting.unknown import describe_unknown
+    from hsiattn.reporting.unknown import Tested, describe_unknown
 
     assert layers.scene is not None
     source, scene = layers.scene.source, layers.scene
@@ -146,7 +146,7 @@ def _look_for_unknown(
     test = classifier.split_.roles == ROLES["test"]
     called, known = test & (whole == tags.code), test & (whole != tags.code) & (whole != 0)
     right = float((whole == codes)[known].mean()) if known.any() else None
-    tested = int(called.sum()), right
+    tested = Tested(int(called.sum()), right)
     return lambda spectra: describe_unknown(mapped, tags, report, scene=scene, spectra=spectra, tested=tested)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +46,7 @@ def describe_unknown(
     *,
     scene: PlacedScene | None = None,
     spectra: SpectraRecord | None = None,
-    tested: tuple[int, float | None] | None = None,
+    tested: Tested | None = None,
 ) -> UnknownRecord | None:
     """What a map says of unknown material; None where its legend has none.
 
@@ -62,8 +63,7 @@ def describe_unknown(
     spectra
         Mean spectra of the classes, to which those are compared; None without.
     tested
-        Test pixels of known classes that the map calls unknown, and the accuracy of those that it gives a class, where
-        the report is not of this map.
+        What becomes of the test pixels, where the report is not of this map.
 
     Raises
     ------
@@ -75,11 +75,12 @@ def describe_unknown(
     if item is None:
         return None
     totals = class_totals(mapped)
-    wrong, accuracy = tested or _tested(report, tags.code)
+    tested = tested or Tested.of(report, ClassTable(tuple(table or ())), tags.code)
     record: UnknownRecord = {
         "code": item.code, "name": item.name, "color": format_color(item.color), "detector": tags.detector,
         "accept": tags.accept, "threshold": tags.threshold, "pixels": int(totals.of([item.code])[0]), "share": 0.0,
-        "hectares": None, "test_pixels": wrong, "accuracy_of_known": accuracy,
+        "hectares": None, "test_pixels": tested.called, "accuracy_of_known": tested.accuracy,
+        "foreign_pixels": tested.foreign, "foreign_found": tested.found,
     }  # fmt: skip
     if totals.all_pixels:
         record["share"] = record["pixels"] / totals.all_pixels
@@ -90,15 +91,38 @@ def describe_unknown(
     return record
 
 
-def _tested(report: AccuracyReport, code: int) -> tuple[int, float | None]:
-    """Test pixels of other classes that are called unknown, and the accuracy of those that get a class."""
-    if code not in report.classes.codes:
-        return 0, None
-    place = report.classes.codes.index(code)
-    others = np.delete(report.confusion, place, axis=1)
-    right = int(np.trace(report.confusion)) - int(report.confusion[place, place])
-    wrong = int(report.confusion[:, place].sum()) - int(report.confusion[place, place])
-    return wrong, right / int(others.sum()) if others.any() else None
+@dataclass(frozen=True)
+class Tested:
+    """What becomes of the test pixels in a map with unknown material.
+
+    Attributes
+    ----------
+    called
+        Pixels of the legend's classes that are called unknown.
+    accuracy
+        Share of those that get a class that is right; None where there are none.
+    foreign, found
+        Pixels of classes that the legend lacks, and those of them that are called unknown.
+    """
+
+    called: int
+    accuracy: float | None
+    foreign: int = 0
+    found: int = 0
+
+    @classmethod
+    def of(cls, report: AccuracyReport, legend: ClassTable, code: int) -> Tested:
+        """Count them in the confusion matrix of a map with that legend, in which unknown material has that code."""
+        codes = np.asarray(report.classes.codes)
+        known, unknown = np.isin(codes, legend.codes) & (codes != code), codes == code
+        foreign = ~known & ~unknown
+        among = report.confusion[known][:, known]
+        return cls(
+            int(report.confusion[known][:, unknown].sum()),
+            int(np.trace(among)) / int(among.sum()) if among.any() else None,
+            int(report.confusion[foreign].sum()),
+            int(report.confusion[foreign][:, unknown].sum()),
+        )
 
 
 def _add_kinds(

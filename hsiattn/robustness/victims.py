@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from hsiattn.devices import choose_device
 from hsiattn.explanations.windows import Windows, read_windows
 from hsiattn.models.model_file import TrainedModel
-from hsiattn.networks import SpectralSpatialNetwork, if_any_missing
+from hsiattn.networks import SpectralSpatialNetwork, WithPrior, if_any_missing
 from hsiattn.preprocessing.spectral_transforms import SpectralTransform
 from hsiattn.scenes import SceneSource
 
@@ -92,9 +92,9 @@ def reflectance_windows(
     return read_windows(replace(model, preprocessing=as_it_is), source, positions, device)
 
 
-def memories_of(network: nn.Module) -> list[Any]:
+def memories_of(network: nn.Module) -> list[WithPrior]:
     """The parts of a network that weigh its probabilities against a memory of spectra."""
-    return [part for part in network.modules() if hasattr(part, "softness") and hasattr(part, "saliency")]
+    return [part for part in network.modules() if isinstance(part, WithPrior)]
 
 
 def without_memory(model: TrainedModel) -> TrainedModel | None:

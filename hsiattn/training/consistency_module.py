@@ -15,7 +15,7 @@ from hsiattn.training.module import PixelClassification
 from hsiattn.training.patches import Batch, LabelledPatches, as_tensors
 
 if TYPE_CHECKING:
-    from hsiattn.training.consistency import ConsistencyTraining
+    from hsiattn.training.consistency_settings import ConsistencySettings
 
 _RISING = 0.2
 """Share of the epochs over which the weight of consistency rises: before, the teacher knows nothing."""
@@ -32,12 +32,12 @@ class ConsistentClassification(PixelClassification):
         The unlabelled pixels; their targets are not looked at.
     """
 
-    settings: ConsistencyTraining
+    settings: ConsistencySettings
 
     def __init__(
         self,
         network: SpectralSpatialNetwork,
-        settings: ConsistencyTraining,
+        settings: ConsistencySettings,
         class_weights: Tensor,
         seed: int,
         lighting: Lighting | None = None,

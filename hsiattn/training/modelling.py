@@ -84,6 +84,7 @@ def fit_model(
     label_source: dict[str, Any] | None = None,
     tested: AccuracyReport | None = None,
     unlabelled: Sequence[SceneSource] = (),
+    tested_later: NDArray[np.bool_] | None = None,
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -112,6 +113,9 @@ def fit_model(
     unlabelled
         Further scenes, on any grid, whose pixels help methods that learn from unlabelled ones; their bands are matched
         to those of the training scene.
+    tested_later
+        (H, W), True for pixels on which the caller tests the model, beside the test pixels of the split: methods that
+        learn from unlabelled pixels keep away from them too, unless they are told to be transductive.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def fit_model(
         split = _split(scene, splitter, seed)
         if isinstance(source, SceneStack):
             split.record["scenes"] = _account_of(source, split)
-        scene = replace(scene, drawn_groups=split.groups)
+        scene = replace(scene, drawn_groups=split.groups, tested_later=tested_later)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
         options = FitOptions(seed, device, listener, log, kept)
         fitted = recipe.training.fit(scene, split, options)

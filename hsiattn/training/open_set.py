@@ -21,6 +21,7 @@ from hsiattn.folds import Fold
 from hsiattn.open_set import DETECTORS, Detector, KnownPixels, OpenSet, OpenSetSettings, fit_detector
 from hsiattn.open_set.look import look_of_patches
 from hsiattn.splits import ROLES, Split, folds_across_groups, label_groups
+from hsiattn.training.matched_folds import matched_groups
 from hsiattn.training.methods import TrainingMethod
 from hsiattn.training.patches import as_tensors
 from hsiattn.training.prior import with_prior
@@ -149,7 +150,7 @@ def _of_folds(
 
     A detector that reads no network needs none: preprocessing is fitted anew, and the network is any.
     """
-    folds, groups = _folds(labelled, options.seed)
+    folds, groups = _folds(labelled, _asked(scene, split), options.seed)
     alone = not DETECTORS[settings.detector].reads_network
     if not (alone or scene.recipe.training.closed_form):
         folds = folds[: settings.companions]
@@ -163,17 +164,22 @@ def _of_folds(
         detector = _fit_detector(scene, labelled[kept], companion, options, settings)
         scores.append(_scores(scene, labelled[aside], companion, detector, options, settings))
         members.append(groups[aside])
-    of_what = (
-        "pixels that the detector had not seen"
-        if alone
-        else (f"pixels that {len(folds)} companion{'s' * (len(folds) > 1)} of the network had not seen")
-    )
+    of_what = "pixels that the detector had not seen"
+    if not alone:
+        of_what = f"pixels that {len(folds)} companion{'s' * (len(folds) > 1)} of the network had not seen"
     return _LeftOut(np.concatenate(scores), np.concatenate(members), f"{of_what}, whole groups of them")
 
 
-def _folds(labelled: _Labelled, seed: int) -> tuple[list[Fold], NDArray[np.int64]]:
+def _asked(scene: TrainingScene, split: Split) -> NDArray[np.int64]:
+    """Positions of the pixels that the model is for: where it is tested, else the whole scene; labels do not count."""
+    test = np.argwhere(split.mask("test"))
+    return test if len(test) else np.argwhere(np.ones(scene.codes.shape, dtype=bool))
+
+
+def _folds(labelled: _Labelled, asked: NDArray[np.int64], seed: int) -> tuple[list[Fold], NDArray[np.int64]]:
     """Folds across groups, and the groups; with one polygon per class, parts of them with a buffer in between."""
-    positions, targets, groups = labelled.positions, labelled.targets, labelled.groups
+    positions, targets = labelled.positions, labelled.targets
+    groups = matched_groups(positions, targets, labelled.groups, asked, seed)
     folds = folds_across_groups(positions, targets, groups, seed)
     if not folds:
         groups = label_groups(positions, targets)

@@ -88,7 +88,8 @@ def with_prior(
     fusion = choose_fusion(logs, priors, memory.remembered, most_loss=settings.most_loss / 100)
     together = fused(logs, priors, memory.remembered, fusion)
     record = _record(scene, memory, fusion, logs, priors, together, seen)
-    scene.say(_in_words(record, settings))
+    record["in_words"] = _in_words(record, settings)
+    scene.say(record["in_words"])
     return replace(
         fitted,
         network=wrapped.with_memory(memory, fusion),
@@ -177,6 +178,7 @@ class _Wrapped:
         self.network.remember(
             projection=memory.codebook.projection,
             centres=memory.codebook.centres,
+            reach=memory.codebook.reach,
             saliency=memory.saliency,
             remembered=memory.remembered,
             weight=fusion.weight,

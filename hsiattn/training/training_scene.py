@@ -69,6 +69,8 @@ class TrainingScene:
         `Split.groups`. None otherwise.
     further
         Scenes without labels that lend unlabelled pixels to methods that learn from some.
+    tested_later
+        (H, W), True for pixels that no split calls test, and that the model is tested on all the same; None for none.
     seen
         (H, W), False for pixels that the region leaves out, since nothing may be learned from them; None for none.
     """
@@ -83,6 +85,7 @@ class TrainingScene:
     groups: NDArray[np.int32] | None = None
     drawn_groups: NDArray[np.int64] | None = None
     further: tuple[SceneSource, ...] = ()
+    tested_later: NDArray[np.bool_] | None = None
     seen: NDArray[np.bool_] | None = None
     _region: SceneRegion | None = field(default=None, repr=False)
 

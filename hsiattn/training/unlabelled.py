@@ -131,7 +131,7 @@ def unlabelled_patches(
         if len(pool)
     ]
     in_scene = np.repeat(np.arange(len(pools)), counts)
-    test = int(split.mask("test")[tuple(pools[0].T)].sum())
+    test = int(pixels_of_the_test(scene, split)[tuple(pools[0].T)].sum())
     record = _record(scene, found.rule, counts, test, settings)
     return UnlabelledPatches(_together(parts), np.concatenate(pools), in_scene, record)
 
@@ -145,7 +145,7 @@ def open_pixels(scene: TrainingScene, split: Split, settings: UnlabelledSettings
     free = ~(split.mask("training") | split.mask("validation"))
     if settings.transductive:
         return OpenPixels(free, "any pixel of the scene may be one, test pixels too")
-    test = split.mask("test")
+    test = pixels_of_the_test(scene, split)
     if not test.any():
         return OpenPixels(free, "nothing is tested")
     outside = free & ~ndimage.maximum_filter(test, size=scene.recipe.patch_size, mode="constant", cval=False)
@@ -155,6 +155,12 @@ def open_pixels(scene: TrainingScene, split: Split, settings: UnlabelledSettings
     return OpenPixels(
         free & ~test, "none of them is a test pixel, but their windows may hold some, since too few lie elsewhere"
     )
+
+
+def pixels_of_the_test(scene: TrainingScene, split: Split) -> NDArray[np.bool_]:
+    """Mask (H, W) of the pixels of the test, be it that of the split or one that whoever asked for the model makes."""
+    test = split.mask("test")
+    return test if scene.tested_later is None else test | scene.tested_later
 
 
 def without_test_pixels(scene: TrainingScene, split: Split, settings: UnlabelledSettings) -> TrainingScene:
@@ -175,7 +181,8 @@ def with_further_scenes(scene: TrainingScene, further: Sequence[SceneSource]) ->
     Raises
     ------
     TrainingError
-        The recipe's training method learns from no further scene.
+        The recipe's training method learns from no further scene, or one of them is the training scene itself, whose
+        test pixels it would lend.
     BandError, SceneError
         See `matching_bands`.
     """
@@ -188,6 +195,11 @@ def with_further_scenes(scene: TrainingScene, further: Sequence[SceneSource]) ->
             "leave unlabelled= out, or take a recipe that does, such as recipe=self-training",
         )
     for source in further:
+        if set(source.files) & set(scene.source.files):
+            raise TrainingError(
+                f"{source.name} is the training scene, whose unlabelled pixels are learned from anyway",
+                "give another one, or training.unlabelled.transductive=true to learn from its test pixels too",
+            )
         matching_bands(scene, source, scene.bands)
     return replace(scene, further=tuple(further))
 

@@ -71,3 +71,14 @@ def test_with_labels_resampling_is_a_wrong_usage(other, hsiattn):
     result = hsiattn("classify", "other.tif", "--labels", "labels.tif", "--resample")
     assert result.exit_code == 2
     assert "--resample is for a scene of another sensor than the model's" in result.stderr
+
+
+def test_its_robustness_is_measured_on_the_computed_bands(other, hsiattn, refused, model):
+    arguments = ("robustness", model, "other.tif", "--labels", "labels.tif", "--pixels", 20, "--attacks", "none")
+    assert refused(*arguments).endswith(
+        "or give --resample, by which the model's bands are computed from those of the scene"
+    )
+    result = hsiattn(*arguments, "--disturbances", "band-shift", "--draws", 1, "--resample", "--json")
+    assert result.exit_code == 0, result.stderr
+    clean = json.loads(result.stdout)["conditions"][0]["models"][0]["overall_accuracy"]["value"]
+    assert clean > 0.8

@@ -68,6 +68,10 @@ def test_a_recipe_that_learns_from_no_further_scene_refuses_one(elsewhere, refus
     assert "--recipe self-training" in line
 
 
+def test_the_training_scene_is_no_further_one(desk, refused):
+    assert "scene.tif is the training scene" in refused(*_ARGUMENTS, "--unlabelled", "scene.tif")
+
+
 def test_a_scene_that_is_not_there_or_has_other_bands_is_refused(elsewhere, refused):
     assert "july2.tif" in refused(*_ARGUMENTS, "--unlabelled", "july2.tif")
     with rasterio.open("july.tif") as source:

@@ -33,14 +33,14 @@ HERE = Execution(device="cpu", window_size=17)
 
 @dataclass(frozen=True, eq=False)
 class Slope(Detector):
-    """A detector that calls spectra the more unknown, the higher their last band lies above the first."""
+    """A detector that calls pixels the more unknown, the higher the last of their 24 bands lies above the first."""
 
     name: ClassVar[str] = "slope"
 
-    def score(self, features, logits, spectra):
-        assert len(features) == len(logits) == len(spectra)
+    def score(self, features, logits, look):
+        assert len(features) == len(logits) == len(look)
         assert logits.shape[1] == 3
-        return spectra[:, -1] - spectra[:, 0]
+        return look[:, 23] - look[:, 0]
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,15 @@ def test_a_pattern_that_says_nothing_changes_no_answer():
     assert torch.equal(network(*pixels).argmax(dim=1), network.member(*pixels).argmax(dim=1))
 
 
+def test_a_pixel_that_is_like_nothing_seen_says_nothing():
+    network, (spectra, patches, valid) = _network(), _pixels()
+    network.reach.fill_(400.0)
+    far = network.prior(spectra, 1e3 * patches, valid)
+    torch.testing.assert_close(far, torch.full((len(far), CLASSES), 1 / CLASSES))
+    near = network.prior(spectra, patches, valid)
+    assert near.tolist()[0] == pytest.approx(_prior_by_hand(network, patches[0], valid[0]), abs=1e-5)
+
+
 def test_a_class_outside_the_memory_is_left_to_the_network():
     network, pixels = _network(), _pixels()
     network.remembered[1] = False

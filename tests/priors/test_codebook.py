@@ -48,3 +48,10 @@ def test_leading_axes_are_those_of_a_singular_value_decomposition(pixels):
 def test_pixels_without_any_difference_have_one_pattern():
     same = np.ones((6, 3), np.float32)
     assert len(fit_codebook(same, leading_axes(same, 2), patterns=5, seed=0)) == 1
+
+
+def test_all_but_outliers_are_within_reach_of_a_pattern(pixels):
+    book = fit_codebook(pixels, np.eye(5), patterns=4, seed=0)
+    squares = np.square(pixels[:, None] - book.centres).sum(axis=2).min(axis=1)
+    assert book.reach == pytest.approx(25 * np.quantile(squares, 0.99), rel=1e-3)
+    assert (squares <= book.reach).all()

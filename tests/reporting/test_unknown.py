@@ -148,6 +148,9 @@ def test_a_reference_with_a_class_unknown_of_its_own_is_compared(land_cover, ref
     found = hsiattn.assess(land_cover, labels)
     assert found.classes.names == ("rising", "falling", "water", "unknown (reference)", "unknown")
     assert found.confusion[3].tolist() == [0, 0, 0, 0, 400]
+    told = found.supplement.record["unknown"]
+    assert (told["foreign_pixels"], told["foreign_found"]) == (600, 600)
+    assert "600 of 600 test pixels of such classes are called unknown" in found.to_text()
     without_water = _raster(scene, np.where(labels.values == 5, 0, labels.values), [own[0], own[1], own[3]])
     matched = hsiattn.assess(land_cover, without_water)
     assert matched.classes.names == ("rising", "falling", "unknown")

@@ -8,7 +8,7 @@ import torch
 
 from hsiattn.classes import ClassTable
 from hsiattn.models.model_file import TrainedModel
-from hsiattn.networks import SpectralSpatialNetwork
+from hsiattn.networks import SpectralSpatialNetwork, WithPrior
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.preprocessing.spectral_transforms import create_transform
 from hsiattn.scenes import SpectralBands, as_source
@@ -51,7 +51,21 @@ class Three(Linear):
         return torch.stack([first, torch.full_like(first, -1e3), second], dim=1)
 
 
-NETWORKS = {"linear": Linear, "steps": Steps, "three classes": Three}
+def remembering(seed=0):
+    """The linear network beside a memory of patterns, each of them seen in one class alone."""
+    network = WithPrior(BANDS, CHANNELS, 2, SIZE, member="attendnet", member_arguments={"width": 8}, patterns=6, axes=3)
+    network.member = Linear(seed)
+    draw = torch.Generator().manual_seed(seed)
+    centres = torch.randn(6, 3, generator=draw)
+    saliency = torch.stack([torch.arange(6) % 2, 1 - torch.arange(6) % 2]).float()
+    network.remember(
+        projection=torch.eye(3), centres=centres, saliency=saliency, remembered=[True, True], weight=0.6,
+        temperature=1.0, least_doubt=0.05,
+    )  # fmt: skip
+    return network
+
+
+NETWORKS = {"linear": Linear, "steps": Steps, "three classes": Three, "remembering": remembering}
 CROP, OTHER, SOIL = ({"code": code, "name": name} for code, name in ((3, "crop"), (5, "other"), (8, "soil")))
 
 

@@ -94,6 +94,19 @@ def test_classes_of_another_model_are_matched_by_code(model_of, scene, labels):
     assert {row["gain"]["value"] for row in found.rows} == {0.0}
 
 
+def test_a_model_with_a_memory_is_compared_with_itself_without_it(model_of, scene, labels):
+    quick = {**QUICK, "disturbances": ["noise"], "epsilons": (1.0, 4.0)}
+    found = robustness(model_of("remembering"), scene, labels, **quick)
+    alone = robustness(model_of("linear"), scene, labels, **quick)
+    assert [row["name"] for row in found.rows] == ["clean", "noise", *["fgsm"] * 2, *["pgd"] * 2, *["adaptive"] * 2]
+    for name, strength in (("clean", 0.0), ("noise", 1.0), ("pgd", 1.0)):
+        assert accuracy(found.row(name, strength), 1) == pytest.approx(accuracy(alone.row(name, strength)), abs=0.01)
+    assert found.names == ("model", "without prior")
+    for strength in (1.0, 4.0):
+        assert accuracy(found.row("adaptive", strength)) <= accuracy(found.row("pgd", strength))
+    assert accuracy(found.row("adaptive", 4.0)) < accuracy(found.row("pgd", 4.0))
+
+
 def test_the_range_of_a_band_is_that_of_its_reflectance(scene):
     values = scene.read(scene.extent)
     there = values[:, values[0] != -9999] / 10_000

@@ -76,6 +76,16 @@ def test_where_the_test_is_everywhere_the_pool_holds_no_test_pixel_and_says_so(s
     assert "their windows may hold some" in found.rule
 
 
+def test_pixels_that_are_tested_later_are_kept_away_from_too(scene: TrainingScene) -> None:
+    split = _split(scene, "blocks")
+    blind = Split(np.where(split.mask("test"), ROLES["dropped"], split.roles))
+    told = dataclasses.replace(scene, tested_later=split.mask("test"))
+    settings = UnlabelledSettings(pixels=300)
+    found = open_pixels(told, blind, settings)
+    np.testing.assert_array_equal(found.mask, open_pixels(scene, split, settings).mask)
+    assert open_pixels(scene, blind, settings).mask[split.mask("test")].all()
+
+
 def test_a_transductive_pool_holds_test_pixels_and_says_how_many(scene: TrainingScene) -> None:
     split = _split(scene, "random")
     preprocessing = scene.fit_preprocessing(*scene.positions(split, "training"))

@@ -61,6 +61,8 @@ def train_on_translation(
         The scene, in the bands that the new model is to read.
     source
         The training scene and its labels.
+    settings
+        Of the translation; None for the defaults, or smaller tiles where a scene has no room for theirs.
     seed
         Decides the translation, the drawing of pixels and the training.
     listener
@@ -72,6 +74,7 @@ def train_on_translation(
         The translation cannot be learnt, or the recipe cannot be trained on what it makes.
     """
     try:
+        settings = settings or _suited(source.scene, target)
         translator = train_translation(source.scene, target, settings, seed=seed, device=device, listener=listener)
         recipe = Recipe.model_validate(model.recipe)
         codes = drawn_labels(source, model, seed)
@@ -91,6 +94,12 @@ def train_on_translation(
     said = {**made.training, "translation": translator.record}
     data = {**made.data, "scene": Path(source.scene.name).name}
     return TranslatedModel(replace(made, training=said, data=data), translator)
+
+
+def _suited(source: SceneSource, target: SceneSource) -> TranslationSettings:
+    settings = TranslationSettings()
+    room = min(source.height, source.width, target.height, target.width)
+    return settings if room >= settings.tile else TranslationSettings(tile=settings.tile // 2, scales=1)
 
 
 def drawn_labels(source: LabelledSource, model: TrainedModel, seed: int) -> NDArray[np.int64]:

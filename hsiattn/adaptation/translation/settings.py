@@ -53,15 +53,15 @@ class TranslationSettings(Settings):
     angle_weight
         Of the spectral angle (rad) between a tile and its translation there and back. Default: 10.
     learning_rate
-        Of Adam, with β 0.5 and 0.999. Default: 0.001; published is 0.0001 for a million steps.
+        Of Adam, with β 0.5 and 0.999. Default: 0.002; published is 0.0001 for a million steps.
     weight_decay
         Default: 0.0001.
     halve_after
-        Epochs after which the learning rate is halved, again and again. Default: 6.
+        Epochs after which the learning rate is halved, again and again. Default: 4.
     batch_size
         Tiles of each scene in a step. Default: 4.
     epochs
-        Times that all tiles are seen; with 0 the translation stays as it starts. Default: 16.
+        Times that all tiles are seen; with 0 the translation stays as it starts. Default: 4.
 
     Examples
     --------
@@ -88,11 +88,11 @@ class TranslationSettings(Settings):
     content_weight: float = Field(default=1.0, ge=0)
     cycle_weight: float = Field(default=10.0, ge=0)
     angle_weight: float = Field(default=10.0, ge=0)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
-    halve_after: int = Field(default=6, ge=1, le=10**6)
+    halve_after: int = Field(default=4, ge=1, le=10**6)
     batch_size: int = Field(default=4, ge=1, le=4096)
-    epochs: int = Field(default=16, ge=0, le=10**6)
+    epochs: int = Field(default=4, ge=0, le=10**6)
 
     @property
     def key_pooling(self) -> int:

@@ -64,7 +64,7 @@ def draw_tiles(
     if not components:
         raise SceneError(
             f"hardly any tile of {size} × {size} pixels of {source.name} is half filled with data",
-            "take smaller tiles: tile=16",
+            "give scenes with more data, or take smaller tiles in TranslationSettings",
         )
     return SceneTiles(torch.stack(components), torch.stack(valid))
 
@@ -74,7 +74,7 @@ def check_tile(source: SceneSource, size: int) -> None:
     if min(source.height, source.width) < size:
         raise SceneError(
             f"{source.name} has {source.height} × {source.width} pixels, fewer than a tile of {size} × {size}",
-            "take smaller tiles: tile=16",
+            "give larger scenes, or take smaller tiles in TranslationSettings",
         )
 
 

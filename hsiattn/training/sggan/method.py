@@ -1,16 +1,14 @@
-"""The training method `sggan`: its settings, and the fit."""
+"""The training method `sggan`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from hsiattn.training.log import in_stage
-from hsiattn.training.methods import SemiSupervisedTraining
 from hsiattn.training.results import FitOptions, FitResult
+from hsiattn.training.sggan.settings import SGGANSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from hsiattn.training.training_scene import TrainingScene
 
 
-class SGGANTraining(SemiSupervisedTraining):
+class SGGANTraining(SGGANSettings):
     """Train the network as the discriminator of a generative adversarial network that labels pixels for itself.
 
     Semi-supervised self-growing GAN, after Wang et al. 2019, arXiv 1908.03850; a reconstruction, see
@@ -33,57 +31,14 @@ class SGGANTraining(SemiSupervisedTraining):
 
     Parameters
     ----------
-    rounds
-        Rounds of self-growing after the first training. Each takes as many epochs or steps as the settings allow for
-        one training. Default: 3.
-    matching
-        What the generator makes small: `mmd`, the maximum mean discrepancy of the features of made and unlabelled
-        pixels, or `mean`, the distance of their means. Default: `mmd`.
-    adversarial_weight
-        Weight of the losses by which the network tells real pixels from made ones; 0 leaves the generator out.
-        Default: 1.
-    latent
-        Numbers that the generator makes a pixel from. Default: 64.
-    generator_rate
-        Learning rate of the generator. Default: 0.001.
-    momentum
-        First decay rate of both optimisers; low ones keep adversaries from overshooting. Default: 0.5.
-    threshold
-        Least score of a pixel that is taken in, 0 … 1: the probability of its class times that of being real. Default:
-        0.95.
-    first_share, more_share
-        Share of the unlabelled pixels of every class that the first round of self-growing takes in at most, and by how
-        much it rises with every further one. Defaults: 0.1, 0.05.
-    growth
-        Let the network become deeper before each round of self-growing, which leaves its logits as they are. Networks
-        that cannot grow stay as they are. Default: True.
-    calibration_folds
-        Networks that are trained once more, by one round on all labelled pixels but some groups. The confidence is
-        lowered as far as theirs is too high on these groups; it is never raised, since several rounds make a network
-        more certain than one. 0 leaves it as it is. Default: 2.
-    class_balance
-        Weigh the losses of labels so that every class counts the same. Default: True. All further settings are those of
-        `SemiSupervisedTraining`; epochs pass through the unlabelled pixels.
+    settings
+        Those of `SGGANSettings`.
 
     Examples
     --------
     >>> SGGANTraining(rounds=0, matching="mean")
     SGGANTraining(rounds=0, matching='mean')
     """
-
-    method: Literal["sggan"] = "sggan"
-    rounds: int = Field(default=3, ge=0, le=100)
-    matching: Literal["mmd", "mean"] = "mmd"
-    adversarial_weight: float = Field(default=1.0, ge=0, le=1000)
-    latent: int = Field(default=64, ge=1, le=4096)
-    generator_rate: float = Field(default=1e-3, gt=0)
-    momentum: float = Field(default=0.5, ge=0, lt=1)
-    threshold: float = Field(default=0.95, ge=0, lt=1)
-    first_share: float = Field(default=0.1, gt=0, le=1)
-    more_share: float = Field(default=0.05, ge=0, le=1)
-    growth: bool = True
-    calibration_folds: int = Field(default=2, ge=0, le=100)
-    class_balance: bool = True
 
     def fit_one(self, scene: TrainingScene, split: Split, options: FitOptions) -> FitResult:
         """Draw unlabelled pixels, and train on them and on the labelled ones in rounds."""

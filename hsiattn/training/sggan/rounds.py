@@ -24,7 +24,7 @@ from hsiattn.training.sggan.growing import Accepted, accept, scored
 from hsiattn.training.sggan.module import AdversarialClassification, AdversarialSettings
 
 if TYPE_CHECKING:
-    from hsiattn.training.sggan.method import SGGANTraining
+    from hsiattn.training.sggan.settings import SGGANSettings
 
 _SEEDS_APART = 10_007
 """Distance of the seeds of rounds; those of the members of an ensemble are farther apart."""
@@ -60,7 +60,7 @@ def train_in_rounds(
     arguments: dict[str, Any],
     labelled: LabelledPatches,
     pool: LabelledPatches,
-    settings: SGGANTraining,
+    settings: SGGANSettings,
     options: FitOptions,
     *,
     preprocessing: Preprocessing,
