@@ -250,8 +250,11 @@ class WithPrior(SpectralSpatialNetwork):
     def _weighed(self, logits: Tensor, prior: Tensor, dim: int) -> Tensor:
         """Logarithms of the network's and the memory's probabilities together."""
         network = torch.log_softmax(logits.float() / self.temperature, dim=dim)
-        doubt = self.least_doubt * (self.weight > 0)
-        network = torch.where(doubt > 0, ((1 - doubt) * network.exp() + doubt / self.classes).log(), network)
+        if self.weight > 0 and self.least_doubt > 0:
+            # In logarithms throughout: probabilities that underflow would leave attacks no gradient to follow.
+            network = torch.logaddexp(
+                network + torch.log1p(-self.least_doubt), torch.log(self.least_doubt / self.classes)
+            )
         inside = _along(self.remembered, logits.ndim, dim)
         mass = torch.where(inside, network, -torch.inf).logsumexp(dim=dim, keepdim=True)
         second = torch.where(inside, prior.clamp_min(1e-12).log() + mass, network)

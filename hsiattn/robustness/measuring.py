@@ -205,6 +205,9 @@ class _Job:
     ) -> None:  # fmt: skip
         ranges = torch.from_numpy(band_ranges(self.source)[model.match(self.source)]).to(victim.device)
         soft = [Victim(model, victim.device, softness=each) for each in SOFTNESS] if memories_of(victim) else []
+        alone = without_memory(model)
+        # Where the memory leaves the network little say, the gradient of both together is next to nothing.
+        bare = [] if alone is None else [Victim(alone, victim.device)]
         order = sorted(range(len(conditions)), key=lambda place: conditions[place].strength)
         for windows in reflectance_windows(model, self.source, self.positions, victim.device):
             for batch in windows.batches():
@@ -213,24 +216,24 @@ class _Job:
                 for place in order:  # what errs within a small limit does so within a larger one
                     limits = ranges * (conditions[place].strength / 255)
                     known = (victim, batch.bands, batch.valid, targets, limits)
-                    changed = self._changed(conditions[place].name, known, soft, worst)
+                    changed = self._changed(conditions[place].name, known, soft, bare, worst)
                     answers[place][0, batch.members] = _decide(model, victim, changed, batch.valid)
                     finished(len(batch))
 
     def _changed(
         self, name: str, known: tuple[Victim, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
-        soft: Sequence[Victim], worst: dict[str, torch.Tensor],
+        soft: Sequence[Victim], bare: Sequence[Victim], worst: dict[str, torch.Tensor],
     ) -> torch.Tensor:  # fmt: skip
         """Windows under an attack; the worst of PGD and of the adaptive attack so far are kept for the next limit."""
         if name == "fgsm":
             return fgsm(*known)
         if name == "pgd":
             tried = [worst[name]] if name in worst else []
-            worst[name] = pgd(*known, tried=tried, steps=self.steps, seed=self.seed)
+            worst[name] = pgd(*known, guides=[known[0], *bare], tried=tried, steps=self.steps, seed=self.seed)
             return worst[name]
         guides = soft or [known[0]] * len(SOFTNESS)
         if "pgd" not in worst:
-            guides = [known[0], *guides]
+            guides = [known[0], *bare, *guides]
         tried = [worst[each] for each in ("pgd", name) if each in worst]
         worst[name] = pgd(*known, guides=guides, tried=tried, steps=self.steps, seed=self.seed + 1)
         return worst[name]

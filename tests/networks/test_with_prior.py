@@ -124,6 +124,20 @@ def test_the_memory_has_no_parameters_and_no_gradient():
     assert patches.grad is not None
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.6])
+def test_a_network_that_is_very_sure_still_has_a_gradient_to_attack(weight):
+    network = _network(weight=weight)
+    with torch.no_grad():
+        network.member.refinement.weight *= 1e4  # other classes have a probability that float32 does not know
+    spectra = torch.randn(6, BANDS, requires_grad=True)
+    logits = network(spectra, torch.randn(6, CHANNELS, PATCH, PATCH))
+    (slope,) = torch.autograd.grad(logits.amax(dim=1).sum() - logits.amin(dim=1).sum(), spectra)
+    assert torch.isfinite(logits).all()
+    assert torch.isfinite(slope).all()
+    if weight == 0:
+        assert (slope.abs().sum(dim=1) > 0).all()
+
+
 def test_a_softened_memory_has_a_gradient_and_comes_near_to_the_nearest_pattern():
     network = _network()
     spectra, patches, valid = _pixels()
