@@ -27,6 +27,7 @@ VARIANTS = {
     "hierarchical": {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3},
     "ensemble": {"members": 2, "member_arguments": GROUPED},
     "test-time-augmentation": {"member_arguments": GROUPED},
+    "with-prior": {"member_arguments": GROUPED, "patterns": 6, "axes": 2},
 }
 
 
