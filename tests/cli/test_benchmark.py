@@ -103,6 +103,7 @@ def test_what_is_missing_and_not_skipped_is_done_and_gives_the_same_again(result
         assert after[name] == before[name]
 
 
+@pytest.mark.slow
 def test_runs_may_have_more_threads_and_the_record_says_so(results, hsiattn):
     path = results / "runs/tiny/random_5_class/small/0.json"
     before = json.loads(path.read_text())
@@ -124,6 +125,7 @@ def test_another_configuration_is_refused(results, refused, desk):
     assert "--overwrite" in line
 
 
+@pytest.mark.slow
 def test_with_overwrite_it_is_done(results, hsiattn, desk):
     write_plan(desk, border_reach=1)
     only = ("--only", "recipe=window of 3", "--seeds", 1, "--overwrite", "--jobs", 1)

@@ -149,6 +149,7 @@ def test_a_map_tells_how_far_it_is_where_stderr_is_no_terminal(impatient, desk, 
     assert hsiattn(*arguments, "--overwrite", "-q").stderr == ""
 
 
+@pytest.mark.slow
 def test_training_tells_how_far_it_is_where_stderr_is_no_terminal(impatient, desk, hsiattn, quick):
     arguments = ("train", "scene.tif", "--labels", "labels.tif", "-o", "m.hsiattn", *quick)
     told = re.findall(rf"^{LINE}training: (.*)$", hsiattn(*arguments).stderr, re.MULTILINE)

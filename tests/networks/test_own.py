@@ -320,6 +320,7 @@ def example(tmp_path, monkeypatch):
     sys.modules.pop("mynets", None)
 
 
+@pytest.mark.slow
 def test_the_documented_example_trains_and_maps_and_its_file_asks_to_be_allowed(example, tiny, monkeypatch):
     quick = ["training.max_epochs=1", "training.max_per_class=20", "training.pseudo_labels.pixels=100"]
     recipe = load_recipe(example / "small-cnn.yaml", quick)

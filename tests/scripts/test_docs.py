@@ -37,10 +37,12 @@ def site(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_link_of_the_site_leads_somewhere_and_nothing_is_asked_for_elsewhere(site):
     assert list(links.site_faults(site)) == []
 
 
+@pytest.mark.slow
 def test_examples_are_shown_with_what_they_print_and_draw(site):
     page = re.sub(r"<[^>]+>", "", (site / "first-map.html").read_text(encoding="utf-8"))
     assert re.search(r"overall accuracy \d+\.\d %", page)
@@ -48,6 +50,7 @@ def test_examples_are_shown_with_what_they_print_and_draw(site):
     assert "<!DOCTYPE html>" in (site / "examples" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_no_page_tells_where_it_was_built(site):
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
@@ -55,6 +58,7 @@ def test_no_page_tells_where_it_was_built(site):
         assert "hsiattn-examples-" not in text
 
 
+@pytest.mark.slow
 def test_every_command_and_every_public_name_is_described(site):
     from hsiattn import __all__ as public
     from hsiattn.cli.main import main
@@ -63,6 +67,21 @@ def test_every_command_and_every_public_name_is_described(site):
     assert [name for name in main.list_commands(click.Context(main)) if f"hsiattn {name}" not in commands] == []
     names = (site / "reference" / "index.html").read_text(encoding="utf-8")
     assert [name for name in public if not name.startswith("__") and f'id="hsiattn.{name}"' not in names] == []
+
+
+def test_the_navigation_names_every_page_and_no_other():
+    settings = (REPOSITORY / "scripts" / "docs" / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"(\S+\.md)$", settings, re.MULTILINE))
+    pages = {path.relative_to(PAGES).as_posix() for path in PAGES.rglob("*.md")}
+    assert named == pages | {"contributing.md", "changelog.md"}  # which the build takes from elsewhere
+    assert not re.search(r"^[<=>]{7}", settings, re.MULTILINE)  # what a merge left
+
+
+def test_every_public_name_is_listed():
+    from hsiattn import __all__ as public
+
+    listed = (PAGES / "reference" / "index.md").read_text(encoding="utf-8")
+    assert [name for name in public if not name.startswith("__") and not re.search(rf"\b{name}\b", listed)] == []
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)

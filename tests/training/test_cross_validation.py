@@ -13,6 +13,7 @@ import hsiattn
 from hsiattn.assessment.cross_validation import Spread
 from hsiattn.errors import LabelError, SplitError
 from hsiattn.splits import FoldsSplit, PolygonKFold, RandomPixels, SpatialBlocks, SpatialKFold, connected_fields
+from hsiattn.training import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -217,9 +218,10 @@ def test_a_report_keeps_its_folds(by_blocks):
     assert again.folds == json.loads(json.dumps(by_blocks.folds_record))
 
 
-def test_an_interrupted_test_by_folds_goes_on(scene, labels, tmp_path, quick_recipe):
+def test_an_interrupted_test_by_folds_goes_on(scene, labels, tmp_path):
     """The epoch that is interrupted is in the second fold; what was done before it is not done again."""
-    recipe = quick_recipe
+    quick = ["training.method=early-stopping", "training.max_epochs=3", "training.max_per_class=8"]
+    recipe = load_recipe("default", quick)
     heard = []
 
     def interrupt(figures):
