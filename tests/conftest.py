@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
     from hsiattn.training import Recipe
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_forests() -> Iterator[None]:
+    """Forests of pseudo-labels are half of what training takes on tiny scenes, where they only have to take part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hsiattn.pseudo_labels.discriminants._TREES", 10)
+        yield
 
 
 @pytest.fixture(scope="session")

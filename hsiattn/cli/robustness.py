@@ -144,7 +144,8 @@ def robustness(ctx: click.Context, /, model: str, scene: tuple[str, ...], **give
         missing-bands  a run of 10 % of the bands holds zeros
 
     Attacks know the model and look for the smallest changes that make it err: fgsm takes one step along the gradient,
-    pgd many. A memory of spectra has no gradient; adaptive attacks a softened one in its place.
+    pgd many, along the model's and along its bare network's. A memory of spectra has no gradient;
+    adaptive attacks a softened one in its place.
 
     \b
         hsiattn robustness fields.hsiattn scene.tif --labels fields.gpkg

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from hsiattn.errors import BandError, GridError, LabelError, RecipeError
 from hsiattn.mapping.scene_check import check_scene
 from hsiattn.models.model_file import TrainedModel
+from hsiattn.networks import WithPrior
 from hsiattn.robustness.attacks import ATTACKS, STEPS, fgsm, pgd
 from hsiattn.robustness.table import CLEAN, Condition, Robustness, Tested
 from hsiattn.robustness.victims import Victim, memories_of, reflectance_windows, without_memory
@@ -259,8 +260,10 @@ def _decide(model: TrainedModel, victim: Victim, windows: torch.Tensor, valid: t
 
 
 def _about(model: TrainedModel) -> dict[str, Any]:
+    memory = model.network if isinstance(model.network, WithPrior) else None
     return {
         "network": model.arguments["name"],
+        "memory": None if memory is None else round(float(memory.weight), 4),
         "recipe": str(model.recipe.get("name", "")),
         "sha256": model.digest,
     }

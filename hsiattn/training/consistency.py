@@ -50,5 +50,5 @@ class ConsistencyTraining(ConsistencySettings):
 
         result = self.train(scene, start.pixels, preprocessing, options, module=module)
         made[0].keep_teacher()
-        result = start.calibrated(result, scene, options)
+        result = start.calibrated(result, scene, self, options)
         return replace(result, account={**result.account, "unlabelled": pool.record})

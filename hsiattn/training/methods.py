@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import Field
+
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.settings import GradientSettings, MethodSettings
 from hsiattn.training.unlabelled import UnlabelledSettings, without_test_pixels
@@ -67,12 +69,17 @@ class SemiSupervisedTraining(GradientTraining):
     Parameters
     ----------
     unlabelled
-        Which of them, and how many; see `UnlabelledSettings`. All further settings are those of `GradientTraining`.
+        Which of them, and how many; see `UnlabelledSettings`.
+    calibration_folds
+        Where no pseudo-labels tell how confident the network may be, networks that are trained once more, on all
+        labelled pixels but some groups. The confidence is lowered as far as theirs is too high on these groups; it is
+        never raised. 0 leaves it as it is. Default: 2. All further settings are those of `GradientTraining`.
     """
 
     takes_further_scenes: ClassVar[bool] = True
 
     unlabelled: UnlabelledSettings = UnlabelledSettings()
+    calibration_folds: int = Field(default=2, ge=0, le=100)
 
     @property
     def sees_unlabelled(self) -> bool:

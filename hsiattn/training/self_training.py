@@ -81,7 +81,7 @@ class SelfTraining(SemiSupervisedTraining):
             result = self.train(scene, pixels, start.preprocessing, options.of_round(number, self.rounds))
             seconds += result.record.seconds
         result = replace(result, record=replace(result.record, seconds=round(seconds, 2)))
-        result = start.calibrated(result, scene, options)
+        result = start.calibrated(result, scene, self, options)
         return replace(result, account={**result.account, "unlabelled": {**pool.record, "rounds": rounds}})
 
     def _choose(self, result: FitResult, pool: UnlabelledPatches, options: FitOptions, number: int) -> Chosen:

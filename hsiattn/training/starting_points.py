@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.splits import Split
+from hsiattn.training.left_out_groups import less_sure
 from hsiattn.training.patches import LabelledPatches
 from hsiattn.training.pseudo_labels import LabelledRegion, calibrated_by, label_region
 from hsiattn.training.results import FitOptions, FitResult
 from hsiattn.training.training_scene import TrainingScene
+
+if TYPE_CHECKING:
+    from hsiattn.networks import SpectralSpatialNetwork
+    from hsiattn.training.methods import SemiSupervisedTraining
 
 Start = Literal["labels", "pseudo-labels"]
 
@@ -30,17 +35,34 @@ class StartingPoint:
         probabilities (N, K), otherwise classes (N,).
     preprocessing
         Of all of them.
+    labelled
+        Positions (N, 2) and classes (N,) of the labelled pixels.
+    weight
+        How often each of them is repeated where the start is the labels alone.
     region
         The pseudo-labelled pixels; None where the start is the labels alone.
     """
 
     pixels: LabelledPatches
     preprocessing: Preprocessing
+    labelled: tuple[NDArray[np.int64], NDArray[np.int64]]
+    weight: int
     region: LabelledRegion | None
 
-    def calibrated(self, result: FitResult, scene: TrainingScene, options: FitOptions) -> FitResult:
-        """The result with a temperature and a record from the pseudo-labels, where there are any."""
-        return result if self.region is None else calibrated_by(self.region, result, scene, options)
+    def calibrated(
+        self, result: FitResult, scene: TrainingScene, method: SemiSupervisedTraining, options: FitOptions
+    ) -> FitResult:
+        """The result with a temperature and a record of it: from pseudo-labels, or from left-out groups of labels."""
+        if self.region is not None:
+            return calibrated_by(self.region, result, scene, options)
+
+        def fit(
+            positions: NDArray[np.int64], targets: NDArray[np.int64], options: FitOptions
+        ) -> SpectralSpatialNetwork:
+            pixels = _of_labels(scene, positions, targets, self.weight, self.preprocessing)
+            return method.train(scene, pixels, self.preprocessing, options).network
+
+        return less_sure(result, scene, self.labelled, fit, options, folds=method.calibration_folds)
 
 
 def starting_point(
@@ -57,11 +79,12 @@ def starting_point(
     if start == "pseudo-labels":
         region = label_region(scene, split, settings, seed=seed)
         preprocessing = scene.fit_preprocessing(region.labelled_positions, region.targets)
-        return StartingPoint(region.gather(scene, preprocessing), preprocessing, region)
-    positions, targets = scene.positions(split, "training")
-    preprocessing = scene.fit_preprocessing(positions, targets)
-    pixels = scene.gather(_repeated(positions, weight), _repeated(targets, weight), preprocessing)
-    return StartingPoint(pixels, preprocessing, None)
+        labelled = region.labelled_positions, region.targets
+        return StartingPoint(region.gather(scene, preprocessing), preprocessing, labelled, weight, region)
+    labelled = scene.positions(split, "training")
+    preprocessing = scene.fit_preprocessing(*labelled)
+    pixels = _of_labels(scene, *labelled, weight, preprocessing)
+    return StartingPoint(pixels, preprocessing, labelled, weight, None)
 
 
 def with_pixels(start: StartingPoint, pixels: LabelledPatches, classes: int) -> LabelledPatches:
@@ -78,5 +101,12 @@ def as_shares(targets: NDArray[Any], classes: int) -> NDArray[np.float32]:
     return targets if targets.ndim == 2 else np.eye(classes, dtype=np.float32)[targets]
 
 
-def _repeated(values: NDArray[Any], times: int) -> NDArray[Any]:
-    return np.concatenate([values] * times)
+def _of_labels(
+    scene: TrainingScene,
+    positions: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    weight: int,
+    preprocessing: Preprocessing,
+) -> LabelledPatches:
+    """Labelled pixels, each as often as its weight says."""
+    return scene.gather(np.concatenate([positions] * weight), np.concatenate([targets] * weight), preprocessing)

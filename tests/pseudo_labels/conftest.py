@@ -65,3 +65,9 @@ def _make_fields(
 def make_fields() -> Callable[..., Fields]:
     """The function that makes a scene of fields."""
     return _make_fields
+
+
+@pytest.fixture
+def full_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forests of as many trees as outside of the tests."""
+    monkeypatch.setattr("hsiattn.pseudo_labels.discriminants._TREES", 100)

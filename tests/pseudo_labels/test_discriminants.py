@@ -118,6 +118,7 @@ def test_the_support_vector_machine_is_scikit_learns_and_has_a_logit_for_each_of
     np.testing.assert_allclose(logits, decided, atol=1e-3)
 
 
+@pytest.mark.usefixtures("full_forests")
 def test_the_forest_gives_logarithms_of_scikit_learns_probabilities_none_of_them_below_a_thousandth():
     values, targets, covariance = _data((30, 10, 4))
     forest = RandomForestClassifier(100, class_weight="balanced", random_state=0).fit(values, targets)

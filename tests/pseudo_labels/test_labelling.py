@@ -12,19 +12,13 @@ from scipy.special import softmax
 
 from hsiattn.assessment import robust_temperature
 from hsiattn.folds import grouped_folds
-from hsiattn.pseudo_labels import PseudoLabelSettings, discriminants, labelling, pseudo_label
+from hsiattn.pseudo_labels import PseudoLabelSettings, labelling, pseudo_label
 from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.stacking import stack
 from hsiattn.pseudo_labels.views import REFERENCES, VIEWS, RegionViews, View
 from hsiattn.splits import folds_across_groups
 
 SETTINGS = PseudoLabelSettings()
-
-
-@pytest.fixture(autouse=True)
-def _small_forests(monkeypatch):
-    """Forests take most of the time, and here only have to take part."""
-    monkeypatch.setattr(discriminants, "_TREES", 10)
 
 
 def _check(pseudo, area, labelled, targets):

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hsiattn.pseudo_labels import PseudoLabelSettings, discriminants, labelling, pseudo_label
+from hsiattn.pseudo_labels import PseudoLabelSettings, labelling, pseudo_label
 from hsiattn.pseudo_labels.self_labelling import most_certain, self_labelled
 from hsiattn.pseudo_labels.stacking import Mixture, Part
 from hsiattn.pseudo_labels.views import RegionViews, View
 
 
 @pytest.fixture(autouse=True)
-def _small_forests(monkeypatch):
-    """Forests take most of the time, and here only have to take part."""
-    monkeypatch.setattr(discriminants, "_TREES", 10)
+def _few_views(monkeypatch):
+    """Three views of what there are: more would only take longer."""
     some = (View("reflectance"), View("reflectance", 5), View("components", 0.1, "quadratic", 0.3))
     monkeypatch.setattr(labelling, "affordable_views", lambda labelled: some)
 

@@ -109,6 +109,7 @@ def test_the_discriminant_is_scikit_learns_with_equal_priors(views, labels, view
     np.testing.assert_array_equal(logits.argmax(axis=1), analysis.predict(features))
 
 
+@pytest.mark.usefixtures("full_forests")
 def test_the_forest_and_the_support_vector_machine_are_scikit_learns_on_scaled_bands(views, labels):
     indices, targets = labels
     features = views[View("reflectance")]

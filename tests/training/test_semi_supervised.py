@@ -73,15 +73,32 @@ def test_what_was_learned_from_is_told_and_kept_in_the_model(whole):
 
 def test_rounds_are_told_apart_and_none_takes_more_of_a_class_than_its_part(whole, arguments):
     method, result, heard = whole
+    stages = list(dict.fromkeys(figures.stage for figures in heard))
+    rounds, confidence = stages[:-2], stages[-2:]
+    assert confidence == ["confidence, fold 1 of 2", "confidence, fold 2 of 2"]
     if method != "self-training":
-        assert {figures.stage for figures in heard} == {""}
+        assert rounds == [""]
         return
-    assert [figures.stage for figures in heard[::3]] == ["round 1 of 3", "round 2 of 3", "round 3 of 3"]
+    assert rounds == ["round 1 of 3", "round 2 of 3", "round 3 of 3"]
     rounds = result.model.training["unlabelled"]["rounds"]
     classes = len(arguments[2])
     for number, each in enumerate(rounds, start=1):
         assert max(each["taken"]) <= max(1, 0.5 * number / 2 * 120 / classes)
         assert each["right"] <= each["with_known_class"] <= sum(each["taken"])
+
+
+def test_the_confidence_is_lowered_as_groups_that_were_left_out_ask_for_and_never_raised(whole, arguments):
+    method, result, _ = whole
+    left_out = result.model.training["left_out"]
+    assert left_out["by"] == "cross-validation"
+    assert left_out["pixels"] > 0
+    assert result.model.temperature >= 1
+    recipe = _recipe(method, "training.calibration_folds=0")
+    sure = fit_model(*arguments, recipe, _blocks(), device="cpu").model
+    assert "left_out" not in sure.training
+    assert sure.temperature == 1
+    for mine, other in zip(sure.network.parameters(), result.model.network.parameters(), strict=True):
+        assert mine.equal(other)
 
 
 def _interrupt_at(count):

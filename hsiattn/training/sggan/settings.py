@@ -38,10 +38,6 @@ class SGGANSettings(SemiSupervisedTraining):
     growth
         Let the network become deeper before each round of self-growing, which leaves its logits as they are. Networks
         that cannot grow stay as they are. Default: True.
-    calibration_folds
-        Networks that are trained once more, by one round on all labelled pixels but some groups. The confidence is
-        lowered as far as theirs is too high on these groups; it is never raised, since several rounds make a network
-        more certain than one. 0 leaves it as it is. Default: 2.
     class_balance
         Weigh the losses of labels so that every class counts the same. Default: True. All further settings are those of
         `SemiSupervisedTraining`; epochs pass through the unlabelled pixels.
@@ -58,5 +54,4 @@ class SGGANSettings(SemiSupervisedTraining):
     first_share: float = Field(default=0.1, gt=0, le=1)
     more_share: float = Field(default=0.05, ge=0, le=1)
     growth: bool = True
-    calibration_folds: int = Field(default=2, ge=0, le=100)
     class_balance: bool = True

@@ -2,9 +2,10 @@
 
     .venv/bin/python -m scripts.benchmarks.accuracy DATA OUT [FIGURE ...] [-- OPTIONS of hsiattn benchmark]
 
-DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons and fixed also of
-indian-pines and ground-truth, and for the composed ones of ground-truth and roberts2017-urban. The splits of fixed are
-in the folder of --splits, by default DATA/../splits. Figures, all by default, fixed only where its splits are there:
+DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons, fixed, unlabelled and
+unknown also of indian-pines and ground-truth, and for the composed ones of ground-truth and roberts2017-urban. The
+splits of fixed are in the folder of --splits, by default DATA/../splits. Figures, all by default, fixed only where its
+splits are there:
 
     table      default and accurate beside the baselines, 10 random pixels per class and buffered blocks
     fresh      the table on five draws of labels that were made after default was finished
@@ -16,6 +17,7 @@ in the folder of --splits, by default DATA/../splits. Figures, all by default, f
     composed   the same recipes on scenes of library spectra on published label maps, which decided nothing
     towns      the same on simulated towns and country with mixed pixels
     tiles      the same recipes as in the table, trained and tested on other tiles of one scene
+    unlabelled what unlabelled pixels are worth with three and five labels per class, by method
     unknown    how well two classes that were kept from training are told from the others, by detector
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
@@ -51,6 +53,7 @@ PLANS = {
     "composed": "composed-scenes",
     "towns": "composed-towns",
     "tiles": "enmap-tiles",
+    "unlabelled": "semi-supervised",
     "unknown": "open-set",
     "time": "training-time",
 }
@@ -87,7 +90,7 @@ def lay_out_all(figures: Collection[str], data: Path, splits: Path, scenes: Path
     """The folder with the scenes and splits that the figures need."""
     if set(figures) - {"composed", "towns"}:
         lay_out(data, scenes)
-    if {"polygons", "fixed"} & set(figures):
+    if {"polygons", "fixed", "unknown", "unlabelled"} & set(figures):
         lay_out_indian_pines(data, scenes)
     if "fixed" in figures:
         if not splits.is_dir():

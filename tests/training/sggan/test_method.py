@@ -69,7 +69,7 @@ def test_the_model_file_tells_of_every_round(seen):
 
 
 def test_the_confidence_is_lowered_as_groups_that_were_left_out_ask_for_and_never_raised(seen):
-    left_out = seen[0].model.training["self_growing"]["left_out"]
+    left_out = seen[0].model.training["left_out"]
     assert left_out["by"] == "cross-validation"
     assert left_out["pixels"] > 0
     assert seen[0].model.temperature >= 1
@@ -86,7 +86,7 @@ def test_where_nothing_is_sure_enough_it_is_said_and_where_nothing_grows_too(tin
     result = _fit(tiny, [*changes, "network.name=ssan", "network.arguments={hidden: 2, pooling: max}"])
     assert any("training.threshold=0.999 in round 1" in message for message in result.messages)
     assert any("cannot grow" in message for message in result.messages)
-    assert "left_out" not in result.model.training["self_growing"]
+    assert "left_out" not in result.model.training
     assert result.model.temperature == 1
 
 
