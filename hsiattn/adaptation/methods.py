@@ -48,7 +48,7 @@ class Task:
         The training scene with its labels, where it is given.
     few
         A few labelled pixels of the target, which may be learned from.
-    settings, seed, device, listener, write_translation, overwrite
+    settings, seed, device, listener, write_translation, overwrite, checkpoints, resume
         See `adapt`.
     """
 
@@ -63,6 +63,17 @@ class Task:
     listener: Listener | None = None
     write_translation: Path | None = None
     overwrite: bool = False
+    checkpoints: Path | None = None
+    resume: bool = False
+
+    def part(self, name: str, **changes: Any) -> Task:
+        """The same with changes, and a folder of its own for what it trains."""
+        return replace(self, checkpoints=self.checkpoints and self.checkpoints / name, **changes)
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Arguments of what trains."""
+        return {name: getattr(self, name) for name in ("seed", "device", "listener", "checkpoints", "resume")}
 
 
 @dataclass(frozen=True)
@@ -160,7 +171,7 @@ def _batches(task: Task) -> Iterator[Batch]:
 def _self_training(task: Task) -> TrainedModel:
     shares = task.target.probabilities(task.start, task.device)
     pixels = confident_pixels(task.start, task.target, shares, task.settings, few=task.few, seed=task.seed)
-    made = self_trained(task.model, task.target, pixels, seed=task.seed, device=task.device, listener=task.listener)
+    made = self_trained(task.model, task.target, pixels, **task.training)
     return replace(made, training={**made.training, "pseudo_labelled": pixels.record})
 
 
@@ -168,8 +179,7 @@ def _translation(task: Task) -> TrainedModel:
     if task.source is None:
         raise AdaptationError("translation needs the training scene and its labels", "give them: source= and labels=")
     target = task.target
-    how: dict[str, Any] = {"seed": task.seed, "device": task.device}
-    made = train_on_translation(task.model, target.source, task.source, **how, listener=task.listener)
+    made = train_on_translation(task.model, target.source, task.source, **task.training)
     if task.write_translation is not None:
         write_translation(made.translator, task.write_translation, overwrite=task.overwrite)
     learnt = made.model

@@ -22,6 +22,7 @@ from hsiattn.devices import choose_device
 from hsiattn.errors import AdaptationError, DomainError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output
+from hsiattn.files.training_state import check_state_folder
 from hsiattn.folds import grouped_folds
 from hsiattn.models.model_file import TrainedModel, timestamp
 from hsiattn.scenes import SceneSource
@@ -80,6 +81,8 @@ def adapt(
     told: Told | None = None,
     write_translation: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    checkpoints: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> AdaptationResult:
     """Adapt a model to another scene, date or sensor, and keep it as it is where that is no gain.
 
@@ -105,6 +108,9 @@ def adapt(
         Called with the figures of every epoch of a method that trains.
     write_translation, overwrite
         GeoTIFF for the training scene in the target's look, which `translation` makes, and whether it may replace one.
+    checkpoints, resume
+        Folder for the state of methods that train, and whether to go on from one that an interrupted adaptation with
+        the same arguments has left there.
 
     Raises
     ------
@@ -113,7 +119,7 @@ def adapt(
     BandError, SceneError
         See `TargetScene.of`.
     OutputError
-        The translated scene may not be written there.
+        The translated scene may not be written there, or the folder holds something else.
     DomainError
         The values of the scene are some power of ten times those of the training scene.
     """
@@ -123,11 +129,16 @@ def adapt(
     translated = None if write_translation is None else Path(write_translation)
     if translated is not None:
         check_output(translated, FileKind.SCENE, overwrite=overwrite)
+    kept = None if checkpoints is None else Path(checkpoints)
+    if kept is not None:
+        check_state_folder(kept)
     scene = TargetScene.of(model, target, pixels=settings.pixels)
     _check_scale(model, scene)
     trial = _Trial(
-        Task(model, scene, model, source, few, settings, seed, device, listener, translated, overwrite), told
-    )
+        Task(
+            model, scene, model, source, few, settings, seed, device, listener, translated, overwrite, kept, resume
+        ), told,
+    )  # fmt: skip
     trial.add(SOURCE, model, SOURCE, moves=True)
     for own in wanted:
         trial.attempt(own, must=method is not None)
@@ -199,7 +210,7 @@ class _Trial:
                 raise AdaptationError(
                     "the few labels of every class lie in one group, so that none can be left out", ""
                 )
-            made = method.adapted(task)
+            made = method.adapted(task.part("round-0"))
             right = self._of_left_out(method, task) if method.learns else None
         except AdaptationError as error:
             if must:
@@ -298,11 +309,11 @@ class _Trial:
         if few is None:
             return None
         if folds is None:
-            return self._right(method.adapted(replace(task, few=None)), few)
+            return self._right(method.adapted(task.part("fold-0", few=None)), few)
         right = np.zeros(len(few), dtype=bool)
         judged = np.zeros(len(few), dtype=bool)
-        for kept, left_out in folds:
-            made = method.adapted(replace(task, few=few.subset(kept)))
+        for number, (kept, left_out) in enumerate(folds, start=1):
+            made = method.adapted(task.part(f"fold-{number}", few=few.subset(kept)))
             right[left_out], judged[left_out] = self._right(made, few.subset(left_out)), True
         if not judged.all():  # of classes in one group
             right[~judged] = self._right(task.start, few.subset(~judged))

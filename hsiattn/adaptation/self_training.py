@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,8 +131,15 @@ def self_trained(
     seed: int = 0,
     device: str = "auto",
     listener: Listener | None = None,
+    checkpoints: Path | None = None,
+    resume: bool = False,
 ) -> TrainedModel:
     """A model by the recipe of another one, trained on pseudo-labelled pixels of the target scene.
+
+    Parameters
+    ----------
+    checkpoints, resume
+        See `hsiattn.training.modelling.fit_model`.
 
     Raises
     ------
@@ -144,13 +152,16 @@ def self_trained(
     try:
         recipe = Recipe.model_validate(model.recipe)
         made = fit_model(
-            target.source, codes, model.classes, recipe, roles, seed=seed, device=device, listener=listener
-        )
+            target.source, codes, model.classes, recipe, roles, seed=seed, device=device, listener=listener,
+            checkpoints=checkpoints, resume=resume,
+        )  # fmt: skip
     except (HsiattnError, ValueError) as error:
         reason = error.problem if isinstance(error, HsiattnError) else f"its recipe is none of this version ({error})"
         raise AdaptationError(
             f"the model's recipe cannot be trained on pixels of {target.source.name}: {reason}",
-            "choose another method=, or give few_labels=",
+            error.remedy
+            if resume and isinstance(error, HsiattnError)
+            else "choose another method=, or give few_labels=",
         ) from error
     preprocessing = made.model.preprocessing
     read = replace(preprocessing, bands=target.bands[preprocessing.bands])  # as bands of the first training scene

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +12,12 @@ import click
 from hsiattn.cli import options
 from hsiattn.cli.failures import named
 from hsiattn.cli.progress import training_progress
+from hsiattn.cli.resuming import resumable
 from hsiattn.cli.scene_arguments import ScenePaths, name_of, one_scene
 from hsiattn.cli.wording import in_options
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted
+from hsiattn.files.training_state import check_state_folder, is_begun, remove_state_folder
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -72,6 +75,7 @@ _OF_LABELS = (
 @options.device
 @options.threads
 @options.overwrite
+@click.option("--resume", is_flag=True, help="Continue an interrupted adaptation that trains, to the same ADAPTED.")
 @options.as_json
 @options.common
 @click.pass_context
@@ -102,6 +106,9 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
 
     inputs["model"] = named_model(model)
     files = wanted((output, FileKind.MODEL), (given["write_translation"], FileKind.SCENE))
+    state = Path(f"{output}.training")
+    check_state_folder(state)
+    given["overwrite"] = given["overwrite"] or (given["resume"] and is_begun(state))
     check_outputs(files, overwrite=given["overwrite"], inputs=inputs)
 
     from hsiattn.models.model_file import write_model
@@ -109,8 +116,9 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
     options.use_threads(given["threads"])
     target = open_target(paths, given)
     origin = ModelFinder(model).model_for(target)
-    result = adapted(origin, target, given)
+    result = adapted(origin, target, given, state)
     digest = write_model(result.model, output, overwrite=given["overwrite"])
+    remove_state_folder(state)
     if as_json:
         options.print_json({"model": output, "kept": result.kept, "sha256": digest, **result.record})
     else:
@@ -149,19 +157,21 @@ def open_target(paths: ScenePaths, given: Mapping[str, Any]) -> SceneSource:
     return source
 
 
-def adapted(origin: TrainedModel, target: SceneSource, given: Mapping[str, Any]) -> AdaptationResult:
-    """The adaptation that the options ask for."""
+def adapted(origin: TrainedModel, target: SceneSource, given: Mapping[str, Any], state: Path) -> AdaptationResult:
+    """The adaptation that the options ask for; what trains keeps its state in a folder."""
     from hsiattn.adaptation import adapt as adapt_model
 
     scene = origin.resampled(target) if given["resample"] else target
     few = few_labels(origin, scene, given) if given["few_labels"] is not None else None
     source = labelled_source(origin, given) if given["source"] is not None else None
     trains = given["method"] in TRAINING or (given["method"] is None and few is not None)
-    with training_progress() if trains else nullcontext() as listener:
+    if not trains and given["resume"]:
+        options.say("--resume has nothing to go on with: no method that is tried trains")
+    with resumable(state) if trains else nullcontext(), training_progress() if trains else nullcontext() as listener:
         return adapt_model(
             origin, scene, method=given["method"], source=source, few=few, force=given["force"], seed=given["seed"],
             device=given["device"], listener=listener, told=_tell, write_translation=given["write_translation"],
-            overwrite=given["overwrite"],
+            overwrite=given["overwrite"], checkpoints=state if trains else None, resume=given["resume"],
         )  # fmt: skip
 
 

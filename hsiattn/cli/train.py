@@ -13,18 +13,13 @@ import click
 from hsiattn.cli import fitting, options
 from hsiattn.cli.report_context import author
 from hsiattn.cli.reports import choose_format, render
+from hsiattn.cli.resuming import resumable
 from hsiattn.cli.scene_arguments import one_scene
 from hsiattn.cli.scene_list import LabelledScene, read_scene_list, split_pair
-from hsiattn.errors import SceneError, TrainingError
+from hsiattn.errors import SceneError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted, write_bytes
-from hsiattn.files.training_state import (
-    begun_training,
-    check_state_folder,
-    has_checkpoint,
-    is_begun,
-    remove_state_folder,
-)
+from hsiattn.files.training_state import check_state_folder, is_begun, remove_state_folder
 
 
 @click.command(short_help="Train a model on a scene and its labels.")
@@ -129,7 +124,8 @@ def train(
         return
     overwrite = check_files(request, output, write_split, report, overwrite)
     options.use_threads(threads)
-    trained = fit(request, checkpoints)
+    with resumable(checkpoints):
+        trained = fitting.train_model(request)
     classifier = trained.classifier
     if write_split is not None:
         fitting.save_split(classifier.split_, request, write_split, overwrite)
@@ -214,14 +210,3 @@ def is_finished(request: fitting.Training, output: str, others: Sequence[str | N
     from hsiattn.training.finished import made_by
 
     return made_by(output, request.recipe, request.changes, request.seed, request.scene_name, request.further)
-
-
-def fit(request: fitting.Training, checkpoints: Path) -> fitting.Trained:
-    """Train; an interruption says whether there is something to go on from."""
-    try:
-        with begun_training(checkpoints):
-            return fitting.train_model(request)
-    except KeyboardInterrupt as interrupt:
-        if has_checkpoint(checkpoints):
-            raise TrainingError("interrupted", f"go on with --resume; the state is in {checkpoints}") from interrupt
-        raise

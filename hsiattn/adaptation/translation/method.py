@@ -19,6 +19,7 @@ from hsiattn.errors import AdaptationError, HsiattnError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource, open_source
 from hsiattn.splits import AllPixels
+from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe
@@ -49,6 +50,8 @@ def train_on_translation(
     seed: int = 0,
     device: str = "auto",
     listener: Listener | None = None,
+    checkpoints: Path | None = None,
+    resume: bool = False,
 ) -> TranslatedModel:
     """Train the recipe of a model on its training scene as the target would show it.
 
@@ -67,6 +70,8 @@ def train_on_translation(
         Decides the translation, the drawing of pixels and the training.
     listener
         Called with the figures of every epoch, first of the translation, then of the training.
+    checkpoints, resume
+        Folder for an interrupted translation or training, and whether to go on from it.
 
     Raises
     ------
@@ -75,7 +80,12 @@ def train_on_translation(
     """
     try:
         settings = settings or _suited(source.scene, target)
-        translator = train_translation(source.scene, target, settings, seed=seed, device=device, listener=listener)
+        first, second = (checkpoints and checkpoints / f"round-{number}" for number in (1, 2))
+        translator = train_translation(
+            source.scene, target, settings, seed=seed, device=device, listener=listener,
+            checkpoints=None if first is None
+            else Checkpoints(first, _identity(model, source, target, settings, seed), resume),
+        )  # fmt: skip
         recipe = Recipe.model_validate(model.recipe)
         codes = drawn_labels(source, model, seed)
         with TemporaryDirectory() as folder:  # else every pass over the scene would translate it once more
@@ -83,7 +93,7 @@ def train_on_translation(
             write_translation(translator, path, creation_options={"compress": "none"})
             made = fit_model(
                 open_source(path), codes, model.classes, recipe, AllPixels(random_state=seed), seed=seed, device=device,
-                listener=listener,
+                listener=listener, checkpoints=second, resume=resume,
             ).model  # fmt: skip
     except (HsiattnError, ValueError) as error:
         if isinstance(error, AdaptationError):
@@ -94,6 +104,14 @@ def train_on_translation(
     said = {**made.training, "translation": translator.record}
     data = {**made.data, "scene": Path(source.scene.name).name}
     return TranslatedModel(replace(made, training=said, data=data), translator)
+
+
+def _identity(
+    model: TrainedModel, source: LabelledSource, target: SceneSource, settings: TranslationSettings, seed: int
+) -> dict[str, Any]:
+    """What a translation depends on, JSON-ready."""
+    scenes = [{"name": each.name, "size": [each.height, each.width]} for each in (source.scene, target)]
+    return {"model": model.digest, "scenes": scenes, "settings": settings.model_dump(mode="json"), "seed": seed}
 
 
 def _suited(source: SceneSource, target: SceneSource) -> TranslationSettings:

@@ -96,7 +96,7 @@ def measured(run: Run, given: argparse.Namespace) -> Row:
     known, test, strange = seen(trained_on, trained_on.sum()), seen(split.test), seen(unknown)
     detectors = {}
     for name in given.detectors or DETECTORS:
-        detector = fit_detector(known, OpenSetSettings(detector=name), seed=run.seed)
+        detector = fit_detector(known, OpenSetSettings.model_validate({"detector": name}), seed=run.seed)
         of_known, of_unknown = (
             detector.score(each.features, each.logits, each.look).numpy() for each in (test, strange)
         )
