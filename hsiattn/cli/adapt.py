@@ -59,18 +59,9 @@ _OF_LABELS = (
 )  # fmt: skip
 @options.key
 @options.use_flagged
-@options.label_key
-@options.classes
-@options.classes_level
-@options.unlabelled
-@options.vectors
-@click.option(
-    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
-    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
-)  # fmt: skip
-@click.option(
-    "--resample", is_flag=True, help="Compute the model's bands from those of a scene of another sensor, by wavelength."
-)
+@options.labels_in_scene
+@options.scale
+@options.resample
 @options.seed
 @options.device
 @options.threads

@@ -82,14 +82,8 @@ if TYPE_CHECKING:
     "--accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE", callback=options.finite,
     help="Share of the pixels of known classes that keeps its class with --unknown; default: 0.95.",
 )  # fmt: skip
-@click.option(
-    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
-    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
-)  # fmt: skip
-@click.option(
-    "--resample", is_flag=True,
-    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
-)  # fmt: skip
+@options.scale
+@options.resample
 @click.option(
     "--force", is_flag=True,
     help="Map a scene even if most of a sample is unlike the training scene, or if some bands hold no data.",

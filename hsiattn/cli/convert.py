@@ -21,10 +21,7 @@ ENVI_SUFFIXES = (".img", ".bsq", ".bil", ".bip", ".dat")
     "--reflectance", is_flag=True,
     help="Write reflectance as float32, NaN where a value is missing, instead of the stored values.",
 )  # fmt: skip
-@click.option(
-    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
-    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
-)  # fmt: skip
+@options.scale
 @click.option(
     "-f", "--driver", metavar="NAME",
     help="Format: GTiff, COG or ENVI; default: ENVI for names that end in .img, .bsq, .bil, .bip or .dat, else GTiff.",

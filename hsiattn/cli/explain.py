@@ -90,15 +90,8 @@ def pairs(kind: type[int] | type[float], name: str) -> Callable[..., list[tuple[
 )  # fmt: skip
 @options.key
 @options.use_flagged
-@options.label_key
-@options.classes
-@options.classes_level
-@options.unlabelled
-@options.vectors
-@click.option(
-    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
-    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
-)  # fmt: skip
+@options.labels_in_scene
+@options.scale
 @click.option("--force", is_flag=True, help="Explain decisions even in a scene that is unlike the training scene.")
 @options.device
 @options.threads

@@ -119,6 +119,14 @@ use_flagged = click.option(
     help="Use pixels all the same that the scene's product flags: names with commas between them, such as haze,cirrus, "
     "or all. Left out otherwise: cloud, cirrus, haze, cloud_shadow and defective.",
 )  # fmt: skip
+scale = click.option(
+    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=finite,
+    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
+)  # fmt: skip
+resample = click.option(
+    "--resample", is_flag=True,
+    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
+)  # fmt: skip
 bounds = click.option(
     "--bounds", type=float, nargs=4, metavar="LEFT BOTTOM RIGHT TOP", callback=_finite,
     help="Only the pixels that this rectangle touches: map coordinates in the scene's CRS; for a scene without "
@@ -166,6 +174,9 @@ vectors = use(
     ),
 )  # fmt: skip
 """How labels are read from a vector file, see `hsiattn.labels.vector_options.VectorOptions`."""
+
+labels_in_scene = use(label_key, classes, classes_level, unlabelled, vectors)
+"""How labels are read on the grid of a scene, from a raster or a vector file."""
 
 mapping_unit = use(
     click.option(

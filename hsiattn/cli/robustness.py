@@ -108,19 +108,9 @@ def numbers(most: float) -> Callable[..., tuple[float, ...]]:
 )  # fmt: skip
 @options.key
 @options.use_flagged
-@options.label_key
-@options.classes
-@options.classes_level
-@options.unlabelled
-@options.vectors
-@click.option(
-    "--scale", type=click.FloatRange(0, min_open=True), metavar="NUMBER", callback=options.finite,
-    help="Divide the scene's values by NUMBER to get reflectance, whatever the scene itself says.",
-)  # fmt: skip
-@click.option(
-    "--resample", is_flag=True,
-    help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
-)  # fmt: skip
+@options.labels_in_scene
+@options.scale
+@options.resample
 @options.device
 @options.threads
 @click.option(
