@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from hsiattn.adaptation import LabelledSource, adapt
+from hsiattn.adaptation import AdaptationSettings, LabelledSource, adapt
 from hsiattn.adaptation.translation import TranslationSettings, method
 from hsiattn.classes import ClassTable
 from hsiattn.errors import AdaptationError, OutputError
 from hsiattn.splits import RandomPixels
+from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.modelling import fit_model
+
+EASY = AdaptationSettings(least_confidence=0.0, per_class=20)
+"""With which a network that has hardly learned is confident of something."""
 
 
 @pytest.fixture(scope="module")
 def network(pair, first, quick_recipe):
-    """A small network that early stopping does not stop: trained step by step, so that it can be interrupted."""
+    """A small network, trained step by step, so that it can be interrupted."""
+    shared = quick_recipe.training.model_dump(exclude={"method", "pseudo_labels"})
+    recipe = quick_recipe.model_copy(update={"training": EarlyStoppingTraining(**shared)})
     split = RandomPixels(train_size=12)
-    return fit_model(first, pair.codes, ClassTable.from_codes([1, 2, 3]), quick_recipe, split, device="cpu").model
+    return fit_model(first, pair.codes, ClassTable.from_codes([1, 2, 3]), recipe, split, device="cpu").model
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +48,7 @@ def test_an_interrupted_adaptation_that_is_resumed_is_the_uninterrupted_one(
     name, stops, network, pair, first, second, tmp_path
 ):
     source = LabelledSource(first, pair.codes, network.classes) if name == "translation" else None
-    how = {"method": name, "source": source, "force": True, "device": "cpu"}
+    how = {"method": name, "source": source, "force": True, "device": "cpu", "settings": EASY}
     every = []
     whole = adapt(network, second, **how, listener=every.append).model
     for stop in stops:
@@ -56,7 +62,7 @@ def test_an_interrupted_adaptation_that_is_resumed_is_the_uninterrupted_one(
 
 
 def test_the_state_of_another_adaptation_is_not_resumed(network, second, first, tmp_path):
-    how = {"method": "self-training", "force": True, "device": "cpu", "checkpoints": tmp_path}
+    how = {"method": "self-training", "force": True, "device": "cpu", "settings": EASY, "checkpoints": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         adapt(network, second, **how, listener=_interrupt_at(2, []))
     with pytest.raises(AdaptationError, match="holds a run with another") as refused:
