@@ -32,6 +32,7 @@ COMMANDS = {
     "info": "Describe a scene, a model, a map or labels.",
     "polygons": "Write a land-cover map as polygons.",
     "convert": "Write a scene in another format, with its metadata.",
+    "export": "Write a model for programs without hsiattn and torch.",
     "datasets": "List, download and check the public scenes; write the example.",
     "models": "List, install and remove models.",
     "benchmark": "Compare recipes on scenes, over protocols and seeds.",

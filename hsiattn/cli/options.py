@@ -262,6 +262,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "array": (".mat", ".npy", ".npz", ".nc", ".h5"),
     "recipe": (".yaml", ".yml"),
     "vector file": (".gpkg", ".geojson", ".shp", ".fgb"),
+    "graph": (".onnx",),
     "archive": (".zip", ".gz", ".tar"),
 }
 """Kinds of files by the suffixes that belong to them; the first of a kind is the usual one."""

@@ -47,6 +47,7 @@ class FileKind(StrEnum):
     STAC_ITEM = "STAC item"
     SAMPLE = "reference sample"
     ROBUSTNESS = "table of robustness"
+    ONNX_MODEL = "ONNX model"
 
     @property
     def described(self) -> str:
@@ -68,6 +69,7 @@ _DESCRIPTIONS = {
     FileKind.RUN: "the record of a run",
     FileKind.EXPLANATION: "an explanation",
     FileKind.POLYGONS: "a file of land-cover polygons",
+    FileKind.ONNX_MODEL: "an ONNX model",
 }
 
 TAG_PREFIX = "HSIATTN_"
@@ -181,6 +183,8 @@ def _by_content(file: Path, start: bytes) -> FileKind | None:
         return _envi_header(file)
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON:
         return _model(file)
+    if start[:1] == b"\x08" and start[2 : 4 + len(GENERATOR)] == bytes((0x12, len(GENERATOR))) + GENERATOR.encode():
+        return FileKind.ONNX_MODEL  # version of the format in one byte, then the name of the producer
     if start.startswith(b"CDF"):
         return FileKind.EXPLANATION if EXPLANATION_TITLE.encode() in start else None
     if start.startswith(b"SQLite format 3\0"):

@@ -40,6 +40,9 @@ class SpectralBranch(nn.Module):
         Branches for which this order is faster override it.
         """
         # In pieces: the states of all steps of a whole tile would take more memory than everything else together.
+        if torch.compiler.is_exporting():  # a graph has one piece, or the number of pieces of its example
+            features: Tensor = self(spectra.T)
+            return features.T
         return torch.cat([self(few.T).T for few in torch.split(spectra, _SPECTRA_AT_ONCE, dim=1)], dim=1)
 
 
@@ -127,7 +130,7 @@ class AttentionRNN(SpectralBranch):
 
     def columns(self, spectra: Tensor) -> Tensor:
         """(B, N) -> (features, N), in pieces that stay near the core."""
-        if self.pools or not self.recurrent.fast(spectra):
+        if self.pools or torch.compiler.is_exporting() or not self.recurrent.fast(spectra):
             return super().columns(spectra)
         length = -(-len(spectra) // self.group)
         piece = min(self.recurrent.sequences_at_once(length), spectra.shape[1])

@@ -143,7 +143,11 @@ class ModuleNetwork(SpectralSpatialNetwork):
         """Logits of a tile's core (K, h, w'), where patches do not count; see `SpectralSpatialNetwork.dense`."""
         if not self.dense_capable:
             return super().dense(spectra, components, valid)
-        parts = [self.module(few.T).T for few in torch.split(spectra.flatten(1), _SPECTRA_AT_ONCE, dim=1)]
+        pixels = spectra.flatten(1)
+        if torch.compiler.is_exporting():  # a graph has one piece, or the number of pieces of its example
+            logits: Tensor = self.module(pixels.T).T
+            return logits.reshape(self.classes, *spectra.shape[1:])
+        parts = [self.module(few.T).T for few in torch.split(pixels, _SPECTRA_AT_ONCE, dim=1)]
         return torch.cat(parts, dim=1).reshape(self.classes, *spectra.shape[1:])
 
 

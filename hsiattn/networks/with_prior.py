@@ -250,11 +250,10 @@ class WithPrior(SpectralSpatialNetwork):
     def _weighed(self, logits: Tensor, prior: Tensor, dim: int) -> Tensor:
         """Logarithms of the network's and the memory's probabilities together."""
         network = torch.log_softmax(logits.float() / self.temperature, dim=dim)
-        if self.weight > 0 and self.least_doubt > 0:
-            # In logarithms throughout: probabilities that underflow would leave attacks no gradient to follow.
-            network = torch.logaddexp(
-                network + torch.log1p(-self.least_doubt), torch.log(self.least_doubt / self.classes)
-            )
+        # In logarithms throughout: probabilities that underflow would leave attacks no gradient to follow. No branch on
+        # the numbers of the memory, which a graph for other programs could not follow.
+        doubt = torch.where(self.weight > 0, self.least_doubt, 0.0)
+        network = torch.logaddexp(network + torch.log1p(-doubt), torch.log(doubt / self.classes))
         inside = _along(self.remembered, logits.ndim, dim)
         mass = torch.where(inside, network, -torch.inf).logsumexp(dim=dim, keepdim=True)
         second = torch.where(inside, prior.clamp_min(1e-12).log() + mass, network)

@@ -1,0 +1,204 @@
+"""Writing of a model as an ONNX file that maps tiles, checked against the model before it appears under its name."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hsiattn.errors import ModelFileError
+from hsiattn.export.metadata import metadata
+from hsiattn.export.tile_graph import TileGraph
+from hsiattn.files.kinds import FileKind
+from hsiattn.files.outputs import check_output, whole_file
+from hsiattn.files.paths import StrPath
+from hsiattn.models.model_file import TrainedModel
+from hsiattn.version import __version__
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+INPUT, OUTPUT = "scene", "probabilities"
+"""Names of the graph's input and output."""
+OPSET = 18
+"""Version of the operators: read by ONNX Runtime 1.14 and newer."""
+MOST_DIFFERENCE = 1e-4
+"""Largest difference of a probability between graph and model."""
+_SIZES = ((29, 37), (96, 101))
+"""Height and width of the tiles by which the graph is checked: more pixels than networks take at once among them."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export yields.
+
+    Attributes
+    ----------
+    size
+        Of the file in bytes.
+    bands, classes
+        B of the input (1, B, H, W); K of the output (1, K + 1, H, W).
+    difference
+        Largest difference of a probability between graph and model on tiles that were tried.
+    """
+
+    size: int
+    bands: int
+    classes: int
+    difference: float
+
+
+def export_onnx(
+    model: TrainedModel,
+    path: StrPath,
+    *,
+    tile: int = 128,
+    scale: float = 1.0,
+    nodata: float | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a model as an ONNX file, from tiles of a scene to class probabilities; see `TileGraph`.
+
+    The graph is run by ONNX Runtime on tiles of several sizes, with pixels of no data in them, and compared with the
+    model: a graph that computes something else is not written.
+
+    Parameters
+    ----------
+    path
+        Usually `*.onnx`.
+    tile
+        Side of the tiles in pixels that the file advises; any other serves as well.
+    scale, nodata
+        See `TileGraph`.
+    overwrite
+        Whether an ONNX file of ours may be replaced.
+
+    Raises
+    ------
+    ModelFileError
+        The model has no such graph, ONNX is not installed, or the graph computes something else.
+    OutputError
+        The file cannot be written, or is there already.
+    """
+    check_output(path, FileKind.ONNX_MODEL, overwrite=overwrite)
+    graph = TileGraph(model, scale=scale, nodata=nodata).eval()
+    count = len(model.bands)
+    made = _made(graph, count, model.arguments["name"])
+    made.producer_name, made.producer_version = "hsiattn", __version__
+    for name, text in metadata(model, tile=tile, scale=scale, nodata=nodata).items():
+        entry = made.metadata_props.add()
+        entry.key, entry.value = name, text
+    content = made.SerializeToString()
+    difference = _difference(graph, content, model, scale, nodata)
+    if not difference <= MOST_DIFFERENCE:
+        raise ModelFileError(
+            f"the graph of {model.arguments['name']} differs from the model by {difference:.2g} in a probability",
+            "use other versions of torch, onnxscript and onnxruntime, and report this",
+        )
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+    return Exported(len(content), count, len(model.classes), difference)
+
+
+def _made(graph: TileGraph, bands: int, name: str) -> ModelProto:
+    """The graph as torch traces it, with free height and width."""
+    least = 2 * graph.halo + 2
+    example = torch.rand(1, bands, least + 6, least + 9)
+    sizes = {2: torch.export.Dim("height", min=least), 3: torch.export.Dim("width", min=least)}
+    try:
+        with _quietly():
+            program = torch.onnx.export(
+                graph, (example,), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], dynamic_shapes=(sizes,),
+                opset_version=OPSET, verbose=False,
+            )  # fmt: skip
+    except ImportError as error:
+        raise _not_installed() from error
+    except (torch.onnx.OnnxExporterError, RuntimeError) as error:
+        raise _no_graph(name) from error
+    assert program is not None
+    return program.model_proto
+
+
+def _difference(graph: TileGraph, content: bytes, model: TrainedModel, scale: float, nodata: float | None) -> float:
+    """Largest difference of a probability between what ONNX Runtime and torch compute."""
+    try:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
+    except ImportError as error:
+        raise _not_installed() from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is said by the error
+    refused = (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.NotImplemented,
+               failures.RuntimeException)  # fmt: skip
+    worst = 0.0
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        for number, size in enumerate(_SIZES):
+            height, width = (max(length, 2 * graph.halo + 2) for length in size)
+            tile = _tile(model, height, width, scale, nodata, number)
+            with torch.inference_mode():
+                expected = graph(torch.from_numpy(tile)).numpy()
+            found = session.run([OUTPUT], {INPUT: tile})[0]
+            worst = max(worst, float(np.abs(found - expected).max()))
+    except refused as error:
+        raise _no_graph(model.arguments["name"]) from error
+    return worst
+
+
+def _tile(
+    model: TrainedModel, height: int, width: int, scale: float, nodata: float | None, seed: int
+) -> NDArray[np.float32]:
+    """A tile (1, B, h, w) of spectra like those of the training scene, with pixels of no data in it."""
+    random, bands = np.random.default_rng(seed), model.preprocessing.bands
+    if model.domain is not None:
+        known = model.domain.examples.astype(np.float64)
+        spectra = known[random.integers(len(known), size=height * width)]
+    else:
+        spectra = random.uniform(0, 0.6, (height * width, len(bands)))
+    spectra = spectra * random.normal(1, 0.05, spectra.shape)
+    tile = np.zeros((len(model.bands), height * width), dtype=np.float32)
+    tile[bands] = spectra.T * scale
+    missing = random.random(height * width) < 0.05
+    tile[:, missing] = np.nan if nodata is None else nodata
+    return tile.reshape(1, -1, height, width)
+
+
+def _no_graph(name: str) -> ModelFileError:
+    return ModelFileError(
+        f"the network {name} cannot be written as a graph for tiles of any size",
+        "train with a recipe such as default or lda",
+    )
+
+
+def _not_installed() -> ModelFileError:
+    return ModelFileError("the export needs packages that are not installed", "install hsiattn[onnx]")
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the exporter's talk away: it prints, logs and warns of what it does."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def inputs_and_outputs(exported: Exported) -> dict[str, Any]:
+    """Shapes of input and output in words, for people."""
+    return {
+        INPUT: f"1 × {exported.bands} bands × height × width, float32",
+        OUTPUT: f"1 × {exported.classes + 1} (unclassified, then the classes) × height × width, float32",
+    }
