@@ -118,6 +118,8 @@ def adapt(
         There is no such method, or it cannot be applied to this model.
     BandError, SceneError
         See `TargetScene.of`.
+    TrainingError
+        The folder holds the state of another adaptation.
     OutputError
         The translated scene may not be written there, or the folder holds something else.
     DomainError

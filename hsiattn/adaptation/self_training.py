@@ -23,6 +23,7 @@ from hsiattn.adaptation.target import TargetScene
 from hsiattn.errors import AdaptationError, HsiattnError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.splits import ROLES
+from hsiattn.training.checkpoints import OtherRunError
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe
@@ -145,6 +146,8 @@ def self_trained(
     ------
     AdaptationError
         The recipe cannot be trained on them, or is one of another version.
+    OtherRunError
+        The folder holds the state of another training.
     """
     codes = np.zeros((target.source.height, target.source.width), dtype=np.int32)
     codes[tuple(pixels.positions.T)] = np.array(model.classes.codes)[pixels.targets]
@@ -155,13 +158,13 @@ def self_trained(
             target.source, codes, model.classes, recipe, roles, seed=seed, device=device, listener=listener,
             checkpoints=checkpoints, resume=resume,
         )  # fmt: skip
+    except OtherRunError:
+        raise
     except (HsiattnError, ValueError) as error:
         reason = error.problem if isinstance(error, HsiattnError) else f"its recipe is none of this version ({error})"
         raise AdaptationError(
             f"the model's recipe cannot be trained on pixels of {target.source.name}: {reason}",
-            error.remedy
-            if resume and isinstance(error, HsiattnError)
-            else "choose another method=, or give few_labels=",
+            "choose another method=, or give few_labels=",
         ) from error
     preprocessing = made.model.preprocessing
     read = replace(preprocessing, bands=target.bands[preprocessing.bands])  # as bands of the first training scene

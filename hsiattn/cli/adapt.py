@@ -107,9 +107,11 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
     options.use_threads(given["threads"])
     target = open_target(paths, given)
     origin = ModelFinder(model).model_for(target)
-    result = adapted(origin, target, given, state)
+    trains = given["method"] in TRAINING or (given["method"] is None and given["few_labels"] is not None)
+    result = adapted(origin, target, given, state if trains else None)
     digest = write_model(result.model, output, overwrite=given["overwrite"])
-    remove_state_folder(state)
+    if trains:
+        remove_state_folder(state)
     if as_json:
         options.print_json({"model": output, "kept": result.kept, "sha256": digest, **result.record})
     else:
@@ -148,21 +150,22 @@ def open_target(paths: ScenePaths, given: Mapping[str, Any]) -> SceneSource:
     return source
 
 
-def adapted(origin: TrainedModel, target: SceneSource, given: Mapping[str, Any], state: Path) -> AdaptationResult:
-    """The adaptation that the options ask for; what trains keeps its state in a folder."""
+def adapted(
+    origin: TrainedModel, target: SceneSource, given: Mapping[str, Any], state: Path | None
+) -> AdaptationResult:
+    """The adaptation that the options ask for; what trains keeps its state in a folder, None where nothing does."""
     from hsiattn.adaptation import adapt as adapt_model
 
     scene = origin.resampled(target) if given["resample"] else target
     few = few_labels(origin, scene, given) if given["few_labels"] is not None else None
     source = labelled_source(origin, given) if given["source"] is not None else None
-    trains = given["method"] in TRAINING or (given["method"] is None and few is not None)
-    if not trains and given["resume"]:
+    if state is None and given["resume"]:
         options.say("--resume has nothing to go on with: no method that is tried trains")
-    with resumable(state) if trains else nullcontext(), training_progress() if trains else nullcontext() as listener:
+    with resumable(state) if state else nullcontext(), training_progress() if state else nullcontext() as listener:
         return adapt_model(
             origin, scene, method=given["method"], source=source, few=few, force=given["force"], seed=given["seed"],
             device=given["device"], listener=listener, told=_tell, write_translation=given["write_translation"],
-            overwrite=given["overwrite"], checkpoints=state if trains else None, resume=given["resume"],
+            overwrite=given["overwrite"], checkpoints=state, resume=given["resume"],
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from hsiattn.files.outputs import check_outputs, wanted
 )  # fmt: skip
 @click.option(
     "--scale", type=click.FloatRange(0, min_open=True), default=1.0, metavar="NUMBER", callback=options.finite,
-    help="Stored values of the scenes are NUMBER times reflectance; default: 1, as the model was trained on them.",
+    help="Stored values of the scenes are NUMBER times reflectance; default: 1. No scale in a scene is read later.",
 )  # fmt: skip
 @click.option(
     "--nodata", type=float, metavar="VALUE", callback=options.finite,
@@ -63,5 +63,7 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
     options.show(
         f"export: {output}, {exported.size / 1e6:.1f} MB",
         *(f"  {name:14} {shape}" for name, shape in shapes.items()),
+        f"  {'values':14} reflectance × {given['scale']:g}; without data: "
+        + ("NaN" if given["nodata"] is None else f"{given['nodata']:g}, NaN"),
         f"  differs from the model by at most {exported.difference:.1e} in a probability",
     )

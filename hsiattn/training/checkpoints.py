@@ -24,6 +24,10 @@ _INTERVAL = 20.0
 """Seconds between checkpoints on disk: what a killed process loses at most, beside the epoch it was in."""
 
 
+class OtherRunError(TrainingError):
+    """The folder holds the state of another run than the one that is to go on."""
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """Where an interrupted run is kept, and what identifies it.
@@ -75,7 +79,7 @@ class Checkpoints:
         if self.resume and self.file.exists():
             kept = _read_json(note)
             if {name: value for name, value in kept.items() if name != GENERATOR} != identity:
-                raise TrainingError(
+                raise OtherRunError(
                     f"{self.folder} holds a run with another scene, labels, split, recipe or seed",
                     "repeat the options of that run, or leave out resume=",
                 )

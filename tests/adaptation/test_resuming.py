@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from hsiattn.adaptation import AdaptationSettings, LabelledSource, adapt
+from hsiattn.adaptation import AdaptationSettings, FewLabels, LabelledSource, adapt
 from hsiattn.adaptation.translation import TranslationSettings, method
 from hsiattn.classes import ClassTable
-from hsiattn.errors import AdaptationError, OutputError
+from hsiattn.errors import OutputError, TrainingError
+from hsiattn.scenes import as_source
 from hsiattn.splits import RandomPixels
 from hsiattn.training.early_stopping import EarlyStoppingTraining
 from hsiattn.training.modelling import fit_model
@@ -65,9 +67,35 @@ def test_the_state_of_another_adaptation_is_not_resumed(network, second, first, 
     how = {"method": "self-training", "force": True, "device": "cpu", "settings": EASY, "checkpoints": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         adapt(network, second, **how, listener=_interrupt_at(2, []))
-    with pytest.raises(AdaptationError, match="holds a run with another") as refused:
+    with pytest.raises(TrainingError, match="holds a run with another") as refused:
         adapt(network, first, **how, resume=True)
     assert "repeat the options" in refused.value.remedy
+
+
+def test_a_translation_of_other_values_under_the_same_name_is_not_resumed(
+    network, pair, first, second, make_scene, tmp_path
+):
+    source = LabelledSource(first, pair.codes, network.classes)
+    how = {"method": "translation", "source": source, "force": True, "device": "cpu", "checkpoints": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        adapt(network, second, **how, listener=_interrupt_at(2, []))
+    brighter = as_source(make_scene(pair.second * 1.1, name="second"))
+    with pytest.raises(TrainingError, match="holds a run with another"):
+        adapt(network, brighter, **how, resume=True)
+
+
+def test_with_a_few_labels_too_the_state_of_another_adaptation_is_no_method_that_does_not_apply(
+    network, pair, second, tmp_path
+):
+    positions = np.argwhere(pair.codes > 0)[::97]
+    targets = pair.codes[tuple(positions.T)] - 1
+    how = {"device": "cpu", "settings": EASY, "checkpoints": tmp_path}
+    few = FewLabels(positions, targets, np.arange(len(targets)))
+    with pytest.raises(KeyboardInterrupt):
+        adapt(network, second, few=few, **how, listener=_interrupt_at(2, []))
+    other = FewLabels(positions[1:], targets[1:], np.arange(len(targets) - 1))
+    with pytest.raises(TrainingError, match="holds a run with another"):
+        adapt(network, second, few=other, **how, resume=True)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(network, second, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -118,6 +119,15 @@ def test_a_graph_that_computes_something_else_is_not_written(model, tmp_path, mo
     monkeypatch.setattr(onnx_export, "_difference", lambda *_: float("nan"))
     with pytest.raises(ModelFileError, match="differs from the model"):
         export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_of_another_model_is_found_out_by_running_it(exported, model, tiny, tmp_path, monkeypatch):
+    other = onnx.load(exported[0])
+    del other.metadata_props[:]
+    monkeypatch.setattr(onnx_export, "_made", lambda *_: other)
+    with pytest.raises(ModelFileError, match="differs from the model"):
+        export_onnx(replace(model, temperature=2 * model.temperature), tmp_path / "m.onnx", nodata=tiny.nodata)
     assert not list(tmp_path.iterdir())
 
 

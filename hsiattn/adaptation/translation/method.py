@@ -19,10 +19,11 @@ from hsiattn.errors import AdaptationError, HsiattnError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource, open_source
 from hsiattn.splits import AllPixels
-from hsiattn.training.checkpoints import Checkpoints
+from hsiattn.training.checkpoints import Checkpoints, OtherRunError
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe
+from hsiattn.training.training_scene import fingerprint_of_scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,8 @@ def train_on_translation(
     ------
     AdaptationError
         The translation cannot be learnt, or the recipe cannot be trained on what it makes.
+    OtherRunError
+        The folder holds the state of another translation or training.
     """
     try:
         settings = settings or _suited(source.scene, target)
@@ -95,9 +98,9 @@ def train_on_translation(
                 open_source(path), codes, model.classes, recipe, AllPixels(random_state=seed), seed=seed, device=device,
                 listener=listener, checkpoints=second, resume=resume,
             ).model  # fmt: skip
+    except (AdaptationError, OtherRunError):
+        raise
     except (HsiattnError, ValueError) as error:
-        if isinstance(error, AdaptationError):
-            raise
         reason = error.problem if isinstance(error, HsiattnError) else f"its recipe is none of this version ({error})"
         remedy = error.remedy if isinstance(error, HsiattnError) else "choose another method="
         raise AdaptationError(f"{source.scene.name} cannot be translated and learnt from: {reason}", remedy) from error
@@ -110,7 +113,7 @@ def _identity(
     model: TrainedModel, source: LabelledSource, target: SceneSource, settings: TranslationSettings, seed: int
 ) -> dict[str, Any]:
     """What a translation depends on, JSON-ready."""
-    scenes = [{"name": each.name, "size": [each.height, each.width]} for each in (source.scene, target)]
+    scenes = [fingerprint_of_scene(each) for each in (source.scene, target)]
     return {"model": model.digest, "scenes": scenes, "settings": settings.model_dump(mode="json"), "seed": seed}
 
 

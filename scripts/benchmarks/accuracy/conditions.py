@@ -12,51 +12,27 @@ is no comparison. The mean over all runs is printed as Markdown, with Wilcoxon's
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import defaultdict
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from hsiattn.assessment.significance import holm, wilcoxon_signed_rank
-from hsiattn.experiments.plan import file_name, load_plan
 from hsiattn.experiments.protocols import shared_split
-from hsiattn.experiments.runs import Run, only, runs_of
+from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import open_entry
 from hsiattn.robustness import robustness
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import load_recipe
 from hsiattn.training.training_scene import TrainingScene
-
-Row = dict[str, Any]
+from scripts.benchmarks.accuracy.plan_runner import Row, measured_runs, run_parser
 
 
 def main() -> None:
     """Do the runs that are missing, and print the mean."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenes", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--plan", default="few-labels")
-    parser.add_argument("--recipe", default="default")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", action="append", default=[], metavar="KIND=NAME")
+    parser = run_parser(__doc__, plan="few-labels")
     parser.add_argument("--pixels", type=int, default=500)
-    parser.add_argument("--report-only", action="store_true")
-    given = parser.parse_args()
-    plan = load_plan(given.plan)
-    runs = runs_of(plan, beside=Path(given.plan).parent, seeds=range(given.seeds))
-    of_first = {run.recipe_name for run in runs[:1]}
-    chosen = [run for run in only(plan, runs, given.only) if run.recipe_name in of_first]
-    for run in [] if given.report_only else chosen:
-        path = given.out / f"{'-'.join(map(file_name, (run.scene.name, run.protocol.name)))}-{run.seed}.json"
-        if not path.exists():
-            given.out.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(measured(run, given)), encoding="utf-8")
-    tables = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*.json"))]
-    print_means(tables)
+    print_means(measured_runs(given=parser.parse_args(), measure=measured))
 
 
 def measured(run: Run, given: argparse.Namespace) -> Row:

@@ -13,31 +13,27 @@ that the share of known pixels accepted is that of `spectrum` alone. Runs that O
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hsiattn.assessment.significance import holm, mean_interval, wilcoxon_signed_rank
-from hsiattn.experiments.plan import file_name, load_plan
 from hsiattn.experiments.protocols import hidden_classes, shared_split
-from hsiattn.experiments.runs import Run, only, runs_of
+from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import open_entry
 from hsiattn.experiments.strangeness import auroc, false_positives
-from hsiattn.open_set import DETECTORS, OpenSetSettings, fit_detector
+from hsiattn.open_set import DETECTORS, KnownPixels, OpenSetSettings, fit_detector
 from hsiattn.splits import ROLES
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.open_set import known_pixels
 from hsiattn.training.recipes import load_recipe
 from hsiattn.training.training_scene import TrainingScene
+from scripts.benchmarks.accuracy.plan_runner import Row, measured_runs, run_parser
 
-Row = dict[str, Any]
 REFERENCE = "spectrum"
 MOST = 4000
 """Pixels of known and of unknown classes that are scored, drawn by the seed."""
@@ -45,26 +41,9 @@ MOST = 4000
 
 def main() -> None:
     """Do the runs that are missing, and print the means."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenes", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--plan", default="open-set")
-    parser.add_argument("--recipe", default="default")
-    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--only", action="append", default=[], metavar="KIND=NAME")
+    parser = run_parser(__doc__, plan="open-set")
     parser.add_argument("--detector", dest="detectors", action="append", choices=tuple(DETECTORS), metavar="NAME")
-    parser.add_argument("--report-only", action="store_true")
-    given = parser.parse_args()
-    plan = load_plan(given.plan)
-    runs = runs_of(plan, beside=Path(given.plan).parent, seeds=range(given.seeds))
-    first = runs[0].recipe_name
-    for run in [] if given.report_only else only(plan, runs, [*given.only, f"recipe={first}"]):
-        path = given.out / f"{'-'.join(map(file_name, (run.scene.name, run.protocol.name)))}-{run.seed}.json"
-        if not path.exists():
-            given.out.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(measured(run, given)), encoding="utf-8")
-    print_means([json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*.json"))])
+    print_means(measured_runs(given=parser.parse_args(), measure=measured))
 
 
 def measured(run: Run, given: argparse.Namespace) -> Row:
@@ -83,7 +62,7 @@ def measured(run: Run, given: argparse.Namespace) -> Row:
     training = TrainingScene.of(scene.source, split.codes, split.classes, recipe)
     network, preprocessing = model.network, model.preprocessing
 
-    def seen(where: NDArray[np.bool_], most: int = MOST) -> Any:
+    def seen(where: NDArray[np.bool_], most: int = MOST) -> KnownPixels:
         pixels = np.argwhere(where)
         pixels = np.random.default_rng(run.seed).permutation(pixels)[:most]
         ids = np.searchsorted(split.classes.codes, split.codes[tuple(pixels.T)]).clip(0, len(split.classes.codes) - 1)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+from hsiattn.experiments.plan import file_name, load_plan
+from hsiattn.experiments.runs import Run, only, runs_of
+
+Row = dict[str, Any]
 
 
 def benchmark_options(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -30,3 +38,31 @@ def run_plan(plan: str | Path, scenes: Path, folder: Path, options: Sequence[str
     text = (folder / "report.md").read_text(encoding="utf-8").partition("## How to read this")[0]
     print("\n\n".join(part for part in text.split("\n\n") if not part.startswith("![")), flush=True)
     return True
+
+
+def run_parser(about: str | None, plan: str) -> argparse.ArgumentParser:
+    """Options of a script that measures something else than `hsiattn benchmark` on the runs of a plan."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--plan", default=plan)
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", action="append", default=[], metavar="KIND=NAME")
+    parser.add_argument("--report-only", action="store_true")
+    return parser
+
+
+def measured_runs(given: argparse.Namespace, measure: Callable[[Run, argparse.Namespace], Row]) -> list[Row]:
+    """Rows of all runs that are kept in OUT, after those that are missing of the plan's splits were measured."""
+    plan = load_plan(given.plan)
+    runs = runs_of(plan, beside=Path(given.plan).parent, seeds=range(given.seeds))
+    first = runs[0].recipe_name  # recipes share the splits, and the script names its own
+    chosen = [run for run in only(plan, runs, given.only) if run.recipe_name == first]
+    for run in [] if given.report_only else chosen:
+        path = given.out / f"{'-'.join(map(file_name, (run.scene.name, run.protocol.name)))}-{run.seed}.json"
+        if not path.exists():
+            given.out.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(measure(run, given)), encoding="utf-8")
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(given.out.glob("*.json"))]
