@@ -17,6 +17,7 @@ Error              Raised when                                                  
 `RecipeError`      a recipe is unknown, not well formed, or contradicts itself                        1
 `PlanError`        the same of a plan of experiments                                                  1
 `TrainingError`    nothing can be fitted on the training pixels, or training diverges or cannot go on 1
+`OtherRunError`    training is to go on from the state of another run                                 1
 `AdaptationError`  a model cannot be adapted to a scene                                               1
 `ModelFileError`   a model file is missing, damaged, too new or not a model                           1
 `AssessmentError`  a map cannot be compared with its reference                                        1
@@ -137,6 +138,10 @@ class PlanError(HsiattnError):
 
 class TrainingError(HsiattnError):
     """Nothing can be fitted on the training pixels, or training diverges or cannot go on."""
+
+
+class OtherRunError(TrainingError):
+    """A training is to go on from a folder that holds the state of another run."""
 
 
 class AdaptationError(HsiattnError):

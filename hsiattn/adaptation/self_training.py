@@ -20,10 +20,9 @@ from scipy.ndimage import uniform_filter
 from hsiattn.adaptation.inputs import FewLabels
 from hsiattn.adaptation.settings import AdaptationSettings
 from hsiattn.adaptation.target import TargetScene
-from hsiattn.errors import AdaptationError, HsiattnError
+from hsiattn.errors import AdaptationError, HsiattnError, OtherRunError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.splits import ROLES
-from hsiattn.training.checkpoints import OtherRunError
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe

@@ -15,17 +15,13 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from hsiattn.errors import OutputError, TrainingError
+from hsiattn.errors import OtherRunError, OutputError, TrainingError
 from hsiattn.files.kinds import GENERATOR, FileKind
 from hsiattn.files.outputs import whole_file
 from hsiattn.files.training_state import CHECKPOINT, NOTE, check_state_folder
 
 _INTERVAL = 20.0
 """Seconds between checkpoints on disk: what a killed process loses at most, beside the epoch it was in."""
-
-
-class OtherRunError(TrainingError):
-    """The folder holds the state of another run than the one that is to go on."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,10 @@ class Checkpoints:
 
         Raises
         ------
+        OtherRunError
+            The folder holds another run.
         TrainingError
-            The folder holds another run, or a damaged checkpoint.
+            It holds a damaged checkpoint.
         OutputError
             The folder cannot be written, or holds other files.
         """

@@ -15,11 +15,11 @@ from hsiattn.adaptation.translation.settings import TranslationSettings
 from hsiattn.adaptation.translation.training import train_translation
 from hsiattn.adaptation.translation.translator import Translator
 from hsiattn.adaptation.translation.writing import write_translation
-from hsiattn.errors import AdaptationError, HsiattnError
+from hsiattn.errors import AdaptationError, HsiattnError, OtherRunError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SceneSource, open_source
 from hsiattn.splits import AllPixels
-from hsiattn.training.checkpoints import Checkpoints, OtherRunError
+from hsiattn.training.checkpoints import Checkpoints
 from hsiattn.training.log import Listener
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.recipes import Recipe
