@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 
 from hsiattn.assessment import AccuracyReport, compare
-from hsiattn.errors import ModelFileError
+from hsiattn.errors import ModelFileError, SplitError
 from hsiattn.explanations.attention import attention_of
 from hsiattn.labels.arrays import ClassValues, labels_of
 from hsiattn.labels.group_rasters import group_ids
@@ -148,6 +148,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         checkpoints: str | Path | None = None,
         resume: bool = False,
         unlabelled: Sequence[Any] = (),
+        start: TrainedModel | None = None,
     ) -> Self:
         """Train on the labelled pixels of a scene, or the rows of a table, and test on those held out.
 
@@ -175,6 +176,9 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         unlabelled
             Further scenes, on any grid, whose pixels help recipes that learn from unlabelled ones, such as
             "self-training". Their bands are matched to those of X by wavelength, as `predict` does. Not for tables.
+        start
+            A model by the same recipe whose weights training starts from, if it was trained on the same pixels, as
+            pruning does. Not for tables, nor with folds.
 
         Raises
         ------
@@ -189,7 +193,7 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         how: dict[str, Any] = {
             "seed": self.random_state, "device": self.device, "listener": listener, "log": Path(log) if log else None,
             "checkpoints": Path(checkpoints) if checkpoints else None, "resume": resume,
-            "unlabelled": further_sources(unlabelled, told),
+            "unlabelled": further_sources(unlabelled, told), **({"start": start} if start is not None else {}),
         }  # fmt: skip
         if are_several(X, y):
             X, y = stack_labelled(X, y, max(GAP, recipe.patch_size))  # type: ignore[arg-type]
@@ -204,6 +208,10 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         fit: Callable[..., TrainingResult] = (
             fit_with_folds if isinstance(splitter, SpatialKFold | PolygonKFold) else fit_model
         )
+        if start is not None and fit is fit_with_folds:
+            raise SplitError(
+                "a model that was trained on all folds cannot be tested by folds", "choose another split, or no start="
+            )
         result = fit(
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how
         )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment import AccuracyReport
     from hsiattn.classifier import SpectralSpatialClassifier
+    from hsiattn.models.model_file import TrainedModel
     from hsiattn.scenes import SceneSource
     from hsiattn.splits import PixelSplitter, Split
     from hsiattn.training import Recipe
@@ -48,27 +49,7 @@ _FAVOUR = "training.pseudo_labels.favour"
 _DETECTOR = "open_set.detector"
 """The setting that --open-set stands for."""
 
-training_options = options.use(
-    click.option(
-        "--recipe", default="default", show_default=True, metavar="NAME|FILE",
-        help="Recipe of network and training: a name (default, ssan-paper, …) or a YAML file.",
-    ),
-    click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE",
-        help="Change one value of the recipe, for example --set training.max_epochs=50; may be repeated.",
-    ),
-    click.option(
-        "--favour", type=click.Choice(("overall", "average", "both")),
-        help="What recipes with pseudo-labels make largest: overall accuracy, where doubtful pixels go by the class "
-        "frequencies of the scene; average accuracy, where all classes cost the same; or both, in between.  "
-        "[default: as in the recipe]",
-    ),
-    click.option(
-        "--open-set", is_flag=False, flag_value="default", metavar="[DETECTOR]",
-        help="Also learn to tell pixels of materials that no class stands for, for `hsiattn classify --unknown`, by a "
-        f"detector: {', '.join(get_args(DetectorName))}. The network stays the same; training takes several times as "
-        "long, because it is repeated without some groups of labels, which tell how much may differ.",
-    ),
+label_options = options.use(
     options.classes,
     options.classes_level,
     options.label_key,
@@ -123,6 +104,31 @@ training_options = options.use(
     ),
     options.seed,
 )  # fmt: skip
+"""Labels, and how they are divided."""
+
+training_options = options.use(
+    click.option(
+        "--recipe", default="default", show_default=True, metavar="NAME|FILE",
+        help="Recipe of network and training: a name (default, ssan-paper, …) or a YAML file.",
+    ),
+    click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE",
+        help="Change one value of the recipe, for example --set training.max_epochs=50; may be repeated.",
+    ),
+    click.option(
+        "--favour", type=click.Choice(("overall", "average", "both")),
+        help="What recipes with pseudo-labels make largest: overall accuracy, where doubtful pixels go by the class "
+        "frequencies of the scene; average accuracy, where all classes cost the same; or both, in between.  "
+        "[default: as in the recipe]",
+    ),
+    click.option(
+        "--open-set", is_flag=False, flag_value="default", metavar="[DETECTOR]",
+        help="Also learn to tell pixels of materials that no class stands for, for `hsiattn classify --unknown`, by a "
+        f"detector: {', '.join(get_args(DetectorName))}. The network stays the same; training takes several times as "
+        "long, because it is repeated without some groups of labels, which tell how much may differ.",
+    ),
+    label_options,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,7 @@ class Training:
     checkpoints: str | None = None
     resume: bool = False
     scenes: tuple[LabelledScene, ...] = ()
+    start: str | None = None
 
     @property
     def value_unlabelled(self) -> int | None:
@@ -209,7 +216,8 @@ class Training:
             "class table": self.classes,
             "split file": self.split_file,
             "raster of groups": self.groups,
-            "recipe": self.recipe,
+            "recipe": self.recipe if self.start is None else None,
+            "model": self.start,
             **{f"unlabelled scene {number}": path for number, path in enumerate(self.further, start=1)},
         }
 
@@ -229,7 +237,12 @@ def train_model(request: Training) -> Trained:
     from hsiattn.classifier import SpectralSpatialClassifier  # brings torch, which files that do not fit need not
     from hsiattn.splits import read_split
 
-    recipe = load_request(request)
+    start = None
+    if request.start is not None:
+        from hsiattn.models.registry import ModelFinder
+
+        start = ModelFinder(request.start).model_for(scene)
+    recipe = load_request(request) if start is None else recipe_of(start, request)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
         split = read_split(request.split_file, shape=labels.shape)
@@ -241,7 +254,7 @@ def train_model(request: Training) -> Trained:
     with training_progress() as listener:
         classifier.fit(
             scene, labels, listener=listener, log=request.log, checkpoints=request.checkpoints, resume=request.resume,
-            groups=groups, unlabelled=further,
+            groups=groups, unlabelled=further, start=start,
         )  # fmt: skip
     for message in classifier.messages_:
         options.say(message)
@@ -363,6 +376,19 @@ def load_request(request: Training) -> Recipe:
     return load_recipe(request.recipe, request.changes)
 
 
+def recipe_of(model: TrainedModel, request: Training) -> Recipe:
+    """The recipe that a model was trained by, with the changes that are asked for.
+
+    Raises
+    ------
+    RecipeError
+        It is none of this version, or does not take these changes.
+    """
+    from hsiattn.training.recipes import changed_recipe
+
+    return changed_recipe(model.recipe, request.changes)
+
+
 def check_usage(ctx: click.Context) -> None:
     """Refuse training options that contradict each other, rather than let one of them go without effect.
 
@@ -371,13 +397,13 @@ def check_usage(ctx: click.Context) -> None:
     click.UsageError
         Some do.
     """
-    if ctx.params["favour"] is not None and any(
+    if ctx.params.get("favour") is not None and any(
         setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
     if sum(map(_is_whole, ctx.params["unlabelled"])) > 1:
         raise click.UsageError("--unlabelled names several values of pixels without a label: give one", ctx)
-    if ctx.params["open_set"] not in (None, "default") and any(
+    if ctx.params.get("open_set") not in (None, "default") and any(
         setting.partition("=")[0].strip() == _DETECTOR for setting in ctx.params["settings"]
     ):
         raise click.UsageError(f"--open-set NAME stands for --set {_DETECTOR}: give one of the two", ctx)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from hsiattn.cli.wording import in_options
 from hsiattn.errors import SceneError
 from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import looks_like_model
+
+if TYPE_CHECKING:
+    from hsiattn.models.model_file import TrainedModel
 
 _OF_SCENES = ("key", "use_flagged", "stats", "quicklook", "labels", "spectra")
 _OF_LABELS = ("label_key", "classes", "unlabelled", "column", "layer", "all_touched", "inner_buffer", "radius")
@@ -99,12 +102,14 @@ def describe_model(path: str) -> dict[str, Any]:
     """A model: where it comes from and what it can do."""
     from hsiattn.models.model_file import read_model
 
-    described = read_model(path).describe()
+    model = read_model(path)
+    described = model.describe()
     training = dict(described["training"])
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
     choice, adapted = training.pop("choice", None), training.pop("adapted", None)
     learned = training.get("unlabelled", {}).get("in_words")
     remembered = training.get("prior", {}).get("in_words")
+    pruned = _pruned(model) if "pruning" in training else None
     return {
         "warnings": warnings,
         "kind": "model",
@@ -113,9 +118,29 @@ def describe_model(path: str) -> dict[str, Any]:
         **({"adapted": adapted} if adapted else {}),
         **({"unlabelled": learned} if learned else {}),
         **({"prior": remembered} if remembered else {}),
+        **({"pruned": pruned} if pruned else {}),
         **described,
         "training": training,
     }
+
+
+def _pruned(model: TrainedModel) -> str:
+    """What pruning left of a model, and which bands it still reads in a pixel's spectrum."""
+    import numpy as np
+
+    from hsiattn.scenes.spectral import ranges
+
+    record, read = model.training["pruning"], model.in_spectrum
+    shares = [f"{100 * after / before:.1f} %" for before, after in (record["macs_per_pixel"], record["parameters"])]
+    text = f"to {shares[0]} of the multiply-adds and {shares[1]} of the weights"
+    if read.all():
+        return f"{text}; all bands are read"
+    bands = ranges(model.preprocessing.bands[read] + 1)
+    runs = np.split(np.flatnonzero(read), np.flatnonzero(np.diff(np.flatnonzero(read)) > 1) + 1)
+    nm = model.used_bands.wavelength
+    known = np.isfinite(nm).all()
+    places = ", ".join(f"{nm[run[0]]:.0f}-{nm[run[-1]]:.0f}" for run in runs) if known else ""
+    return f"{text}; a pixel's spectrum is read at bands {bands}{f' ({places} nm)' if known else ''}"
 
 
 def lines_of(result: dict[str, Any]) -> list[str]:
@@ -133,7 +158,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
-        elif name in ("choice", "unlabelled", "prior"):  # a sentence that is not cut
+        elif name in ("choice", "unlabelled", "prior", "pruned"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

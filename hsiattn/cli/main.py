@@ -23,11 +23,13 @@ from hsiattn.version import __version__
 COMMANDS = {
     "train": "Train a model on a scene and its labels.",
     "classify": "Map the land cover of scenes.",
+    "prune": "Make a model smaller and faster.",
     "adapt": "Adapt a model to another scene, date or sensor.",
     "assess": "Compare a map with reference data.",
     "sample": "Draw reference pixels of a map for photo-interpretation.",
     "explain": "Show what a model decides by, and how far to trust that.",
     "robustness": "Measure what disturbances and attacks leave of a model's accuracy.",
+    "bands": "Rank the bands by what a model reads of them.",
     "plot": "Draw figures for papers.",
     "info": "Describe a scene, a model, a map or labels.",
     "polygons": "Write a land-cover map as polygons.",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.figures.attention import draw_attention
+from hsiattn.figures.band_ranking import draw_band_ranking
 from hsiattn.figures.confusion import confusion_size, draw_confusion
 from hsiattn.figures.learning import draw_learning_curve
 from hsiattn.figures.maps import draw_map, draw_quicklook, draw_split
@@ -130,6 +131,13 @@ def attention_figure(record: AttentionRecord, sheet: Sheet | None = None) -> Fig
     trust = record.get("trust")
     if trust:
         figure.supxlabel(literal(trust), fontsize=SMALL - 1, color=SOFT, wrap=True)
+    return figure
+
+
+def band_ranking_figure(records: Sequence[Mapping[str, Any]], sheet: Sheet | None = None) -> Figure:
+    """Importance of bands; see `draw_band_ranking`."""
+    figure = (sheet or Sheet()).figure(7.2, 3.2)
+    draw_band_ranking(figure.subplots(), records)
     return figure
 
 

@@ -120,6 +120,19 @@ class TrainedModel:
         """The bands that the network reads."""
         return self.bands.subset(self.preprocessing.bands)
 
+    @property
+    def in_spectrum(self) -> NDArray[np.bool_]:
+        """Which of the used bands (B,) the network reads in a pixel's own spectrum: pruning may leave groups out.
+
+        Components are made of all of them.
+        """
+        places = np.arange(len(self.preprocessing.bands))
+        arguments = self.arguments
+        while isinstance(inner := arguments.get("member_arguments"), dict):
+            arguments = inner
+        kept = arguments.get("kept_groups")
+        return np.ones(len(places), dtype=bool) if kept is None else np.isin(places // arguments.get("group", 8), kept)
+
     def find_match(self, source: SceneSource) -> BandMatch:
         """Which band of a scene stands for every band that the network reads, and by which rule.
 

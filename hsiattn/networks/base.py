@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from hsiattn.networks.units import Anatomy, Kept
 
 Edge = Literal["reflect", "zero"]
 
@@ -164,6 +166,14 @@ class SpectralSpatialNetwork(nn.Module):
         Weights of a group of bands, of a ring or of another part are divided equally among what the part consists of.
         """
         return AttentionWeights()
+
+    def anatomy(self) -> Anatomy:
+        """Units that pruning may take away; see `hsiattn.networks.units`. By default there are none."""
+        return Anatomy((), {})
+
+    def slimmed_arguments(self, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+        """What `create_network` makes the same network from with only those units, its own arguments being given."""
+        raise NotImplementedError(f"{type(self).__name__} has no units that it can do without")
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Take in how many training pixels every class has, (K,), before the first step; by default nothing is done."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling
+from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling, SpatialGate
 from hsiattn.core.block import mean
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units
 
 Place = Literal["input", "features"]
 
@@ -29,6 +33,14 @@ class SpectralBranch(nn.Module):
     """
 
     features: int
+
+    def anatomy(self) -> Anatomy:
+        """Units that it can do without; none by default."""
+        return Anatomy((), {})
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """Arguments, in place of its own, by which the branch has only those units."""
+        return {}
 
     def attention_weights(self, spectra: Tensor) -> Tensor | None:
         """How it weighs bands, see `AttentionWeights`: (N, B) -> (N, B); None where it does not."""
@@ -61,6 +73,14 @@ class SpatialBranch(nn.Module):
     features: int
     local: bool
 
+    def anatomy(self) -> Anatomy:
+        """Units that it can do without; none by default."""
+        return Anatomy((), {})
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """Arguments, in place of its own, by which the branch has only those units."""
+        return {}
+
     def attention_weights(self, patches: Tensor, mask: Tensor | None) -> Tensor | None:
         """How it weighs neighbours, see `AttentionWeights`: (N, C, w, w) -> (N, w, w); None where it does not."""
         return None
@@ -83,6 +103,8 @@ class AttentionRNN(SpectralBranch):
         See `BandAttention`. Default: `additive`.
     pooling
         Halves the number of steps before the GRU: `none` or the name of a pooling of the core. Default: `none`.
+    kept_groups
+        Numbers of the groups that are read, ascending, the first one 0; None for all of them. Default: None.
     """
 
     def __init__(
@@ -92,14 +114,17 @@ class AttentionRNN(SpectralBranch):
         group: int = 8,
         embedding: int = 32,
         hidden: int = 32,
+        kept_groups: Sequence[int] | None = None,
         attention: str = "additive",
         attention_arguments: Arguments = None,
         pooling: str = "none",
         pooling_arguments: Arguments = None,
     ) -> None:
         super().__init__()
-        steps = -(-bands // group)
-        self.group = group
+        self.bands, self.group = bands, group
+        self.kept = chosen_inputs("kept_groups", kept_groups, -(-bands // group))
+        steps = -(-bands // group) if self.kept is None else len(self.kept)
+        self.steps = steps
         self.embedding = nn.Linear(group, embedding)
         inputs = embedding
         if pooling != "none":
@@ -125,14 +150,19 @@ class AttentionRNN(SpectralBranch):
         weights = self.attention.weights(self._states(spectra))
         if weights is None:
             return None
-        step = 2 * self.group if self.pools else self.group
-        return shared_out(weights, torch.arange(spectra.shape[1], device=spectra.device) // step)
+        count = spectra.shape[1]
+        numbers = torch.arange(count, device=spectra.device) // self.group
+        if self.kept is not None:  # groups that are not read have no weight
+            read = weights.new_zeros(len(weights), -(-count // self.group))
+            read[:, self.kept] = weights if not self.pools else weights.repeat_interleave(2, 1)[:, : len(self.kept)] / 2
+            return shared_out(read, numbers)
+        return shared_out(weights, numbers // 2 if self.pools else numbers)
 
     def columns(self, spectra: Tensor) -> Tensor:
         """(B, N) -> (features, N), in pieces that stay near the core."""
         if self.pools or torch.compiler.is_exporting() or not self.recurrent.fast(spectra):
             return super().columns(spectra)
-        length = -(-len(spectra) // self.group)
+        length = self.steps
         piece = min(self.recurrent.sequences_at_once(length), spectra.shape[1])
         states = spectra.new_empty(length * self.features * piece, dtype=torch.float32)
         parts = []
@@ -144,7 +174,10 @@ class AttentionRNN(SpectralBranch):
 
     def _states(self, spectra: Tensor) -> Tensor:
         """States of the GRU: (N, B) -> (N, T, features)."""
-        steps = functional.gelu(self.embedding(group_bands(spectra, self.group)))
+        groups = group_bands(spectra, self.group)
+        if self.kept is not None:
+            groups = groups[:, self.kept]
+        steps = functional.gelu(self.embedding(groups))
         if self.pools:
             steps = self.pooling(steps.transpose(1, 2)).transpose(1, 2)
         states: Tensor = self.recurrent(steps)[0]
@@ -154,8 +187,54 @@ class AttentionRNN(SpectralBranch):
         """What the GRU reads, features before pixels: (B, N) -> (T, embedding, N)."""
         missing = -len(spectra) % self.group
         groups = functional.pad(spectra, (0, 0, 0, missing)).view(-1, self.group, spectra.shape[1])
+        if self.kept is not None:
+            groups = groups[self.kept]
         bias = self.embedding.bias[:, None].expand(len(groups), -1, groups.shape[2])
         return functional.gelu(torch.baddbmm(bias, self.embedding.weight.expand(len(groups), -1, -1), groups))
+
+    def anatomy(self) -> Anatomy:
+        """Groups of bands, features of the embedding, units of the GRU (of both directions at once) and of attention.
+
+        With a pooling, or an attention that mixes features, none: they belong together.
+        """
+        block = self.attention.block
+        if self.pools or not (block is None or isinstance(block, AdditiveAttention)):
+            return Anatomy((), {})
+        hidden, embedding = self.recurrent.hidden_size, self.embedding.out_features
+        gates, both = (0, hidden, 2 * hidden), (0, hidden)
+        directions = ("l0", "l0_reverse")
+        inputs = tuple((f"recurrent.weight_ih_{each}", Spread(1)) for each in directions)
+        own = tuple(
+            (f"recurrent.{name}_{each}", Spread(0, gates))
+            for each in directions
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        back = tuple((f"recurrent.weight_hh_{each}", Spread(1)) for each in directions)
+        read = (("attention.block.projection.weight", Spread(1, both)),) if block is not None else ()
+        embedded = (("embedding.weight", Spread(0)), ("embedding.bias", Spread(0)))
+        read_inputs = None if self.kept is None else tuple(self.kept)
+        units = [
+            Units("groups", self.steps, (), Shown("", "input", Spread(1, block=self.group), read_inputs)),
+            Units("embedding", embedding, (*embedded, *inputs), Shown("embedding", "output", Spread(2))),
+            Units("hidden", hidden, (*own, *back, *read), Shown("recurrent", "output", Spread(2, both)), both),
+        ]
+        if block is not None:
+            names = (("projection.weight", 0), ("projection.bias", 0), ("score.weight", 1))
+            places = tuple((f"attention.block.{name}", Spread(axis)) for name, axis in names)
+            shown = Shown("attention.block.projection", "output", Spread(2))
+            units.append(Units("attention", block.projection.out_features, places, shown))
+        per_step = [name for name, value in self.named_parameters() if value.ndim > 1]
+        weighted_sum = () if block is None else ((2, ("groups", "hidden")),)
+        return Anatomy(tuple(units), dict.fromkeys(per_step, "groups"), weighted_sum)
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """See `SpectralBranch.slimmed`."""
+        arguments: dict[str, Any] = {name: len(kept[name]) for name in ("embedding", "hidden")}
+        if len(kept["groups"]) < self.steps or self.kept is not None:
+            arguments["kept_groups"] = _of_all(self.kept, kept["groups"])
+        if "attention" in kept:
+            arguments["attention_arguments"] = {"attention_features": len(kept["attention"])}
+        return arguments
 
 
 class BandAttention(nn.Module):
@@ -216,7 +295,7 @@ class AttentionCNN(SpatialBranch):
     channels, patch_size
         C and w.
     width
-        Channels of the convolutions. Default: 32.
+        Channels of the convolutions, or of each of them. Default: 32.
     attention
         `none`, or the name of a block of the core. Default: `spatial-gate`.
     attention_at
@@ -227,6 +306,8 @@ class AttentionCNN(SpatialBranch):
     blocks
         Number of `PointwiseResidual` among the convolutions: the first one follows the last convolution, the next one
         the convolution before it, and so on, and from the last again. Default: 0.
+    kept_components
+        Numbers of the components that are read, ascending, the first one 0; None for all of them. Default: None.
     """
 
     def __init__(
@@ -234,21 +315,27 @@ class AttentionCNN(SpatialBranch):
         channels: int,
         patch_size: int,
         *,
-        width: int = 32,
+        width: int | Sequence[int] = 32,
         attention: str = "spatial-gate",
         attention_arguments: Arguments = None,
         attention_at: Place = "input",
         pooling: str = "none",
         pooling_arguments: Arguments = None,
         blocks: int = 0,
+        kept_components: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.kept = chosen_inputs("kept_components", kept_components, channels)
+        channels = channels if self.kept is None else len(self.kept)
+        widths = widths_of(width, _convolutions(patch_size, pools=pooling != "none"))
         if attention_at not in ("input", "features"):
             raise ValueError(f"attention_at must be 'input' or 'features', not {attention_at!r}")
         self.attention: FeatureBlock | None = None
         self.attention_layer = 0 if attention_at == "input" else 1
         if attention != "none":
-            place = (channels, patch_size) if attention_at == "input" else (width, patch_size - 2)
+            place = (channels, patch_size)
+            if attention_at == "features":
+                place = (widths[0] if widths else 0, patch_size - 2)
             if min(place) < 1:
                 raise ValueError("attention_at 'features' needs a patch of at least 3 × 3 pixels")
             self.attention = make_block(attention, place[0], attention_arguments, size=place[1])
@@ -258,18 +345,20 @@ class AttentionCNN(SpatialBranch):
         side, inputs = patch_size, channels
         while side > 1:
             if side > 2:
-                layers.append(MaskedConv2d(inputs, width))
-                side, inputs = side - 2, width
+                outputs = widths[sum(isinstance(layer, MaskedConv2d) for layer in layers)]
+                layers.append(MaskedConv2d(inputs, outputs))
+                side, inputs = side - 2, outputs
             if pooling != "none" and side > 1:
                 pool = make_pooling(pooling, inputs, pooling_arguments)
                 layers.append(pool)
                 side, inputs = -(-side // 2), pool.outputs
         self.layers = nn.ModuleList(layers)
-        self.blocks = nn.ModuleList(PointwiseResidual(width) for _ in range(blocks))
-        convolutions = [number for number, layer in enumerate(layers) if isinstance(layer, MaskedConv2d)][::-1]
+        convolutions = [number for number, layer in enumerate(layers) if isinstance(layer, MaskedConv2d)]
         if blocks and not convolutions:
             raise ValueError("residual blocks in the spatial branch need a patch of at least 3 × 3 pixels")
-        self.block_layers = [convolutions[number % len(convolutions)] for number in range(blocks)]
+        self.block_layers = [convolutions[-1 - number % len(convolutions)] for number in range(blocks)]
+        after = [convolutions.index(layer) for layer in self.block_layers]
+        self.blocks = nn.ModuleList(PointwiseResidual(widths[number]) for number in after)
         self.features = inputs if layers else 0
         poolings = [layer for layer in layers if isinstance(layer, Pooling)]
         self.patch_size = patch_size
@@ -285,6 +374,8 @@ class AttentionCNN(SpatialBranch):
         ValueError
             A branch with a pooling is given a tile in training, or although it is not `local`.
         """
+        if self.kept is not None:
+            components = components[:, self.kept]
         if components.shape[2:] != (self.patch_size, self.patch_size):
             # on a CPU convolutions of large maps take 0.65 … 0.85 of the time that way
             components = components.contiguous(memory_format=torch.channels_last)
@@ -306,6 +397,8 @@ class AttentionCNN(SpatialBranch):
         """Those of the attention; see `SpatialBranch`. What a feature sees shares its weight."""
         if self.attention is None or self.attention_layer >= len(self.layers):
             return None
+        if self.kept is not None:
+            patches = patches[:, self.kept]
         if self.attention_layer == 0:
             return self.attention.attention_weights(patches, mask)
         features, there = self.layers[0](patches, mask)
@@ -316,6 +409,39 @@ class AttentionCNN(SpatialBranch):
         seen = torch.ones_like(patches[:1, :1, :3, :3])
         counts = functional.conv2d(measured, seen).clamp(min=1.0)
         return (measured * functional.conv_transpose2d(weights.unsqueeze(1) / counts, seen)).squeeze(1)
+
+    def anatomy(self) -> Anatomy:
+        """Components, and channels of every convolution.
+
+        With a pooling, residual blocks, or an attention that is not the spatial gate on the components, none: these
+        have weights that belong to several channels at once.
+        """
+        gate = isinstance(self.attention, SpatialGate) and self.attention_layer == 0
+        if self.pools or self.blocks or not self.layers or not (gate or self.attention is None):
+            return Anatomy((), {})
+        first = self.layers[0]
+        assert isinstance(first, MaskedConv2d)
+        readers = [("layers.0.weight", Spread(1))] + ([("attention.score.weight", Spread(1))] if gate else [])
+        shown = Shown("", "input", Spread(1), None if self.kept is None else tuple(self.kept))
+        units = [Units("components", first.weight.shape[1], tuple(readers), shown)]
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, MaskedConv2d)
+            places = [(f"layers.{number}.weight", Spread(0)), (f"layers.{number}.bias", Spread(0))]
+            last = number == len(self.layers) - 1
+            places += [] if last else [(f"layers.{number + 1}.weight", Spread(1))]
+            shown = Shown(f"layers.{number}", "output", Spread(1))
+            units.append(Units(f"width.{number}", len(layer.bias), tuple(places), shown, (0,) if last else ()))
+        return Anatomy(tuple(units), {})
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """See `SpatialBranch.slimmed`."""
+        components = kept["components"]
+        arguments: dict[str, Any] = {"width": [len(kept[f"width.{number}"]) for number in range(len(self.layers))]}
+        first = self.layers[0]
+        assert isinstance(first, MaskedConv2d)
+        if len(components) < first.weight.shape[1] or self.kept is not None:
+            arguments["kept_components"] = _of_all(self.kept, components)
+        return arguments
 
     def _activated(self, x: Tensor, mask: Tensor | None, number: int) -> Tensor:
         """What becomes of the result of a convolution: GELU, and the residual blocks that follow that layer."""
@@ -339,6 +465,57 @@ class AttentionCNN(SpatialBranch):
                 assert isinstance(layer, Pooling)
                 maps = maps.pool(layer)
         return maps.last().values
+
+
+def chosen_inputs(name: str, kept: Sequence[int] | None, count: int) -> list[int] | None:
+    """Numbers of the inputs that are read, of so many; None for all.
+
+    Raises
+    ------
+    ValueError
+        They are not ascending numbers of inputs that there are.
+    """
+    if kept is None:
+        return None
+    numbers = list(kept)
+    if not numbers or sorted({*numbers} & {*range(count)}) != numbers:
+        raise ValueError(f"{name} must be ascending numbers from 0 to {count - 1}, at least one")
+    return numbers
+
+
+def _of_all(inputs: list[int] | None, kept: NDArray[np.int64]) -> list[int]:
+    """Numbers among all inputs of those that stay among the ones that are read."""
+    return [number if inputs is None else inputs[number] for number in kept.tolist()]
+
+
+def widths_of(width: int | Sequence[int], count: int) -> list[int]:
+    """Channels of every one of so many convolutions.
+
+    Raises
+    ------
+    ValueError
+        One has none, or they are more or fewer than the convolutions.
+
+    Examples
+    --------
+    >>> widths_of(32, 3)
+    [32, 32, 32]
+    """
+    widths = [width] * count if isinstance(width, int) else list(width)
+    if len(widths) != count or min(widths, default=1) < 1:
+        raise ValueError(f"width must be at least 1, and one number or one for each of {count} convolutions")
+    return widths
+
+
+def _convolutions(side: int, *, pools: bool) -> int:
+    """How many convolutions lead from a patch of that side to one pixel."""
+    count = 0
+    while side > 1:
+        if side > 2:
+            side, count = side - 2, count + 1
+        if pools and side > 1:
+            side = -(-side // 2)
+    return count
 
 
 def read_out(x: Tensor, mask: Tensor | None, centre: tuple[int, int]) -> Tensor:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from hsiattn.networks.arguments import Arguments
 from hsiattn.networks.branches import AttentionCNN, AttentionRNN, Place
 from hsiattn.networks.two_branch import TwoBranchNetwork
+from hsiattn.networks.units import Kept
 
 
 class GroupedSSAN(TwoBranchNetwork):
@@ -19,10 +21,10 @@ class GroupedSSAN(TwoBranchNetwork):
     ----------
     bands, channels, classes, patch_size
         See `SpectralSpatialNetwork`; patch_size has the default 9.
-    group, embedding, hidden, spectral_attention, spectral_pooling
-        See `AttentionRNN`. Defaults: 8, 32, 32, `additive`, `none`.
-    width, attention, attention_at, pooling
-        See `AttentionCNN`. Defaults: 32, `spatial-gate`, `input`, `none`.
+    group, embedding, hidden, kept_groups, spectral_attention, spectral_pooling
+        See `AttentionRNN`. Defaults: 8, 32, 32, None, `additive`, `none`.
+    width, kept_components, attention, attention_at, pooling
+        See `AttentionCNN`. Defaults: 32, None, `spatial-gate`, `input`, `none`.
     spatial_blocks
         Residual blocks among the convolutions, `blocks` of `AttentionCNN`. Default: 0.
     attention_arguments, pooling_arguments, spectral_attention_arguments, spectral_pooling_arguments
@@ -52,11 +54,13 @@ class GroupedSSAN(TwoBranchNetwork):
         group: int = 8,
         embedding: int = 32,
         hidden: int = 32,
+        kept_groups: Sequence[int] | None = None,
         spectral_attention: str = "additive",
         spectral_attention_arguments: Arguments = None,
         spectral_pooling: str = "none",
         spectral_pooling_arguments: Arguments = None,
-        width: int = 32,
+        width: int | Sequence[int] = 32,
+        kept_components: Sequence[int] | None = None,
         attention: str = "spatial-gate",
         attention_arguments: Arguments = None,
         attention_at: Place = "input",
@@ -70,6 +74,7 @@ class GroupedSSAN(TwoBranchNetwork):
             group=group,
             embedding=embedding,
             hidden=hidden,
+            kept_groups=kept_groups,
             attention=spectral_attention,
             attention_arguments=spectral_attention_arguments,
             pooling=spectral_pooling,
@@ -79,6 +84,7 @@ class GroupedSSAN(TwoBranchNetwork):
             channels,
             patch_size,
             width=width,
+            kept_components=kept_components,
             attention=attention,
             attention_arguments=attention_arguments,
             attention_at=attention_at,
@@ -87,3 +93,11 @@ class GroupedSSAN(TwoBranchNetwork):
             blocks=spatial_blocks,
         )
         super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+
+    def slimmed_arguments(self, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+        """See `SpectralSpatialNetwork.slimmed_arguments`."""
+        spectral = self.spectral.slimmed(kept) if self.spectral.anatomy().units else {}
+        if (of_attention := spectral.pop("attention_arguments", None)) is not None:
+            spectral["spectral_attention_arguments"] = of_attention
+        spatial = self.spatial.slimmed(kept) if self.spatial.anatomy().units else {}
+        return {**arguments, **spectral, **spatial}

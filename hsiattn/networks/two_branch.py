@@ -12,6 +12,7 @@ from torch.nn import functional
 from hsiattn.core import AttributeAwarePooling, PointwiseResidual, concurrently
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch
+from hsiattn.networks.units import Anatomy
 
 _LEAST_PROBABILITY = 1e-4
 """Least probability of an attribute, so that its logarithm stays finite."""
@@ -138,6 +139,24 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
         """Those of both branches; see `SpectralSpatialNetwork.attention_weights`."""
         neighbours = self.spatial.attention_weights(patches, None if valid is None else valid[:, None])
         return AttentionWeights(self.spectral.attention_weights(spectra), neighbours)
+
+    def anatomy(self) -> Anatomy:
+        """Units of both branches, of which the last ones are features too; none with residual blocks on these."""
+        if self.residuals:
+            return super().anatomy()
+        readers = (("normalisation.weight", 0), ("normalisation.bias", 0), ("refinement.weight", 1))
+        spectral, spatial = self.spectral.anatomy(), self.spatial.anatomy()
+        return Anatomy(
+            (
+                *(each.inside("spectral", 0, readers) for each in spectral.units),
+                *(each.inside("spatial", self.spectral.features, readers) for each in spatial.units),
+            ),
+            {
+                **{f"spectral.{name}": times for name, times in spectral.repeats.items()},
+                **{f"spatial.{name}": times for name, times in spatial.repeats.items()},
+            },
+            (*spectral.products, *spatial.products),
+        )
 
     def set_class_counts(self, counts: Tensor) -> None:
         """Set how often attributes occur together; see `SpectralSpatialNetwork.set_class_counts`."""

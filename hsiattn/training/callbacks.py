@@ -33,7 +33,9 @@ class KeepBest(Callback):
             self.weights = _copy_of_weights(pl_module)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Remember the weights if this epoch is the best so far."""
+        """Remember the weights if this epoch is the best so far of the network in its final form."""
+        if not pl_module.settled:
+            return
         loss = float(trainer.callback_metrics["validation_loss"])
         if loss < self.loss:
             self.loss = loss

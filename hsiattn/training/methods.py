@@ -54,11 +54,18 @@ class GradientTraining(GradientSettings, TrainingMethod):
         options: FitOptions,
         **how: Any,
     ) -> FitResult:
-        """Make the network and train it on those pixels; `how` as in `hsiattn.training.fit.train_network`."""
+        """Make the network and train it on those pixels; `how` as in `hsiattn.training.fit.train_network`.
+
+        Where the settings say so, it is pruned meanwhile.
+        """
         from hsiattn.training.fit import train_network
         from hsiattn.training.network import recipe_network
 
         network, arguments = recipe_network(scene, pixels, options.seed)
+        if self.pruning is not None:
+            from hsiattn.training.pruning.fitting import train_pruned
+
+            return train_pruned(network, arguments, pixels, self, preprocessing, options, **how)
         record = train_network(network, pixels, self, options, preprocessing=preprocessing, **how)
         return FitResult(network, arguments, preprocessing, record)
 

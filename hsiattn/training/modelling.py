@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hsiattn.assessment import AccuracyReport
 from hsiattn.classes import ClassTable
 from hsiattn.devices import choose_device
+from hsiattn.errors import BandError, LabelError
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output
 from hsiattn.files.training_state import check_state_folder
@@ -30,6 +31,7 @@ from hsiattn.training.network import check_recipe
 from hsiattn.training.prior import with_prior
 from hsiattn.training.recipes import Recipe
 from hsiattn.training.results import FitOptions, FitResult
+from hsiattn.training.starts import Start, same_pixels
 from hsiattn.training.training_scene import TrainingScene
 from hsiattn.training.unlabelled import with_further_scenes
 
@@ -85,6 +87,7 @@ def fit_model(
     tested: AccuracyReport | None = None,
     unlabelled: Sequence[SceneSource] = (),
     tested_later: NDArray[np.bool_] | None = None,
+    start: TrainedModel | None = None,
 ) -> TrainingResult:
     """Train a network on labelled pixels of a scene and test it on those held out.
 
@@ -116,6 +119,10 @@ def fit_model(
     tested_later
         (H, W), True for pixels on which the caller tests the model, beside the test pixels of the split: methods that
         learn from unlabelled pixels keep away from them too, unless they are told to be transductive.
+    start
+        A model by the same recipe whose weights training starts from, provided that it was trained on the same pixels:
+        one that has seen others may know those of the test. Otherwise its network starts from chance, and a message
+        says so.
 
     Raises
     ------
@@ -136,7 +143,8 @@ def fit_model(
         split = _split(scene, splitter, seed)
         if isinstance(source, SceneStack):
             split.record["scenes"] = _account_of(source, split)
-        scene = replace(scene, drawn_groups=split.groups, tested_later=tested_later)
+        begun = None if start is None else _start(scene, split, start)
+        scene = replace(scene, drawn_groups=split.groups, tested_later=tested_later, start=begun)
         kept = _checkpoints(scene, split, seed, checkpoints, resume) if checkpoints else None
         options = FitOptions(seed, device, listener, log, kept)
         fitted = recipe.training.fit(scene, split, options)
@@ -169,6 +177,28 @@ def fit_model(
     messages = (*warnings, *scene.messages, *choice, *learned, *advice)
     model = replace(_model(scene, split, fitted, seed, report, said), open_set=open_set)
     return TrainingResult(model, split, report, messages, advice, warnings)
+
+
+def _start(scene: TrainingScene, split: Split, model: TrainedModel) -> Start:
+    """What networks start from.
+
+    Raises
+    ------
+    LabelError, BandError
+        The model has other classes, or reads other bands.
+    """
+    if model.classes.names != scene.classes.names:
+        raise LabelError(
+            f"the labels have the classes {', '.join(scene.classes.names)}, the model {', '.join(model.classes.names)}",
+            "give the labels that the model was trained on",
+        )
+    if not np.array_equal(model.match(scene.source), model.preprocessing.bands):
+        raise BandError("the model reads other bands of the scene", "give the scene that the model was trained on")
+    begun = Start.of(model)
+    if same_pixels(model, scene.fingerprint(split)):
+        return begun
+    scene.say("the model was trained on other pixels than these, so its network is trained from the beginning")
+    return begun.anew()
 
 
 def _groups_of_split(splitter: PixelSplitter | NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
@@ -230,7 +260,8 @@ def _checkpoints(scene: TrainingScene, split: Split, seed: int, folder: Path, re
     from hsiattn.training.checkpoints import Checkpoints  # brings lightning
 
     recipe = scene.recipe.model_dump(mode="json")
-    identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split)}
+    begun = {} if scene.start is None else {"start": scene.start.digest}
+    identity = {"recipe": recipe, "seed": seed, "data": scene.fingerprint(split), **begun}
     return Checkpoints(folder, json.loads(json.dumps(identity)), resume)
 
 

@@ -52,6 +52,20 @@ class PixelClassification(lightning.LightningModule):
         self.seed = seed
         self.register_buffer("class_weights", class_weights, persistent=False)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the network has its final form, so that its weights may be kept as the best."""
+        return True
+
+    def member_logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None) -> Tensor:
+        """Logits (M, N, K) that are trained; see `SpectralSpatialNetwork.member_logits`."""
+        return self.network.member_logits(spectra, patches, valid)
+
+    def logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None) -> Tensor:
+        """Logits (N, K) by which the network is judged."""
+        logits: Tensor = self.network(spectra, patches, valid)
+        return logits
+
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         """Seed everything random in this epoch."""
         # Not when the epoch starts: loaders draw numbers too, and not in the same place in every run.
@@ -61,7 +75,7 @@ class PixelClassification(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Loss of a varied batch: the mean of those of the network's members."""
         spectra, patches, valid, targets = vary(*batch, self.settings.augmentation, self.lighting)
-        logits = self.network.member_logits(spectra, patches, if_any_missing(valid))
+        logits = self.member_logits(spectra, patches, if_any_missing(valid))
         weights: Any = self.class_weights
         losses = [functional.cross_entropy(each, targets, weight=weights) for each in logits.float()]
         loss = torch.stack(losses).mean()
@@ -71,7 +85,7 @@ class PixelClassification(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Loss and accuracy of a batch of validation pixels."""
         spectra, patches, valid, targets = batch
-        logits = self.network(spectra, patches, if_any_missing(valid))
+        logits = self.logits(spectra, patches, if_any_missing(valid))
         losses = functional.cross_entropy(logits.float(), targets, reduction="none")
         self._log_figures("validation", losses.mean(), logits, targets)
 

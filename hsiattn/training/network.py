@@ -88,7 +88,12 @@ def network_arguments(recipe: RecipeSettings, classes: ClassTable, *, bands: int
 def recipe_network(
     scene: TrainingScene, pixels: LabelledPatches, seed: int
 ) -> tuple[SpectralSpatialNetwork, dict[str, Any]]:
-    """The network of the scene's recipe for those pixels, with the initial weights of a seed, and its arguments."""
+    """The network of the scene's recipe for those pixels, with the initial weights of a seed, and its arguments.
+
+    Where the scene says what networks start from, it is that one.
+    """
+    if scene.start is not None:
+        return scene.start.network(seed), dict(scene.start.arguments)
     sizes = {"bands": pixels.spectra.shape[1], "channels": pixels.patches.shape[1]}
     arguments = network_arguments(scene.recipe, scene.classes, **sizes)
     torch.manual_seed(seed)

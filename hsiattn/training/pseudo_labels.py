@@ -140,7 +140,7 @@ def calibrated_by(region: LabelledRegion, result: FitResult, scene: TrainingScen
 
     labels = region.labels
     if not len(region.drawn):  # every pixel of the region is labelled
-        return replace(result, account={"pseudo_labels": {**labels.record, "pixels_used": 0}})
+        return replace(result, account={**result.account, "pseudo_labels": {**labels.record, "pixels_used": 0}})
     seen = region.unseen()
     shares = labels.probabilities[seen]
     logits = logits_of(
@@ -156,4 +156,4 @@ def calibrated_by(region: LabelledRegion, result: FitResult, scene: TrainingScen
         "network_agreement": round(float((logits.argmax(axis=1) == shares.argmax(axis=1)).mean()), 4),
         "mean_confidence": round(float(softmax(logits / temperature, axis=1).max(axis=1).mean()), 4),
     }
-    return replace(result, own_temperature=temperature, account={"pseudo_labels": record})
+    return replace(result, own_temperature=temperature, account={**result.account, "pseudo_labels": record})

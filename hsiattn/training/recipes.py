@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -104,6 +105,21 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Reci
     except ValidationError as error:
         problem, remedy = first_mistake(error, Recipe, "change the recipe, or the setting that names this key")
         raise RecipeError(f"recipe {name_or_path}: {problem}", _newer(error, values) or remedy) from error
+
+
+def changed_recipe(values: Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe that a model file keeps, with changes.
+
+    Raises
+    ------
+    RecipeError
+        It is none of this version, or a change has an unknown key or a value out of range; names the key.
+    """
+    try:
+        return Recipe.model_validate(with_changes(copy.deepcopy(dict(values)), overrides, keys_of_method))
+    except ValidationError as error:
+        problem, _ = first_mistake(error, Recipe, "")
+        raise RecipeError(f"the model's recipe does not serve here: {problem}", "train the model anew") from error
 
 
 def keys_of_method(name: Any) -> set[str] | None:

@@ -14,6 +14,7 @@ from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.preprocessing import PreprocessingSettings
 from hsiattn.priors import PriorSettings
 from hsiattn.settings import Settings
+from hsiattn.training.pruning.settings import PruningSettings
 
 _MAX_INTEGER = 2**53
 """Largest whole number of JSON, in which the model file keeps the recipe."""
@@ -124,6 +125,9 @@ class GradientSettings(MethodSettings):
         See `AugmentationSettings`.
     ensemble
         Networks with initial weights of their own whose probabilities are averaged. Default: 1.
+    pruning
+        Take units out of the network while it trains, until it costs no more than this says; see `PruningSettings`.
+        None to leave it whole. Default: None.
     """
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -136,6 +140,13 @@ class GradientSettings(MethodSettings):
     precision: Literal["auto", "32", "bf16-mixed"] = "auto"
     augmentation: AugmentationSettings = AugmentationSettings()
     ensemble: int = Field(default=1, ge=1, le=100)
+    pruning: PruningSettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
+        values: dict[str, Any] = handler(self)
+        return values if self.pruning is not None else without(values, "pruning")
 
     def epochs_of(self, batches: int) -> int:
         """Most epochs, of so many batches; one that is begun is finished, since validation follows whole epochs.
@@ -206,8 +217,7 @@ class RecipeSettings(Settings):
     def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
         values: dict[str, Any] = handler(self)
-        absent = {name for name in ("prior", "open_set") if getattr(self, name) is None}
-        return {name: value for name, value in values.items() if name not in absent}
+        return without(values, *(name for name in ("prior", "open_set") if getattr(self, name) is None))
 
     @field_validator("patch_size")
     @classmethod
@@ -215,6 +225,11 @@ class RecipeSettings(Settings):
         if value % 2 == 0:
             raise ValueError("must be odd, so that the window has a centre")
         return value
+
+
+def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A dictionary without some of its keys."""
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def _check_plain(value: Any, key: object) -> None:

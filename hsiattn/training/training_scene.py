@@ -37,6 +37,7 @@ from hsiattn.splits import Split, label_groups
 from hsiattn.splits.groups import digest_of
 from hsiattn.training.patches import LabelledPatches, gather_patches
 from hsiattn.training.settings import RecipeSettings
+from hsiattn.training.starts import Start
 
 _PIXELS_AT_ONCE = 50_000
 _LABELLED_PIXELS_OF_DOMAIN = 1000
@@ -73,6 +74,8 @@ class TrainingScene:
         (H, W), True for pixels that no split calls test, and that the model is tested on all the same; None for none.
     seen
         (H, W), False for pixels that the region leaves out, since nothing may be learned from them; None for none.
+    start
+        What networks start from; None for what the recipe names, with fresh weights.
     """
 
     source: SceneSource
@@ -87,6 +90,7 @@ class TrainingScene:
     further: tuple[SceneSource, ...] = ()
     tested_later: NDArray[np.bool_] | None = None
     seen: NDArray[np.bool_] | None = None
+    start: Start | None = None
     _region: SceneRegion | None = field(default=None, repr=False)
 
     @classmethod

@@ -1,0 +1,1 @@
+"""Pruning while training: units that matter least go, until the network costs what it may cost."""
