@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hsiattn.errors import ModelFileError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.preprocessing import TrainingDomain
-from hsiattn.scenes.description import known_wavelengths
 
 _SPECTRA = 256
 """Most spectra of the training scene that are looked at."""
@@ -90,8 +89,7 @@ def rank_bands(model: TrainedModel) -> BandRanking:
             "use `hsiattn explain`, whose occlusion needs none",
         )
     used = model.preprocessing.bands
-    known = known_wavelengths(model.used_bands)
-    wavelength: list[float | None] = [None] * len(used) if known is None else [*known]
+    wavelength = [float(nm) if np.isfinite(nm) else None for nm in model.used_bands.wavelength]
     return BandRanking(used + 1, wavelength, total / total.sum(), model.in_spectrum)
 
 
