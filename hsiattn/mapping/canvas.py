@@ -1,4 +1,4 @@
-"""The rasters of a window while they are filled, strip by strip, from the logits of a network."""
+"""The rasters of a window while they are filled, piece by piece, from what a model says of the classes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from hsiattn.mapping.confidence import ConfidenceKind, confidence_of
+from hsiattn.mapping.confidence import ConfidenceKind
 from hsiattn.mapping.legend import Legend
 from hsiattn.mapping.results import Seconds
+
+
+class ClassScores(Protocol):
+    """What a model says of the K classes of pixels (h, w)."""
+
+    def likeliest(self) -> NDArray[np.int64]:
+        """Index (h, w) of the likeliest class, the first of equal ones."""
+
+    def confidence(self, kind: ConfidenceKind) -> NDArray[np.float32]:
+        """Confidence (h, w) of that kind."""
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Probabilities (K, h, w)."""
+
+
+Rows = slice | tuple[slice, slice]
+"""Rows of a window, or rows and columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,34 +75,32 @@ class Canvas:
 
     def fill(
         self,
-        rows: slice,
-        logits: Tensor,
-        temperature: float,
+        place: Rows,
+        classes: ClassScores,
         scored: NDArray[np.bool_],
         distance: NDArray[np.float32] | None,
         unknown: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Fill rows in from their logits (K, h, w); confidence is divided by a distance (h, w) beyond 1.
+        """Fill in a part of the window from the scores of its classes; confidence is divided by a distance beyond 1.
 
-        Masks (h, w); a pixel that is not scored has no finite logits, and gets no class. One of unknown material has
-        class probabilities, but no confidence: they say nothing of it.
+        Masks and the distance are (h, w); a pixel that is not scored has no finite scores, and gets no class. One of
+        unknown material has class probabilities, but no confidence: they say nothing of it.
         """
-        wanted = self.wanted[rows] & scored
-        self.unscored.append(int(np.count_nonzero(self.wanted[rows] & ~scored)))
-        values = _likeliest(logits) + 1
+        wanted = self.wanted[place] & scored
+        self.unscored.append(int(np.count_nonzero(self.wanted[place] & ~scored)))
+        values = classes.likeliest() + 1
         if unknown is not None:
             values = np.where(unknown, self.legend.unknown, self.legend.values[values - 1])
-        self.values[rows] = np.where(wanted, values, 0)
-        if temperature != 1.0:
-            logits = logits / temperature
+        self.values[place] = np.where(wanted, values, 0)
         if self.confidence is not None and self.kind is not None:
             known = wanted if unknown is None else wanted & ~unknown
-            confidence = _array(confidence_of(logits, self.kind))[known]
+            confidence = classes.confidence(self.kind)[known]
             if distance is not None:
                 confidence /= np.maximum(distance[known], 1.0)
-            self.confidence[rows][known] = confidence
+            self.confidence[place][known] = confidence
         if self.probabilities is not None:
-            self.probabilities[:, rows][:, wanted] = _array(torch.softmax(logits, dim=0))[:, wanted]
+            planes = (slice(None), *place) if isinstance(place, tuple) else (slice(None), place)
+            self.probabilities[planes][:, wanted] = classes.probabilities()[:, wanted]
 
 
 class Timer:
@@ -109,14 +122,3 @@ class Timer:
         began = perf_counter()
         yield
         self.seconds = replace(self.seconds, computing=self.seconds.computing + perf_counter() - began)
-
-
-def _likeliest(logits: Tensor) -> NDArray[np.int64]:
-    """Index (h, w) of the largest of logits (K, h, w), the first of equal ones."""
-    if logits.device.type == "cpu":  # NumPy finds it in a third of the time that torch takes
-        return np.asarray(logits.float().numpy().argmax(axis=0))
-    return np.asarray(logits.argmax(dim=0).cpu().numpy())
-
-
-def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return np.asarray(tensor.cpu().numpy(), dtype=np.float32)

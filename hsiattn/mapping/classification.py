@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from hsiattn.classes import UNLABELLED
-from hsiattn.devices import Precision
 from hsiattn.errors import DomainError, GridError, OutputError, SceneError
 from hsiattn.mapping.assembly import write_from_journal
 from hsiattn.mapping.confidence import ConfidenceKind, check_kind
@@ -28,13 +27,15 @@ from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan
 from hsiattn.mapping.writer import LandCoverWriter
-from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.described_model import DescribedModel
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.bad_pixels import tell_bad_share
 from hsiattn.scenes.flag_counts import count_flagged, tell_flagged
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from hsiattn.devices import Precision
 
 Progress = Callable[[int, int], None]
 """Called with the number of pixels done and of all pixels; first, with those that were done before."""
@@ -95,7 +96,7 @@ class MappingRecord:
 
 
 def classify_scene(
-    model: TrainedModel,
+    model: DescribedModel,
     source: SceneSource,
     outputs: Outputs,
     *,
@@ -176,7 +177,7 @@ def classify_scene(
 
 
 def predict_array(
-    model: TrainedModel,
+    model: DescribedModel,
     source: SceneSource,
     *,
     mask: NDArray[np.bool_] | None = None,
@@ -279,7 +280,7 @@ class _Task:
     @classmethod
     def prepare(
         cls,
-        model: TrainedModel,
+        model: DescribedModel,
         source: SceneSource,
         execution: Execution,
         *,
@@ -318,7 +319,7 @@ class _Task:
     @property
     def provenance(self) -> Provenance:
         """Provenance of the map."""
-        smoothing, rule = self.classifier.smoothing, self.classifier.unknown
+        smoothing, rule = self.classifier.engine.smoothing, self.classifier.engine.unknown
         return Provenance.of_model(
             self.classifier.model, confidence_kind=self._confidence_kind,
             smoothing=smoothing.steps if smoothing else 0,
@@ -471,7 +472,7 @@ def _area(source: SceneSource, part: Window | None) -> Window:
     return part
 
 
-def _warned(model: TrainedModel) -> list[str]:
+def _warned(model: DescribedModel) -> list[str]:
     """The most important of the warnings that the model's training gave."""
     return [f"{TRAINING_WARNS}{warning}" for warning in model.training.get("warnings", [])[:1]]
 

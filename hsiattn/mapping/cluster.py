@@ -260,12 +260,11 @@ def _plugin(payload: bytes) -> Any:
             with self.lock:
                 if self.classifier is None:
                     self.classifier = self.load()
-            import torch
-
             from hsiattn.mapping.portable_errors import portable
 
             # The other processors have windows of their own. OpenMP keeps the setting for each thread, hence here.
-            torch.set_num_threads(1)
+            if hasattr(self.classifier, "use_one_thread"):
+                self.classifier.use_one_thread()
             try:
                 return self.classifier(number)
             except Exception as error:

@@ -1,12 +1,12 @@
-"""How sure a network is of a pixel: one number from the logits of its classes."""
+"""How sure a model is of a pixel: one number from the probabilities of its classes."""
 
 from __future__ import annotations
 
 import math
 from typing import Literal, get_args
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from hsiattn.errors import OutputError
 
@@ -29,17 +29,22 @@ def check_kind(kind: str) -> ConfidenceKind:
     raise OutputError(f"there is no confidence of the kind {kind!r}", f"give {', '.join(get_args(ConfidenceKind))}")
 
 
-def confidence_of(logits: Tensor, kind: ConfidenceKind) -> Tensor:
-    """Confidence (…) from logits (K, …); with a single class, 1."""
-    if len(logits) == 1:
-        return torch.ones_like(logits[0])
+def confidence_of_shares(shares: NDArray[np.float32], kind: ConfidenceKind) -> NDArray[np.float32]:
+    """Confidence (…) from probabilities (K, …); with a single class, 1.
+
+    Examples
+    --------
+    >>> shares = np.array([[0.75], [0.25]], dtype=np.float32)
+    >>> float(confidence_of_shares(shares, "max")[0]), float(confidence_of_shares(shares, "margin")[0])
+    (0.75, 0.5)
+    """
+    count = len(shares)
+    if count == 1:
+        return np.ones_like(shares[0])
     if kind == "max":
-        # the softmax of the likeliest class alone: 1 / Σ exp(logit - highest)
-        others: Tensor = (logits - logits.amax(dim=0)).exp().sum(dim=0)
-        return others.reciprocal()
-    shares = torch.softmax(logits, dim=0)
+        return np.asarray(shares.max(axis=0))
     if kind == "margin":
-        highest: Tensor = torch.topk(shares, 2, dim=0).values
-        return highest[0] - highest[1]
-    entropy: Tensor = torch.special.entr(shares).sum(dim=0)
-    return (1.0 - entropy / math.log(len(logits))).clamp(0.0, 1.0)
+        highest = np.partition(shares, count - 2, axis=0)[-2:]
+        return np.asarray(highest[1] - highest[0])
+    entropy = -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=0)
+    return np.asarray(np.clip(1.0 - entropy / math.log(count), 0.0, 1.0), dtype=np.float32)

@@ -8,9 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
-from hsiattn.devices import choose_device, choose_precision
 from hsiattn.errors import SceneError
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
 from hsiattn.scenes import SceneSource
@@ -18,7 +16,7 @@ from hsiattn.scenes import SceneSource
 
 def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
     """Everything that, if it changed, would change the pixels; JSON-ready."""
-    model, source, device = classifier.model, classifier.source, choose_device(classifier.device)
+    model, source, engine = classifier.model, classifier.source, classifier.engine
     return {
         "model": model.digest,
         "scene": source.name,
@@ -31,11 +29,9 @@ def what_decides_the_map(classifier: WindowClassifier) -> dict[str, Any]:
         "mask": _state_of_mask(classifier.mask),
         "confidence": classifier.confidence,
         "probabilities": classifier.probabilities,
-        "smoothing": classifier.smoothing.steps if classifier.smoothing else None,
+        "smoothing": engine.smoothing.steps if engine.smoothing else None,
         "unknown": _state_of_unknown(classifier),
-        "device": device.type,
-        "precision": choose_precision(classifier.precision, device),
-        "torch": torch.__version__,
+        **engine.describe(),
     }
 
 
@@ -68,7 +64,7 @@ class WatchedFiles:
 
 def _state_of_unknown(classifier: WindowClassifier) -> dict[str, Any] | None:
     """How unknown material is told; which detector, too, since a model in memory has no digest."""
-    rule = classifier.unknown
+    rule = classifier.engine.unknown
     return None if rule is None else asdict(rule.tags(classifier.legend))
 
 

@@ -8,10 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 
-import torch
 from threadpoolctl import threadpool_limits
 
-from hsiattn.devices import choose_device
+from hsiattn.mapping.engine import Engine
 from hsiattn.mapping.results import WindowResult
 from hsiattn.mapping.window_classifier import WindowClassifier
 
@@ -39,18 +38,18 @@ def run_here(
     HsiattnError
         A window cannot be read, or does not fit the GPU.
     """
-    on_cpu = choose_device(classifier.device).type == "cpu"
+    engine = classifier.engine
+    on_cpu = not engine.on_gpu
     workers = threads if on_cpu else 2
     readers = ThreadPoolExecutor(max(1, workers // 2), "reader")
-    # In a new thread MKL has as many threads as the machine has cores, whatever the others were told.
-    networks = ThreadPoolExecutor(workers, "network", torch.set_num_threads, (1,))
+    networks = ThreadPoolExecutor(workers, "network", engine.use_one_thread)
 
     def start(number: int) -> Future[WindowResult]:
         reading = readers.submit(classifier.read, number)
         return networks.submit(lambda: classifier.classify(reading.result()))
 
     waiting = iter(numbers)
-    with _one_core_per_operation(on_cpu):
+    with _one_core_per_operation(engine if on_cpu else None):
         try:
             running = deque(start(number) for number in islice(waiting, workers + AHEAD))
             while running:
@@ -65,14 +64,9 @@ def run_here(
 
 
 @contextmanager
-def _one_core_per_operation(wanted: bool) -> Iterator[None]:
-    if not wanted:
+def _one_core_per_operation(engine: Engine | None) -> Iterator[None]:
+    if engine is None:
         yield
         return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, "blas"):  # numpy's own
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with engine.one_core(), threadpool_limits(1, "blas"):  # numpy's own
+        yield

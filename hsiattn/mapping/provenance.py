@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hsiattn.assessment.code_rasters import Raster
     from hsiattn.labels.rasters import LabelRaster
-    from hsiattn.models.model_file import TrainedModel
+    from hsiattn.models.described_model import DescribedModel
 
 _MADE_WITH = "made_with_"
 _UNKNOWN = "unknown_"
@@ -119,7 +119,7 @@ class Provenance:
     @classmethod
     def of_model(
         cls,
-        model: TrainedModel,
+        model: DescribedModel,
         *,
         confidence_kind: str = "",
         smoothing: int = 0,

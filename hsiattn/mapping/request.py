@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hsiattn.mapping.classification import Progress
     from hsiattn.mapping.confidence import ConfidenceKind
     from hsiattn.mapping.polygons import MappingUnit
-    from hsiattn.models.model_file import TrainedModel
+    from hsiattn.models.described_model import DescribedModel
     from hsiattn.scenes import SceneSource
 
 BESIDE = "beside the map"
@@ -229,7 +229,7 @@ class MappingRequest:
         """
         return None if self.bounds is None else source.grid.window_touching(*self.bounds)
 
-    def is_mapped(self, targets: Targets, model: TrainedModel, source: SceneSource) -> bool:
+    def is_mapped(self, targets: Targets, model: DescribedModel, source: SceneSource) -> bool:
         """Whether all rasters of a scene are there, made by this model with these settings and these flags left out.
 
         Not so where they are being made anew.
@@ -331,7 +331,7 @@ class MappingRequest:
 
     def map_scene(
         self,
-        model: TrainedModel,
+        model: DescribedModel,
         source: SceneSource,
         targets: Targets,
         inputs: Inputs,

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from hsiattn.errors import DomainError, GridError, HsiattnError, SceneError
 from hsiattn.mapping.window_classifier import WindowClassifier
-from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.described_model import DescribedModel
 from hsiattn.scenes import BandMatch, SceneSource
 from hsiattn.scenes.band_resampling import ResampledSource
 from hsiattn.scenes.scene_sample import sample_scene
@@ -71,7 +71,7 @@ class SceneCheck:
 
 
 def check_scene(
-    model: TrainedModel,
+    model: DescribedModel,
     source: SceneSource,
     *,
     area: Window | None = None,
@@ -107,7 +107,7 @@ def check_scene(
     return SceneCheck(tuple(messages), _rule_of(match, source), domain, problem, tuple(concerns))
 
 
-def message_of(match: BandMatch, model: TrainedModel, source: SceneSource) -> str:
+def message_of(match: BandMatch, model: DescribedModel, source: SceneSource) -> str:
     """Say in a sentence by which rule the bands of a scene were matched."""
     if isinstance(source, ResampledSource):
         return f"the {len(source.bands)} bands that the model reads are made by {source.describe()} of {source.name}"
@@ -132,7 +132,7 @@ def _rule_of(match: BandMatch, source: SceneSource) -> str:
 
 
 def _compare(
-    stored: NDArray[np.generic], model: TrainedModel, source: SceneSource, match: BandMatch
+    stored: NDArray[np.generic], model: DescribedModel, source: SceneSource, match: BandMatch
 ) -> tuple[str | None, str, DomainError | None]:
     """A message, the text of the tag, and the problem, if there is any, from stored values (n, B) of the scene."""
     domain = model.domain
@@ -199,7 +199,7 @@ def why_empty(classifier: WindowClassifier, missing: int, unscored: int) -> Hsia
     return problem
 
 
-def find_empty_bands(model: TrainedModel, source: SceneSource, area: Window) -> SceneError | None:
+def find_empty_bands(model: DescribedModel, source: SceneSource, area: Window) -> SceneError | None:
     """The problem that no pixel of an area holds data in all bands that the model reads; None where one does, or where
     no band holds any data at all: the map of an empty scene is empty.
 
@@ -228,7 +228,7 @@ def find_empty_bands(model: TrainedModel, source: SceneSource, area: Window) -> 
     )
 
 
-def _holds_data(model: TrainedModel, source: SceneSource, area: Window) -> bool:
+def _holds_data(model: DescribedModel, source: SceneSource, area: Window) -> bool:
     """Whether any pixel of an area holds data in all bands that the model reads."""
     return any(there.all(axis=0).any() for there in _data_in_windows(source, model.match(source), area))
 

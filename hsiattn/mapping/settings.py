@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from rasterio.windows import Window
 
 from hsiattn.classes import ClassTable
-from hsiattn.devices import Precision, choose_device
 from hsiattn.files.outputs import Inputs
 from hsiattn.mapping.cluster import run_on_cluster
 from hsiattn.mapping.confidence import ConfidenceKind
+from hsiattn.mapping.engine import Engine, engine_for
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.legend import Legend
 from hsiattn.mapping.pipeline import run_here, windows_in_flight
 from hsiattn.mapping.provenance import Provenance
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.smoothing import Smoothing
 from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.mapping.window_classifier import WindowClassifier
 from hsiattn.mapping.windows import Memory, WindowPlan, plan_windows
 from hsiattn.mapping.writer import LandCoverWriter
-from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.described_model import DescribedModel
 from hsiattn.scenes import SceneSource
+
+if TYPE_CHECKING:
+    from hsiattn.devices import Precision
 
 RAM = 10**9
 """Bytes that mapping takes in total unless told otherwise."""
@@ -126,7 +127,8 @@ class Execution:
     window_size
         Side in pixels of the windows in which the scene is read; chosen to suit file and memory where None.
     threads
-        Windows that are computed at once on a CPU; None for the number of threads that torch would take.
+        Windows that are computed at once on a CPU; None for the number of threads that torch would take, or of
+        cores where ONNX Runtime computes.
     workers, dask
         Compute in so many processes on this machine, or on the dask cluster whose scheduler has this address.
     device
@@ -148,12 +150,16 @@ class Execution:
         """Whether this process does all the work."""
         return self.workers is None and self.dask is None
 
-    @property
-    def windows_at_once(self) -> int:
-        """Windows that a process computes at the same time."""
-        return (self.threads or torch.get_num_threads()) if self.here else 1
+    def windows_at_once(self, engine: Engine) -> int:
+        """Windows that a process computes at the same time; without `threads` no more than half of the memory has."""
+        if not self.here:
+            return 1
+        if self.threads is not None or not engine.bytes_per_thread:
+            return self.threads or engine.usual_threads
+        most = Memory.within(self.ram).windows // (2 * engine.bytes_per_thread)
+        return max(1, min(engine.usual_threads, most))
 
-    def plan(self, model: TrainedModel, source: SceneSource, area: Window, *, smoothing: int = 0) -> WindowPlan:
+    def plan(self, model: DescribedModel, source: SceneSource, area: Window, *, smoothing: int = 0) -> WindowPlan:
         """The windows of an area, where class probabilities are smoothed by so many steps.
 
         Raises
@@ -163,25 +169,26 @@ class Execution:
         RecipeError
             The model offers no guide to smooth by.
         """
-        smooth = Smoothing.of(model, smoothing)
+        engine = engine_for(model, device=self.device, precision=self.precision, smoothing=smoothing)
         memory = Memory.within(self.ram)
         if self.window_size is not None:
             return WindowPlan(area, self.window_size, self.window_size)
+        at_once = self.windows_at_once(engine)
         return plan_windows(
             source,
             area,
             bands=len(model.preprocessing.bands),
             halo=model.patch_size // 2 + smoothing,
-            memory=memory.windows,
-            at_once=windows_in_flight(self.windows_at_once),
-            threads=self.windows_at_once,
-            dense=model.network.dense_capable,
-            on_gpu=choose_device(self.device).type == "cuda",
-            kept=smooth.bytes_per_pixel(len(model.classes)) if smooth else 0,
+            memory=max(memory.windows - at_once * engine.bytes_per_thread, memory.windows // 4),
+            at_once=windows_in_flight(at_once),
+            threads=at_once,
+            dense=model.evaluates_tiles,
+            on_gpu=engine.on_gpu,
+            kept=engine.smoothing.bytes_per_pixel(len(model.classes)) if engine.smoothing else 0,
         )
 
     def run(self, classifier: WindowClassifier, numbers: Iterable[int]) -> Generator[WindowResult, None, None]:
         """The results of windows; see `run_here` and `run_on_cluster`."""
         if self.here:
-            return run_here(classifier, numbers, threads=self.windows_at_once)
+            return run_here(classifier, numbers, threads=self.windows_at_once(classifier.engine))
         return run_on_cluster(classifier, numbers, workers=self.workers, address=self.dask)

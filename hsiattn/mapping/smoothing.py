@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self
 
 from hsiattn.errors import OutputError, RecipeError
-from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.described_model import DescribedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_STEPS = 32
 """More would change little: what the network says of a pixel itself always counts."""
@@ -27,6 +27,9 @@ _MOST_GUIDES = 20
 """Most components that guide: later ones are mostly noise, and the numbers above were chosen with these."""
 
 Plane = tuple[slice, slice]
+
+_BYTES = 4
+"""Of a number in float32."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Smoothing:
     guide: range
 
     @classmethod
-    def of(cls, model: TrainedModel, steps: int) -> Self | None:
+    def of(cls, model: DescribedModel, steps: int) -> Self | None:
         """The smoothing of a model's maps; None for 0 steps.
 
         Raises
@@ -71,7 +74,7 @@ class Smoothing:
 
     def bytes_per_pixel(self, classes: int) -> int:
         """Bytes that are kept of every pixel of a window until all of them are known."""
-        return (classes + len(self.guide)) * torch.float32.itemsize
+        return (classes + len(self.guide)) * _BYTES
 
     def guide_of(self, components: Any) -> Any:
         """The noise components (G, …) of components (C, …)."""
@@ -90,12 +93,12 @@ class Smoothing:
             (H, W) bool, False where a pixel is missing.
         """
         scale = _SCALE * len(guide)
-        shares = torch.where(present, shares, 0.0)
-        total = torch.full_like(shares[0], _HOLD)
+        shares = shares.where(present, 0.0)
+        total = shares.new_full(shares.shape[1:], _HOLD)
         links: list[tuple[Plane, Plane, Tensor]] = []
         for here, there in _neighbours():
             distance = (guide[:, *here] - guide[:, *there]).square().sum(dim=0)
-            weight = torch.exp(-distance / scale) * (present[here] & present[there])
+            weight = (-distance / scale).exp() * (present[here] & present[there])
             total[here] += weight
             total[there] += weight
             links.append((here, there, weight))

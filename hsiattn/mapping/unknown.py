@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hsiattn.errors import OutputError, RecipeError
 from hsiattn.mapping.legend import Legend
 from hsiattn.mapping.provenance import UnknownTags
-from hsiattn.open_set.calibrated import ACCEPT as ACCEPT
+from hsiattn.open_set.settings import ACCEPT as ACCEPT
 
 if TYPE_CHECKING:
-    from hsiattn.models.model_file import TrainedModel
+    from torch import Tensor
+
+    from hsiattn.models.described_model import DescribedModel
     from hsiattn.open_set import OpenSet
 
 
@@ -36,7 +36,7 @@ class UnknownRule:
     accept: float
 
     @classmethod
-    def of(cls, model: TrainedModel, accept: float | None) -> Self | None:
+    def of(cls, model: DescribedModel, accept: float | None) -> Self | None:
         """The rule of a model; None where unknown material is not asked for.
 
         Raises
@@ -75,13 +75,12 @@ class UnknownRule:
         scores = np.full(wanted.shape, np.nan, dtype=np.float32)
         if not wanted.any():
             return scores
-        seen = features, logits, torch.from_numpy(np.ascontiguousarray(look)).to(features.device)
+        seen = features, logits, logits.new_tensor(look)
         rows = [planes.flatten(1).T for planes in seen]
         if not wanted.all():
-            chosen = torch.from_numpy(np.flatnonzero(wanted)).to(features.device)
+            chosen = np.flatnonzero(wanted)
             rows = [pixels[chosen] for pixels in rows]
-        with torch.inference_mode():
-            scores[wanted] = self.open_set.score(rows[0], rows[1], rows[2]).cpu().numpy()
+        scores[wanted] = self.open_set.score(rows[0], rows[1], rows[2]).cpu().numpy()
         return scores
 
     def tags(self, legend: Legend) -> UnknownTags:

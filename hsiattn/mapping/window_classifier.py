@@ -2,73 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from torch import Tensor
 
-from hsiattn.devices import Precision, choose_device
 from hsiattn.errors import GridError
 from hsiattn.mapping.canvas import Canvas, Timer
 from hsiattn.mapping.confidence import ConfidenceKind
+from hsiattn.mapping.engine import engine_for
 from hsiattn.mapping.legend import Legend
+from hsiattn.mapping.reading import Plane, Preparation, ReadWindow, core
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.runner import NetworkRunner
-from hsiattn.mapping.smoothing import Plane, Smoothing
-from hsiattn.mapping.unknown import UnknownRule
 from hsiattn.mapping.windows import LEAST_CACHE, WindowPlan
-from hsiattn.models.model_file import TrainedModel
-from hsiattn.open_set.look import look_of_tile
+from hsiattn.models.described_model import DescribedModel
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.block_cache import block_cache
-from hsiattn.scenes.tiles import Tile, read_tile
+from hsiattn.scenes.tiles import read_tile
 
-_LEAST_SHARE = 1e-30
-"""Least probability of a class, so that its logarithm is finite in float32."""
-
-_MOSTLY = 0.5
-"""Smoothed share of unknown material above which a pixel is of it."""
+if TYPE_CHECKING:
+    from hsiattn.devices import Precision
 
 Mask = NDArray[np.bool_] | SceneSource
 """Pixels that get a class, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
 nodata are not wanted."""
-
-
-@dataclass(frozen=True, eq=False)
-class ReadWindow:
-    """A window as read, on its way to the network.
-
-    Attributes
-    ----------
-    number
-        Number of the window.
-    tile
-        What the network sees: the window, the pixels around it that smoothing reaches into, and the halo of patches;
-        None where no class is wanted.
-    place
-        Place of the window in the tile without the halo.
-    wanted
-        (h, w), True where the window gets a class.
-    missing
-        Pixels that were wanted but hold no data.
-    seconds
-        Time that reading took.
-    """
-
-    number: int
-    tile: Tile | None
-    place: Plane
-    wanted: NDArray[np.bool_]
-    missing: int
-    seconds: float
 
 
 class WindowClassifier:
@@ -118,7 +79,7 @@ class WindowClassifier:
 
     def __init__(
         self,
-        model: TrainedModel,
+        model: DescribedModel,
         source: SceneSource,
         plan: WindowPlan,
         *,
@@ -139,17 +100,14 @@ class WindowClassifier:
         self.confidence = confidence
         self.probabilities = probabilities
         self.scores = scores
-        self.device = device
         self.cache = cache
-        self.precision: Precision = precision or model.training.get("precision", "32")
-        self.smoothing = Smoothing.of(model, smoothing)
-        self.unknown = UnknownRule.of(model, accept)
-        self.legend = Legend.of(model.classes, unknown=self.unknown is not None)
+        self.engine = engine_for(model, device=device, precision=precision, smoothing=smoothing, accept=accept)
+        self.legend = Legend.of(model.classes, unknown=self.engine.unknown is not None)
         self.bands = model.match(source)
-        self.radiometry = source.radiometry.subset(self.bands)
-        choose_device(device)
+        measures_distance = confidence is not None and model.domain is not None
+        self.preparation = Preparation(model, source.radiometry.subset(self.bands), measures_distance)
         _check_mask(mask, source)
-        self._start()
+        self._open = ExitStack()
 
     def __call__(self, number: int) -> WindowResult:
         """Land cover of a window."""
@@ -164,14 +122,14 @@ class WindowClassifier:
             The scene is smaller than the patch, or cannot be read.
         """
         began = time.perf_counter()
-        window, network = self.plan[number], self.model.network
+        window, smoothing = self.plan[number], self.engine.smoothing
         allowed = self.allowed(window)
-        seen, place = _grown(window, self.smoothing.steps if self.smoothing else 0, self.source)
+        seen, place = _grown(window, smoothing.steps if smoothing else 0, self.source)
         if not allowed.any():
             return ReadWindow(number, None, place, allowed, 0, time.perf_counter() - began)
-        halo = network.patch_size // 2
-        tile = read_tile(self.source, seen, halo, self.bands, network.edge)
-        measured = tile.valid[_core(halo, tile.valid.shape)][place]
+        halo = self.model.patch_size // 2
+        tile = read_tile(self.source, seen, halo, self.bands, self.model.edge)
+        measured = tile.valid[core(halo, tile.valid.shape)][place]
         wanted = allowed & measured
         missing = int(np.count_nonzero(allowed & ~measured))
         return ReadWindow(number, tile if wanted.any() else None, place, wanted, missing, time.perf_counter() - began)
@@ -189,78 +147,16 @@ class WindowClassifier:
         )
         timer = Timer(read.seconds)
         if read.tile is not None:
-            paint = self._paint if self.smoothing is None else self._paint_smoothed
-            paint(read, read.tile, canvas, timer)
+            self.engine.paint(self.preparation, read, read.tile, canvas, timer)
         window = self.plan.on_map(self.plan[read.number])
         return WindowResult(
             read.number, window, canvas.values, canvas.confidence, canvas.probabilities, read.missing, timer.seconds,
             sum(canvas.unscored), canvas.scores,
         )  # fmt: skip
 
-    def _paint(self, read: ReadWindow, tile: Tile, canvas: Canvas, timer: Timer) -> None:
-        runner = self._runner()
-
-        def fill(rows: slice) -> None:
-            wanted = read.wanted[rows]
-            with timer.preparing():
-                parts = self._prepare(tile, rows)
-                distance = self._distance(parts[0])
-            with timer.computing():
-                logits, scores = self._evaluate(runner, *parts, wanted)
-                canvas.take_scores(rows, scores)
-                unknown = None if scores is None or self.unknown is None else scores > self.unknown.threshold
-                canvas.fill(rows, logits, self.model.temperature, _scored(logits), distance, unknown)
-
-        height, width = read.wanted.shape
-        runner.in_strips(height, width, fill)
-
-    def _paint_smoothed(self, read: ReadWindow, tile: Tile, canvas: Canvas, timer: Timer) -> None:
-        """First all probabilities, of the pixels that smoothing reaches too, whether wanted or not; then their means.
-
-        Wanted pixels depend on the others, so a mask must change no pixel inside it.
-        """
-        smoothing, runner, halo = self.smoothing, self._runner(), self.model.patch_size // 2
-        assert smoothing is not None
-        classes = len(self.model.classes)
-        valid = tile.valid[_core(halo, tile.valid.shape)]
-        with runner.on_own_stream():
-            present = torch.from_numpy(np.ascontiguousarray(valid)).to(runner.device)
-            planes = classes + (self.unknown is not None)
-            shares = torch.zeros((planes, *valid.shape), device=runner.device)
-            guide = torch.zeros((len(smoothing.guide), *valid.shape), device=runner.device)
-        distance = np.zeros(valid.shape, dtype=np.float32) if self._measures_distance else None
-        strangeness = np.full(valid.shape if self.unknown else (0, 0), np.nan, dtype=np.float32)
-
-        def evaluate(rows: slice) -> None:
-            with timer.preparing():
-                spectra, components, there = self._prepare(tile, rows)
-                if distance is not None:
-                    distance[rows] = self._distance(spectra)
-            with timer.computing():
-                logits, scores = self._evaluate(runner, spectra, components, there, valid[rows])
-                present[rows] &= torch.isfinite(logits.sum(dim=0))
-                shares[:classes, rows] = torch.softmax(logits / self.model.temperature, dim=0)
-                if scores is not None and self.unknown is not None:
-                    shares[classes, rows] = torch.from_numpy(scores > self.unknown.threshold).to(shares)
-                    strangeness[rows] = scores
-                of_core = smoothing.guide_of(components)[:, *_core(halo, there.shape)]
-                guide[:, rows] = torch.from_numpy(of_core).to(runner.device)
-
-        def fill(rows: slice) -> None:
-            first, last = read.place[0].start + rows.start, read.place[0].start + rows.stop
-            seen = slice(max(0, first - smoothing.steps), last + smoothing.steps)
-            with timer.computing():
-                smoothed = smoothing(shares[:, seen], guide[:, seen], present[seen])
-                within = smoothed[:, first - seen.start : last - seen.start, read.place[1]]
-                here = slice(first, last), read.place[1]
-                scored = present[here].cpu().numpy()
-                far = None if distance is None else distance[here]
-                mostly = None if self.unknown is None else (within[classes] > _MOSTLY).cpu().numpy()
-                canvas.take_scores(rows, None if self.unknown is None else strangeness[here])
-                canvas.fill(rows, within[:classes].clamp_min(_LEAST_SHARE).log(), 1.0, scored, far, mostly)
-
-        for shape, work in ((valid.shape, evaluate), (read.wanted.shape, fill)):
-            runner.in_strips(shape[0], shape[1], work)
+    def use_one_thread(self) -> None:
+        """See `Engine`."""
+        self.engine.use_one_thread()
 
     @contextmanager
     def ready(self) -> Iterator[None]:
@@ -277,75 +173,16 @@ class WindowClassifier:
             return np.asarray((marks != 0) & self.mask.measured(marks, self.mask.masked(window)))
         return np.asarray(self.mask[window.toslices()], dtype=bool)
 
-    def _prepare(self, tile: Tile, rows: slice) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-        """Spectra of rows of the core, components and validity of these and the halo around them."""
-        halo = self.model.patch_size // 2
-        with_halo = slice(rows.start, rows.stop + 2 * halo)
-        valid = tile.valid[with_halo]
-        spectra, components = self.model.preprocessing.transform(tile.values[:, with_halo], valid, self.radiometry)
-        return spectra[:, *_core(halo, valid.shape)], components, valid
-
-    def _evaluate(
-        self,
-        runner: NetworkRunner,
-        spectra: NDArray[np.float32],
-        components: NDArray[np.float32],
-        valid: NDArray[np.bool_],
-        wanted: NDArray[np.bool_],
-    ) -> tuple[Tensor, NDArray[np.float32] | None]:
-        """Logits, see `evaluate_tile`, and scores, see `UnknownRule`; None where unknown material is not asked for."""
-        if self.unknown is None:
-            return runner.logits(spectra, components, valid, wanted), None
-        look = look_of_tile(spectra, components, valid)
-        if not self.unknown.open_set.detector.reads_network:
-            logits = runner.logits(spectra, components, valid, wanted)
-            return logits, self.unknown.scores(logits, logits, look, wanted)
-        logits, features = runner.logits_and_features(spectra, components, valid, wanted)
-        return logits, self.unknown.scores(features, logits, look, wanted)
-
-    @property
-    def _measures_distance(self) -> bool:
-        return self.confidence is not None and self.model.domain is not None
-
-    def _distance(self, spectra: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """Distance (h, w) of prepared spectra from the training scene, see `TrainingDomain`; None where not needed."""
-        domain = self.model.domain
-        if domain is None or not self._measures_distance:
-            return None
-        return domain.distance(spectra.reshape(len(spectra), -1)).reshape(spectra.shape[1:])
-
-    def _runner(self) -> NetworkRunner:
-        """The network on its device, put there once per process."""
-        with self._lock:
-            if self._running is None:
-                self._running = NetworkRunner(self.model.network, choose_device(self.device), self.precision)
-            return self._running
-
-    _running: NetworkRunner | None
-    _lock: threading.Lock
     _open: ExitStack
 
-    def _start(self) -> None:
-        self._running, self._lock, self._open = None, threading.Lock(), ExitStack()
-
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_running", "_lock", "_open")}
+        return {name: value for name, value in self.__dict__.items() if name != "_open"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._start()
+        self._open = ExitStack()
         # In another process nobody tells when the last window is done: its files stay open as long as this does.
         self._open.enter_context(self.ready())
-
-
-def _scored(logits: Tensor) -> NDArray[np.bool_]:
-    """Pixels whose logits (K, h, w) are all finite: their sum is, too."""
-    return np.asarray(torch.isfinite(logits.sum(dim=0)).cpu().numpy())
-
-
-def _core(halo: int, shape: tuple[int, ...]) -> Plane:
-    """Slices of a tile of that shape without its halo."""
-    return slice(halo, shape[0] - halo), slice(halo, shape[1] - halo)
 
 
 def _grown(window: Window, reach: int, source: SceneSource) -> tuple[Window, Plane]:

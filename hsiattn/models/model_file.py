@@ -11,20 +11,18 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from hsiattn.classes import ClassTable
-from hsiattn.errors import BandError, ModelFileError
+from hsiattn.errors import ModelFileError
 from hsiattn.files.kinds import MODEL_FORMAT, FileKind
 from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import StrPath
@@ -40,12 +38,10 @@ from hsiattn.models.container import (
     no_model,
     open_container,
 )
+from hsiattn.models.described_model import DescribedModel, checked_temperature, description_of
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.open_set import OpenSet
 from hsiattn.open_set.look import look_of_patches
-from hsiattn.preprocessing import Preprocessing, TrainingDomain
-from hsiattn.scenes import BandMatch, SceneSource, SpectralBands, find_band_match
-from hsiattn.scenes.band_resampling import ResampledSource, can_resample
 from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
@@ -53,62 +49,17 @@ _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
 """Types of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
 
 
-@dataclass(frozen=True, eq=False)
-class TrainedModel:
-    """A trained network, ready for use, with its history.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainedModel(DescribedModel):
+    """A trained network, ready for use, with its history; further fields are those of `DescribedModel`.
 
     Attributes
     ----------
     network
         Network on the CPU, in evaluation mode.
-    arguments
-        Arguments of `create_network`, name included.
-    preprocessing
-        Fitted on the training scene.
-    bands
-        All bands of the training scene; the preprocessing says which of them it uses.
-    classes
-        Original codes, names and colours, in the order of the logits.
-    recipe
-        The recipe as a dictionary.
-    split
-        Record of the split, leakage included.
-    accuracy
-        Figures on the held-out pixels; None where all pixels trained.
-    training
-        Epochs, seconds, device, seed.
-    data
-        Fingerprint of the scene and the labels.
-    versions
-        Packages that made the model.
-    created
-        Time in UTC, ISO 8601.
-    temperature
-        Calibration temperature: logits are divided by it before their softmax gives probabilities.
-    domain
-        Statistics of the training scene; None in files of older versions.
-    open_set
-        Tells pixels of unknown materials from those of the classes; None where the model was trained without it.
-    digest
-        SHA-256 of header and tensors; empty before the model is written.
     """
 
     network: SpectralSpatialNetwork
-    arguments: dict[str, Any]
-    preprocessing: Preprocessing
-    bands: SpectralBands
-    classes: ClassTable
-    recipe: dict[str, Any]
-    split: dict[str, Any] = field(default_factory=dict)
-    accuracy: dict[str, Any] | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
-    created: str = ""
-    temperature: float = 1.0
-    domain: TrainingDomain | None = None
-    open_set: OpenSet | None = None
-    digest: str = ""
 
     @property
     def patch_size(self) -> int:
@@ -116,9 +67,9 @@ class TrainedModel:
         return self.network.patch_size
 
     @property
-    def used_bands(self) -> SpectralBands:
-        """The bands that the network reads."""
-        return self.bands.subset(self.preprocessing.bands)
+    def edge(self) -> Literal["reflect", "zero"]:
+        """What lies beyond the edge of a scene, see `read_tile`."""
+        return self.network.edge
 
     @property
     def in_spectrum(self) -> NDArray[np.bool_]:
@@ -133,39 +84,10 @@ class TrainedModel:
         kept = arguments.get("kept_groups")
         return np.ones(len(places), dtype=bool) if kept is None else np.isin(places // arguments.get("group", 8), kept)
 
-    def find_match(self, source: SceneSource) -> BandMatch:
-        """Which band of a scene stands for every band that the network reads, and by which rule.
-
-        Raises
-        ------
-        BandError
-            They do not fit; the message names both lists.
-        """
-        try:
-            return find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
-        except BandError as error:
-            if not can_resample(self.used_bands, source.bands):
-                raise
-            offer = "or give resample=True, by which the model's bands are computed from those of the scene"
-            raise BandError(error.problem, f"{error.remedy}, {offer}") from error
-
-    def resampled(self, source: SceneSource) -> SceneSource:
-        """Give a scene with bands that the network reads: itself where they match, else resampled ones.
-
-        Raises
-        ------
-        BandError
-            The scene does not cover them, or wavelengths are unknown.
-        """
-        try:
-            find_band_match(self.bands, source.bands, needed=self.preprocessing.bands)
-        except BandError:
-            return ResampledSource(source, self.used_bands)
-        return source
-
-    def match(self, source: SceneSource) -> NDArray[np.int64]:
-        """The `indices` of `find_match`."""
-        return self.find_match(source).indices
+    @property
+    def evaluates_tiles(self) -> bool:
+        """Whether the network sees a tile as a whole, rather than every pixel's patch."""
+        return self.network.dense_capable
 
     def describe(self) -> dict[str, Any]:
         """Origin and abilities of the model, JSON-ready."""
@@ -232,14 +154,19 @@ def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) 
     tensors |= {OPEN_SET + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in of_open_set.items()}
     try:
         _check_finite(tensors)
-        _temperature(model.temperature)
+        checked_temperature(model.temperature)
     except ValueError as error:
         raise ModelFileError(f"the model is of no use: {error}", "train again, with a lower learning rate") from error
-    text = json.dumps(_without_nan(model.header()), sort_keys=True)
+    text = header_text(model)
     digest = _digest(text, tensors)
     with whole_file(path) as temporary:  # save_file would give the file rights of its own
         temporary.write_bytes(save(tensors, metadata={"format": MODEL_FORMAT, "header": text, "sha256": digest}))
     return digest
+
+
+def header_text(model: TrainedModel) -> str:
+    """The header of a model as JSON."""
+    return json.dumps(_without_nan(model.header()), sort_keys=True)
 
 
 def read_model(path: StrPath) -> TrainedModel:
@@ -291,32 +218,15 @@ def _read_whole(path: Path) -> tuple[Container, dict[str, Tensor]]:
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> TrainedModel:
     _check_finite(tensors)
-    arrays = {name: tensor.numpy() for name, tensor in _under(PREPROCESSING, tensors).items()}
-    preprocessing = Preprocessing.from_arrays(arrays, header.get("spectral_transform", "none"))
-    _check_sizes(header, preprocessing)
-    of_domain = {name: tensor.numpy() for name, tensor in _under(DOMAIN, tensors).items()}
-    record = header.get("domain")
+    arrays, of_domain = (
+        {name: tensor.numpy() for name, tensor in _under(prefix, tensors).items()} for prefix in (PREPROCESSING, DOMAIN)
+    )
+    described = description_of(header, arrays, of_domain)
     if isinstance(named := header["recipe"].get("network"), dict):  # which is made again when the model is fitted anew
         check_allowed(named.get("name"), named.get("arguments"))
     network = load_network(_under(WEIGHTS, tensors), **header["network"])
-    return TrainedModel(
-        network=network,
-        arguments=header["network"],
-        preprocessing=preprocessing,
-        bands=SpectralBands.from_dict(header["bands"]),
-        classes=ClassTable.from_records(header["classes"]),
-        recipe=header["recipe"],
-        split=header["split"],
-        accuracy=header["accuracy"],
-        training=header["training"],
-        data=header["data"],
-        versions=header["versions"],
-        created=header["created"],
-        temperature=_temperature(header.get("temperature", 1.0)),
-        domain=TrainingDomain.from_arrays(of_domain, record, len(arrays["bands"])) if record else None,
-        open_set=_open_set(header, _under(OPEN_SET, tensors), network),
-        digest=digest,
-    )
+    open_set = _open_set(header, _under(OPEN_SET, tensors), network)
+    return TrainedModel(network=network, open_set=open_set, digest=digest, **described)
 
 
 def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork) -> OpenSet | None:
@@ -332,25 +242,6 @@ def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: Spect
     width = look_of_patches(spectra, patch, torch.ones(1, size, size, dtype=torch.bool)).shape[1]
     open_set.detector.check(features=features, classes=network.classes, bands=network.bands, look=width)
     return open_set
-
-
-def _check_sizes(header: dict[str, Any], preprocessing: Preprocessing) -> None:
-    """See that the network reads what the preprocessing makes of the bands."""
-    network, bands = header["network"], len(header["bands"]["names"])
-    read = {"bands": len(preprocessing.bands), "channels": preprocessing.channels}
-    for what, count in read.items():
-        if network[what] != count:
-            raise ValueError(f"its network reads {network[what]} {what}, its preprocessing makes {count}")
-    if preprocessing.bands.max() >= bands:
-        raise ValueError(f"its preprocessing uses band {preprocessing.bands.max() + 1} of {bands}")
-
-
-def _temperature(value: Any) -> float:
-    """Files from before temperatures have none."""
-    temperature = float(value)
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"its temperature {value} is not a positive number")
-    return temperature
 
 
 def _check_finite(tensors: Mapping[str, Tensor]) -> None:

@@ -12,16 +12,18 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hsiattn.classes import UNLABELLED
 from hsiattn.files.kinds import GENERATOR, FileKind
 from hsiattn.files.paths import StrPath
-from hsiattn.models.model_file import TrainedModel
 from hsiattn.scenes import SpectralBands
 from hsiattn.version import __version__
+
+if TYPE_CHECKING:
+    from hsiattn.models.model_file import TrainedModel
 
 _EXTENSIONS = "https://stac-extensions.github.io/{}/schema.json"
 _MLM, _EO, _FILE = "mlm/v1.5.2", "eo/v2.0.0", "file/v2.1.0"

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from hsiattn.open_set.by_name import DETECTORS
 from hsiattn.open_set.detector import Detector
-
-ACCEPT = 0.95
-"""Share of the known pixels that stay known, where nobody asks for another one."""
+from hsiattn.open_set.settings import ACCEPT
 
 _PIXELS_AT_ONCE = 16_384
 """Pixels that are scored together: distances to many known pixels would need memory for each pair."""

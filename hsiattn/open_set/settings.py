@@ -8,6 +8,9 @@ from pydantic import Field
 
 from hsiattn.settings import Settings
 
+ACCEPT = 0.95
+"""Share of the known pixels that stay known, where nobody asks for another one."""
+
 DetectorName = Literal["spectrum", "reconstruction", "energy", "max-softmax", "mahalanobis", "nearest"]
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from hsiattn.errors import OutputError
-from hsiattn.mapping.confidence import check_kind, confidence_of
+from hsiattn.mapping.confidence import check_kind
+from hsiattn.mapping.logit_scores import confidence_of
 
 
 def _by_definition(logits, kind):
