@@ -93,7 +93,7 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
         "labels": given["labels"], "class table": given["classes"],
     }  # fmt: skip
 
-    from hsiattn.models.registry import ModelFinder, named_model
+    from hsiattn.models.registry import ModelFinder, named_model, read_trained
 
     inputs["model"] = named_model(model)
     files = wanted((output, FileKind.MODEL), (given["write_translation"], FileKind.SCENE))
@@ -106,7 +106,7 @@ def adapt(ctx: click.Context, /, model: str, scenes: tuple[str, ...], output: st
 
     options.use_threads(given["threads"])
     target = open_target(paths, given)
-    origin = ModelFinder(model).model_for(target)
+    origin = ModelFinder(model, read_trained).model_for(target)
     trains = given["method"] in TRAINING or (given["method"] is None and given["few_labels"] is not None)
     result = adapted(origin, target, given, state if trains else None)
     digest = write_model(result.model, output, overwrite=given["overwrite"])

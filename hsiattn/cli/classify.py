@@ -24,6 +24,7 @@ from hsiattn.mapping.request import BESIDE, MappingRequest, default_map
 
 if TYPE_CHECKING:
     from hsiattn.mapping import MappingRecord
+    from hsiattn.models.described_model import DescribedModel
     from hsiattn.models.model_file import TrainedModel
     from hsiattn.models.registry import ModelFinder
 
@@ -256,7 +257,7 @@ def classify_one(
     wished: WishedReport | None = None,
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
-    from hsiattn.models.registry import ModelFinder
+    from hsiattn.models.registry import ModelFinder, read_for_mapping
 
     targets, known = order.targets, None
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
@@ -285,9 +286,9 @@ def classify_one(
         request.check_polygons(targets, source)
         check_recipe(request, what)
         known = train(what, trained, request.overwrite)
-        model = stored_model(trained)
+        model: DescribedModel = stored_model(trained)
     else:
-        model = ModelFinder(request.model, options.say).model_for(source)
+        model = ModelFinder(request.model, read_for_mapping, options.say).model_for(source)
     if request.resume:
         if request.is_mapped(targets, model, source):
             options.say("this model has made the map already; add --overwrite without --resume to make it anew")
@@ -330,10 +331,10 @@ def classify_archive(
     Failure
         Interrupted; the line says how far it has come.
     """
-    from hsiattn.models.registry import ModelFinder
+    from hsiattn.models.registry import ModelFinder, read_for_mapping
 
     make_folder(Path(folder))
-    models = ModelFinder(request.model, options.say)
+    models = ModelFinder(request.model, read_for_mapping, options.say)
     inputs = {**request.inputs, **{f"scene {order.scene}": order.scene for order in orders}}
     summary, began = Summary(len(orders)), time.monotonic()
     try:
@@ -350,7 +351,9 @@ def classify_archive(
     return summary
 
 
-def attempt(order: Order, request: MappingRequest, models: ModelFinder, inputs: Inputs, title: str) -> dict[str, Any]:
+def attempt(
+    order: Order, request: MappingRequest, models: ModelFinder[DescribedModel], inputs: Inputs, title: str
+) -> dict[str, Any]:
     """Map a scene of an archive, or tell on stderr why that cannot be done; the record for the summary."""
     try:
         record = order.carry_out(request, models, inputs, lambda: mapping_progress(title))

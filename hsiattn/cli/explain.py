@@ -120,7 +120,7 @@ def explain(
     inputs |= {f"model {number}": other for number, other in enumerate(given["others"], start=2)}
 
     from hsiattn.explanations.attribution import load_captum
-    from hsiattn.models.registry import ModelFinder
+    from hsiattn.models.registry import ModelFinder, read_trained
     from hsiattn.scenes import Radiometry, open_source
 
     load_captum()
@@ -132,7 +132,7 @@ def explain(
     source = open_source(paths, given["key"]).using_flagged(given["use_flagged"])
     if given["scale"] is not None:
         source = source.with_radiometry(Radiometry.divided_by(given["scale"], len(source.bands)))
-    networks = [ModelFinder(name).model_for(source) for name in (model, *given["others"])]
+    networks = [ModelFinder(name, read_trained).model_for(source) for name in (model, *given["others"])]
     explanation = explained(networks, source, given)
     for note in explanation.notes:
         options.say(note)

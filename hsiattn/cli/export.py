@@ -38,7 +38,8 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
     Preprocessing, edges, pixels without data and calibrated confidence are in the graph. It takes all bands of the
     training scene, 1 × bands × height × width, and gives 1 × (classes + 1) × height × width: unclassified first. Before
     the file is written the graph is run and compared with the model. Its metadata are those that the QGIS plugin
-    Deepness reads.
+    Deepness reads. Beside it stands FILE.stac.json, an item for a STAC catalogue (MLM). `hsiattn classify -m FILE` maps
+    with it without torch.
 
     \b
         hsiattn export fields.hsiattn -o fields.onnx
@@ -57,7 +58,8 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
     shapes = inputs_and_outputs(exported)
     if as_json:
         options.print_json({
-            "export": output, "bytes": exported.size, "largest_difference": exported.difference, "shapes": shapes,
+            "export": output, "item": str(exported.item), "bytes": exported.size,
+            "largest_difference": exported.difference, "shapes": shapes,
         })  # fmt: skip
         return
     options.show(
@@ -65,5 +67,6 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
         *(f"  {name:14} {shape}" for name, shape in shapes.items()),
         f"  {'values':14} reflectance × {given['scale']:g}; without data: "
         + ("NaN" if given["nodata"] is None else f"{given['nodata']:g}, NaN"),
+        f"  item           {exported.item}",
         f"  differs from the model by at most {exported.difference:.1e} in a probability",
     )

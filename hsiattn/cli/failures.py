@@ -13,6 +13,14 @@ from hsiattn.cli import options
 from hsiattn.cli.wording import in_options, one_line
 from hsiattn.errors import HsiattnError
 
+_LEFT_OUT = frozenset(
+    (
+        "captum", "h5py", "jinja2", "lightning", "matplotlib", "PIL", "pooch", "pyogrio", "pyproj", "pywt", "requests",
+        "rich", "rioxarray", "scipy", "shapely", "sklearn", "spectral", "torch", "xarray",
+    )
+)  # fmt: skip
+"""Modules of dependencies that an installation for maps from ONNX files alone may lack."""
+
 
 class Failure(click.ClickException):
     """Ends the program with status 1 and one line on stderr."""
@@ -31,6 +39,8 @@ def explain(error: BaseException) -> str:
     """Say what is wrong and what to do about it, or for a bug of hsiattn, where to report it."""
     if isinstance(error, HsiattnError):
         return f"{error.problem}; {in_options(error.remedy)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in _LEFT_OUT:
+        return f"{error.name} is not installed, which this needs; pip install hsiattn, or map with an ONNX file"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was written under the final names, run the command again"
     if isinstance(error, MemoryError):

@@ -195,7 +195,7 @@ def _measured(model: str, paths: Any, given: dict[str, Any]) -> Robustness:
     """The table that the options ask for."""
     from hsiattn.cli.explain import codes_of_labels
     from hsiattn.labels.group_rasters import read_groups
-    from hsiattn.models.registry import ModelFinder
+    from hsiattn.models.registry import ModelFinder, read_trained
     from hsiattn.robustness import robustness as measure
     from hsiattn.scenes import Radiometry, open_source
     from hsiattn.splits import read_split
@@ -203,10 +203,10 @@ def _measured(model: str, paths: Any, given: dict[str, Any]) -> Robustness:
     source = open_source(paths, given["key"]).using_flagged(given["use_flagged"])
     if given["scale"] is not None:
         source = source.with_radiometry(Radiometry.divided_by(given["scale"], len(source.bands)))
-    trained = ModelFinder(model).model_for(source)
+    trained = ModelFinder(model, read_trained).model_for(source)
     if given["resample"]:
         source = trained.resampled(source)
-    other = None if given["against"] is None else ModelFinder(given["against"]).model_for(source)
+    other = None if given["against"] is None else ModelFinder(given["against"], read_trained).model_for(source)
     codes = codes_of_labels(trained, source, given)
     roles = None if given["split_file"] is None else read_split(given["split_file"], shape=codes.shape)
     groups = None if given["groups"] is None else read_groups(given["groups"], source)

@@ -43,6 +43,7 @@ OPTIONS: Mapping[str, str] = {
     "out_dir": "--out-dir",
     "overwrite": "--overwrite",
     "pixel": "--pixel",
+    "precision": "--precision",
     "profile": "--profile",
     "radius": "--radius",
     "ram": "--ram",

@@ -12,10 +12,9 @@ import math
 import numpy as np
 
 from hsiattn.classes import UNLABELLED, format_color
-from hsiattn.models.model_file import TrainedModel
-
-PREFIX = "hsiattn_"
-"""Beginning of the names of our own keys."""
+from hsiattn.models.model_file import TrainedModel, header_text
+from hsiattn.models.onnx_graph import PREFIX
+from hsiattn.models.onnx_model import SCHEMA, packed_arrays
 
 
 def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | None) -> dict[str, str]:
@@ -42,7 +41,7 @@ def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | No
     values = [UNLABELLED, *model.classes.values]
     colors = [None, *(format_color(item.color) for item in model.classes)]
     own = {
-        "schema": 1,
+        "schema": SCHEMA,
         "sha256": model.digest,
         "classes": [
             {"channel": number, "value": value, "name": name, "color": color}
@@ -58,6 +57,9 @@ def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | No
         "temperature": model.temperature,
         "trained_on": model.data.get("scene"),
         "recipe": model.recipe.get("name"),
+        "edge": model.edge,
+        "header": json.loads(header_text(model)),
+        "arrays": packed_arrays(model),
     }
     described = {**deepness, **{f"{PREFIX}{name}": value for name, value in own.items()}}
     return {name: json.dumps(value, ensure_ascii=False, allow_nan=False) for name, value in described.items()}

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,18 +17,21 @@ from numpy.typing import NDArray
 
 from hsiattn.errors import ModelFileError
 from hsiattn.export.metadata import metadata
+from hsiattn.export.stac import ITEM_SUFFIX, onnx_item
 from hsiattn.export.tile_graph import TileGraph
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import StrPath
 from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.onnx_graph import checked_metadata, sealed
+from hsiattn.models.onnx_model import INPUT, OUTPUT
+from hsiattn.models.onnx_runtime import failures, open_session
+from hsiattn.models.stac import item_text
 from hsiattn.version import __version__
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INPUT, OUTPUT = "scene", "probabilities"
-"""Names of the graph's input and output."""
 OPSET = 18
 """Version of the operators: read by ONNX Runtime 1.14 and newer."""
 MOST_DIFFERENCE = 1e-4
@@ -48,12 +52,15 @@ class Exported:
         B of the input (1, B, H, W); K of the output (1, K + 1, H, W).
     difference
         Largest difference of a probability between graph and model on tiles that were tried.
+    item
+        The STAC item beside the file.
     """
 
     size: int
     bands: int
     classes: int
     difference: float
+    item: Path
 
 
 def export_onnx(
@@ -66,6 +73,8 @@ def export_onnx(
     overwrite: bool = False,
 ) -> Exported:
     """Write a model as an ONNX file, from tiles of a scene to class probabilities; see `TileGraph`.
+
+    A STAC item lies beside it, `fields.onnx.stac.json` beside `fields.onnx`.
 
     The graph is run by ONNX Runtime on tiles of several sizes, with pixels of no data in them, and compared with the
     model: a graph that computes something else is not written.
@@ -88,15 +97,19 @@ def export_onnx(
     OutputError
         The file cannot be written, or is there already.
     """
+    path = Path(path)
+    item = path.with_name(f"{path.name}{ITEM_SUFFIX}")
     check_output(path, FileKind.ONNX_MODEL, overwrite=overwrite)
+    check_output(item, FileKind.STAC_ITEM, overwrite=overwrite, leftover=not path.exists())
     graph = TileGraph(model, scale=scale, nodata=nodata).eval()
     count = len(model.bands)
-    made = _made(graph, count, model.arguments["name"])
+    made = _without_traces(_made(graph, count, model.arguments["name"]))
     made.producer_name, made.producer_version = "hsiattn", __version__
     for name, text in metadata(model, tile=tile, scale=scale, nodata=nodata).items():
         entry = made.metadata_props.add()
         entry.key, entry.value = name, text
-    content = made.SerializeToString()
+    content = sealed(made.SerializeToString(deterministic=True))
+    checked_metadata(content)
     difference = _difference(graph, content, model, scale, nodata)
     if not difference <= MOST_DIFFERENCE:
         raise ModelFileError(
@@ -105,7 +118,9 @@ def export_onnx(
         )
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
-    return Exported(len(content), count, len(model.classes), difference)
+        text = item_text(onnx_item(model, temporary, scale=scale, nodata=nodata))
+        temporary.with_name(item.name).write_text(text, encoding="utf-8")
+    return Exported(len(content), count, len(model.classes), difference, item)
 
 
 def _made(graph: TileGraph, bands: int, name: str) -> ModelProto:
@@ -127,20 +142,19 @@ def _made(graph: TileGraph, bands: int, name: str) -> ModelProto:
     return program.model_proto
 
 
+def _without_traces(made: ModelProto) -> ModelProto:
+    """The model without what the exporter notes of where each node comes from: paths of this machine, and long."""
+    for node in made.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    return made
+
+
 def _difference(graph: TileGraph, content: bytes, model: TrainedModel, scale: float, nodata: float | None) -> float:
     """Largest difference of a probability between what ONNX Runtime and torch compute."""
-    try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as failures
-    except ImportError as error:
-        raise _not_installed() from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is said by the error
-    refused = (failures.Fail, failures.InvalidArgument, failures.InvalidGraph, failures.NotImplemented,
-               failures.RuntimeException)  # fmt: skip
     worst = 0.0
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = open_session(content)
         for number, size in enumerate(_SIZES):
             height, width = (max(length, 2 * graph.halo + 2) for length in size)
             tile = _tile(model, height, width, scale, nodata, number)
@@ -148,7 +162,9 @@ def _difference(graph: TileGraph, content: bytes, model: TrainedModel, scale: fl
                 expected = graph(torch.from_numpy(tile)).numpy()
             found = session.run([OUTPUT], {INPUT: tile})[0]
             worst = max(worst, float(np.abs(found - expected).max()))
-    except refused as error:
+    except ModelFileError:
+        raise
+    except failures() as error:
         raise _no_graph(model.arguments["name"]) from error
     return worst
 

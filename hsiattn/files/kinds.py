@@ -106,6 +106,9 @@ MODEL_FORMAT = "hsiattn model"
 MODEL_SUFFIX = ".hsiattn"
 """Usual ending of the names of model files."""
 
+ONNX_SUFFIX = ".onnx"
+"""Usual ending of the names of ONNX files."""
+
 LOG_COLUMNS = (
     "epoch", "of_epochs", "training_loss", "training_accuracy", "validation_loss", "validation_accuracy", "best_epoch",
     "seconds",
@@ -167,6 +170,11 @@ def looks_like_model(path: StrPath) -> bool:
     except OSError:  # not there, or a path that only GDAL understands
         return False
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < _MOST_JSON
+
+
+def looks_like_onnx(path: StrPath) -> bool:
+    """True for files named `*.onnx`, and for ONNX files of ours of any name."""
+    return os.fspath(path).lower().endswith(ONNX_SUFFIX) or kind_of(path) is FileKind.ONNX_MODEL
 
 
 def _by_content(file: Path, start: bytes) -> FileKind | None:

@@ -17,6 +17,7 @@ from hsiattn.mapping.request import MappingRequest, Targets, map_name
 if TYPE_CHECKING:
     from hsiattn.mapping import MappingRecord
     from hsiattn.mapping.classification import Progress
+    from hsiattn.models.described_model import DescribedModel
     from hsiattn.models.registry import ModelFinder
 
 
@@ -44,7 +45,7 @@ class Order:
     def carry_out(
         self,
         request: MappingRequest,
-        models: ModelFinder,
+        models: ModelFinder[DescribedModel],
         inputs: Inputs,
         progress: Callable[[], AbstractContextManager[Progress | None]],
     ) -> MappingRecord | None:

@@ -1,6 +1,6 @@
-"""What evaluates the windows of a map: a network in torch so far.
+"""What evaluates the windows of a map: a network in torch, or a graph in ONNX Runtime.
 
-The rest of mapping knows no more than an `Engine`, so that torch is loaded for its own engine alone.
+The rest of mapping knows no more than an `Engine`, so that neither library is loaded where the other one computes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hsiattn.mapping.canvas import Canvas, Timer
 from hsiattn.mapping.reading import Preparation, ReadWindow
 from hsiattn.models.described_model import DescribedModel
+from hsiattn.models.onnx_model import OnnxModel
 from hsiattn.scenes.tiles import Tile
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def engine_for(
     OutputError, RecipeError
         There is no such smoothing, the model offers no guide for any, or it cannot tell unknown material.
     """
+    if isinstance(model, OnnxModel):
+        from hsiattn.mapping.graph_engine import GraphEngine
+
+        return GraphEngine(model, device=device, precision=precision, smoothing=smoothing, accept=accept)
     from hsiattn.mapping.network_engine import NetworkEngine
     from hsiattn.models.model_file import TrainedModel
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from hsiattn.errors import HsiattnError, ModelFileError
 from hsiattn.files.inputs import open_regular
-from hsiattn.files.kinds import MODEL_FORMAT
+from hsiattn.files.kinds import MODEL_FORMAT, looks_like_onnx
 from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
@@ -146,5 +146,10 @@ def _check_file(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         reason = getattr(error, "strerror", None) or str(error)
         raise ModelFileError(f"{path} cannot be read ({reason})", "check the path and its permissions") from error
+    if looks_like_onnx(path):
+        raise ModelFileError(
+            f"{path} is an ONNX file, of use for nothing but maps",
+            "give the model file that it was exported from, or map with: hsiattn classify",
+        )
     if int.from_bytes(start, "little") > _LONGEST_LIST:
         raise ModelFileError(f"{path} is not a model file, or is truncated", "get the file again, or train again")

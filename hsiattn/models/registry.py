@@ -11,21 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hsiattn.classes import ClassTable
 from hsiattn.errors import BandError, ModelFileError, OutputError
-from hsiattn.files.kinds import MODEL_SUFFIX, FileKind, kind_of
+from hsiattn.files.kinds import MODEL_SUFFIX, FileKind, kind_of, looks_like_onnx
 from hsiattn.files.outputs import check_output, make_folder, whole_file
 from hsiattn.files.paths import StrPath
 from hsiattn.models.container import FAILURES, PREPROCESSING, open_container
 from hsiattn.scenes import SceneSource, SpectralBands, find_band_match
 
 if TYPE_CHECKING:
+    from hsiattn.models.described_model import DescribedModel
     from hsiattn.models.model_file import TrainedModel
+
+Model = TypeVar("Model", bound="DescribedModel")
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,13 +202,43 @@ def find_model(source: SceneSource) -> Path:
     )
 
 
-class ModelFinder:
+def read_trained(path: StrPath) -> TrainedModel:
+    """Read a model file; torch is loaded for it.
+
+    Raises
+    ------
+    ModelFileError
+        It is damaged, no model or an ONNX file.
+    """
+    from hsiattn.models.model_file import read_model
+
+    return read_model(path)
+
+
+def read_for_mapping(path: StrPath) -> DescribedModel:
+    """Read a model file, or an ONNX file, which does without torch.
+
+    Raises
+    ------
+    ModelFileError
+        It is damaged, no model, or another program's ONNX file.
+    """
+    if looks_like_onnx(path):
+        from hsiattn.models.onnx_model import read_onnx
+
+        return read_onnx(path)
+    return read_trained(path)
+
+
+class ModelFinder(Generic[Model]):
     """Finds the model of every scene, the one that is named, else the one that fits; reads each once.
 
     Parameters
     ----------
     name
         File or name of the model, see `named_model`; None where environment and scenes decide.
+    read
+        Reads a file: `read_trained` or `read_for_mapping`.
     tell
         Called with a notice when a model is found that nobody named.
 
@@ -215,12 +248,15 @@ class ModelFinder:
         The named model cannot be used.
     """
 
-    def __init__(self, name: StrPath | None, tell: Callable[[str], None] = lambda text: None) -> None:
-        self._tell = tell
-        self._named = self._read(named_model(name)) if name is not None else None
-        self._found: dict[Path, TrainedModel] = {}
+    def __init__(
+        self, name: StrPath | None, read: Callable[[Path], Model], tell: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._tell, self._read = tell, read
+        path = named_model(name) if name is not None else None
+        self._named = read(path) if path is not None else None
+        self._found: dict[Path, Model] = {}
 
-    def model_for(self, source: SceneSource) -> TrainedModel:
+    def model_for(self, source: SceneSource) -> Model:
         """The model for a scene.
 
         Raises
@@ -235,13 +271,6 @@ class ModelFinder:
             self._found[path] = self._read(path)
             self._tell(f"model: {path}")
         return self._found[path]
-
-    @staticmethod
-    def _read(path: Path | None) -> TrainedModel:
-        from hsiattn.models.model_file import read_model  # brings torch
-
-        assert path is not None
-        return read_model(path)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

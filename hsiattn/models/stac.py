@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def stac_item(model: TrainedModel, path: StrPath, *, href: str | None = None) ->
     """
     file = Path(path)
     ring = (model.data.get("place") or {}).get("footprint")
-    bands = _bands(model.used_bands)
+    bands = bands_in_words(model.used_bands)
     extensions = [_MLM, _FILE] + ([_EO] if any(len(band) > 2 for band in bands) else [])
     item: dict[str, Any] = {
         "type": "Feature",
@@ -71,7 +71,7 @@ def stac_item(model: TrainedModel, path: StrPath, *, href: str | None = None) ->
         item["bbox"] = [min(xs), min(ys), max(xs), max(ys)]
     item["properties"] = _properties(model, file, bands)
     item["links"] = []
-    item["assets"] = {"model": _asset(file, href or os.fspath(path), bands)}
+    item["assets"] = {"model": {**file_in_words(file, href or os.fspath(path), bands), **_FORMAT}}
     return item
 
 
@@ -128,7 +128,7 @@ def _own(model: TrainedModel) -> dict[str, Any]:
     }
 
 
-def _bands(bands: SpectralBands) -> list[dict[str, Any]]:
+def bands_in_words(bands: SpectralBands) -> list[dict[str, Any]]:
     """Bands by name; wavelengths in micrometres."""
     described = []
     for name, wavelength, fwhm in zip(bands.names, bands.wavelength, bands.fwhm, strict=True):
@@ -182,23 +182,29 @@ def _scaling(model: TrainedModel) -> list[dict[str, Any]]:
     return [{"type": "z-score", "mean": float(a), "stddev": float(b)} for a, b in zip(low, spread, strict=True)]
 
 
-def _outputs(model: TrainedModel) -> list[dict[str, Any]]:
-    tasks = ["semantic-segmentation", "classification"]
-    classes = [
-        {
-            "value": value,
-            "name": item.name,
-            "description": item.name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*item.color),
-        }
-        for value, item in zip(model.classes.values, model.classes, strict=True)
-    ]
+def classes_in_words(model: TrainedModel, values: Sequence[int]) -> list[dict[str, Any]]:
+    """Unclassified, which is 0, and the classes by these values."""
     unclassified = {
         "value": UNLABELLED,
         "name": "unclassified",
         "description": "No data, or outside of the mask",
         "nodata": True,
     }
+    classes = (
+        {
+            "value": value,
+            "name": item.name,
+            "description": item.name,
+            "color_hint": "{:02X}{:02X}{:02X}".format(*item.color),
+        }
+        for value, item in zip(values, model.classes, strict=True)
+    )
+    return [unclassified, *classes]
+
+
+def _outputs(model: TrainedModel) -> list[dict[str, Any]]:
+    tasks = ["semantic-segmentation", "classification"]
+    unclassified, *classes = classes_in_words(model, model.classes.values)
     dtype = str(np.min_scalar_type(model.classes.values[-1]))
     return [
         {
@@ -223,17 +229,22 @@ def _outputs(model: TrainedModel) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _asset(file: Path, href: str, bands: list[dict[str, Any]]) -> dict[str, Any]:
+_FORMAT = {
+    "type": "application/octet-stream; framework=pytorch; format=safetensors",
+    "title": "Model file of hsiattn",
+    "description": "A safetensors file with the weights, and as JSON in its header all that is needed to use them; "
+    "loading it runs no code.",
+    "mlm:artifact_type": "safetensors.torch.save_file",
+}
+
+
+def file_in_words(file: Path, href: str, bands: list[dict[str, Any]]) -> dict[str, Any]:
+    """A model's file as an asset, without its format."""
     with file.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     return {
         "href": href,
-        "type": "application/octet-stream; framework=pytorch; format=safetensors",
-        "title": "Model file of hsiattn",
-        "description": "A safetensors file with the weights, and as JSON in its header all that is needed to use them; "
-        "loading it runs no code.",
         "roles": ["mlm:model", "mlm:weights"],
-        "mlm:artifact_type": "safetensors.torch.save_file",
         "file:size": file.stat().st_size,
         "file:checksum": f"{_SHA256}{checksum}",
         "bands": [{"name": band["name"]} for band in bands],

@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import rasterio
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +20,18 @@ def model(hsiattn, tiny, tmp_path_factory):
     return path
 
 
-def test_the_command_writes_a_file_that_needs_neither_torch_nor_hsiattn(model, tiny, tmp_path, hsiattn):
-    out = tmp_path / "m.onnx"
+@pytest.fixture(scope="module")
+def graph(model, tiny, hsiattn):
+    out = model.with_suffix(".onnx")
     result = hsiattn("export", str(model), "-o", str(out), "--nodata", str(tiny.nodata), "--json")
     assert result.exit_code == 0, result.stderr
-    assert json.loads(result.stdout)["largest_difference"] < 1e-4
+    told = json.loads(result.stdout)
+    assert told["largest_difference"] < 1e-4
+    assert told["item"] == f"{out}.stac.json"
+    return out
+
+
+def test_the_command_writes_a_file_that_needs_neither_torch_nor_hsiattn(graph, tiny):
     program = (
         "import sys, numpy as np, onnxruntime, rasterio\n"
         "x = rasterio.open(sys.argv[2]).read()[None].astype('float32')\n"
@@ -31,9 +40,58 @@ def test_the_command_writes_a_file_that_needs_neither_torch_nor_hsiattn(model, t
         "print(y.shape, int(y.argmax(axis=0).max()))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(out), str(tiny.scene)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(graph), str(tiny.scene)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["(4,", "40,", "48)", "3"]
+
+
+WITHOUT_TORCH = """
+import sys
+from hsiattn.cli.main import main
+heavy = ("torch", "lightning", "sklearn", "scipy", "pandas", "xarray", "matplotlib", "onnx", "pyogrio")
+for name in heavy:
+    sys.modules[name] = None
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    assert not any(sys.modules[name] for name in heavy)
+    sys.exit(end.code)
+"""
+"""The command line in an installation that lacks these modules."""
+
+
+def _without_torch(*arguments):
+    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_classify_maps_with_the_file_as_with_its_model_where_there_is_no_torch(graph, model, tiny, tmp_path, hsiattn):
+    out, known = tmp_path / "graph.tif", tmp_path / "network.tif"
+    done = _without_torch("classify", tiny.scene, "-m", graph, "-o", out, "--confidence", "--probabilities")
+    assert done.returncode == 0, done.stderr
+    assert hsiattn("classify", str(tiny.scene), "-m", str(model), "-o", str(known), "--confidence").exit_code == 0
+    for ending in (".tif", "_confidence.tif"):
+        with rasterio.open(tmp_path / f"graph{ending}") as one, rasterio.open(tmp_path / f"network{ending}") as other:
+            np.testing.assert_allclose(one.read(), other.read(), atol=1e-4)
+            assert one.tags() == other.tags()
+    again = _without_torch("classify", tiny.scene, "-m", graph, "-o", out, "--resume")
+    assert "has made the map already" in again.stderr
+    refused = _without_torch("classify", tiny.scene, "-m", model, "-o", tmp_path / "other.tif")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("hsiattn: error: torch is not installed, which this needs;")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--smooth", "2"), "leave --smooth out"),
+        (("--unknown",), "leave --unknown out"),
+        (("--device", "cuda"), "leave --device out"),
+        (("--precision", "bf16-mixed"), "leave --precision out"),
+    ],
+)
+def test_options_that_the_file_cannot_serve_are_refused_by_name(options, named, graph, desk, refused):
+    assert named in refused("classify", "scene.tif", "-m", graph, *options)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +17,20 @@ import rasterio
 import torch
 
 from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
-from hsiattn.errors import ModelFileError, OutputError
+from hsiattn.errors import DeviceError, ModelFileError, OutputError, RecipeError
 from hsiattn.export import TileGraph, export_onnx, onnx_export
 from hsiattn.files.kinds import FileKind, kind_of
+from hsiattn.mapping import Execution, Outputs, classify_scene, graph_engine, predict_array
+from hsiattn.mapping.confidence import confidence_of_shares
+from hsiattn.mapping.engine import engine_for
+from hsiattn.mapping.logit_scores import confidence_of
+from hsiattn.mapping.window_classifier import WindowClassifier
+from hsiattn.mapping.windows import WindowPlan
+from hsiattn.models import onnx_model
+from hsiattn.models.model_file import read_model
+from hsiattn.models.onnx_graph import sealed
+from hsiattn.models.onnx_model import read_onnx
+from hsiattn.scenes import as_source
 from hsiattn.splits import RandomPixels
 from hsiattn.training import load_recipe
 
@@ -102,11 +117,18 @@ def test_the_file_says_what_it_is_in_the_words_of_deepness_and_in_our_own(export
     assert shapes == [[1, count, "height", "width"]]
 
 
+def test_the_file_names_no_path_of_the_machine_that_wrote_it(exported):
+    assert b"tile_graph.py" not in exported[0].read_bytes()
+
+
 def test_a_file_is_replaced_only_when_told_and_a_foreign_one_never(exported, model, tmp_path):
     path, _ = exported
     with pytest.raises(OutputError, match="exists"):
         export_onnx(model, path)
     foreign = tmp_path / "other.onnx"
+    (tmp_path / "own.onnx.stac.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"own\.onnx\.stac\.json"):
+        export_onnx(model, tmp_path / "own.onnx", overwrite=True)
     foreign.write_bytes(b"\x08\x08\x12\x07pytorch")
     with pytest.raises(OutputError):
         export_onnx(model, foreign, overwrite=True)
@@ -170,3 +192,272 @@ def test_the_graph_in_torch_is_the_map_whatever_transform_comes_first(transform,
     with torch.inference_mode():
         again = scaled(torch.from_numpy(values)[None])[0].numpy()
     np.testing.assert_allclose(again, shares, atol=1e-3)
+
+
+# -- maps from the file ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graph(exported):
+    return read_onnx(exported[0])
+
+
+def _map(model, source, folder, **how):
+    folder.mkdir()
+    outputs = Outputs(folder / "map.tif", folder / "confidence.tif", probabilities=folder / "shares.tif")
+    record = classify_scene(model, source, outputs, force=True, execution=Execution(device="cpu", **how))
+    rasters = []
+    for path in (outputs.map, outputs.confidence, outputs.probabilities):
+        with rasterio.open(path) as raster:
+            rasters.append((raster.read(), repr(raster.profile), raster.tags(), raster.descriptions))
+    with rasterio.open(outputs.map) as raster:
+        palette = raster.colormap(1)
+    return record, rasters, palette
+
+
+@pytest.mark.parametrize("kind", ["as it is", "another scale and nodata", "without nodata"])
+def test_the_map_is_that_of_the_model_file_with_all_that_it_says(kind, graph, model, tiny, make_scene, tmp_path):
+    values = _stored(tiny)
+    if kind == "another scale and nodata":
+        scene = make_scene(np.where(values == tiny.nodata, 0, values * 3), nodata=0, scale=3)
+    elif kind == "without nodata":
+        values[:, 5, 5] = tiny.nodata  # a value like others, which the file calls no measurement
+        scene = make_scene(values)
+    else:
+        scene = open_scene(tiny.scene)
+    own = ("band", model.bands.wavelength, {"units": "nm"})
+    source = as_source(scene if kind == "as it is" else scene.assign_coords(wavelength=own))
+    record, rasters, palette = _map(graph, source, tmp_path / "graph", window_size=17)
+    told, expected, colours = _map(model, source, tmp_path / "network", window_size=17)
+    np.testing.assert_array_equal(rasters[0][0], expected[0][0])
+    for (found, profile, tags, names), (known, *about) in zip(rasters, expected, strict=True):
+        np.testing.assert_allclose(found, known, atol=1e-4)
+        assert [profile, tags, names] == about
+    assert palette == colours
+    assert (record.counts, record.unclassified, record.messages) == (told.counts, told.unclassified, told.messages)
+
+
+@pytest.mark.parametrize("kind", ["max", "margin", "entropy"])
+def test_confidence_from_probabilities_is_that_from_logits(kind):
+    logits = torch.from_numpy(np.random.default_rng(3).normal(0, 4, (5, 40)).astype(np.float32))
+    found = confidence_of_shares(torch.softmax(logits, dim=0).numpy(), kind)
+    np.testing.assert_allclose(found, confidence_of(logits, kind).numpy(), atol=1e-6)
+    assert confidence_of_shares(np.ones((1, 2), np.float32), kind).tolist() == [1, 1]
+
+
+def test_a_map_in_memory_and_one_that_is_gone_on_with_are_the_same(graph, tiny, tmp_path):
+    source = as_source(open_scene(tiny.scene))
+    whole = predict_array(graph, source, probabilities=True)
+
+    def stop(done, total):
+        if done > total / 3:
+            raise KeyboardInterrupt
+
+    how = {"execution": Execution(window_size=16, threads=1)}
+    with pytest.raises(KeyboardInterrupt):
+        classify_scene(graph, source, Outputs(tmp_path / "map.tif"), progress=stop, **how)
+    record = classify_scene(graph, source, Outputs(tmp_path / "map.tif"), resume=True, **how)
+    assert record.resumed > 0
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        np.testing.assert_array_equal(raster.read(1), whole.land_cover)
+
+
+def test_it_maps_in_other_processes_too(graph, tiny):
+    source = as_source(open_scene(tiny.scene))
+    classifier = WindowClassifier(graph, source, WindowPlan(source.extent, 40, 48))
+    copy = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(copy(0).values, classifier(0).values)
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ({"device": "cuda"}, DeviceError),
+        ({"precision": "bf16-mixed"}, DeviceError),
+        ({"smoothing": 2}, OutputError),
+        ({"unknown": True}, RecipeError),
+    ],
+)
+def test_what_a_graph_cannot_do_is_refused_by_its_name(how, error, graph, tiny):
+    (name,) = how
+    with pytest.raises(error, match=f"leave {name}= out, or give the model file"):
+        predict_array(graph, as_source(open_scene(tiny.scene)), **how)
+
+
+def test_the_memory_of_a_window_in_work_bounds_their_number(graph, monkeypatch):
+    engine = engine_for(graph)
+    monkeypatch.setattr(type(engine), "usual_threads", 64)
+    assert Execution(ram=10**9).windows_at_once(engine) == 2
+    assert Execution(ram=10**9, threads=5).windows_at_once(engine) == 5
+
+
+# -- files of others ---------------------------------------------------------------------------------------------------
+
+
+def _refused(path, content, match=None):
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=match) as caught:
+        read_onnx(path)
+    assert str(path) in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_a_file_that_is_damaged_anywhere_is_refused(exported, tmp_path):
+    content, random, path = exported[0].read_bytes(), np.random.default_rng(5), tmp_path / "m.onnx"
+    for size in (0, 1, 9, *random.integers(10, len(content), 20).tolist(), len(content) - 1):
+        _refused(path, content[:size])
+    for place in random.integers(0, len(content), 40).tolist():
+        changed = bytearray(content)
+        changed[place] ^= int(random.integers(1, 256))
+        _refused(path, bytes(changed))
+    for size in (1, 100, 10_000):
+        _refused(path, random.bytes(size))
+        _refused(path, content + random.bytes(size))
+        _refused(path, random.bytes(size) + content)
+
+
+def _node(**changed):
+    return onnx.helper.make_node("Identity", ["scene"], ["nothing"], **changed)
+
+
+def _rewritten(exported, change):
+    made = onnx.load(exported[0])
+    del made.metadata_props[-1]
+    change(made)
+    return sealed(made.SerializeToString())
+
+
+def _elsewhere(made):
+    tensor = made.graph.initializer[0]
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="/etc/passwd")
+
+
+def _in_attribute(made):
+    tensor = onnx.helper.make_tensor("x", onnx.TensorProto.FLOAT, [1], [0.0])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    made.graph.node.append(onnx.helper.make_node("Constant", [], ["x"], value=tensor))
+
+
+def _endless(made):
+    body = onnx.helper.make_graph([], "body", [], [])
+    made.graph.node.append(onnx.helper.make_node("Loop", [], ["x"], body=body))
+
+
+def _entry(name, value):
+    def change(made):
+        for entry in made.metadata_props:
+            if entry.key == f"hsiattn_{name}":
+                entry.value = value
+
+    return change
+
+
+FOREIGN = {
+    "another producer": (lambda made: setattr(made, "producer_name", "pytorch"), "another program"),
+    "numbers in another file": (_elsewhere, "lies in another file"),
+    "numbers of an attribute in another file": (_in_attribute, "lies in another file"),
+    "a library of operators": (lambda made: made.opset_import.add(domain="com.acme", version=1), "not ONNX's own"),
+    "an operator of a library": (lambda made: made.graph.node.append(_node(domain="com.acme")), "not ONNX's own"),
+    "a loop": (_endless, "the operator Loop"),
+    "a function": (lambda made: made.functions.add(name="f"), "functions"),
+    "training": (lambda made: made.training_info.add(), "training"),
+    "an entry twice": (lambda made: made.metadata_props.append(made.metadata_props[0]), "twice"),
+    "many entries": (lambda made: [made.metadata_props.add(key=str(n)) for n in range(100)], "too many"),
+    "no metadata": (lambda made: made.ClearField("metadata_props"), "schema none"),
+    "another schema": (_entry("schema", "3"), "schema 3"),
+    "no JSON": (_entry("header", "{"), "not JSON"),
+    "another header": (_entry("header", "{}"), "format_version"),
+    "deep lists": (_entry("header", "[" * 9999), "not JSON"),
+    "a scale of 0": (_entry("scale", "0"), "scale"),
+    "no scale": (_entry("scale", "NaN"), "NaN"),
+    "a long scale": (_entry("scale", "1" * 999), "scale is too long"),
+    "another edge": (_entry("edge", '"round"'), "edge"),
+    "another checksum of the model": (_entry("sha256", '"abc"'), "sha256"),
+    "no arrays": (_entry("arrays", '""'), "not a usable"),
+    "other arrays": (_entry("arrays", json.dumps("eHh4" * 9)), "not a usable"),
+    "no base64": (_entry("arrays", '"!!"'), "not a usable"),
+    "another output": (lambda made: setattr(made.graph.output[0], "name", "shares"), "not a usable"),
+    "other bands": (
+        lambda made: setattr(made.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 7), "other inputs",
+    ),
+    "another type": (
+        lambda made: setattr(made.graph.input[0].type.tensor_type, "elem_type", onnx.TensorProto.DOUBLE),
+        "not a usable",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_what_no_file_of_ours_has_is_refused_under_a_valid_checksum_too(what, exported, tmp_path):
+    change, match = FOREIGN[what]
+    _refused(tmp_path / "m.onnx", _rewritten(exported, change), match)
+
+
+def test_any_change_under_a_valid_checksum_is_refused_or_read(exported, tmp_path):
+    content, random = exported[0].read_bytes(), np.random.default_rng(11)
+    body = content[: content.rindex(b"r", 0, content.rindex(b"hsiattn_file_sha256"))]
+    assert sealed(body) == content
+    for place in random.integers(0, len(body), 60).tolist():
+        changed = bytearray(body)
+        changed[place] ^= 1 << int(random.integers(8))
+        (tmp_path / "m.onnx").write_bytes(sealed(bytes(changed)))
+        with contextlib.suppress(ModelFileError):
+            read_onnx(tmp_path / "m.onnx")
+
+
+def test_a_rewritten_file_that_says_the_same_is_read(exported, tmp_path, graph):
+    (tmp_path / "m.onnx").write_bytes(_rewritten(exported, lambda made: None))
+    assert read_onnx(tmp_path / "m.onnx").digest == graph.digest
+
+
+def test_a_graph_that_gives_no_probabilities_is_refused_while_mapping(graph, tiny, monkeypatch):
+    source = as_source(open_scene(tiny.scene))
+
+    class Other:
+        def run(self, names, values):
+            return [np.zeros((1, 4, 3, 3), np.float32)]
+
+    monkeypatch.setattr(graph_engine, "open_session", lambda content, threads: Other())
+    with pytest.raises(ModelFileError, match="no probabilities"):
+        predict_array(graph, source)
+
+
+@pytest.mark.parametrize("name", ["missing.onnx", "folder.onnx", "nul\0.onnx", "pipe.onnx"])
+def test_a_path_that_leads_to_no_file_is_refused(name, tmp_path):
+    (tmp_path / "folder.onnx").mkdir()
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(ModelFileError, match="check the path"):
+        read_onnx(f"{tmp_path}/{name}")
+
+
+def test_a_file_beyond_all_bounds_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_model, "MOST_BYTES", 2**20)
+    _refused(tmp_path / "m.onnx", b"\x08" * (2**20 + 1), "more than 1 MiB")
+
+
+def test_other_commands_say_that_it_is_no_model_file(exported):
+    with pytest.raises(ModelFileError, match="of use for nothing but maps"):
+        read_model(exported[0])
+
+
+# -- its STAC item -----------------------------------------------------------------------------------------------------
+
+
+def test_its_item_is_valid_and_says_what_goes_in_and_out(exported, model, check_item):
+    path, told = exported
+    assert kind_of(told.item) is FileKind.STAC_ITEM
+    assert told.item.name == "fields.onnx.stac.json"
+    item = json.loads(told.item.read_text())
+    check_item(item)
+    properties = item["properties"]
+    (given,), (result,) = properties["mlm:input"], properties["mlm:output"]
+    assert properties["mlm:framework"] == "ONNX"
+    assert given["bands"] == list(model.bands.names)
+    assert given["input"]["shape"] == [1, len(model.bands), -1, -1]
+    assert result["result"]["shape"] == [1, len(model.classes) + 1, -1, -1]
+    assert [entry["name"] for entry in result["classification:classes"]] == ["unclassified", *model.classes.names]
+    assert properties["hsiattn:nodata"] == -9999
+    asset = item["assets"]["model"]
+    assert asset["href"] == "./fields.onnx"
+    assert asset["file:checksum"] == "1220" + hashlib.sha256(path.read_bytes()).hexdigest()

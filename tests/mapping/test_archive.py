@@ -13,7 +13,7 @@ from hsiattn.mapping import Provenance
 from hsiattn.mapping.archive import Order, Summary, make_orders
 from hsiattn.mapping.request import BESIDE, MappingRequest
 from hsiattn.models.model_file import write_model
-from hsiattn.models.registry import ModelFinder
+from hsiattn.models.registry import ModelFinder, read_for_mapping
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_an_order_is_carried_out_once_and_then_left_alone(fitted, tiny, tmp_path
     write_model(fitted.model_, tmp_path / "m.hsiattn")
     request = MappingRequest(model=str(tmp_path / "m.hsiattn"), resume=True, device="cpu", confidence=BESIDE)
     order = Order(str(tiny.scene), request.targets(str(tmp_path / "map.tif")))
-    models = ModelFinder(request.model)
+    models = ModelFinder(request.model, read_for_mapping)
     record = order.carry_out(request, models, request.inputs, nullcontext)
     assert record.pixels == 48 * 40
     assert Provenance.read(tmp_path / "map.tif").model_sha256 == models.model_for(None).digest
@@ -87,7 +87,7 @@ def test_a_scene_that_cannot_be_mapped_leaves_nothing(fitted, tiny, tmp_path):
     request = MappingRequest(model=str(tmp_path / "m.hsiattn"))
     order = Order(str(tmp_path / "s.tif"), request.targets(str(tmp_path / "map.tif")))
     with pytest.raises(BandError):
-        order.carry_out(request, ModelFinder(request.model), request.inputs, nullcontext)
+        order.carry_out(request, ModelFinder(request.model, read_for_mapping), request.inputs, nullcontext)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.hsiattn", "s.tif"]
 
 

@@ -18,6 +18,7 @@ from hsiattn.models.registry import (
     models_folder,
     named_model,
     read_summary,
+    read_trained,
     remove_model,
 )
 
@@ -98,7 +99,7 @@ def test_no_model_is_read_whole_to_find_the_one_that_fits_and_that_one_is_read_o
     wanted = install("fields")
     install("other", fits=False)
     told = []
-    finder = ModelFinder(None, told.append)
+    finder = ModelFinder(None, read_trained, told.append)
     assert find_model(source) == wanted
     assert read_whole == []
     first = finder.model_for(source)
@@ -113,7 +114,7 @@ def test_a_damaged_model_is_not_used_whatever_its_header_says(install, source):
     data[-1] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelFileError, match="damaged or was altered"):
-        ModelFinder(None).model_for(source)
+        ModelFinder(None, read_trained).model_for(source)
     wanted = install("sound")
     assert find_model(source) == wanted
 
@@ -139,12 +140,12 @@ def test_a_name_is_that_of_a_file_then_of_an_installed_model_then_the_environmen
 
 def test_a_named_model_is_read_at_once_and_used_for_every_scene(install, source, read_whole):
     installed = install("fields")
-    finder = ModelFinder("fields")
+    finder = ModelFinder("fields", read_trained)
     assert read_whole == [installed]
     assert finder.model_for(source) is finder.model_for(source)
     assert len(read_whole) == 1
     with pytest.raises(ModelFileError, match="there is no model file unknown"):
-        ModelFinder("unknown")
+        ModelFinder("unknown", read_trained)
 
 
 # -- installing and removing -------------------------------------------------------------------------------------------
