@@ -47,6 +47,13 @@ def test_importing_the_package_loads_nothing_heavy():
     assert not {"torch", "numpy", "rasterio", "xarray", "lightning"} & set(loaded)
 
 
+def test_the_installation_without_torch_has_the_bounds_of_the_package():
+    lines = (REPOSITORY / "scripts" / "requirements-onnx.txt").read_text().splitlines()
+    wanted = [line for line in lines if not line.startswith("#")]
+    assert set(wanted) <= {*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["onnx"]}
+    assert not any(line.startswith(("torch", "lightning", "scipy", "scikit-learn")) for line in wanted)
+
+
 def imported_distributions() -> set[str]:
     """Distributions that the package's own files import, normalised names; the plug-in runs in QGIS's own Python."""
     by_module = packages_distributions()

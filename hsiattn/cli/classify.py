@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="SCENE [MAP] | SCENE... -o MAP | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
-    help="Model file, or name of an installed model; default: $HSIATTN_MODEL, then the one installed model whose bands "
-    "match the scene's.",
+    help="Model file, ONNX file of `hsiattn export`, or name of an installed model; default: $HSIATTN_MODEL, then the "
+    "one installed model whose bands match the scene's.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", metavar="MAP",
@@ -145,6 +145,7 @@ def classify(
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
         hsiattn classify scene.tif -m fields.hsiattn --unknown
+        hsiattn classify scene.tif -m fields.onnx
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
         hsiattn classify scene.tif --labels labels.tif --per-class 50 --report report.html

@@ -40,7 +40,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, HsiattnError):
         return f"{error.problem}; {in_options(error.remedy)}"
     if isinstance(error, ModuleNotFoundError) and error.name in _LEFT_OUT:
-        return f"{error.name} is not installed, which this needs; pip install hsiattn, or map with an ONNX file"
+        return f"{error.name} is not installed, which this needs; pip install hsiattn with all that it depends on"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was written under the final names, run the command again"
     if isinstance(error, MemoryError):

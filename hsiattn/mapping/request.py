@@ -71,7 +71,7 @@ class MappingRequest:
     Attributes
     ----------
     model
-        File or name of the model, see `named_model`; None for the one that fits.
+        File or name of the model, see `named_model`, or an ONNX file; None for the one that fits.
     key
         Variable of the scenes in MATLAB files.
     mask
