@@ -23,7 +23,7 @@ from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import StrPath
 from hsiattn.models.model_file import TrainedModel
-from hsiattn.models.onnx_graph import checked_metadata, sealed
+from hsiattn.models.onnx_graph import UnfitGraphError, checked_metadata, sealed
 from hsiattn.models.onnx_model import INPUT, OUTPUT
 from hsiattn.models.onnx_runtime import failures, open_session
 from hsiattn.models.stac import item_text
@@ -109,7 +109,10 @@ def export_onnx(
         entry = made.metadata_props.add()
         entry.key, entry.value = name, text
     content = sealed(made.SerializeToString(deterministic=True))
-    checked_metadata(content)
+    try:
+        checked_metadata(content)
+    except UnfitGraphError as error:  # what would not be read again is not written
+        raise _no_graph(model.arguments["name"]) from error
     difference = _difference(graph, content, model, scale, nodata)
     if not difference <= MOST_DIFFERENCE:
         raise ModelFileError(

@@ -14,6 +14,7 @@ VARINT, LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}
 """Bytes of the wire types of numbers of a fixed size."""
 _LONGEST_VARINT = 10
+_LARGEST_NUMBER = 2**29 - 1
 
 
 class ProtobufError(ValueError):
@@ -64,6 +65,8 @@ def fields(message: bytes | memoryview) -> Iterator[Field]:
         start = at
         key, at = _varint(view, at)
         number, kind = key >> 3, key & 7
+        if not 0 < number <= _LARGEST_NUMBER:  # of which other readers might keep the lower bits
+            raise ProtobufError("a field has a number that none can have")
         if kind == VARINT:
             value, at = _varint(view, at)
             yield Field(start, number, kind, value, empty)

@@ -163,6 +163,10 @@ def test_what_the_exporter_or_onnx_runtime_cannot_do_is_said_in_our_words(model,
     monkeypatch.setattr(onnx_export, "_made", lambda *_: onnx.ModelProto(ir_version=8))
     with pytest.raises(ModelFileError, match="the network grouped-ssan cannot be written as a graph"):
         export_onnx(model, tmp_path / "m.onnx")
+    endless = onnx.ModelProto(ir_version=8, graph=onnx.GraphProto(node=[onnx.NodeProto(op_type="Loop")]))
+    monkeypatch.setattr(onnx_export, "_made", lambda *_: endless)
+    with pytest.raises(ModelFileError, match="the network grouped-ssan cannot be written as a graph"):
+        export_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -364,6 +368,7 @@ FOREIGN = {
     "training": (lambda made: made.training_info.add(), "training"),
     "an entry twice": (lambda made: made.metadata_props.append(made.metadata_props[0]), "twice"),
     "many entries": (lambda made: [made.metadata_props.add(key=str(n)) for n in range(100)], "too many"),
+    "many parts": (lambda made: made.graph.node.extend([onnx.NodeProto(name="x")] * 2**18), "parts"),
     "no metadata": (lambda made: made.ClearField("metadata_props"), "schema none"),
     "another schema": (_entry("schema", "3"), "schema 3"),
     "no JSON": (_entry("header", "{"), "not JSON"),
