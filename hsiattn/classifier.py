@@ -210,7 +210,8 @@ class SpectralSpatialClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         )
         if start is not None and fit is fit_with_folds:
             raise SplitError(
-                "a model that was trained on all folds cannot be tested by folds", "choose another split, or no start="
+                "a model that was trained on all folds cannot be tested by folds",
+                "choose another split, or start from no model",
             )
         result = fit(
             source, labels.codes, labels.classes, recipe, splitter, groups=ids, label_source=labels.source, **how

@@ -239,9 +239,9 @@ def train_model(request: Training) -> Trained:
 
     start = None
     if request.start is not None:
-        from hsiattn.models.registry import ModelFinder
+        from hsiattn.models.registry import ModelFinder, read_trained
 
-        start = ModelFinder(request.start).model_for(scene)
+        start = ModelFinder(request.start, read_trained).model_for(scene)
     recipe = load_request(request) if start is None else recipe_of(start, request)
     split: PixelSplitter | NDArray[np.uint8]
     if request.split_file is not None:
