@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,6 +79,37 @@ class FastGRU(nn.GRU):
                 few = slice(start, start + piece)
                 self._scan_piece(directions, _with_ones(steps[:, :, few].to(kind)), out, few)
         return out
+
+    def unrolled(self, steps: Tensor) -> list[list[Tensor]]:
+        """States of every direction after every step, as plain products one after the other.
+
+        For graphs that other programs run: their recurrent operators work on one sequence after the other, which takes
+        longer than these products. Nothing is put together or taken apart on the way, since that is a copy each time.
+
+        Shapes
+        ------
+        (T, inputs, N) -> of every direction T states (hidden, N), in the order of the steps.
+        """
+        return [self._unrolled(steps.unbind(0), suffix) for suffix in self._suffixes]
+
+    def _unrolled(self, steps: Sequence[Tensor], suffix: str) -> list[Tensor]:
+        reset_ih, update_ih, new_ih = getattr(self, f"weight_ih_{suffix}").chunk(3)
+        reset_hh, update_hh, new_hh = getattr(self, f"weight_hh_{suffix}").chunk(3)
+        reset_b, update_b, new_b = getattr(self, f"bias_ih_{suffix}")[:, None].chunk(3)
+        reset_c, update_c, new_c = getattr(self, f"bias_hh_{suffix}")[:, None].chunk(3)
+        states: list[Tensor] = []
+        backwards = suffix.endswith("reverse")
+        for step in steps[::-1] if backwards else steps:
+            reset = torch.addmm(reset_b + reset_c, reset_ih, step)
+            update = torch.addmm(update_b + update_c, update_ih, step)
+            kept = new_c
+            if states:
+                reset, update = (torch.addmm(x, w, states[-1]) for x, w in ((reset, reset_hh), (update, update_hh)))
+                kept = torch.addmm(new_c, new_hh, states[-1])
+            new = torch.tanh(torch.addmm(new_b, new_ih, step) + torch.sigmoid(reset) * kept)
+            change = -new if not states else states[-1] - new
+            states.append(new + torch.sigmoid(update) * change)
+        return states[::-1] if backwards else states
 
     def fast(self, x: Tensor) -> bool:
         """Whether the fast way is open for an input."""

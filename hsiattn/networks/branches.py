@@ -160,7 +160,9 @@ class AttentionRNN(SpectralBranch):
 
     def columns(self, spectra: Tensor) -> Tensor:
         """(B, N) -> (features, N), in pieces that stay near the core."""
-        if self.pools or torch.compiler.is_exporting() or not self.recurrent.fast(spectra):
+        if not self.pools and torch.compiler.is_exporting():
+            return self.attention.over_parts(self.recurrent.unrolled(self._embed(spectra)))
+        if self.pools or not self.recurrent.fast(spectra):
             return super().columns(spectra)
         length = self.steps
         piece = min(self.recurrent.sequences_at_once(length), spectra.shape[1])
@@ -273,6 +275,12 @@ class BandAttention(nn.Module):
         if isinstance(self.block, AdditiveAttention):
             return self.block.weights(states)
         return None if self.block is None else self.block.attention_weights(states.transpose(1, 2))
+
+    def over_parts(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+        """`over_columns` of states whose features lie in several tensors: P lists of T tensors (F_p, N) -> (F, N)."""
+        if isinstance(self.block, AdditiveAttention):
+            return self.block.over_parts(parts)
+        return self.over_columns(torch.cat([torch.stack(list(part)) for part in parts], dim=1))
 
     def over_columns(self, states: Tensor) -> Tensor:
         """Evaluate with features before sequences: (T, F, N) -> (F, N)."""

@@ -75,8 +75,10 @@ def test_columns_of_states_give_the_same_as_rows(name):
     for parameter in attention.parameters():
         torch.nn.init.normal_(parameter)
     with torch.inference_mode():
-        columns = attention.over_columns(states.permute(1, 2, 0))
-        torch.testing.assert_close(columns.T, attention(states), atol=1e-5, rtol=1e-4)
+        columns = states.permute(1, 2, 0)
+        torch.testing.assert_close(attention.over_columns(columns).T, attention(states), atol=1e-5, rtol=1e-4)
+        parts = [part.unbind(0) for part in columns.split([4, 2], dim=1)]
+        torch.testing.assert_close(attention.over_parts(parts).T, attention(states), atol=1e-5, rtol=1e-4)
 
 
 def test_the_read_out_keeps_the_centre_apart_from_the_mean_of_what_is_there():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -64,6 +66,27 @@ class AdditiveAttention(nn.Module):
         for weight, step in zip(torch.softmax(scores, dim=0), steps, strict=True):
             context.addcmul_(weight, step)
         return context
+
+    def over_parts(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
+        """`over_columns` where the features of a step lie in several tensors, for graphs that other programs run.
+
+        P lists of T tensors (F_p, N) -> (Σ F_p, N). What stays apart until the end is not copied on the way.
+        """
+        weights = torch.split(self.projection.weight, [part[0].shape[0] for part in parts], dim=1)
+        scores = []
+        for features in zip(*parts, strict=True):
+            hidden = self.projection.bias[:, None]
+            for weight, feature in zip(weights, features, strict=True):
+                hidden = torch.addmm(hidden, weight, feature)
+            scores.append(self.score.weight @ torch.tanh(hidden))
+        shares = torch.split(torch.softmax(torch.cat(scores), dim=0), 1)
+        contexts = []
+        for part in parts:
+            context = shares[0] * part[0]
+            for share, feature in zip(shares[1:], part[1:], strict=True):
+                context = context + share * feature
+            contexts.append(context)
+        return torch.cat(contexts)
 
     def _column_scores(self, step: Tensor) -> Tensor:
         hidden = torch.addmm(2.0 * self.projection.bias[:, None], 2.0 * self.projection.weight, step)
