@@ -120,6 +120,25 @@ def convolution(
     return kind(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=bias)
 
 
+def pointwise_over_columns(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution of kernel 1 with features before sequences: (T, C, N) -> (T, C', N)."""
+    assert layer.bias is not None
+    return torch.baddbmm(layer.bias[:, None], layer.weight.flatten(1).expand(len(x), -1, -1), x)
+
+
+def depthwise_over_columns(layer: nn.Conv1d | nn.Conv2d, x: Tensor) -> Tensor:
+    """A depthwise convolution along sequences that keeps their length, features first: (T, C, N) -> (T, C, N)."""
+    assert layer.bias is not None
+    taps = layer.weight[:, 0, :, None]
+    margin, length = taps.shape[1] // 2, len(x)
+    result = torch.addcmul(layer.bias[:, None], taps[:, margin], x)
+    for tap in range(taps.shape[1]):
+        first, end = max(margin - tap, 0), min(length + margin - tap, length)
+        if tap != margin and first < end:
+            result[first:end].addcmul_(taps[:, tap], x[first + tap - margin : end + tap - margin])
+    return result
+
+
 def only(x: Tensor, mask: Tensor | None) -> Tensor:
     """The values x where the mask is True, 0 elsewhere: not a product, which would let NaN and infinity through."""
     return x if mask is None else torch.where(mask, x, 0.0)

@@ -8,6 +8,9 @@ from torch.nn import functional
 
 from hsiattn.core.block import only
 
+_EPSILON = 1e-5
+"""As torch has it."""
+
 
 class MaskedBatchNorm(nn.Module):
     """Batch normalisation (Ioffe and Szegedy 2015, arXiv 1502.03167) whose statistics leave missing positions out.
@@ -57,6 +60,11 @@ class MaskedBatchNorm(nn.Module):
             return only(values, mask)
         return self._over_those_that_count(x, mask)
 
+    def as_scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """What the layer multiplies with and adds in evaluation, each (C,)."""
+        scale = self.scale * torch.rsqrt(self.running_variance + _EPSILON)
+        return scale, self.shift - self.running_mean * scale
+
     def _over_those_that_count(self, x: Tensor, mask: Tensor) -> Tensor:
         axes = (0, *range(2, x.ndim))
         shape = (1, -1, *(1 for _ in axes[1:]))
@@ -73,6 +81,6 @@ class MaskedBatchNorm(nn.Module):
             unbiased = variance * (count / (count - 1).clamp(min=1))
             self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
             self.running_variance.lerp_(unbiased.to(self.running_variance.dtype), share)
-        values = (kept - mean.view(shape)) * torch.rsqrt(variance.view(shape) + 1e-5)
+        values = (kept - mean.view(shape)) * torch.rsqrt(variance.view(shape) + _EPSILON)
         values = values * self.scale.view(shape) + self.shift.view(shape)
         return only(values, mask).to(x.dtype)

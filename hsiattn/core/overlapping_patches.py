@@ -138,16 +138,16 @@ class OverlappingPatches:
         columns, across = self.columns.grouped(self.columns.windows(kernel, layer.dilation))
         row_runs, column_runs = _runs(down), _runs(across)
 
-        def summed(maps: dict[tuple[int, int], Tensor], weight: Tensor) -> dict[tuple[int, int], Tensor]:
-            return _summed(maps, weight, (rows, row_runs), (columns, column_runs))
+        def summed(maps: dict[tuple[int, int], Tensor], weight: Tensor, groups: int) -> dict[tuple[int, int], Tensor]:
+            return _summed(maps, weight, groups, (rows, row_runs), (columns, column_runs))
 
         values, present = {}, {}
         for kinds, each in self.maps.items():
             if each.mask is not None:
                 present[kinds] = each.mask.to(each.values.dtype)
             values[kinds] = each.values if each.mask is None else each.values * present[kinds]
-        totals = summed(values, layer.weight)
-        counts = summed(present, layer.weight.new_ones(1, 1, kernel, kernel)) if present else {}
+        totals = summed(values, layer.weight, layer.groups)
+        counts = summed(present, layer.weight.new_ones(1, 1, kernel, kernel), 1) if present else {}
         maps = {}
         for kinds in list(totals):
             convolved, exists = layer.scaled(totals.pop(kinds), counts.get(kinds))
@@ -233,7 +233,11 @@ def _runs(groups: Sequence[Group]) -> Uses:
 
 
 def _summed(
-    maps: dict[tuple[int, int], Tensor], weight: Tensor, rows: tuple[PatchAxis, Uses], columns: tuple[PatchAxis, Uses]
+    maps: dict[tuple[int, int], Tensor],
+    weight: Tensor,
+    groups: int,
+    rows: tuple[PatchAxis, Uses],
+    columns: tuple[PatchAxis, Uses],
 ) -> dict[tuple[int, int], Tensor]:
     """Weighted sums over the windows, as sums over their runs, of which each is one dilated convolution."""
     totals: dict[tuple[int, int], Tensor] = {}
@@ -246,6 +250,7 @@ def _summed(
                 source.narrow(3, left, width + across.span),
                 weight[:, :, down.first : down.end, across.first : across.end],
                 dilation=(down.step, across.step),
+                groups=groups,
             )
             for (i, row), (j, column) in product(row_uses, column_uses):
                 piece = part.narrow(2, row - top, rows[0].length(i)).narrow(3, column - left, columns[0].length(j))

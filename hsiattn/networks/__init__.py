@@ -45,6 +45,7 @@ whole module), or because an installed package registers the class. Recipes may 
 """
 
 from hsiattn.networks.attendnet import AttendNet
+from hsiattn.networks.attendnet_local import LocalAttendNet
 from hsiattn.networks.base import AttentionWeights, Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
 from hsiattn.networks.baselines import RBFSVM, Discriminant, FittedNetwork, RandomForest
 from hsiattn.networks.by_name import (
@@ -76,6 +77,7 @@ NETWORKS.update(
         "gsa": GSA,
         "smlp": SMLP,
         "attendnet": AttendNet,
+        "attendnet-local": LocalAttendNet,
         "hierarchical": Hierarchical,
         "ensemble": Ensemble,
         "test-time-augmentation": AugmentedAtTestTime,
@@ -101,6 +103,7 @@ __all__ = [
     "FittedNetwork",
     "GroupedSSAN",
     "Hierarchical",
+    "LocalAttendNet",
     "ModuleNetwork",
     "RandomForest",
     "SpectralSpatialNetwork",

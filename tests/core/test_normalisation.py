@@ -118,3 +118,11 @@ def test_with_zero_scale_it_returns_zero_and_can_learn():
     assert (ours(x) == 0).all()
     (ours(x) * torch.randn_like(x)).sum().backward()
     assert ours.scale.grad.abs().min() > 0
+
+
+def test_in_evaluation_it_is_a_scale_and_a_shift():
+    norm, x = MaskedBatchNorm(3).eval(), torch.randn(4, 3, 5)
+    for values in norm.state_dict().values():
+        values.uniform_(0.5, 2.0)
+    scale, shift = norm.as_scale_and_shift()
+    torch.testing.assert_close(norm(x), x * scale[:, None] + shift[:, None])

@@ -24,6 +24,7 @@ VARIANTS = {
     "gsa": {"width": 6, "heads": 2, "spectral": {"hidden": 4, "group": 3}},
     "smlp": {"width": 6, "depths": [1, 1], "spectral": {"hidden": 4, "group": 3}},
     "attendnet": {"width": 12},
+    "attendnet-local": {"group": 3, "stride": 3},
     "hierarchical": {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3},
     "ensemble": {"members": 2, "member_arguments": GROUPED},
     "test-time-augmentation": {"member_arguments": GROUPED},

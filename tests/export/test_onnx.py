@@ -31,6 +31,7 @@ from hsiattn.models.model_file import read_model
 from hsiattn.models.onnx_graph import sealed
 from hsiattn.models.onnx_model import read_onnx
 from hsiattn.scenes import as_source
+from hsiattn.networks import create_network
 from hsiattn.splits import RandomPixels
 from hsiattn.training import load_recipe
 
@@ -466,3 +467,12 @@ def test_its_item_is_valid_and_says_what_goes_in_and_out(exported, model, check_
     asset = item["assets"]["model"]
     assert asset["href"] == "./fields.onnx"
     assert asset["file:checksum"] == "1220" + hashlib.sha256(path.read_bytes()).hexdigest()
+def test_a_network_of_unpadded_condensers_has_a_graph(model, tiny):
+    sizes = {name: getattr(model.network, name) for name in ("bands", "channels", "classes", "patch_size")}
+    arguments = {"name": "attendnet-local", **sizes, "width": 4, "depth": 1, "spatial_width": 4, "stride": 4}
+    torch.manual_seed(0)
+    graph = TileGraph(replace(model, network=create_network(**arguments).eval(), arguments=arguments)).eval()
+    values = torch.from_numpy(_stored(tiny))[None, :, :12, :14]
+    captured = torch.export.export(graph, (values,), strict=False).module()
+    with torch.inference_mode():
+        torch.testing.assert_close(captured(values), graph(values), atol=1e-4, rtol=1e-4)

@@ -26,6 +26,8 @@ NETWORKS = {
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": SPECTRAL}, "both"),
     "smlp": ("smlp", {"width": 6, "spectral": SPECTRAL}, "bands"),
     "attendnet": ("attendnet", {"width": 12}, "neighbours"),
+    "attendnet-local": ("attendnet-local", {"group": 6, "stride": 6}, "neighbours"),
+    "attendnet-local, margin": ("attendnet-local", {"stem_kernel": 3, "condenser_kernel": 3}, "neighbours"),
     "hierarchical": ("hierarchical", HIERARCHICAL, "both"),
     "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel", "step": 2}, "both"),
     "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED}, "both"),

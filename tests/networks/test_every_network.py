@@ -60,6 +60,20 @@ VARIANTS = {
     "gsa": ("gsa", {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}}),
     "smlp": ("smlp", {"width": 6, "depths": [1, 1], "spectral": {"hidden": 8, "group": 6}}),
     "attendnet": ("attendnet", {"width": 12}),  # of 6, all inner channels may be dead from the start
+    "attendnet-local": ("attendnet-local", {}),
+    "attendnet-local, other parts": (
+        "attendnet-local",
+        {
+            "norms": False,
+            "stride": 4,
+            "own_stems": False,
+            "halving": False,
+            "read_out": "mean-max",
+            "stem_kernel": 3,
+            "condenser_kernel": 3,
+            "pepe_kernel": 9,
+        },
+    ),
     "ensemble": ("ensemble", {"members": 2, "member_arguments": GROUPED}),
     "ensemble, patchwise": ("ensemble", {"members": 2, "member": "hierarchical", "member_arguments": HIERARCHICAL}),
     "test-time augmentation": ("test-time-augmentation", {"member_arguments": GROUPED}),
@@ -254,7 +268,7 @@ def test_a_few_pixels_can_be_learned_by_heart(network):
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attribute:UserWarning")  # how nn.GRU keeps its weights
-@pytest.mark.parametrize("variant", ["grouped-ssan", "hierarchical"])
+@pytest.mark.parametrize("variant", ["grouped-ssan", "hierarchical", "attendnet-local"])
 def test_the_torch_exporter_captures_it(network):
     network.eval()
     inputs = _pixels(4)
@@ -327,6 +341,8 @@ def test_weights_of_another_network_are_refused_by_the_first_that_differs(change
         ("ensemble", {"members": 10**6}),
         ("hierarchical", {"depth": 10**9}),
         ("smlp", {"depths": [10**9]}),
+        ("attendnet-local", {"depth": 10**9}),
+        ("attendnet-local", {"group": 10**9, "stride": 1}),
         ("ssan", {"hidden": 2**62}),
         ("gsa", {"heads": 0}),
     ],

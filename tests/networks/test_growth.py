@@ -12,6 +12,7 @@ SMALL = {
     "gsa": {"width": 6, "heads": 2, "spectral": {"hidden": 8, "group": 6}},
     "smlp": {"width": 6, "depths": [1], "spectral": {"hidden": 8, "group": 6}},
     "attendnet": {"width": 12},
+    "attendnet-local": {},
     "hierarchical": {"width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 3},
 }
 VARIANTS = {name: {"name": name, **arguments} for name, arguments in SMALL.items()} | {

@@ -16,7 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only, shares, without
+from hsiattn.core.block import (
+    Dimensions,
+    FeatureBlock,
+    check_odd,
+    convolution,
+    depthwise_over_columns,
+    inner_channels,
+    only,
+    pointwise_over_columns,
+    shares,
+    without,
+)
 
 
 class AttentionCondenser(FeatureBlock):
@@ -108,6 +119,16 @@ class AttentionCondenser(FeatureBlock):
         attention = self.attention(kept, mask)
         selected = kept * attention * self.scale + kept if self.gates else kept * self.scale + attention
         return only(selected, mask)
+
+    def over_columns(self, x: Tensor) -> Tensor:
+        """Evaluate with features before sequences: (T, C, N) -> (T, C, N). Without mask or gradients."""
+        reduced, whole = pointwise_over_columns(self.reduce, x), len(x) // 2
+        condensed = torch.cat([torch.maximum(reduced[: 2 * whole : 2], reduced[1::2]), reduced[2 * whole :]])
+        embedded = pointwise_over_columns(self.pointwise, depthwise_over_columns(self.depthwise, condensed).relu_())
+        attention = pointwise_over_columns(self.expand, embedded.relu_()).repeat_interleave(2, dim=0)[: len(x)]
+        if not self.gates:
+            return attention.addcmul_(x, self.scale)
+        return torch.addcmul(x, x, attention.sigmoid_().mul_(self.scale))
 
 
 def _largest_of_cells(x: Tensor, mask: Tensor | None) -> Tensor:

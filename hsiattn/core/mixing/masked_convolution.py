@@ -23,6 +23,8 @@ class MaskedConv2d(nn.Module):
         Odd side of the kernel in pixels. Default: 3.
     dilation
         Step between its pixels. Default: 1.
+    groups
+        Number of groups of channels that do not see each other, as in `torch.nn.Conv2d`. Default: 1.
 
     Shapes
     ------
@@ -36,21 +38,23 @@ class MaskedConv2d(nn.Module):
     (torch.Size([2, 8, 7, 7]), torch.Size([2, 1, 7, 7]))
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, dilation: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(torch.empty(outputs, inputs // groups, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.dilation = dilation
+        self.groups = groups
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Convolved values and the mask that goes with them."""
         if mask is None:
-            return functional.conv2d(x, self.weight, self.bias, dilation=self.dilation), None
+            return functional.conv2d(x, self.weight, self.bias, dilation=self.dilation, groups=self.groups), None
         present = mask.to(x.dtype)
         kernel = self.weight.shape[-1]
         counts = functional.conv2d(present, present.new_ones(1, 1, kernel, kernel), dilation=self.dilation)
-        return self.scaled(functional.conv2d(x * present, self.weight, dilation=self.dilation), counts)
+        total = functional.conv2d(x * present, self.weight, dilation=self.dilation, groups=self.groups)
+        return self.scaled(total, counts)
 
     def scaled(self, total: Tensor, counts: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The layer's result from weighted sums over the pixels that exist and their number, None where all do.

@@ -11,7 +11,16 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core.block import Dimensions, FeatureBlock, check_odd, convolution, inner_channels, only
+from hsiattn.core.block import (
+    Dimensions,
+    FeatureBlock,
+    check_odd,
+    convolution,
+    depthwise_over_columns,
+    inner_channels,
+    only,
+    pointwise_over_columns,
+)
 
 
 class ProjectExpandProjectExpand(FeatureBlock):
@@ -85,3 +94,9 @@ class ProjectExpandProjectExpand(FeatureBlock):
         wide = functional.relu(self.expand(functional.relu(self.project(kept))))
         seen = functional.relu(self.depthwise(only(wide, mask)))  # biases have filled the missing positions
         return only(kept + self.extend(functional.relu(self.project_again(seen))), mask)
+
+    def over_columns(self, x: Tensor) -> Tensor:
+        """Evaluate with features before sequences: (T, C, N) -> (T, C, N). Without mask or gradients."""
+        wide = pointwise_over_columns(self.expand, pointwise_over_columns(self.project, x).relu_()).relu_()
+        seen = depthwise_over_columns(self.depthwise, wide).relu_()
+        return pointwise_over_columns(self.extend, pointwise_over_columns(self.project_again, seen).relu_()).add_(x)

@@ -123,3 +123,12 @@ def test_the_number_of_parameters_follows_the_formula(channels, reduction, kerne
 def test_the_module_says_that_it_is_a_reconstruction_with_other_readings():
     assert "reconstruction" in condenser.__doc__
     assert "three readings" in condenser.__doc__
+
+
+@pytest.mark.parametrize("selection", ["gate", "add"])
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_features_before_sequences_give_the_same(selection, length):
+    block, x = _block(selection=selection, dimensions=1), torch.randn(5, C, length)
+    with torch.inference_mode():
+        columns = block.over_columns(x.permute(2, 1, 0).contiguous())
+        torch.testing.assert_close(columns.permute(2, 1, 0), block(x), atol=1e-5, rtol=1e-5)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,3 +49,16 @@ def test_the_value_of_a_missing_pixel_has_no_influence():
     other = x.clone()
     other[..., 2, 3] = 1e6
     torch.testing.assert_close(layer(x, mask)[0], layer(other, mask)[0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_groups_of_channels_do_not_see_each_other(share):
+    torch.manual_seed(0)
+    layer = MaskedConv2d(4, 4, groups=2)
+    x, mask = torch.randn(1, 4, 6, 6), torch.rand(1, 1, 6, 6) >= share
+    parts = []
+    for place in (slice(0, 2), slice(2, 4)):
+        part = MaskedConv2d(2, 2)
+        part.weight.data, part.bias.data = layer.weight[place].detach(), layer.bias[place].detach()
+        parts.append(part(x[:, place], mask)[0])
+    torch.testing.assert_close(layer(x, mask)[0], torch.cat(parts, dim=1))

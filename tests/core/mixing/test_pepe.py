@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,3 +80,12 @@ def test_it_needs_less_than_a_third_of_the_parameters_of_a_plain_convolution():
 
 def test_the_module_says_that_it_is_a_reconstruction():
     assert "reconstruction" in pepe.__doc__
+
+
+@pytest.mark.parametrize(("length", "kernel"), [(1, 3), (2, 5), (9, 3), (9, 1)])
+def test_features_before_sequences_give_the_same(length, kernel):
+    torch.manual_seed(0)
+    block, x = ProjectExpandProjectExpand(8, kernel=kernel, dimensions=1), torch.randn(5, 8, length)
+    with torch.inference_mode():
+        columns = block.over_columns(x.permute(2, 1, 0).contiguous())
+        torch.testing.assert_close(columns.permute(2, 1, 0), block(x), atol=1e-5, rtol=1e-5)

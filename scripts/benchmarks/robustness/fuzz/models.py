@@ -80,6 +80,7 @@ def _tiny_models() -> tuple[Any, list[Files]]:
         {"name": "gsa", "width": 8, "depth": 1, "heads": 2, "spectral": {"hidden": 4, "embedding": 4}},
         {"name": "smlp", "width": 4, "depths": [1], "spectral": {"hidden": 4, "embedding": 4}},
         {"name": "attendnet", "width": 4, "depth": 1},
+        {"name": "attendnet-local", "width": 4, "depth": 1, "spatial_width": 4},
         {"name": "hierarchical", "width": 8, "heads": 2, "feedforward": 8, "depth": 1, "groups": 2},
     )
     for arguments in networks:

@@ -1,0 +1,1 @@
+"""Searches for architectures: scripts that found recipes, and what they found."""
