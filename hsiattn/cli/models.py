@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import options
+
+if TYPE_CHECKING:
+    from hsiattn.models.storage import Storage
 
 
 @click.group(invoke_without_command=True, short_help="List, install and remove models.")
@@ -27,6 +30,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
         hsiattn models remove fields
         hsiattn models path
         hsiattn models stac fields -o fields.json
+        hsiattn models convert fields -o small.hsiattn --storage fp16
     """
     if ctx.invoked_subcommand is not None:
         options.refuse_without_effect(ctx, ["as_json"], f"before {ctx.invoked_subcommand}")
@@ -130,6 +134,44 @@ def stac(model: str, output: str | None, overwrite: bool) -> None:
     else:
         write_bytes(output, text.encode())
         options.show(f"item: {output}")
+
+
+@models.command()
+@click.argument("model", metavar="MODEL")
+@click.option("-o", "--output", metavar="FILE", required=True, help="Model file to write.")
+@click.option(
+    "--storage",
+    type=click.Choice(["fp32", "fp16", "bf16"]),
+    required=True,
+    help="Of the weights: fp16 keeps 11 significant bits, bf16 keeps 8 and larger numbers; fp32 is what train writes.",
+)
+@options.overwrite
+@options.as_json
+@options.common
+def convert(model: str, output: str, storage: Storage, overwrite: bool, as_json: bool) -> None:
+    """Write MODEL, a file or an installed model, in half of the bytes.
+
+    Maps are computed as before, in single precision, from weights that are rounded once; see how much that changes with
+    hsiattn assess. hsiattn 0.6 and older refuse such files. Converting back to fp32 does not undo the rounding.
+
+    \b
+        hsiattn models convert fields.hsiattn -o small.hsiattn --storage fp16
+    """
+    from hsiattn.files.kinds import FileKind
+    from hsiattn.files.outputs import check_output
+    from hsiattn.models.model_file import read_model, write_model
+    from hsiattn.models.registry import named_model
+
+    path = named_model(model) or Path(model)
+    options.check_suffix(output, "model")
+    check_output(output, FileKind.MODEL, overwrite=overwrite, inputs={"model": path})
+    digest = write_model(read_model(path), output, overwrite=overwrite, storage=storage)
+    before, after = path.stat().st_size, Path(output).stat().st_size
+    if as_json:
+        sizes = {"bytes": after, "bytes_before": before}
+        options.print_json({"model": output, "storage": storage, **sizes, "sha256": digest})
+    else:
+        options.show(f"model: {output}, {storage}, {after / 1e3:.0f} kB of {before / 1e3:.0f} kB")
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -21,15 +21,15 @@ from hsiattn.files.text import printable
 from hsiattn.models.header import HeaderError, check_header, parse_json
 from hsiattn.models.upgrade import upgraded
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Raised when an older hsiattn could no longer read a file that this one writes.
 
 2 has a spectral transform, which 1 would leave out unnoticed; 3 and 4 have recipes in other words
-(`hsiattn.models.upgrade`); 5 has a detector of unknown materials or a preprocessing that recolours spectra, and is only
-written where there is one of them.
+(`hsiattn.models.upgrade`); 5 has a detector of unknown materials or a preprocessing that recolours spectra, 6 has
+weights in half precision or a pruned network. A file is of the lowest of these formats that can hold it.
 """
-PLAIN_VERSION = 4
-"""Format of models without anything that an older hsiattn does not know."""
+PLAIN_VERSION, OPEN_SET_VERSION = 4, 5
+"""Formats of models without anything that an older hsiattn does not know, and of those without half precision."""
 
 WEIGHTS, PREPROCESSING, DOMAIN, OPEN_SET = "network.", "preprocessing.", "domain.", "open_set."
 """Beginnings of the names of tensors."""

@@ -175,6 +175,7 @@ class _Header(_Part):
     training: _Training
     temperature: float = Field(default=1.0, gt=0)
     open_set: _OpenSet | None = None
+    storage: Literal["fp32", "fp16", "bf16"] = "fp32"
     data: dict[str, Any]
     versions: dict[str, _Text] = Field(max_length=100)
 

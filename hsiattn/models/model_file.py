@@ -32,6 +32,7 @@ from hsiattn.models.container import (
     FAILURES,
     FORMAT_VERSION,
     OPEN_SET,
+    OPEN_SET_VERSION,
     PLAIN_VERSION,
     PREPROCESSING,
     WEIGHTS,
@@ -40,6 +41,7 @@ from hsiattn.models.container import (
     open_container,
 )
 from hsiattn.models.described_model import DescribedModel, checked_temperature, description_of
+from hsiattn.models.storage import HALVES, Storage, restored, stored
 from hsiattn.networks import SpectralSpatialNetwork, check_allowed, load_network
 from hsiattn.open_set import OpenSet
 from hsiattn.open_set.look import look_of_patches
@@ -47,7 +49,9 @@ from hsiattn.scenes.description import known_wavelengths
 from hsiattn.version import __version__
 
 _TYPES = (torch.float32, torch.float64, torch.int32, torch.int64, torch.bool)
-"""Types of tensors that models have; the checksum is of their bytes as numpy has them, which knows no others."""
+"""Types of tensors that models have; those of `_ROUNDED` may have half precision too."""
+_ROUNDED = (WEIGHTS, f"{DOMAIN}examples")
+"""Beginnings of the names of tensors that half precision is meant for: weights, and spectra of the training scene."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,9 +62,12 @@ class TrainedModel(DescribedModel):
     ----------
     network
         Network on the CPU, in evaluation mode.
+    storage
+        How the file that it was read from stores its weights; see `hsiattn.models.storage`.
     """
 
     network: SpectralSpatialNetwork
+    storage: Storage = "fp32"
 
     @property
     def patch_size(self) -> int:
@@ -108,16 +115,21 @@ class TrainedModel(DescribedModel):
             "accuracy": self.accuracy,
             "data": self.data,
             "versions": self.versions,
+            "storage": self.storage,
             "sha256": self.digest,
         }
 
-    def header(self) -> dict[str, Any]:
-        """Everything but arrays, JSON-ready."""
+    def header(self, storage: Storage = "fp32") -> dict[str, Any]:
+        """Everything but arrays, JSON-ready, of a file with that storage."""
         transform = self.preprocessing.transform_name
-        more = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
-        recoloured = self.preprocessing.recolouring is not None
+        more: dict[str, Any] = {"open_set": self.open_set.to_dict()} if self.open_set is not None else {}
+        oldest = OPEN_SET_VERSION if more or self.preprocessing.recolouring is not None else PLAIN_VERSION
+        if storage != "fp32":
+            more = {**more, "storage": storage}
+        if storage != "fp32" or "pruning" in self.training:
+            oldest = FORMAT_VERSION
         return {
-            "format_version": FORMAT_VERSION if more or recoloured else PLAIN_VERSION,
+            "format_version": oldest,
             "created": self.created,
             "recipe": self.recipe,
             "network": self.arguments,
@@ -135,13 +147,19 @@ class TrainedModel(DescribedModel):
         }
 
 
-def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) -> str:
+def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False, storage: Storage = "fp32") -> str:
     """Write a model file, whole or not at all; return its digest.
+
+    Parameters
+    ----------
+    storage
+        Of the weights and of the spectra that show what the training scene looks like; all else is stored in full.
 
     Raises
     ------
     ModelFileError
-        A weight, the preprocessing or the temperature is not finite: its maps would be wrong.
+        A weight, the preprocessing or the temperature is not finite: its maps would be wrong. Or one is too large for
+        the storage.
     OutputError
         The file exists and `overwrite` is False, or it cannot be written.
     """
@@ -158,16 +176,17 @@ def write_model(model: TrainedModel, path: StrPath, *, overwrite: bool = False) 
         checked_temperature(model.temperature)
     except ValueError as error:
         raise ModelFileError(f"the model is of no use: {error}", "train again, with a lower learning rate") from error
-    text = header_text(model)
+    tensors |= stored({name: tensor for name, tensor in tensors.items() if name.startswith(_ROUNDED)}, storage)
+    text = header_text(model, storage)
     digest = _digest(text, tensors)
     with whole_file(path) as temporary:  # save_file would give the file rights of its own
         temporary.write_bytes(save(tensors, metadata={"format": MODEL_FORMAT, "header": text, "sha256": digest}))
     return digest
 
 
-def header_text(model: TrainedModel) -> str:
-    """The header of a model as JSON."""
-    return json.dumps(_without_nan(model.header()), sort_keys=True)
+def header_text(model: TrainedModel, storage: Storage = "fp32") -> str:
+    """The header of a model as JSON, of a file with that storage."""
+    return json.dumps(_without_nan(model.header(storage)), sort_keys=True)
 
 
 def read_model(path: StrPath) -> TrainedModel:
@@ -212,13 +231,18 @@ def _read_whole(path: Path) -> tuple[Container, dict[str, Tensor]]:
     with open_container(path, "pt") as container:
         file = container.tensors
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dictionary)
-    if any(tensor.dtype not in _TYPES for tensor in tensors.values()):
+    if any(
+        tensor.dtype not in (_TYPES + HALVES if name.startswith(_ROUNDED) else _TYPES)
+        for name, tensor in tensors.items()
+    ):
         raise no_model(path)
     return container, tensors
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -> TrainedModel:
     _check_finite(tensors)
+    storage = header.get("storage", "fp32")
+    tensors = restored(tensors, storage)
     arrays, of_domain = (
         {name: tensor.numpy() for name, tensor in _under(prefix, tensors).items()} for prefix in (PREPROCESSING, DOMAIN)
     )
@@ -227,7 +251,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, Tensor], digest: str) -
         check_allowed(named.get("name"), named.get("arguments"))
     network = load_network(_under(WEIGHTS, tensors), **header["network"])
     open_set = _open_set(header, _under(OPEN_SET, tensors), network)
-    return TrainedModel(network=network, open_set=open_set, digest=digest, **described)
+    return TrainedModel(network=network, open_set=open_set, storage=storage, digest=digest, **described)
 
 
 def _open_set(header: dict[str, Any], tensors: dict[str, Tensor], network: SpectralSpatialNetwork) -> OpenSet | None:
@@ -260,8 +284,12 @@ def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over the header and, by name, type, shape and bytes of every tensor."""
     total = hashlib.sha256(header.encode())
     for name in sorted(tensors):
-        array = tensors[name].detach().contiguous().numpy()
-        total.update(f"{name} {array.dtype} {array.shape}".encode())
+        tensor = tensors[name].detach().contiguous()
+        kind = str(tensor.dtype).removeprefix("torch.")
+        array = (
+            tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor
+        ).numpy()  # numpy has no bfloat16
+        total.update(f"{name} {kind} {array.shape}".encode())
         total.update(array.tobytes())
     return total.hexdigest()
 

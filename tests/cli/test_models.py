@@ -102,3 +102,17 @@ def test_an_item_is_replaced_only_when_asked_to(hsiattn, model, desk, refused):
 def test_what_is_no_model_has_no_item(desk, refused):
     assert "nowhere.hsiattn" in refused("models", "stac", "nowhere.hsiattn")
     assert "is not a model file" in refused("models", "stac", "scene.tif")
+
+
+def test_a_model_is_written_with_weights_of_half_the_bytes(refused, hsiattn, model, desk):
+    result = hsiattn("models", "convert", model, "-o", "small.hsiattn", "--storage", "bf16", "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["bytes"] == Path("small.hsiattn").stat().st_size < told["bytes_before"] == model.stat().st_size
+    described = json.loads(hsiattn("info", "small.hsiattn", "--json").stdout)
+    assert (described["storage"], described["sha256"]) == ("bf16", told["sha256"])
+    assert "storage" in hsiattn("info", model).stdout
+    assert hsiattn("classify", "scene.tif", "-m", "small.hsiattn", "--device", "cpu").exit_code == 0
+    assert "exists" in refused("models", "convert", model, "-o", "small.hsiattn", "--storage", "fp16")
+    shown = hsiattn("models", "convert", model, "-o", "small.hsiattn", "--storage", "fp16", "--overwrite").stdout
+    assert shown.startswith("model: small.hsiattn, fp16, ")

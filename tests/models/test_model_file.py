@@ -164,8 +164,8 @@ def _rewrite(path, *, edit_header=lambda h: None, edit_tensors=lambda t: None, m
 
 
 def test_a_newer_format_is_refused_even_if_nothing_else_is_as_expected(model_path):
-    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=6, versions=["?"])))
-    _refused(model_path, "format 6, this hsiattn reads up to 5; update hsiattn")
+    _rewrite(model_path, edit_header=lambda h: (h.clear(), h.update(format_version=7, versions=["?"])))
+    _refused(model_path, "format 7, this hsiattn reads up to 6; update hsiattn")
 
 
 @pytest.mark.parametrize(
@@ -342,11 +342,19 @@ def test_tensors_of_another_shape_or_type_are_refused(model_path, change):
     _refused(model_path, "not a usable model")
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.uint8, torch.float8_e4m3fn])
-def test_tensors_of_types_that_no_model_has_are_refused(model_path, dtype):
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("preprocessing.more", torch.bfloat16),
+        ("preprocessing.more", torch.float16),
+        ("network.more", torch.uint8),
+        ("network.more", torch.float8_e4m3fn),
+    ],
+)
+def test_tensors_of_types_that_no_model_has_are_refused(model_path, name, dtype):
     with safe_open(model_path, framework="pt") as file:
         metadata, tensors = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
-    save_file(tensors | {"network.more": torch.zeros(4).to(dtype)}, model_path, metadata=metadata)
+    save_file(tensors | {name: torch.zeros(4).to(dtype)}, model_path, metadata=metadata)
     _refused(model_path, "not a model of hsiattn")
 
 
