@@ -2,8 +2,8 @@
 
     .venv/bin/python -m scripts.benchmarks.accuracy DATA OUT [FIGURE ...] [-- OPTIONS of hsiattn benchmark]
 
-DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons, fixed, unlabelled and
-unknown also of indian-pines and ground-truth, and for the composed ones of ground-truth and roberts2017-urban. The
+DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons, fixed, unlabelled, unknown
+and small also of indian-pines and ground-truth, and for the composed ones of ground-truth and roberts2017-urban. The
 splits of fixed are in the folder of --splits, by default DATA/../splits. Figures, all by default, fixed only where its
 splits are there:
 
@@ -19,6 +19,7 @@ splits are there:
     tiles      the same recipes as in the table, trained and tested on other tiles of one scene
     unlabelled what unlabelled pixels are worth with three and five labels per class, by method
     unknown    how well two classes that were kept from training are told from the others, by detector
+    small      attendnet-s and attendnet-m beside default
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
 Each is a plan of `hsiattn benchmark` in configs/experiments; its results are in a folder of OUT that is named like the
@@ -55,6 +56,7 @@ PLANS = {
     "tiles": "enmap-tiles",
     "unlabelled": "semi-supervised",
     "unknown": "open-set",
+    "small": "attendnets",
     "time": "training-time",
 }
 SLOW = "ssan-paper"
@@ -90,7 +92,7 @@ def lay_out_all(figures: Collection[str], data: Path, splits: Path, scenes: Path
     """The folder with the scenes and splits that the figures need."""
     if set(figures) - {"composed", "towns"}:
         lay_out(data, scenes)
-    if {"polygons", "fixed", "unknown", "unlabelled"} & set(figures):
+    if {"polygons", "fixed", "unknown", "unlabelled", "small"} & set(figures):
         lay_out_indian_pines(data, scenes)
     if "fixed" in figures:
         if not splits.is_dir():
