@@ -30,8 +30,8 @@ from hsiattn.models import onnx_model
 from hsiattn.models.model_file import read_model
 from hsiattn.models.onnx_graph import sealed
 from hsiattn.models.onnx_model import read_onnx
-from hsiattn.scenes import as_source
 from hsiattn.networks import create_network
+from hsiattn.scenes import as_source
 from hsiattn.splits import RandomPixels
 from hsiattn.training import load_recipe
 
@@ -467,6 +467,8 @@ def test_its_item_is_valid_and_says_what_goes_in_and_out(exported, model, check_
     asset = item["assets"]["model"]
     assert asset["href"] == "./fields.onnx"
     assert asset["file:checksum"] == "1220" + hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_a_network_of_unpadded_condensers_has_a_graph(model, tiny):
     sizes = {name: getattr(model.network, name) for name in ("bands", "channels", "classes", "patch_size")}
     arguments = {"name": "attendnet-local", **sizes, "width": 4, "depth": 1, "spatial_width": 4, "stride": 4}

@@ -79,8 +79,11 @@ def _watch_one(module: nn.Module, units: Units, listener: Listener) -> Removable
     shown = units.shown
 
     def listen(values: Tensor) -> None:
+        # A hook that held the tensor it hangs on would keep it, and the graph behind it, until garbage is collected.
+        seen = values.detach()
+
         def on_gradient(gradients: Tensor) -> None:
-            listener(units.name, importance(values.detach(), gradients, shown, units.count))
+            listener(units.name, importance(seen, gradients, shown, units.count))
 
         values.register_hook(on_gradient)  # type: ignore[no-untyped-call]
 

@@ -1,5 +1,7 @@
 """What a unit matters: against a loop over pixels and units."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,25 @@ def test_every_set_of_a_network_tells_its_importance_in_a_backward_pass():
     told.clear()
     network(spectra, patches).sum().backward()
     assert not told
+
+
+def test_watching_keeps_nothing_alive_until_garbage_is_collected():
+    network = create_network("grouped-ssan", bands=21, channels=6, classes=4, patch_size=7)
+    told = {}
+    watch(network, network.anatomy(), told.__setitem__)
+    spectra, patches = torch.randn(5, 21), torch.randn(5, 6, 7, 7)
+
+    def alive():
+        network(spectra, patches).sum().backward()
+        return sum(isinstance(each, torch.Tensor) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        first = alive()
+        assert alive() == alive() == first
+    finally:
+        gc.enable()
 
 
 def test_importance_of_a_last_channel_is_the_change_of_the_loss_that_it_stands_for():
