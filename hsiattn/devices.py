@@ -11,6 +11,9 @@ from hsiattn.errors import DeviceError
 Precision = Literal["auto", "32", "bf16-mixed"]
 """Type of matrix products: float32, bfloat16 with float32 sums, or `auto`: bfloat16 where the device computes in it."""
 
+MapPrecision = Literal["auto", "32", "bf16-mixed", "int8"]
+"""The same for maps, where recurrent parts of a network may also multiply in int8, on a CPU."""
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device of that name: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
@@ -43,6 +46,11 @@ def computes_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def computes_int8() -> bool:
+    """True where the CPU multiplies matrices of int8 in hardware, with sums that cannot overflow."""
+    return bool(torch.cpu._is_vnni_supported())
 
 
 def choose_precision(precision: str, device: torch.device) -> Literal["32", "bf16-mixed"]:

@@ -211,9 +211,9 @@ threads = click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="CPU threads to compute with; default: all."
 )
 precision = click.option(
-    "--precision", type=click.Choice(["auto", "32", "bf16-mixed"]),
-    help="Type of matrix products: float32, bfloat16, or auto: bfloat16 where the device computes in it; "
-    "default: the one the model was trained in.",
+    "--precision", type=click.Choice(["auto", "32", "bf16-mixed", "int8"]),
+    help="Type of matrix products: float32, bfloat16, or auto: bfloat16 where the device computes in it; int8: in the "
+    "recurrent part of a network, on a CPU. Default: the one the model was trained in.",
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hsiattn.core.recurrent_int8 import Int8Direction, quantised, scan_int8
+
 _STATES_AT_ONCE = 2**22
 """Most numbers in the states of the sequences that are computed together: 16 MiB; they stay near the cores."""
 _FEWEST, _MOST = 128, 4096
@@ -28,8 +30,9 @@ class FastGRU(nn.GRU):
       g = (h + 1) / 2; both factors 2 and the shift go into the weights and biases. With r, z, n the gates of Cho et al.
       2014 (arXiv 1406.1078) as cuDNN computes them, h' = n + z (h - n) then is g' = s + z (g - s), s = σ(2a).
 
-    Inside `torch.autocast` on a CPU the products are those of its type, bfloat16, and all else stays float32. Anything
-    else (training, GPUs, other types, export, compilation) goes through `torch.nn.GRU`.
+    Inside `torch.autocast` on a CPU the products are those of its type, bfloat16, and all else stays float32. With
+    `largest_inputs` they are in int8. Anything else (training, GPUs, other types, export, compilation) goes through
+    `torch.nn.GRU`.
 
     Parameters
     ----------
@@ -37,6 +40,13 @@ class FastGRU(nn.GRU):
         Features of a step, and units per direction.
     bidirectional
         Run backwards as well; features of both directions are concatenated. Default: True.
+
+    Attributes
+    ----------
+    largest_inputs
+        (inputs,) largest magnitudes of the features of a step, positive: the fast way then has its products in int8,
+        and what is larger counts as so large. None, the default, for products in float32. No parameter, and not kept in
+        the state of the module.
 
     Shapes
     ------
@@ -52,10 +62,11 @@ class FastGRU(nn.GRU):
 
     def __init__(self, inputs: int, hidden: int, *, bidirectional: bool = True) -> None:
         super().__init__(inputs, hidden, batch_first=True, bidirectional=bidirectional)
+        self.largest_inputs: Tensor | None = None
 
     def forward(self, sequences: Tensor, start: Tensor | None = None) -> tuple[Tensor, Tensor | None]:  # type: ignore[override]
         """States of all steps, and the last states, which the fast way leaves out (None)."""
-        few = len(sequences) * self.hidden_size < _WORTH_WHILE
+        few = self.largest_inputs is None and len(sequences) * self.hidden_size < _WORTH_WHILE
         if start is not None or few or not self.fast(sequences):
             states, last = super().forward(sequences, start)
             return states, last
@@ -69,10 +80,13 @@ class FastGRU(nn.GRU):
         if not self.fast(steps):
             return super().forward(steps.permute(2, 0, 1))[0].permute(1, 2, 0)
         length, _, count = steps.shape
+        if out is None:
+            out = steps.new_empty(length, len(self._suffixes) * self.hidden_size, count, dtype=torch.float32)
+        if self.largest_inputs is not None:
+            self._scan_in_int8(steps, out, self.largest_inputs)
+            return out
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
         directions = [_Direction.of(self, suffix, kind) for suffix in self._suffixes]
-        if out is None:
-            out = steps.new_empty(length, len(directions) * self.hidden_size, count, dtype=torch.float32)
         piece = self.sequences_at_once(length)
         with torch.autocast("cpu", enabled=False):
             for start in range(0, count, piece):
@@ -125,7 +139,17 @@ class FastGRU(nn.GRU):
     def sequences_at_once(self, length: int) -> int:
         """How many sequences of so many steps are best computed together."""
         fitting = _STATES_AT_ONCE // (length * len(self._suffixes) * self.hidden_size)
-        return max(_FEWEST, min(fitting // 16 * 16, _MOST))
+        most = _MOST if self.largest_inputs is None else _MOST // 2  # sums beside gates take twice the memory
+        return max(_FEWEST, min(fitting // 16 * 16, most))
+
+    def _scan_in_int8(self, steps: Tensor, out: Tensor, largest: Tensor) -> None:
+        directions = [Int8Direction.of(self, suffix, largest) for suffix in self._suffixes]
+        piece, hidden = self.sequences_at_once(len(steps)), self.hidden_size
+        for start in range(0, steps.shape[2], piece):
+            few = quantised(steps[:, :, start : start + piece], largest)
+            for number, direction in enumerate(directions):
+                states = out[:, number * hidden : (number + 1) * hidden, start : start + piece]
+                scan_int8(direction, few, states, backwards=number > 0)
 
     def _scan_piece(self, directions: list[_Direction], steps: Tensor, states: Tensor, few: slice) -> None:
         hidden, length, count = self.hidden_size, len(steps), steps.shape[2]

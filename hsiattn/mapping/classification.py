@@ -35,7 +35,7 @@ from hsiattn.scenes.flag_counts import count_flagged, tell_flagged
 if TYPE_CHECKING:
     import xarray as xr
 
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
 
 Progress = Callable[[int, int], None]
 """Called with the number of pixels done and of all pixels; first, with those that were done before."""
@@ -187,7 +187,7 @@ def predict_array(
     accept: float = ACCEPT,
     force: bool = False,
     device: str = "auto",
-    precision: Precision | None = None,
+    precision: MapPrecision | None = None,
     progress: Progress | None = None,
 ) -> xr.Dataset:
     """The land cover of a scene in memory.
@@ -319,10 +319,12 @@ class _Task:
     @property
     def provenance(self) -> Provenance:
         """Provenance of the map."""
-        smoothing, rule = self.classifier.engine.smoothing, self.classifier.engine.unknown
+        engine = self.classifier.engine
+        smoothing, rule = engine.smoothing, engine.unknown
         return Provenance.of_model(
             self.classifier.model, confidence_kind=self._confidence_kind,
             smoothing=smoothing.steps if smoothing else 0,
+            precision="int8" if engine.describe()["precision"] == "int8" else "",
             unknown=None if rule is None else rule.tags(self.classifier.legend), bands=self.check.bands,
             domain=self.check.domain, left_out=self.classifier.source.names_left_out,
             scene=name_in_tags(self.classifier.source.name), concerns=self.check.concerns,

@@ -15,7 +15,7 @@ from hsiattn.models.onnx_model import OnnxModel
 from hsiattn.scenes.tiles import Tile
 
 if TYPE_CHECKING:
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
     from hsiattn.mapping.smoothing import Smoothing
     from hsiattn.mapping.unknown import UnknownRule
 
@@ -60,7 +60,7 @@ def engine_for(
     model: DescribedModel,
     *,
     device: str = "auto",
-    precision: Precision | None = None,
+    precision: MapPrecision | None = None,
     smoothing: int = 0,
     accept: float | None = None,
 ) -> Engine:

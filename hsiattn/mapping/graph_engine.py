@@ -22,7 +22,7 @@ from hsiattn.scenes import Radiometry
 from hsiattn.scenes.tiles import Tile
 
 if TYPE_CHECKING:
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
 
 _SIDE = 48
 """Pixels by side that go through the graph together: states of a recurrent network take some 30 kB of each, and larger
@@ -51,7 +51,7 @@ class GraphEngine:
     bytes_per_thread = 100 * 10**6
 
     def __init__(
-        self, model: OnnxModel, *, device: str, precision: Precision | None, smoothing: int, accept: float | None
+        self, model: OnnxModel, *, device: str, precision: MapPrecision | None, smoothing: int, accept: float | None
     ) -> None:
         if device not in ("auto", "cpu"):
             raise DeviceError("an ONNX file maps on the CPU alone", _instead_of("device"))

@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hsiattn.devices import Precision, choose_device, choose_precision
+from hsiattn.devices import MapPrecision, choose_device, choose_precision
+from hsiattn.errors import DeviceError
 from hsiattn.mapping.canvas import Canvas, Timer
 from hsiattn.mapping.logit_scores import LogitScores
+from hsiattn.mapping.network_in_int8 import check_int8, network_in_int8
 from hsiattn.mapping.reading import Preparation, ReadWindow, core
 from hsiattn.mapping.runner import NetworkRunner
 from hsiattn.mapping.smoothing import Smoothing
@@ -43,7 +45,9 @@ class NetworkEngine:
     Raises
     ------
     DeviceError
-        There is no such device.
+        There is no such device, or it does not compute in that precision.
+    ModelFileError
+        The model lacks what int8 needs.
     OutputError, RecipeError
         There is no such smoothing, the model offers no guide for any, or it cannot tell unknown material.
     """
@@ -51,13 +55,18 @@ class NetworkEngine:
     bytes_per_thread = 0
 
     def __init__(
-        self, model: TrainedModel, *, device: str, precision: Precision | None, smoothing: int, accept: float | None
+        self, model: TrainedModel, *, device: str, precision: MapPrecision | None, smoothing: int, accept: float | None
     ) -> None:
         self.model = model
         self.device = device
-        self.precision: Precision = precision or model.training.get("precision", "32")
+        self.precision: MapPrecision = precision or model.training.get("precision", "32")
         self.smoothing = Smoothing.of(model, smoothing)
         self.unknown = UnknownRule.of(model, accept)
+        if self.precision == "int8":
+            if choose_device("cpu" if device == "auto" else device).type != "cpu":
+                raise DeviceError("int8 is computed on the CPU alone", 'give device="cpu", or leave precision= out')
+            self.device = "cpu"
+            check_int8(model)
         choose_device(device)
         self._start()
 
@@ -90,7 +99,7 @@ class NetworkEngine:
         device = choose_device(self.device)
         return {
             "device": device.type,
-            "precision": choose_precision(self.precision, device),
+            "precision": "int8" if self.precision == "int8" else choose_precision(self.precision, device),
             "torch": torch.__version__,
         }
 
@@ -194,7 +203,11 @@ class NetworkEngine:
         """The network on its device, put there once per process."""
         with self._lock:
             if self._running is None:
-                self._running = NetworkRunner(self.model.network, choose_device(self.device), self.precision)
+                device = choose_device(self.device)
+                if self.precision == "int8":
+                    self._running = NetworkRunner(network_in_int8(self.model), device, "32")
+                else:
+                    self._running = NetworkRunner(self.model.network, device, self.precision)
             return self._running
 
     _running: NetworkRunner | None

@@ -84,6 +84,8 @@ class Provenance:
         What the confidence beside the map measures where it is no probability: `margin` or `entropy`.
     smoothing
         Steps by which class probabilities were smoothed; 0 for none.
+    precision
+        `int8` where the network's recurrent part, or an ONNX file, computed in it; "" for floating types.
     unknown
         How the map tells unknown material; None where it does not.
     bands
@@ -107,6 +109,7 @@ class Provenance:
     confidence: str = ""
     confidence_kind: str = ""
     smoothing: int = 0
+    precision: str = ""
     unknown: UnknownTags | None = None
     bands: str = ""
     domain: str = ""
@@ -123,6 +126,7 @@ class Provenance:
         *,
         confidence_kind: str = "",
         smoothing: int = 0,
+        precision: str = "",
         unknown: UnknownTags | None = None,
         bands: str = "",
         domain: str = "",
@@ -147,6 +151,7 @@ class Provenance:
             confidence=divided if model.domain is not None else "",
             confidence_kind=confidence_kind,
             smoothing=smoothing,
+            precision=precision,
             unknown=unknown,
             bands=bands,
             domain=domain,
@@ -201,6 +206,7 @@ class Provenance:
             "confidence": self.confidence,
             "confidence_kind": self.confidence_kind,
             "smoothing": self.smoothing,
+            "precision": self.precision,
             **({} if self.unknown is None else self.unknown.to_attrs()),
             "bands": self.bands,
             "domain": self.domain,
@@ -257,7 +263,17 @@ class Provenance:
         )
 
 
-_TEXTS = ("model_sha256", "confidence", "confidence_kind", "bands", "domain", "left_out", "scene", "recipe")
+_TEXTS = (
+    "model_sha256",
+    "confidence",
+    "confidence_kind",
+    "precision",
+    "bands",
+    "domain",
+    "left_out",
+    "scene",
+    "recipe",
+)
 """Fields that are texts, in tags as they are."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
     from hsiattn.mapping import Execution, MappingRecord, Outputs
     from hsiattn.mapping.classification import Progress
     from hsiattn.mapping.confidence import ConfidenceKind
@@ -122,7 +122,7 @@ class MappingRequest:
     workers: int | None = None
     dask: str | None = None
     device: str = "auto"
-    precision: Precision | None = None
+    precision: MapPrecision | None = None
     use_flagged: tuple[str, ...] = ()
     resume: bool = False
     overwrite: bool = False

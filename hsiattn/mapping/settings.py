@@ -27,7 +27,7 @@ from hsiattn.models.described_model import DescribedModel
 from hsiattn.scenes import SceneSource
 
 if TYPE_CHECKING:
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
 
 RAM = 10**9
 """Bytes that mapping takes in total unless told otherwise."""
@@ -134,7 +134,7 @@ class Execution:
     device
         See `choose_device`.
     precision
-        See `evaluate_tile`; None for the one the model was trained in.
+        See `hsiattn.devices.MapPrecision`; None for the one the model was trained in.
     """
 
     ram: int = RAM
@@ -143,7 +143,7 @@ class Execution:
     workers: int | None = None
     dask: str | None = None
     device: str = "auto"
-    precision: Precision | None = None
+    precision: MapPrecision | None = None
 
     @property
     def here(self) -> bool:

@@ -25,7 +25,7 @@ from hsiattn.scenes.block_cache import block_cache
 from hsiattn.scenes.tiles import read_tile
 
 if TYPE_CHECKING:
-    from hsiattn.devices import Precision
+    from hsiattn.devices import MapPrecision
 
 Mask = NDArray[np.bool_] | SceneSource
 """Pixels that get a class, on the scene's grid: (H, W), or a raster of one band, read window by window, in which 0 and
@@ -50,8 +50,8 @@ class WindowClassifier:
     probabilities
         Whether the probabilities of all classes are wanted.
     device, precision
-        Device of the network, see `choose_device`, and the type of its matrix products, see `evaluate_tile`; None for
-        the one the model was trained in.
+        Device of the network, see `choose_device`, and the type of its matrix products, see
+        `hsiattn.devices.MapPrecision`; None for the one the model was trained in.
     cache
         Bytes for GDAL's cache of the scene's blocks.
     smoothing
@@ -87,7 +87,7 @@ class WindowClassifier:
         confidence: ConfidenceKind | None = None,
         probabilities: bool = False,
         device: str = "auto",
-        precision: Precision | None = None,
+        precision: MapPrecision | None = None,
         cache: int = LEAST_CACHE,
         smoothing: int = 0,
         accept: float | None = None,

@@ -320,7 +320,7 @@ def test_the_map_of_the_one_step_form_is_resumed_with_the_model_that_it_kept(des
         (("--confidence-kind", "margin"), "without --confidence"),
         (("--labels", "labels.tif", "--resume"), "-m"),
         (("--ram", "lots"), "500MB"),
-        (("--precision", "64"), "bf16-mixed"),
+        (("--precision", "64"), "int8"),
         (("--bounds", 1, 2, 3, "nan"), "finite"),
         (("b.tif", "c.tif"), "--out-dir"),
     ],

@@ -114,3 +114,68 @@ def test_in_bfloat16_the_states_are_good_to_two_digits():
     assert states.dtype == torch.float32
     torch.testing.assert_close(states, _by_torch(gru, sequences), atol=0.03, rtol=0)
     assert not torch.equal(states, _by_torch(gru, sequences))
+
+
+# -- int8 --------------------------------------------------------------------------------------------------------------
+
+needs_int8 = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this CPU does not multiply in int8")
+
+
+@needs_int8
+@settings(max_examples=30, deadline=None)
+@given(
+    inputs=st.integers(1, 9),
+    hidden=st.integers(1, 17),
+    length=st.integers(1, 12),
+    count=st.integers(1, 70),
+    both=st.booleans(),
+    size=st.floats(1e-3, 1e3),
+    seed=st.integers(0, 99),
+)
+def test_in_int8_states_differ_by_no_more_than_rounding_lets_them(inputs, hidden, length, count, both, size, seed):
+    torch.manual_seed(seed)
+    gru = FastGRU(inputs, hidden, bidirectional=both)
+    for name in ("weight_ih_l0", "weight_ih_l0_reverse")[: 1 + both]:
+        getattr(gru, name).data /= size
+    sequences = size * (2.0 * torch.rand(count, length, inputs) - 1.0)
+    gru.largest_inputs = sequences.abs().amax(dim=(0, 1))
+    with torch.inference_mode():
+        states, last = gru(sequences)
+        columns = gru.scan(sequences.permute(1, 2, 0))
+    assert last is None
+    torch.testing.assert_close(columns.permute(2, 0, 1), states, atol=0, rtol=0)
+    assert states.abs().max() <= 1
+    # Weights are at most 1 / √hidden. Each column of a sum is off by half a unit of its weight, and of its factor.
+    of_a_sum = (inputs + hidden + 2) * hidden**-0.5 * 2 / 254
+    torch.testing.assert_close(states, _by_torch(gru, sequences), atol=of_a_sum, rtol=0)
+
+
+@needs_int8
+def test_in_int8_pieces_make_no_difference_at_all(monkeypatch):
+    torch.manual_seed(0)
+    gru, steps = FastGRU(3, 8), torch.randn(4, 3, 150)
+    gru.largest_inputs = torch.full((3,), 4.0)
+    with torch.inference_mode():
+        whole = gru.scan(steps)
+        monkeypatch.setattr(recurrent, "_FEWEST", 16)
+        monkeypatch.setattr(recurrent, "_MOST", 64)
+        assert gru.sequences_at_once(4) == 32
+        assert torch.equal(gru.scan(steps), whole)
+
+
+@needs_int8
+def test_in_int8_what_exceeds_the_largest_inputs_counts_as_these():
+    torch.manual_seed(0)
+    gru = FastGRU(2, 5)
+    gru.largest_inputs = torch.tensor([1.0, 3.0])
+    steps = 10.0 * torch.randn(4, 2, 30)
+    with torch.inference_mode():
+        cut = gru.scan(torch.minimum(torch.maximum(steps, -gru.largest_inputs[:, None]), gru.largest_inputs[:, None]))
+        assert torch.equal(gru.scan(steps), cut)
+
+
+def test_the_largest_inputs_are_no_part_of_the_state():
+    gru = FastGRU(2, 5)
+    before = list(gru.state_dict())
+    gru.largest_inputs = torch.ones(2)
+    assert list(gru.state_dict()) == before
