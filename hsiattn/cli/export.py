@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hsiattn.cli import options
 from hsiattn.files.kinds import FileKind
 from hsiattn.files.outputs import check_outputs, wanted
+
+if TYPE_CHECKING:
+    from hsiattn.export.onnx_export import Exported
 
 
 @click.command(short_help="Write a model for programs without hsiattn and torch.")
@@ -29,6 +32,11 @@ from hsiattn.files.outputs import check_outputs, wanted
     "--nodata", type=float, metavar="VALUE", callback=options.finite,
     help="Value of pixels without a measurement in the scenes, beside NaN.",
 )  # fmt: skip
+@click.option(
+    "--int8", is_flag=True,
+    help="Compute convolutions and matrix products in int8, on scales from spectra of the training scene; recurrent "
+    "parts, preprocessing and softmax stay float32. The file is smaller and its classes are nearly the same.",
+)  # fmt: skip
 @options.overwrite
 @options.as_json
 @options.common
@@ -44,6 +52,7 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
     \b
         hsiattn export fields.hsiattn -o fields.onnx
         hsiattn export fields.hsiattn -o fields.onnx --scale 10000 --nodata -9999 --tile 256
+        hsiattn export fields.hsiattn -o small.onnx --int8
     """
     from hsiattn.models.model_file import read_model
     from hsiattn.models.registry import named_model
@@ -59,7 +68,8 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
     if as_json:
         options.print_json({
             "export": output, "item": str(exported.item), "bytes": exported.size,
-            "largest_difference": exported.difference, "shapes": shapes,
+            "precision": exported.precision, "largest_difference": exported.difference, "equal_classes": exported.equal,
+            "shapes": shapes,
         })  # fmt: skip
         return
     options.show(
@@ -68,5 +78,17 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
         f"  {'values':14} reflectance × {given['scale']:g}; without data: "
         + ("NaN" if given["nodata"] is None else f"{given['nodata']:g}, NaN"),
         f"  item           {exported.item}",
-        f"  differs from the model by at most {exported.difference:.1e} in a probability",
+        *agreement_in_words(exported),
     )
+
+
+def agreement_in_words(exported: Exported) -> list[str]:
+    """Lines on how far the file agrees with the model."""
+    differs = f"  differs from the model by at most {exported.difference:.1e} in a probability"
+    if exported.precision == "32":
+        return [differs]
+    return [
+        f"  gives {100 * exported.equal:.1f} % of pixels of trial tiles the class that the model gives",
+        differs,
+        "  computes in int8, but for recurrent parts, for which ONNX Runtime has none, preprocessing and softmax",
+    ]

@@ -29,6 +29,7 @@ OPTIONS: Mapping[str, str] = {
     "force": "--force",
     "groups": "--groups",
     "inner_buffer": "--inner-buffer",
+    "int8": "--int8",
     "jobs": "--jobs",
     "keep_bad": "--keep-bad",
     "key": "--key",

@@ -17,7 +17,7 @@ from hsiattn.models.onnx_graph import PREFIX
 from hsiattn.models.onnx_model import SCHEMA, packed_arrays
 
 
-def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | None) -> dict[str, str]:
+def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | None, precision: str) -> dict[str, str]:
     """Metadata by name, as text.
 
     Parameters
@@ -26,6 +26,8 @@ def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | No
         Side in pixels of the tiles that are advised.
     scale, nodata
         See `hsiattn.export.TileGraph`.
+    precision
+        Type of the network's products, `32` or `int8`.
     """
     names = ["unclassified", *model.classes.names]
     count = len(model.bands)
@@ -54,6 +56,7 @@ def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | No
         "scale": scale,
         "nodata": nodata,
         "halo": halo,
+        "precision": precision,
         "temperature": model.temperature,
         "trained_on": model.data.get("scene"),
         "recipe": model.recipe.get("name"),

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hsiattn.errors import ModelFileError
 from hsiattn.export.metadata import metadata
+from hsiattn.export.quantisation import in_int8, products_of
 from hsiattn.export.stac import ITEM_SUFFIX, onnx_item
 from hsiattn.export.tile_graph import TileGraph
 from hsiattn.files.kinds import FileKind
@@ -36,8 +37,12 @@ OPSET = 18
 """Version of the operators: read by ONNX Runtime 1.14 and newer."""
 MOST_DIFFERENCE = 1e-4
 """Largest difference of a probability between graph and model."""
+LEAST_EQUAL = 0.97
+"""Least share of pixels that a graph in int8 must give the class that the model gives."""
 _SIZES = ((29, 37), (96, 101))
 """Height and width of the tiles by which the graph is checked: more pixels than networks take at once among them."""
+_FIELDS = (1, 12, 5)
+"""Sides in pixels of the fields of alike spectra in tiles that decide the scales of int8."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,21 @@ class Exported:
         B of the input (1, B, H, W); K of the output (1, K + 1, H, W).
     difference
         Largest difference of a probability between graph and model on tiles that were tried.
+    equal
+        Share of their pixels that have the same class by both.
     item
         The STAC item beside the file.
+    precision
+        `32` for float32, or `int8`.
     """
 
     size: int
     bands: int
     classes: int
     difference: float
+    equal: float
     item: Path
+    precision: Literal["32", "int8"]
 
 
 def export_onnx(
@@ -70,6 +81,7 @@ def export_onnx(
     tile: int = 128,
     scale: float = 1.0,
     nodata: float | None = None,
+    int8: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write a model as an ONNX file, from tiles of a scene to class probabilities; see `TileGraph`.
@@ -87,13 +99,17 @@ def export_onnx(
         Side of the tiles in pixels that the file advises; any other serves as well.
     scale, nodata
         See `TileGraph`.
+    int8
+        Whether convolutions and matrix products of the network compute in int8, on scales from spectra of the training
+        scene. Preprocessing, softmax and recurrent parts stay float32: ONNX Runtime has no int8 for the latter. Such a
+        graph must give at least `LEAST_EQUAL` of the pixels the class that the model gives.
     overwrite
         Whether an ONNX file of ours may be replaced.
 
     Raises
     ------
     ModelFileError
-        The model has no such graph, ONNX is not installed, or the graph computes something else.
+        The model has no such graph, ONNX is not installed, the graph computes something else, or int8 is too coarse.
     OutputError
         The file cannot be written, or is there already.
     """
@@ -104,26 +120,30 @@ def export_onnx(
     graph = TileGraph(model, scale=scale, nodata=nodata).eval()
     count = len(model.bands)
     made = _without_traces(_made(graph, count, model.arguments["name"]))
-    made.producer_name, made.producer_version = "hsiattn", __version__
-    for name, text in metadata(model, tile=tile, scale=scale, nodata=nodata).items():
-        entry = made.metadata_props.add()
-        entry.key, entry.value = name, text
-    content = sealed(made.SerializeToString(deterministic=True))
-    try:
-        checked_metadata(content)
-    except UnfitGraphError as error:  # what would not be read again is not written
-        raise _no_graph(model.arguments["name"]) from error
-    difference = _difference(graph, content, model, scale, nodata)
-    if not difference <= MOST_DIFFERENCE:
+    precision: Literal["32", "int8"] = "int8" if int8 else "32"
+    told = metadata(model, tile=tile, scale=scale, nodata=nodata, precision=precision)
+    content = _written(made, told, model)
+    agreement = _agreement(graph, content, model, scale, nodata)
+    if not agreement.difference <= MOST_DIFFERENCE:
         raise ModelFileError(
-            f"the graph of {model.arguments['name']} differs from the model by {difference:.2g} in a probability",
+            f"the graph of {model.arguments['name']} differs from the model by {agreement.difference:.2g} in a "
+            "probability",
             "use other versions of torch, onnxscript and onnxruntime, and report this",
         )
+    if int8:
+        content = _written(_quantised(made, graph, model, scale, nodata), told, model)
+        agreement = _agreement(graph, content, model, scale, nodata, field=_FIELDS[1])
+        if not agreement.equal >= LEAST_EQUAL:
+            raise ModelFileError(
+                f"in int8 the graph of {model.arguments['name']} gives {agreement.equal:.1%} of pixels the class that "
+                f"the model gives, which is less than {LEAST_EQUAL:.0%}",
+                "leave int8= out",
+            )
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        text = item_text(onnx_item(model, temporary, scale=scale, nodata=nodata))
+        text = item_text(onnx_item(model, temporary, scale=scale, nodata=nodata, precision=precision))
         temporary.with_name(item.name).write_text(text, encoding="utf-8")
-    return Exported(len(content), count, len(model.classes), difference, item)
+    return Exported(len(content), count, len(model.classes), agreement.difference, agreement.equal, item, precision)
 
 
 def _made(graph: TileGraph, bands: int, name: str) -> ModelProto:
@@ -153,33 +173,86 @@ def _without_traces(made: ModelProto) -> ModelProto:
     return made
 
 
-def _difference(graph: TileGraph, content: bytes, model: TrainedModel, scale: float, nodata: float | None) -> float:
-    """Largest difference of a probability between what ONNX Runtime and torch compute."""
-    worst = 0.0
+def _written(made: ModelProto, told: dict[str, str], model: TrainedModel) -> bytes:
+    """The bytes of the file: the graph and what it says of itself, sealed, as they will be read."""
+    made.producer_name, made.producer_version = "hsiattn", __version__
+    del made.metadata_props[:]
+    for name, text in told.items():
+        made.metadata_props.add(key=name, value=text)
+    content = sealed(made.SerializeToString(deterministic=True))
+    try:
+        checked_metadata(content)
+    except UnfitGraphError as error:  # what would not be read again is not written
+        raise _no_graph(model.arguments["name"]) from error
+    return content
+
+
+def _quantised(
+    made: ModelProto, graph: TileGraph, model: TrainedModel, scale: float, nodata: float | None
+) -> ModelProto:
+    """The graph in int8, on scales that suit tiles of the training scene's spectra."""
+    if not products_of(made):
+        raise ModelFileError(f"nothing in the graph of {model.arguments['name']} has a use for int8", "leave int8= out")
+    height, width = (max(length, 2 * graph.halo + 2) for length in _SIZES[1])
+    tiles = [
+        _tile(model, height, width, scale, nodata, len(_SIZES) + number, field) for number, field in enumerate(_FIELDS)
+    ]
+    try:
+        return _without_traces(in_int8(made, tiles))
+    except ImportError as error:
+        raise _not_installed() from error
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    """How far a graph in ONNX Runtime agrees with torch.
+
+    Attributes
+    ----------
+    difference
+        Largest difference of a probability.
+    equal
+        Share of the pixels with a measurement that have the same class.
+    """
+
+    difference: float
+    equal: float
+
+
+def _agreement(
+    graph: TileGraph, content: bytes, model: TrainedModel, scale: float, nodata: float | None, field: int = 1
+) -> _Agreement:
+    """Compare what ONNX Runtime and torch compute of tiles; `field` as in `_tile`."""
+    worst, equal = 0.0, []
     try:
         session = open_session(content)
         for number, size in enumerate(_SIZES):
             height, width = (max(length, 2 * graph.halo + 2) for length in size)
-            tile = _tile(model, height, width, scale, nodata, number)
+            tile = _tile(model, height, width, scale, nodata, number, field)
             with torch.inference_mode():
                 expected = graph(torch.from_numpy(tile)).numpy()
             found = session.run([OUTPUT], {INPUT: tile})[0]
             worst = max(worst, float(np.abs(found - expected).max()))
+            equal.append((found.argmax(axis=1) == expected.argmax(axis=1))[expected[:, 0] < 0.5])
     except ModelFileError:
         raise
     except failures() as error:
         raise _no_graph(model.arguments["name"]) from error
-    return worst
+    return _Agreement(worst, float(np.concatenate(equal).mean()))
 
 
 def _tile(
-    model: TrainedModel, height: int, width: int, scale: float, nodata: float | None, seed: int
+    model: TrainedModel, height: int, width: int, scale: float, nodata: float | None, seed: int, field: int = 1
 ) -> NDArray[np.float32]:
-    """A tile (1, B, h, w) of spectra like those of the training scene, with pixels of no data in it."""
+    """A tile (1, B, h, w) of spectra like those of the training scene, with pixels of no data in it.
+
+    Squares of `field` pixels a side are alike but for noise: neighbours of one kind make larger sums than mixed ones.
+    """
     random, bands = np.random.default_rng(seed), model.preprocessing.bands
     if model.domain is not None:
         known = model.domain.examples.astype(np.float64)
-        spectra = known[random.integers(len(known), size=height * width)]
+        kinds = random.integers(len(known), size=(-(-height // field), -(-width // field)))
+        spectra = known[kinds.repeat(field, 0).repeat(field, 1)[:height, :width].reshape(-1)]
     else:
         spectra = random.uniform(0, 0.6, (height * width, len(bands)))
     spectra = spectra * random.normal(1, 0.05, spectra.shape)

@@ -15,7 +15,7 @@ ITEM_SUFFIX = ".stac.json"
 """Ending that the item of a file adds to its name."""
 
 
-def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | None) -> dict[str, Any]:
+def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | None, precision: str) -> dict[str, Any]:
     """The item of an ONNX file that lies beside it, JSON-ready.
 
     Parameters
@@ -24,6 +24,8 @@ def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | 
         The file.
     scale, nodata
         See `hsiattn.export.TileGraph`.
+    precision
+        Type of the network's products, `32` or `int8`.
 
     Raises
     ------
@@ -36,12 +38,14 @@ def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | 
     for name in ("mlm:framework_version", "mlm:pretrained_source"):
         properties.pop(name, None)
     properties |= {
-        "title": f"Land cover of {len(model.classes)} classes from {len(bands)} bands, as ONNX",
+        "title": f"Land cover of {len(model.classes)} classes from {len(bands)} bands, as ONNX"
+        + (", in int8" if precision == "int8" else ""),
         "bands": bands,
         "mlm:framework": "ONNX",
         "mlm:input": [_input(model, bands, scale, nodata)],
         "mlm:output": [_output(model)],
         f"{GENERATOR}:scale": scale,
+        f"{GENERATOR}:precision": precision,
         f"{GENERATOR}:onnxruntime": runtime_version(),
     }
     if nodata is not None:

@@ -37,7 +37,7 @@ class GraphEngine:
     model
         The model.
     device, precision, smoothing, accept
-        See `WindowClassifier`; only the CPU, single precision, no smoothing and no unknown material.
+        See `WindowClassifier`; only the CPU, the precision of the file, no smoothing and no unknown material.
 
     Raises
     ------
@@ -55,8 +55,9 @@ class GraphEngine:
     ) -> None:
         if device not in ("auto", "cpu"):
             raise DeviceError("an ONNX file maps on the CPU alone", _instead_of("device"))
-        if precision not in (None, "auto", "32"):
-            raise DeviceError("an ONNX file computes in float32 alone", _instead_of("precision"))
+        if precision not in (None, "auto", model.precision):
+            own = "int8" if model.precision == "int8" else "float32"
+            raise DeviceError(f"this ONNX file computes in {own} alone", _instead_of("precision"))
         if smoothing:
             raise OutputError("an ONNX file cannot smooth class probabilities", _instead_of("smoothing"))
         if accept is not None:
@@ -79,8 +80,8 @@ class GraphEngine:
         return nullcontext()
 
     def describe(self) -> dict[str, Any]:
-        """Version of ONNX Runtime."""
-        return {"device": "cpu", "precision": "32", "onnxruntime": runtime_version()}
+        """Precision of the file, and version of ONNX Runtime."""
+        return {"device": "cpu", "precision": self.model.precision, "onnxruntime": runtime_version()}
 
     def paint(self, prepare: Preparation, read: ReadWindow, tile: Tile, canvas: Canvas, timer: Timer) -> None:
         """Fill the rasters of a window from its tile, piece by piece.

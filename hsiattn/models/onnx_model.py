@@ -58,6 +58,8 @@ class OnnxModel(DescribedModel):
         Value that the graph takes for no measurement; None for NaN alone.
     edge_rule
         See `edge`.
+    precision
+        Type of its network's products: `32` for float32, or `int8`.
     """
 
     path: str
@@ -65,6 +67,7 @@ class OnnxModel(DescribedModel):
     scale: float
     nodata: float | None
     edge_rule: Literal["reflect", "zero"]
+    precision: Literal["32", "int8"]
 
     @property
     def edge(self) -> Literal["reflect", "zero"]:
@@ -105,6 +108,7 @@ class _Said(Settings, extra="ignore", strict=True):
     scale: float = Field(gt=0)
     nodata: float | None
     edge: Literal["reflect", "zero"]
+    precision: Literal["32", "int8"]
 
 
 def _content(path: Path) -> bytes:
@@ -128,7 +132,9 @@ def _assemble(path: StrPath, content: bytes, entries: dict[str, str]) -> OnnxMod
             f"its metadata have the schema {printable(told.get('schema', 'none'), 20)}, this hsiattn reads {SCHEMA}",
             "export the model again with this version",
         )
-    values = {name: _plain_value(name, told.get(name, "null")) for name in ("sha256", "scale", "nodata", "edge")}
+    values = {
+        name: _plain_value(name, told.get(name, "null")) for name in ("sha256", "scale", "nodata", "edge", "precision")
+    }
     try:
         said = _Said.model_validate(values)
     except ValidationError as error:
@@ -139,7 +145,7 @@ def _assemble(path: StrPath, content: bytes, entries: dict[str, str]) -> OnnxMod
     described = description_of(header, _under(PREPROCESSING, arrays), _under(DOMAIN, arrays))
     return OnnxModel(
         path=str(path), graph=content, scale=said.scale, nodata=said.nodata, edge_rule=said.edge, digest=said.sha256,
-        **described,
+        precision=said.precision, **described,
     )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def test_a_file_is_replaced_only_when_told_and_a_foreign_one_never(exported, mod
 def test_a_graph_that_computes_something_else_is_not_written(model, tmp_path, monkeypatch):
     graph = onnx.ModelProto()
     monkeypatch.setattr(onnx_export, "_made", lambda *_: graph)
-    monkeypatch.setattr(onnx_export, "_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(onnx_export, "_agreement", lambda *_: onnx_export._Agreement(float("nan"), 0.0))
     with pytest.raises(ModelFileError, match="differs from the model"):
         export_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
@@ -294,6 +294,61 @@ def test_the_memory_of_a_window_in_work_bounds_their_number(graph, monkeypatch):
     monkeypatch.setattr(type(engine), "usual_threads", 64)
     assert Execution(ram=10**9).windows_at_once(engine) == 2
     assert Execution(ram=10**9, threads=5).windows_at_once(engine) == 5
+
+
+# -- int8 --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_int8(exported, model, tiny, tmp_path_factory):
+    """The file in int8, made from the graph of the other one, since tracing takes most of the time."""
+    path = tmp_path_factory.mktemp("onnx") / "int8.onnx"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_export, "_made", lambda *_: onnx.load(exported[0]))
+        return path, export_onnx(model, path, nodata=tiny.nodata, tile=64, int8=True)
+
+
+def test_in_int8_the_classes_of_the_map_are_nearly_those_of_float32(in_int8, exported, graph, tiny):
+    path, told = in_int8
+    assert (told.precision, exported[1].precision) == ("int8", "32")
+    assert told.equal >= onnx_export.LEAST_EQUAL
+    assert exported[1].equal == 1
+    assert told.difference > exported[1].difference
+    source = as_source(open_scene(tiny.scene))
+    model = read_onnx(path)
+    assert (model.precision, graph.precision) == ("int8", "32")
+    assert engine_for(model, precision="int8").describe()["precision"] == "int8"
+    found, expected = predict_array(model, source), predict_array(graph, source)
+    assert (found.land_cover == expected.land_cover).mean() >= 0.99
+    assert found.attrs["precision"] == "int8"
+
+
+def test_in_int8_the_products_of_the_network_alone_change(in_int8):
+    made = onnx.load(in_int8[0])
+    onnx.checker.check_model(made)
+    kinds = [node.op_type for node in made.graph.node]
+    assert {"QuantizeLinear", "DequantizeLinear", "GRU", "Einsum", "Softmax"} <= set(kinds)
+    eights = [each for each in made.graph.initializer if each.data_type == onnx.TensorProto.INT8 and len(each.dims) > 1]
+    assert len(eights) >= 3
+    assert {node.domain for node in made.graph.node} == {""}
+
+
+@pytest.mark.parametrize(("kind", "precision"), [("int8", "32"), ("32", "int8"), ("int8", "bf16-mixed")])
+def test_a_file_computes_in_the_precision_that_it_has(kind, precision, in_int8, graph):
+    with pytest.raises(DeviceError, match=r"computes in \w+ alone; leave precision= out"):
+        engine_for(read_onnx(in_int8[0]) if kind == "int8" else graph, precision=precision)
+
+
+def test_where_int8_is_too_coarse_or_of_no_use_nothing_is_written(exported, model, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_export, "_made", lambda *_: onnx.load(exported[0]))
+    monkeypatch.setattr(onnx_export, "in_int8", lambda made, tiles: made)
+    monkeypatch.setattr(onnx_export, "LEAST_EQUAL", 1.01)
+    with pytest.raises(ModelFileError, match=r"gives 100.0% of pixels the class .*; leave int8= out"):
+        export_onnx(model, tmp_path / "m.onnx", nodata=tiny.nodata, int8=True)
+    monkeypatch.setattr(onnx_export, "products_of", lambda made: [])
+    with pytest.raises(ModelFileError, match="nothing in the graph of grouped-ssan has a use for int8"):
+        export_onnx(model, tmp_path / "m.onnx", nodata=tiny.nodata, int8=True)
+    assert not list(tmp_path.iterdir())
 
 
 # -- files of others ---------------------------------------------------------------------------------------------------
