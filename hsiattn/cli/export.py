@@ -90,5 +90,5 @@ def agreement_in_words(exported: Exported) -> list[str]:
     return [
         f"  gives {100 * exported.equal:.1f} % of pixels of trial tiles the class that the model gives",
         differs,
-        "  computes in int8, but for recurrent parts, for which ONNX Runtime has none, preprocessing and softmax",
+        "  computes in int8, but for preprocessing, recurrent parts and softmax",
     ]

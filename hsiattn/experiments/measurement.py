@@ -195,15 +195,13 @@ def _training(result: TrainingResult) -> dict[str, Any]:
 
 
 def _multiply_adds(network: Any) -> int:
-    """Multiply-adds for one pixel and its patch, which torch counts in products and convolutions."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
+    """Multiply-adds of a mapped pixel; of forests, which compare and do not multiply, 0."""
+    from hsiattn.networks.baselines import RandomForest
+    from hsiattn.networks.cost import cost_of
 
-    spectra = torch.zeros(1, network.bands)
-    patches = torch.zeros(1, network.channels, network.patch_size, network.patch_size)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.eval().to("cpu")(spectra, patches)
-    return int(counter.get_total_flops()) // 2
+    if any(isinstance(part, RandomForest) for part in network.modules()):
+        return 0
+    return round(cost_of(network).macs)
 
 
 def _pixels(

@@ -95,6 +95,30 @@ def time_figure(results: Results) -> Figure:
     return figure
 
 
+def cost_figure(results: Results) -> Figure:
+    """Draw overall accuracy against multiply-adds, weights and time of mapping, all as means over scenes and protocols.
+
+    Recipes without the cost in question, as forests are without multiply-adds, are left out of that panel.
+    """
+    figure = new_figure(10.5, max(3.6, 0.21 * len(results.recipes) + 0.3))
+    costs = {"macs": "multiply-adds per pixel", "parameters": "weights", "mapping_seconds": "mapping the scene, s"}
+    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), costs.items(), strict=True):
+        for recipe in results.recipes:
+            cost, accuracy = results.mean(recipe, name), results.mean(recipe, "overall_accuracy")
+            shown = cost if cost > 0 else math.nan
+            style = _style(results, recipe)
+            axes.plot(
+                shown, 100 * accuracy, linestyle="none", markersize=8, label=recipe if name == "macs" else None, **style
+            )
+        _plain_logarithms(axes)
+        axes.set_xlabel(label)
+        axes.grid(color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+    figure.axes[0].set_ylabel("overall accuracy, %")
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
 def learning_figure(results: Results, curve: LearningCurve) -> Figure:
     """Draw overall accuracy against training pixels per class, mean and standard deviation over seeds, by scene."""
     scenes = curve.scenes(results)

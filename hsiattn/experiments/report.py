@@ -393,6 +393,8 @@ def _pictures(
         caption = "Critical-difference diagram; bars join recipes that do not differ significantly."
         found.append(("ranks", caption, plots.ranking_figure(ranking)))
     found.append(("time", "Overall accuracy against training time.", plots.time_figure(results)))
+    caption = "Overall accuracy against multiply-adds, weights and the time of mapping."
+    found.append(("cost", caption, plots.cost_figure(results)))
     for number, curve in enumerate(curves, start=1):
         caption = f"Learning curve, {curve.name} split; mean and standard deviation over seeds."
         found.append((f"learning_{number}", caption, plots.learning_figure(results, curve)))

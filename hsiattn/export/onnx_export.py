@@ -101,8 +101,8 @@ def export_onnx(
         See `TileGraph`.
     int8
         Whether convolutions and matrix products of the network compute in int8, on scales from spectra of the training
-        scene. Preprocessing, softmax and recurrent parts stay float32: ONNX Runtime has no int8 for the latter. Such a
-        graph must give at least `LEAST_EQUAL` of the pixels the class that the model gives.
+        scene. Preprocessing, softmax and recurrent parts stay float32. Such a graph must give at least `LEAST_EQUAL` of
+        the pixels the class that the model gives.
     overwrite
         Whether an ONNX file of ours may be replaced.
 

@@ -155,7 +155,7 @@ def test_the_page_is_whole_and_escaped(experiments, tmp_path):
     assert "a &lt; b" in page
     assert "a < b" not in page
     links = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(links) == len(report.pictures) == 4
+    assert len(links) == len(report.pictures) == 5
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
     assert page.count('class="best"') == report.to_markdown().count("**") / 2
     for row in report.overall.rows:
@@ -297,7 +297,7 @@ def test_many_recipes_have_ranks_but_no_diagram_of_them(finished):
     plan, runs, folder = finished({f"recipe {number}": 0.8 for number in range(21)}, scenes=1, seeds=2, pixels=20)
     report = make_report(plan, runs, folder)
     assert len(report.ranking.recipes) == 21
-    assert {picture.name for picture in report.pictures} == {"accuracy", "gains", "time"}
+    assert {picture.name for picture in report.pictures} == {"accuracy", "gains", "time", "cost"}
 
 
 def test_bars_of_the_ranks_join_those_that_are_not_told_apart():
