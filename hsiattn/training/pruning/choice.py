@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ from hsiattn.errors import TrainingError
 from hsiattn.networks.units import Costs
 
 Measure = Literal["flops", "parameters"]
+
+_LEAST = 0.01
+"""Share of a set below which there is no use in halving it."""
 
 
 class Choice:
@@ -54,7 +58,9 @@ class Choice:
         parts = np.split(kept, self._starts[1:-1])
         return {name: np.flatnonzero(part) for name, part in zip(self.costs.names, parts, strict=True)}
 
-    def within(self, utilities: NDArray[np.float64], most: float, *, filled: bool = False) -> NDArray[np.bool_]:
+    def within(
+        self, utilities: NDArray[np.float64], most: float, *, filled: bool = False, least: float = 0.0
+    ) -> NDArray[np.bool_]:
         """The units (U,) that stay: all above the least threshold by which the cost is within its limit.
 
         The most useful unit of every set always stays.
@@ -68,13 +74,20 @@ class Choice:
         filled
             Put units back, the most useful ones first, as long as the cost stays within its limit: what one unit less
             saves may be much.
+        least
+            Share of every set, 0 … 1, that stays whatever its utility, the most useful ones: a layer of a few channels
+            lets nothing through, however little each of them seemed to matter. It is halved as often as the limit
+            demands.
 
         Raises
         ------
         TrainingError
             Even one unit per set costs more; says what can be reached.
         """
-        order = self._removable(utilities)
+        order = self._removable(utilities, least)
+        while least > _LEAST and self._cost_without(order) > most:
+            least /= 2
+            order = self._removable(utilities, least)
 
         def without(removed: int) -> NDArray[np.bool_]:
             kept = np.ones(len(utilities), dtype=bool)
@@ -110,12 +123,19 @@ class Choice:
     def fewest(self, utilities: NDArray[np.float64]) -> NDArray[np.bool_]:
         """The most useful unit (U,) of every set and no other."""
         kept = np.ones(len(utilities), dtype=bool)
-        kept[self._removable(utilities)] = False
+        kept[self._removable(utilities, 0.0)] = False
         return kept
 
-    def _removable(self, utilities: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Units that may go, the least useful first; of equals the last."""
+    def _cost_without(self, units: NDArray[np.int64]) -> float:
+        kept = np.ones(len(self.sets), dtype=bool)
+        kept[units] = False
+        return self.cost(kept)
+
+    def _removable(self, utilities: NDArray[np.float64], least: float) -> NDArray[np.int64]:
+        """Units that may go, the least useful first; of equals the last. A share of every set may not."""
         order = np.lexsort((-np.arange(len(utilities)), utilities))
-        best = [start + int(np.argmax(utilities[start:stop]))
-                for start, stop in zip(self._starts[:-1], self._starts[1:], strict=True)]  # fmt: skip
-        return order[~np.isin(order, best)]
+        stay = []
+        for start, stop in pairwise(self._starts):
+            ranked = start + np.argsort(-utilities[start:stop], kind="stable")
+            stay.append(ranked[: max(1, int(least * (stop - start)))])
+        return order[~np.isin(order, np.concatenate(stay))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from hsiattn.training.pruning.utility import magnitudes, relative, watch
 
 _FALLING = 0.6
 """Share of the time between warm-up and settling in which the limit of the cost falls to the target."""
+
+_ALIKE = 0.75
+"""Part of the share that stays of every set where all shrink alike, the cost of a layer being a product of two sets."""
 
 
 class PruningClassification(PixelClassification):
@@ -87,7 +91,7 @@ class PruningClassification(PixelClassification):
             part = min(1.0, (self.global_step - first) / max(1.0, _FALLING * (last - first)))
             limit = float(self.limit)
             most = limit + (choice.whole - limit) * (1 - part) ** 3
-            kept = choice.within(utilities, most, filled=self.global_step == last)
+            kept = choice.within(utilities, most, filled=self.global_step == last, least=self._least)
             self.awake.copy_(torch.from_numpy(kept))
         self._wake(self.awake.cpu().numpy())
 
@@ -168,6 +172,12 @@ class PruningClassification(PixelClassification):
         savings = self.prunable.choice.savings
         return np.divide(utilities, savings, out=np.full_like(utilities, np.inf), where=savings > 0)
 
+    @property
+    def _least(self) -> float:
+        """Share of every set that stays: as published none, else part of what stays where all sets shrink alike."""
+        settings = self.prunable.settings
+        return 0.0 if settings.criterion == "propagation" else _ALIKE * math.sqrt(settings.target)
+
     def _limit_of(self, utilities: NDArray[np.float64]) -> float:
         """The cost that the target comes to."""
         choice, settings = self.prunable.choice, self.prunable.settings
@@ -176,7 +186,8 @@ class PruningClassification(PixelClassification):
             return settings.target * choice.whole
 
         def network_at(share: float) -> SpectralSpatialNetwork:
-            return self.prunable.smaller(choice.within(utilities, share * choice.whole, filled=True))[0]
+            kept = choice.within(utilities, share * choice.whole, filled=True, least=self._least)
+            return self.prunable.smaller(kept)[0]
 
         least = choice.cost(choice.fewest(utilities)) / choice.whole
         return share_of_flops(settings.target, network_at, least=least) * choice.whole

@@ -44,6 +44,18 @@ def test_what_goes_is_less_useful_than_what_stays_but_for_the_best_of_a_set(seed
     assert not len(last) or choice.cost(back) > share * choice.whole  # one unit fewer goes, and it costs too much
 
 
+@given(seed=st.integers(0, 10_000), share=st.floats(0.2, 0.9), least=st.floats(0.1, 0.5))
+def test_a_share_of_every_set_stays_unless_the_limit_is_lower(seed, share, least):
+    choice = _choice()
+    utilities = np.random.default_rng(seed).random(len(choice.sets)) * np.where(choice.sets == 1, 1e-6, 1.0)
+    kept = choice.within(utilities, share * choice.whole, least=least)
+    assert choice.cost(kept) <= share * choice.whole
+    counts, all_of_them = choice.counts(kept), np.bincount(choice.sets)
+    floors = [np.maximum(1, (least / 2**halved * all_of_them).astype(int)) for halved in range(8)]
+    halved = next(n for n, floor in enumerate(floors) if choice.costs.of(floor)[1] <= share * choice.whole)
+    assert (counts >= floors[halved]).all()
+
+
 def test_a_target_out_of_reach_names_the_nearest():
     choice = _choice()
     utilities = np.linspace(0, 1, len(choice.sets))
