@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from hsiattn.networks.arguments import Arguments
-from hsiattn.networks.branches import AttentionCNN, AttentionRNN, Place
+from hsiattn.networks.attention_cnn import AttentionCNN, Place
+from hsiattn.networks.attention_rnn import AttentionRNN
 from hsiattn.networks.two_branch import TwoBranchNetwork
 from hsiattn.networks.units import Kept
 

@@ -10,8 +10,9 @@ from torch.nn import functional
 from hsiattn.core import GlobalSelfAttention, MaskedBatchNorm
 from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
+from hsiattn.networks.attention_rnn import AttentionRNN
 from hsiattn.networks.base import mean_weights
-from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.branches import SpatialBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional
 from hsiattn.core import MaskedBatchNorm, SparseMLP
 from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
-from hsiattn.networks.branches import AttentionRNN, SpatialBranch, read_out
+from hsiattn.networks.attention_rnn import AttentionRNN
+from hsiattn.networks.branches import SpatialBranch, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 
 

@@ -11,8 +11,8 @@ from torch.nn import functional
 from hsiattn.core import FastGRU, FeatureBlock
 from hsiattn.core.block import only
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
+from hsiattn.networks.attention_rnn import BandAttention
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
-from hsiattn.networks.branches import BandAttention
 
 
 class SSAN(SpectralSpatialNetwork):

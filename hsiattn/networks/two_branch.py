@@ -45,7 +45,8 @@ class TwoBranchNetwork(SpectralSpatialNetwork):
 
     Examples
     --------
-    >>> from hsiattn.networks.branches import AttentionCNN, AttentionRNN
+    >>> from hsiattn.networks.attention_cnn import AttentionCNN
+    >>> from hsiattn.networks.attention_rnn import AttentionRNN
     >>> spectral, spatial = AttentionRNN(30, group=5), AttentionCNN(4, 9, attention="se")
     >>> network = TwoBranchNetwork(30, 4, 3, 9, spectral, spatial, dropout=0.5)
     >>> network(torch.randn(5, 30), torch.randn(5, 4, 9, 9)).shape

@@ -5,7 +5,9 @@ import torch
 from torch.nn import functional
 
 from hsiattn.networks import create_network
-from hsiattn.networks.branches import AttentionCNN, AttentionRNN, shared_out
+from hsiattn.networks.attention_cnn import AttentionCNN
+from hsiattn.networks.attention_rnn import AttentionRNN
+from hsiattn.networks.branches import shared_out
 from hsiattn.networks.hierarchical import EncoderSizes, GroupedBands, PixelsOfPatch
 
 SIZES = {"bands": 20, "channels": 3, "classes": 4, "patch_size": 7}

@@ -4,7 +4,9 @@ import torch
 from hsiattn.core import BLOCKS, POOLING
 from hsiattn.errors import RecipeError
 from hsiattn.networks import GroupedSSAN, create_network
-from hsiattn.networks.branches import AttentionCNN, AttentionRNN, BandAttention, read_out
+from hsiattn.networks.attention_cnn import AttentionCNN
+from hsiattn.networks.attention_rnn import AttentionRNN, BandAttention
+from hsiattn.networks.branches import read_out
 
 ONE_DIMENSIONAL = sorted(name for name in BLOCKS if 1 in BLOCKS[name].forms)
 

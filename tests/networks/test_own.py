@@ -34,7 +34,8 @@ SIZES = {"bands": 12, "channels": 3, "classes": 4, "patch_size": 5}
 MODULE = """
     from torch import nn
     from hsiattn.networks import TwoBranchNetwork
-    from hsiattn.networks.branches import AttentionCNN, AttentionRNN
+    from hsiattn.networks.attention_cnn import AttentionCNN
+    from hsiattn.networks.attention_rnn import AttentionRNN
 
     class Spectral(nn.Sequential):
         def __init__(self, bands, classes, hidden: int = 6):
