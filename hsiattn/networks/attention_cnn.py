@@ -224,7 +224,7 @@ def widths_of(width: int | Sequence[int], count: int) -> list[int]:
 def _convolutions(side: int, *, pools: bool) -> int:
     """How many convolutions lead from a patch of that side to one pixel."""
     count = 0
-    while side > 1:
+    while side > 2 or (pools and side > 1):
         if side > 2:
             side, count = side - 2, count + 1
         if pools and side > 1:
