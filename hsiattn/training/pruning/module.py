@@ -83,6 +83,7 @@ class PruningClassification(PixelClassification):
         settings, choice = self.prunable.settings, self.prunable.choice
         first, last = self._step_at(settings.warm_up), self._step_at(settings.settled)
         if self._shape is not None and self.global_step > last:
+            self._smaller[0].train()  # validation has left it in evaluation
             return
         if first <= self.global_step <= last:
             utilities = self._ranked()

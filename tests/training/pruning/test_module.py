@@ -100,6 +100,29 @@ def test_a_sleeping_unit_comes_back_when_the_others_matter_less(monkeypatch):
     assert (settled == settled[0]).all()
 
 
+def test_the_smaller_network_trains_in_training_and_evaluates_in_validation(monkeypatch):
+    modes = []
+    logits = PruningClassification.member_logits
+
+    def watched(self, *arguments):
+        modes.append((self.training, self._smaller[0].training))
+        return logits(self, *arguments)
+
+    monkeypatch.setattr(PruningClassification, "member_logits", watched)
+    torch.manual_seed(0)
+    settings = EarlyStoppingTraining(
+        max_epochs=6, batch_size=16, precision="32", pruning=PruningSettings(flops=0.5, settled=0.5)
+    )
+    result = train_pruned(
+        create_network(**ARGUMENTS), dict(ARGUMENTS), _pixels(), settings, None, FitOptions(0, "cpu"),
+        validation=_pixels(12), patience=1,
+    )  # fmt: skip
+    assert {mode for mode, _ in modes} == {True, False}
+    assert all(module == smaller for module, smaller in modes)
+    assert result.record.epochs == 6
+    assert result.record.best_epoch > 3
+
+
 def test_a_target_that_no_network_meets_is_refused():
     with pytest.raises(TrainingError, match="give a target of"):
         _train(PruningSettings(parameters=0.001), steps=8)
