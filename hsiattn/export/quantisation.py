@@ -22,8 +22,8 @@ _PREPARED = ("onnx.quant.pre_process", "onnxruntime.quant")
 def products_of(made: ModelProto) -> list[str]:
     """Names of the nodes that int8 is for: convolutions and matrix products with weights of more than one output.
 
-    Preprocessing has its products in other operators, counts of measured neighbours have one output, and a recurrent
-    node has no int8 form in ONNX Runtime: all of these stay float32.
+    Preprocessing and recurrent parts have their products in other operators, and counts of measured neighbours have one
+    output: all of these stay float32.
     """
     shapes = {weights.name: tuple(weights.dims) for weights in made.graph.initializer}
     axis = {"Conv": 0, "MatMul": -1}
