@@ -101,10 +101,13 @@ def cost_figure(results: Results) -> Figure:
     Recipes without the cost in question, as forests are without multiply-adds, are left out of that panel.
     """
     figure = new_figure(10.5, max(3.6, 0.21 * len(results.recipes) + 0.3))
-    costs = {"macs": "multiply-adds per pixel", "parameters": "weights", "mapping_seconds": "mapping the scene, s"}
-    for axes, (name, label) in zip(figure.subplots(1, 3, sharey=True), costs.items(), strict=True):
+    costs = {
+        "macs": ("thousand multiply-adds per pixel", 1e3), "parameters": ("thousand weights", 1e3),
+        "mapping_seconds": ("mapping the scene, s", 1.0),
+    }  # fmt: skip
+    for axes, (name, (label, unit)) in zip(figure.subplots(1, 3, sharey=True), costs.items(), strict=True):
         for recipe in results.recipes:
-            cost, accuracy = results.mean(recipe, name), results.mean(recipe, "overall_accuracy")
+            cost, accuracy = results.mean(recipe, name) / unit, results.mean(recipe, "overall_accuracy")
             shown = cost if cost > 0 else math.nan
             style = _style(results, recipe)
             axes.plot(
