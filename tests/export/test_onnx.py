@@ -19,6 +19,7 @@ import torch
 from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
 from hsiattn.errors import DeviceError, ModelFileError, OutputError, RecipeError
 from hsiattn.export import TileGraph, export_onnx, onnx_export
+from hsiattn.export.quantisation import products_of
 from hsiattn.files.kinds import FileKind, kind_of
 from hsiattn.mapping import Execution, Outputs, classify_scene, graph_engine, predict_array
 from hsiattn.mapping.confidence import confidence_of_shares
@@ -323,13 +324,15 @@ def test_in_int8_the_classes_of_the_map_are_nearly_those_of_float32(in_int8, exp
     assert found.attrs["precision"] == "int8"
 
 
-def test_in_int8_the_products_of_the_network_alone_change(in_int8):
+def test_in_int8_the_products_of_the_network_alone_change(in_int8, exported):
     made = onnx.load(in_int8[0])
     onnx.checker.check_model(made)
     kinds = [node.op_type for node in made.graph.node]
-    assert {"QuantizeLinear", "DequantizeLinear", "GRU", "Einsum", "Softmax"} <= set(kinds)
+    assert {"QuantizeLinear", "DequantizeLinear", "Einsum", "Gemm", "Softmax"} <= set(kinds)
     eights = [each for each in made.graph.initializer if each.data_type == onnx.TensorProto.INT8 and len(each.dims) > 1]
-    assert len(eights) >= 3
+    assert len(eights) == len(products_of(onnx.load(exported[0]))) >= 2
+    coarse = {name for node in made.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+    assert not any(node.input[0] in coarse for node in made.graph.node if node.op_type == "Gemm")  # the recurrent part
     assert {node.domain for node in made.graph.node} == {""}
 
 
