@@ -78,7 +78,7 @@ FUNCTIONS: Mapping[str, str] = {"write_split()": "--write-split", "read_split()"
 
 # A name, "=" and perhaps a value; not within a path, such as year=2024/scene.tif.
 _SETTING = re.compile(
-    r"""(?<![\w./\\=-])(?P<name>[a-z_]+(?:\.[a-z_]+)*)=(?P<value>"[\w-]+"|[\w-]+(?:\.\w+)*)?(?![\w/\\])"""
+    r"""(?<![\w./\\=-])(?P<name>[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)*)=(?P<value>"[\w-]+"|[\w-]+(?:\.\w+)*)?(?![\w/\\])"""
 )
 _SECTIONS = ("training.", "network.", "preprocessing.", "open_set.", "patch_size")
 

@@ -27,6 +27,7 @@ PACKAGE = Path(hsiattn.__file__).parent
         ('give device="cpu", or a smaller window_size=', "give --device cpu, or a smaller --window-size"),
         ("give another random_state= or buffer=4.", "give another --seed or --buffer 4."),
         ("give training.max_epochs=0", "give --set training.max_epochs=0"),
+        ("leave int8= out", "leave --int8 out"),
         ("give a file of write_split()", "give a file of --write-split"),
         ("see /data/key=3/a.tif, year=2024/b.tif or split=train/c.tif", None),
         ("install tables==3.9 or pandas>=2", None),
