@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     help="Side of the tiles that the file advises; it serves for any other too. Memory grows with its square.",
 )  # fmt: skip
 @click.option(
+    "--fixed", is_flag=True,
+    help="Take tiles of --tile pixels a side and no others, as the QGIS plugin Deepness wants it.",
+)  # fmt: skip
+@click.option(
     "--scale", type=click.FloatRange(0, min_open=True), default=1.0, metavar="NUMBER", callback=options.finite,
-    help="Stored values of the scenes are NUMBER times reflectance; default: 1. No scale in a scene is read later.",
+    help="Stored values of the scenes are NUMBER times reflectance; default: 1. No scale in a scene is read later; "
+    "QGIS applies one that a file has.",
 )  # fmt: skip
 @click.option(
     "--nodata", type=float, metavar="VALUE", callback=options.finite,
@@ -45,13 +50,14 @@ def export(model: str, output: str, as_json: bool, overwrite: bool, **given: Any
 
     Preprocessing, edges, pixels without data and calibrated confidence are in the graph. It takes all bands of the
     training scene, 1 × bands × height × width, and gives 1 × (classes + 1) × height × width: unclassified first. Before
-    the file is written the graph is run and compared with the model. Its metadata are those that the QGIS plugin
-    Deepness reads. Beside it stands FILE.stac.json, an item for a STAC catalogue (MLM). `hsiattn classify -m FILE` maps
-    with it without torch.
+    the file is written the graph is run and compared with the model. With --fixed it is a file for the QGIS plugin
+    Deepness, whose metadata it has. Beside it stands FILE.stac.json, an item for a STAC catalogue (MLM). `hsiattn
+    classify -m FILE` maps with it without torch.
 
     \b
         hsiattn export fields.hsiattn -o fields.onnx
         hsiattn export fields.hsiattn -o fields.onnx --scale 10000 --nodata -9999 --tile 256
+        hsiattn export fields.hsiattn -o qgis.onnx --fixed --scale 10000 --nodata -9999
         hsiattn export fields.hsiattn -o small.onnx --int8
     """
     from hsiattn.models.model_file import read_model

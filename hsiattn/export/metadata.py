@@ -1,7 +1,9 @@
 """What an ONNX file says of itself: the keys that the QGIS plugin Deepness reads, and our own.
 
 Deepness (https://github.com/PUTvision/qgis-plugin-deepness) reads values as JSON. It divides what it reads by 255 and
-standardises after that, so that a deviation of 1 / 255 hands the stored values on as they are.
+standardises after that, so that a deviation of 1 / 255 hands the stored values on as they are, within float32. Its
+documentation names the key `tiles_size`, its code reads `tile_size`: both are written. Without the keys that begin with
+`seg_` it drops classes below a probability of 0.5 and smooths the map.
 """
 
 from __future__ import annotations
@@ -36,10 +38,16 @@ def metadata(model: TrainedModel, *, tile: int, scale: float, nodata: float | No
         "model_type": "Segmentor",
         "class_names": {str(number): name for number, name in enumerate(names)},
         "tiles_size": tile,
+        "tile_size": tile,
         "tiles_overlap": min(50, math.ceil(200 * halo / tile)),
         "standardization_mean": [0.0] * count,
         "standardization_std": [1 / 255] * count,
+        "seg_thresh": 0.0,
+        "seg_small_segment": 0,
     }
+    pixel = (model.data.get("place") or {}).get("pixel_m")
+    if pixel is not None:
+        deepness["resolution"] = round(100 * pixel, 6)  # centimetres
     values = [UNLABELLED, *model.classes.values]
     colors = [None, *(format_color(item.color) for item in model.classes)]
     own = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import warnings
@@ -25,7 +26,7 @@ from hsiattn.files.outputs import check_output, whole_file
 from hsiattn.files.paths import StrPath
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.models.onnx_graph import UnfitGraphError, checked_metadata, sealed
-from hsiattn.models.onnx_model import INPUT, OUTPUT
+from hsiattn.models.onnx_model import INPUT, MOST_SIDE, OUTPUT
 from hsiattn.models.onnx_runtime import failures, open_session
 from hsiattn.models.stac import item_text
 from hsiattn.version import __version__
@@ -33,8 +34,8 @@ from hsiattn.version import __version__
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 18
-"""Version of the operators: read by ONNX Runtime 1.14 and newer."""
+OPSET, FORMAT = 18, 8
+"""Versions of the operators and of the file's format (IR): read by ONNX Runtime 1.14 and newer."""
 MOST_DIFFERENCE = 1e-4
 """Largest difference of a probability between graph and model."""
 LEAST_EQUAL = 0.97
@@ -63,6 +64,8 @@ class Exported:
         The STAC item beside the file.
     precision
         `32` for float32, or `int8`.
+    side
+        Height and width of the only tiles that it takes; None for tiles of any size.
     """
 
     size: int
@@ -72,6 +75,7 @@ class Exported:
     equal: float
     item: Path
     precision: Literal["32", "int8"]
+    side: int | None = None
 
 
 def export_onnx(
@@ -79,6 +83,7 @@ def export_onnx(
     path: StrPath,
     *,
     tile: int = 128,
+    fixed: bool = False,
     scale: float = 1.0,
     nodata: float | None = None,
     int8: bool = False,
@@ -97,6 +102,8 @@ def export_onnx(
         Usually `*.onnx`.
     tile
         Side of the tiles in pixels that the file advises; any other serves as well.
+    fixed
+        Whether the graph takes tiles of that side alone, as the QGIS plugin Deepness wants it; at most `MOST_SIDE`.
     scale, nodata
         See `TileGraph`.
     int8
@@ -109,7 +116,8 @@ def export_onnx(
     Raises
     ------
     ModelFileError
-        The model has no such graph, ONNX is not installed, the graph computes something else, or int8 is too coarse.
+        The model has no such graph or none for tiles of that side alone, ONNX is not installed, the graph computes
+        something else, or int8 is too coarse.
     OutputError
         The file cannot be written, or is there already.
     """
@@ -118,12 +126,13 @@ def export_onnx(
     check_output(path, FileKind.ONNX_MODEL, overwrite=overwrite)
     check_output(item, FileKind.STAC_ITEM, overwrite=overwrite, leftover=not path.exists())
     graph = TileGraph(model, scale=scale, nodata=nodata).eval()
+    side = _fixed_side(graph, tile) if fixed else None
     count = len(model.bands)
     made = _without_traces(_made(graph, count, model.arguments["name"]))
     precision: Literal["32", "int8"] = "int8" if int8 else "32"
     told = metadata(model, tile=tile, scale=scale, nodata=nodata, precision=precision)
-    content = _written(made, told, model)
-    agreement = _agreement(graph, content, model, scale, nodata)
+    content = _written(made, told, model, side)
+    agreement = _agreement(graph, content, model, scale, nodata, side)
     if not agreement.difference <= MOST_DIFFERENCE:
         raise ModelFileError(
             f"the graph of {model.arguments['name']} differs from the model by {agreement.difference:.2g} in a "
@@ -131,8 +140,8 @@ def export_onnx(
             "use other versions of torch, onnxscript and onnxruntime, and report this",
         )
     if int8:
-        content = _written(_quantised(made, graph, model, scale, nodata), told, model)
-        agreement = _agreement(graph, content, model, scale, nodata, field=_FIELDS[1])
+        content = _written(_quantised(made, graph, model, scale, nodata), told, model, side)
+        agreement = _agreement(graph, content, model, scale, nodata, side, field=_FIELDS[1])
         if not agreement.equal >= LEAST_EQUAL:
             raise ModelFileError(
                 f"in int8 the graph of {model.arguments['name']} gives {agreement.equal:.1%} of pixels the class that "
@@ -141,9 +150,22 @@ def export_onnx(
             )
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        text = item_text(onnx_item(model, temporary, scale=scale, nodata=nodata, precision=precision))
+        item_now = onnx_item(model, temporary, scale=scale, nodata=nodata, precision=precision, side=side)
+        text = item_text(item_now)
         temporary.with_name(item.name).write_text(text, encoding="utf-8")
-    return Exported(len(content), count, len(model.classes), agreement.difference, agreement.equal, item, precision)
+    return Exported(
+        len(content), count, len(model.classes), agreement.difference, agreement.equal, item, precision, side
+    )
+
+
+def _fixed_side(graph: TileGraph, tile: int) -> int:
+    least = 2 * graph.halo + 2
+    if not least <= tile <= MOST_SIDE:
+        raise ModelFileError(
+            f"a graph for tiles of {tile} pixels alone takes too much memory or has no room for the network's window",
+            f"give tile= a number of {least} to {MOST_SIDE}",
+        )
+    return tile
 
 
 def _made(graph: TileGraph, bands: int, name: str) -> ModelProto:
@@ -173,8 +195,15 @@ def _without_traces(made: ModelProto) -> ModelProto:
     return made
 
 
-def _written(made: ModelProto, told: dict[str, str], model: TrainedModel) -> bytes:
+def _written(made: ModelProto, told: dict[str, str], model: TrainedModel, side: int | None) -> bytes:
     """The bytes of the file: the graph and what it says of itself, sealed, as they will be read."""
+    made = copy.deepcopy(made)
+    made.ir_version = FORMAT
+    if side is not None:
+        del made.graph.value_info[:]  # which tells shapes by free sizes
+        for value in (*made.graph.input, *made.graph.output):
+            for size in value.type.tensor_type.shape.dim[2:]:
+                size.dim_value = side
     made.producer_name, made.producer_version = "hsiattn", __version__
     del made.metadata_props[:]
     for name, text in told.items():
@@ -220,13 +249,19 @@ class _Agreement:
 
 
 def _agreement(
-    graph: TileGraph, content: bytes, model: TrainedModel, scale: float, nodata: float | None, field: int = 1
+    graph: TileGraph,
+    content: bytes,
+    model: TrainedModel,
+    scale: float,
+    nodata: float | None,
+    side: int | None,
+    field: int = 1,
 ) -> _Agreement:
-    """Compare what ONNX Runtime and torch compute of tiles; `field` as in `_tile`."""
+    """Compare what ONNX Runtime and torch compute of tiles, of that side where it is fixed; `field` as in `_tile`."""
     worst, equal = 0.0, []
     try:
         session = open_session(content)
-        for number, size in enumerate(_SIZES):
+        for number, size in enumerate(_SIZES if side is None else [(side, side)]):
             height, width = (max(length, 2 * graph.halo + 2) for length in size)
             tile = _tile(model, height, width, scale, nodata, number, field)
             with torch.inference_mode():
@@ -290,7 +325,8 @@ def _quietly() -> Iterator[None]:
 
 def inputs_and_outputs(exported: Exported) -> dict[str, Any]:
     """Shapes of input and output in words, for people."""
+    sizes = "height × width" if exported.side is None else f"{exported.side} × {exported.side}"
     return {
-        INPUT: f"1 × {exported.bands} bands × height × width, float32",
-        OUTPUT: f"1 × {exported.classes + 1} (unclassified, then the classes) × height × width, float32",
+        INPUT: f"1 × {exported.bands} bands × {sizes}, float32",
+        OUTPUT: f"1 × {exported.classes + 1} (unclassified, then the classes) × {sizes}, float32",
     }

@@ -15,7 +15,9 @@ ITEM_SUFFIX = ".stac.json"
 """Ending that the item of a file adds to its name."""
 
 
-def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | None, precision: str) -> dict[str, Any]:
+def onnx_item(
+    model: TrainedModel, path: Path, *, scale: float, nodata: float | None, precision: str, side: int | None = None
+) -> dict[str, Any]:
     """The item of an ONNX file that lies beside it, JSON-ready.
 
     Parameters
@@ -26,6 +28,8 @@ def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | 
         See `hsiattn.export.TileGraph`.
     precision
         Type of the network's products, `32` or `int8`.
+    side
+        Height and width of the only tiles that it takes; None for tiles of any size.
 
     Raises
     ------
@@ -42,8 +46,8 @@ def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | 
         + (", in int8" if precision == "int8" else ""),
         "bands": bands,
         "mlm:framework": "ONNX",
-        "mlm:input": [_input(model, bands, scale, nodata)],
-        "mlm:output": [_output(model)],
+        "mlm:input": [_input(model, bands, scale, nodata, side)],
+        "mlm:output": [_output(model, side)],
         f"{GENERATOR}:scale": scale,
         f"{GENERATOR}:precision": precision,
         f"{GENERATOR}:onnxruntime": runtime_version(),
@@ -63,16 +67,19 @@ def onnx_item(model: TrainedModel, path: Path, *, scale: float, nodata: float | 
     return item
 
 
-def _input(model: TrainedModel, bands: list[dict[str, Any]], scale: float, nodata: float | None) -> dict[str, Any]:
+def _input(
+    model: TrainedModel, bands: list[dict[str, Any]], scale: float, nodata: float | None, side: int | None
+) -> dict[str, Any]:
+    tile = f"of at least {model.patch_size + 1}" if side is None else f"of {side}"
     missing = "NaN" if nodata is None else f"NaN or {nodata:g}"
     factor = "Reflectance" if scale == 1 else f"Reflectance × {scale:g}"
     return {
         "name": INPUT,
-        "description": f"{factor}, as it is stored, {missing} without a measurement; a tile of at least "
-        f"{model.patch_size + 1} pixels a side. Transform, scaling and edges are in the graph.",
+        "description": f"{factor}, as it is stored, {missing} without a measurement; a tile {tile} pixels a side. "
+        "Transform, scaling and edges are in the graph.",
         "bands": [band["name"] for band in bands],
         "input": {
-            "shape": [1, len(bands), -1, -1],
+            "shape": [1, len(bands), *_sizes(side)],
             "dim_order": ["batch", "bands", "height", "width"],
             "data_type": "float32",
         },
@@ -81,15 +88,20 @@ def _input(model: TrainedModel, bands: list[dict[str, Any]], scale: float, nodat
     }
 
 
-def _output(model: TrainedModel) -> dict[str, Any]:
+def _output(model: TrainedModel, side: int | None) -> dict[str, Any]:
     classes = classes_in_words(model, range(1, len(model.classes) + 1))
     return {
         "name": OUTPUT,
         "tasks": ["semantic-segmentation", "classification"],
         "result": {
-            "shape": [1, len(classes), -1, -1],
+            "shape": [1, len(classes), *_sizes(side)],
             "dim_order": ["batch", "class", "height", "width"],
             "data_type": "float32",
         },
         "classification:classes": classes,
     }
+
+
+def _sizes(side: int | None) -> tuple[int, int]:
+    """Height and width of a tile; -1 stands for any."""
+    return (-1, -1) if side is None else (side, side)

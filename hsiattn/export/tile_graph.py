@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from hsiattn.errors import ModelFileError
 from hsiattn.models.model_file import TrainedModel
+from hsiattn.models.onnx_model import NODATA_TOLERANCE
 from hsiattn.preprocessing import Preprocessing
 from hsiattn.preprocessing.spectral_transforms import SpectralTransform
 
@@ -35,7 +36,8 @@ class TileGraph(nn.Module):
     scale
         Stored values are divided by it to get reflectance.
     nodata
-        Value of pixels without a measurement, beside NaN; None for no other.
+        Value of pixels without a measurement, beside NaN; None for no other. What differs from it by no more than
+        `NODATA_TOLERANCE` counts as it.
 
     Raises
     ------
@@ -70,7 +72,7 @@ class TileGraph(nn.Module):
         values = scene[0, self.bands]
         measured = torch.isfinite(values)
         if self.nodata is not None:
-            measured = measured & (values != self.nodata)
+            measured = measured & ((values - self.nodata).abs() > NODATA_TOLERANCE * abs(self.nodata))
         valid = measured.all(dim=0)
         spectra = self._scaled(torch.where(valid, values, 0.0))
         components = torch.einsum("cb,bhw->chw", self.projection, spectra) + self.shift

@@ -16,7 +16,7 @@ from hsiattn.errors import DeviceError, ModelFileError, OutputError, RecipeError
 from hsiattn.mapping.canvas import Canvas, Timer
 from hsiattn.mapping.confidence import ConfidenceKind, confidence_of_shares
 from hsiattn.mapping.reading import Plane, Preparation, ReadWindow, core
-from hsiattn.models.onnx_model import INPUT, OUTPUT, OnnxModel
+from hsiattn.models.onnx_model import INPUT, NODATA_TOLERANCE, OUTPUT, OnnxModel
 from hsiattn.models.onnx_runtime import failures, open_session, runtime_version
 from hsiattn.scenes import Radiometry
 from hsiattn.scenes.tiles import Tile
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from hsiattn.devices import MapPrecision
 
 _SIDE = 48
-"""Pixels by side that go through the graph together: states of a recurrent network take some 30 kB of each, and larger
-pieces, whose states leave the cache, take longer."""
+"""Pixels by side that go through the graph together: larger pieces, whose states leave the cache, take longer."""
+
+_BYTES_PER_PIXEL = 30_000
+"""Memory of the states of a recurrent network."""
 
 
 class GraphEngine:
@@ -48,7 +50,6 @@ class GraphEngine:
     smoothing = None
     unknown = None
     on_gpu = False
-    bytes_per_thread = 100 * 10**6
 
     def __init__(
         self, model: OnnxModel, *, device: str, precision: MapPrecision | None, smoothing: int, accept: float | None
@@ -64,6 +65,11 @@ class GraphEngine:
             raise RecipeError("an ONNX file cannot tell unknown material", _instead_of("unknown"))
         self.model = model
         self._start()
+
+    @property
+    def bytes_per_thread(self) -> int:
+        """Memory of a piece in work, however large its window is."""
+        return max(100 * 10**6, _BYTES_PER_PIXEL * (self.model.side or 0) ** 2)
 
     @property
     def usual_threads(self) -> int:
@@ -92,7 +98,7 @@ class GraphEngine:
             The graph fails, or gives something else than probabilities.
         """
         session, halo = self._session(), self.model.patch_size // 2
-        for rows, columns in _pieces(read.wanted.shape):
+        for rows, columns in _pieces(read.wanted.shape, self._side):
             if not read.wanted[rows, columns].any():
                 continue
             with_halo = slice(rows.start, rows.stop + 2 * halo), slice(columns.start, columns.stop + 2 * halo)
@@ -115,12 +121,26 @@ class GraphEngine:
             used = np.moveaxis(radiometry.reflectance(np.moveaxis(used, 0, -1)), -1, 0) * model.scale
         values[0, model.preprocessing.bands] = used
         if model.nodata is not None:  # the scene, not the file, says what is no measurement
-            values[values == np.float32(model.nodata)] = _beside(model.nodata)
+            values[np.abs(values - np.float32(model.nodata)) <= NODATA_TOLERANCE * abs(model.nodata)] = _beside(
+                model.nodata
+            )
         values[:, :, ~piece.valid] = np.nan
         return values
 
+    @property
+    def _side(self) -> int:
+        """Pixels by side of a piece without its halo."""
+        return _SIDE if self.model.side is None else self.model.side - 2 * (self.model.patch_size // 2)
+
     def _shares(self, session: Any, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (K + 1, H, W) that the graph gives of values (1, B, H, W)."""
+        """Probabilities (K + 1, H, W) that the graph gives of values (1, B, H, W).
+
+        A graph for tiles of one size gets pixels without measurement below and to the right of smaller pieces.
+        """
+        height, width = values.shape[2:]
+        if self.model.side is not None:
+            beyond = (0, self.model.side - height), (0, self.model.side - width)
+            values = np.pad(values, ((0, 0), (0, 0), *beyond), constant_values=np.nan)
         try:
             shares = np.asarray(session.run([OUTPUT], {INPUT: values})[0])
         except failures() as error:
@@ -129,7 +149,7 @@ class GraphEngine:
             raise ModelFileError(
                 f"the graph of {self.model.path} gives no probabilities of every class", "export the model again"
             )
-        return np.asarray(shares[0])
+        return np.asarray(shares[0, :, :height, :width])
 
     def _session(self) -> Any:
         """The graph in ONNX Runtime, loaded once per process, safe to run from several threads."""
@@ -175,9 +195,9 @@ def _instead_of(setting: str) -> str:
     return f"leave {setting}= out, or give the model file that it was exported from as model="
 
 
-def _pieces(shape: tuple[int, ...]) -> Iterator[Plane]:
-    """Rows and columns of pieces of about `_SIDE` pixels a side, as equal as can be."""
-    (rows, down), (columns, across) = ((size, math.ceil(size / _SIDE)) for size in shape)
+def _pieces(shape: tuple[int, ...], side: int) -> Iterator[Plane]:
+    """Rows and columns of pieces of at most so many pixels a side, as equal as can be."""
+    (rows, down), (columns, across) = ((size, math.ceil(size / side)) for size in shape)
     for i in range(down):
         for j in range(across):
             yield (
@@ -187,6 +207,5 @@ def _pieces(shape: tuple[int, ...]) -> Iterator[Plane]:
 
 
 def _beside(value: float) -> np.float32:
-    """The number next to another one that counts as different from it everywhere."""
-    following = np.nextafter(np.float32(value), np.float32(np.inf))
-    return np.float32(max(following, np.finfo(np.float32).tiny)) if value == 0 else np.float32(following)
+    """A number near another one that counts as different from it everywhere."""
+    return np.float32(value * (1 - 4 * NODATA_TOLERANCE)) if value else np.finfo(np.float32).tiny

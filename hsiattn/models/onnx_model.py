@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +36,13 @@ SCHEMA = 2
 INPUT, OUTPUT = "scene", "probabilities"
 """Names of the graph's input and output."""
 
+MOST_SIDE = 512
+"""Largest side of tiles of a fixed size: states of a recurrent network take some 30 kB of each pixel."""
+
+NODATA_TOLERANCE = 2.0**-21
+"""Values that are as near to nodata, relative to it, count as it: Deepness divides and multiplies in float32 before the
+graph sees them."""
+
 _LONGEST_VALUE = 100
 """Characters of an entry that is a number or a short text."""
 
@@ -60,6 +67,8 @@ class OnnxModel(DescribedModel):
         See `edge`.
     precision
         Type of its network's products: `32` for float32, or `int8`.
+    side
+        Height and width in pixels of the only tiles that the graph takes; None for tiles of any size.
     """
 
     path: str
@@ -68,6 +77,7 @@ class OnnxModel(DescribedModel):
     nodata: float | None
     edge_rule: Literal["reflect", "zero"]
     precision: Literal["32", "int8"]
+    side: int | None = None
 
     @property
     def edge(self) -> Literal["reflect", "zero"]:
@@ -88,8 +98,7 @@ def read_onnx(path: StrPath) -> OnnxModel:
         model = _assemble(path, content, checked_metadata(content))
     except (*FAILURES, SafetensorError, binascii.Error) as error:
         raise _unusable(path, error) from error
-    _check_shapes(model)
-    return model
+    return replace(model, side=_side_of(model))
 
 
 def packed_arrays(model: DescribedModel) -> str:
@@ -173,8 +182,14 @@ def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _check_shapes(model: OnnxModel) -> None:
-    """See that ONNX Runtime takes the graph, and that it reads and gives what the file says."""
+def _side_of(model: OnnxModel) -> int | None:
+    """The side of the tiles that the graph takes, see `OnnxModel`.
+
+    Raises
+    ------
+    ModelFileError
+        ONNX Runtime does not take the graph, or it does not read or give what the file says.
+    """
     expected = [(INPUT, len(model.bands)), (OUTPUT, len(model.classes) + 1)]
     try:
         session = open_session(model.graph, threads=1)
@@ -187,8 +202,11 @@ def _check_shapes(model: OnnxModel) -> None:
         name == known and kind == "tensor(float)" and len(shape) == 4 and list(shape[:2]) == [1, planes]
         for (name, kind, shape), (known, planes) in zip(found, expected, strict=True)
     )  # fmt: skip
-    if not fits:
+    sides = {size if isinstance(size, int) else None for _, _, shape in found for size in shape[2:]} if fits else set()
+    side = next(iter(sides), None)
+    if len(sides) != 1 or (side is not None and not 2 * (model.patch_size // 2) < side <= MOST_SIDE):
         raise _unusable(model.path, ValueError("its graph has other inputs and outputs than its metadata say"))
+    return side
 
 
 def _unusable(path: StrPath, error: Exception) -> ModelFileError:

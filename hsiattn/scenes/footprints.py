@@ -1,4 +1,4 @@
-"""Outlines of rasters on the globe, as catalogues ask for them."""
+"""Where rasters lie and how large their pixels are on the ground, as catalogues and other programs ask for it."""
 
 from __future__ import annotations
 
@@ -43,3 +43,23 @@ def footprint(grid: Grid) -> list[list[float]] | None:
         ring = ring[::-1]
     closed = np.concatenate([ring, ring[:1]])
     return [[round(float(x), _DECIMALS), round(float(y), _DECIMALS)] for x, y in closed]
+
+
+def pixel_side(grid: Grid) -> float | None:
+    """Side in metres of the pixels of a raster, as its projection has it; None where they are no upright squares.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> pixel_side(Grid(2, 2, CRS.from_epsg(32633), Affine(30, 0, 388_000, 0, -30, 5_812_000)))
+    30.0
+    """
+    if grid.crs is None or not grid.crs.is_projected or grid.control is not None or grid.is_rotated:
+        return None
+    width, height = abs(grid.transform.a), abs(grid.transform.e)
+    if abs(width - height) > 1e-6 * height:
+        return None
+    try:
+        return float(width * grid.crs.linear_units_factor[1])
+    except Exception:  # rasterio raises CRSError or ValueError on units that PROJ does not know
+        return None

@@ -28,7 +28,7 @@ from hsiattn.preprocessing.noise import noise_covariance
 from hsiattn.preprocessing.spectral_transforms import band_centres
 from hsiattn.pseudo_labels import SceneRegion, read_region
 from hsiattn.scenes import SceneSource
-from hsiattn.scenes.footprints import footprint
+from hsiattn.scenes.footprints import footprint, pixel_side
 from hsiattn.scenes.pixels import gather_spectra
 from hsiattn.scenes.scene_sample import sample_scene
 from hsiattn.scenes.spectral import ranges
@@ -225,9 +225,11 @@ class TrainingScene:
         }
 
     def _place(self) -> dict[str, Any]:
-        """Where the scene lies, if it says so."""
-        ring, crs = footprint(self.source.grid), self.source.grid.crs
-        return {} if ring is None or crs is None else {"place": {"crs": crs.to_string(), "footprint": ring}}
+        """Where the scene lies and how large its pixels are, if it says so."""
+        ring, crs, side = footprint(self.source.grid), self.source.grid.crs, pixel_side(self.source.grid)
+        if ring is None or crs is None:
+            return {}
+        return {"place": {"crs": crs.to_string(), "footprint": ring, **({} if side is None else {"pixel_m": side})}}
 
     def _groups_sha256(self, positions: NDArray[np.int64], targets: NDArray[np.int64]) -> str:
         return digest_of(self.groups_of(positions, targets))

@@ -19,6 +19,7 @@ import torch
 from hsiattn import SpectralSpatialClassifier, open_labels, open_scene
 from hsiattn.errors import DeviceError, ModelFileError, OutputError, RecipeError
 from hsiattn.export import TileGraph, export_onnx, onnx_export
+from hsiattn.export.metadata import metadata
 from hsiattn.export.quantisation import products_of
 from hsiattn.files.kinds import FileKind, kind_of
 from hsiattn.mapping import Execution, Outputs, classify_scene, graph_engine, predict_array
@@ -114,9 +115,74 @@ def test_the_file_says_what_it_is_in_the_words_of_deepness_and_in_our_own(export
     assert said["standardization_mean"] == [0] * count
     values = np.arange(count, dtype=np.float32)  # as Deepness hands them on
     np.testing.assert_allclose(values / 255 / np.array(said["standardization_std"]), values, rtol=1e-6)
+    assert said["tile_size"] == said["tiles_size"]  # the name in the plugin's code, and in its documentation
+    assert said["resolution"] == 1000  # cm
+    assert said["seg_thresh"] == said["seg_small_segment"] == 0  # the map as it is
+    assert (made.ir_version, made.opset_import[0].version) == (8, 18)  # ONNX Runtime 1.17, which the plugin asks for
     assert [entry["value"] for entry in said["hsiattn_classes"]] == [0, *model.classes.values]
     shapes = [[d.dim_value or d.dim_param for d in x.type.tensor_type.shape.dim] for x in made.graph.input]
     assert shapes == [[1, count, "height", "width"]]
+
+
+def test_a_model_that_knows_no_pixel_size_tells_no_resolution(model):
+    told = {"tile": 64, "scale": 1.0, "nodata": None, "precision": "32"}
+    place = {name: value for name, value in model.data["place"].items() if name != "pixel_m"}
+    for data in ({}, {"place": place}):
+        assert "resolution" not in metadata(replace(model, data=data), **told)
+
+
+@pytest.mark.parametrize("nodata", [-9999, -999, -99, 0, 255, 65535, 1e20, float(np.finfo(np.float32).min)])
+def test_nodata_is_known_after_the_division_of_deepness(nodata, model, tiny):
+    values = _stored(tiny)
+    values[values == tiny.nodata] = nodata
+    deviations = np.array(json.loads(metadata(model, tile=64, scale=1, nodata=nodata, precision="32")[
+        "standardization_std"]), np.float32)  # fmt: skip
+    handed_on = np.float32(values * 1.0 / 255.0) / deviations[:, None, None]
+    graph = TileGraph(model, nodata=nodata)
+    with torch.inference_mode():
+        found, expected = (graph(torch.from_numpy(each)[None])[0].numpy() for each in (handed_on, values))
+    assert (expected[0] == 1).any()
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def fixed(exported, model, tiny, tmp_path_factory):
+    """The file for tiles of 24 pixels alone, made from the graph of the other one."""
+    path = tmp_path_factory.mktemp("onnx") / "fixed.onnx"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_export, "_made", lambda *_: onnx.load(exported[0]))
+        return path, export_onnx(model, path, nodata=tiny.nodata, tile=24, fixed=True)
+
+
+def test_a_file_for_tiles_of_one_size_says_so_and_maps_as_the_other(fixed, exported, graph, tiny, tmp_path):
+    path, told = fixed
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    shapes = [node.shape[2:] for node in (*session.get_inputs(), *session.get_outputs())]
+    assert shapes == [[24, 24], [24, 24]]  # Deepness loads no file whose sizes are names
+    tile = _stored(tiny)[:, 3:27, 5:29]
+    np.testing.assert_allclose(_run(path, tile), _run(exported[0], tile), atol=1e-4)
+    (given,) = json.loads(told.item.read_text())["properties"]["mlm:input"]
+    assert given["input"]["shape"][2:] == [24, 24]
+    model = read_onnx(path)
+    assert (model.side, graph.side) == (24, None)
+    source = as_source(open_scene(tiny.scene))
+    _, rasters, _ = _map(model, source, tmp_path / "fixed", window_size=31)
+    _, expected, _ = _map(graph, source, tmp_path / "free", window_size=17)
+    np.testing.assert_array_equal(rasters[0][0], expected[0][0])
+    np.testing.assert_allclose(rasters[2][0], expected[2][0], atol=1e-4)
+
+
+def test_a_larger_fixed_tile_takes_more_memory_per_window(graph):
+    large, small = (engine_for(replace(graph, side=side)).bytes_per_thread for side in (512, 24))
+    assert large > 10 * small == 10 * engine_for(graph).bytes_per_thread
+
+
+@pytest.mark.parametrize("tile", [3, 513])
+def test_tiles_of_one_size_have_room_for_the_window_and_fit_in_memory(tile, model, tmp_path):
+    with pytest.raises(ModelFileError, match="give tile= a number of"):
+        export_onnx(model, tmp_path / "m.onnx", tile=tile, fixed=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_file_names_no_path_of_the_machine_that_wrote_it(exported):
@@ -444,6 +510,9 @@ FOREIGN = {
     "another output": (lambda made: setattr(made.graph.output[0], "name", "shares"), "not a usable"),
     "other bands": (
         lambda made: setattr(made.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 7), "other inputs",
+    ),
+    "a side that does not fit the other": (
+        lambda made: setattr(made.graph.input[0].type.tensor_type.shape.dim[2], "dim_value", 64), "not a usable",
     ),
     "another type": (
         lambda made: setattr(made.graph.input[0].type.tensor_type, "elem_type", onnx.TensorProto.DOUBLE),
