@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -19,10 +18,11 @@ from hsiattn.errors import AssessmentError
 from hsiattn.labels.rasters import LabelRaster
 from hsiattn.labels.resampling import Placement
 from hsiattn.labels.schemes import ClassScheme, renumbered
-from hsiattn.scenes.georeferencing import grid_of
 from hsiattn.scenes.grid import Grid
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from hsiattn.labels.vectors import VectorLabels
 
 Raster: TypeAlias = "xr.DataArray | xr.Dataset | LabelRaster | VectorLabels | str | os.PathLike[str]"
@@ -144,6 +144,14 @@ def codes_of(raster: Raster, name: str, scheme: ClassScheme | None = None) -> Co
     LabelError
         A file cannot be used.
     """
+    if isinstance(raster, str | os.PathLike):
+        return LabelRaster(raster, table=scheme)
+    if isinstance(raster, LabelRaster):
+        return raster
+    import xarray as xr  # needed for arrays alone
+
+    from hsiattn.scenes.georeferencing import grid_of
+
     if isinstance(raster, xr.Dataset):
         if "land_cover" not in raster:
             raise AssessmentError(f"{name} has no variable land_cover", "give what predict returns, or a DataArray")
@@ -155,6 +163,4 @@ def codes_of(raster: Raster, name: str, scheme: ClassScheme | None = None) -> Co
             raise AssessmentError(f"{name} has the dims {dims}", "give codes with the dims y and x")
         array = array.transpose("y", "x")
         return ArrayCodes(array, name, grid_of(array), notes=() if scheme is None else scheme.notes(), scheme=scheme)
-    if isinstance(raster, str | os.PathLike):
-        return LabelRaster(raster, table=scheme)
-    return raster  # type: ignore[return-value]  # a Dataset has become an array, and arrays have been taken
+    return raster  # a Dataset has become an array, and arrays have been taken

@@ -21,6 +21,9 @@ _LEFT_OUT = frozenset(
 )  # fmt: skip
 """Modules of dependencies that an installation for maps from ONNX files alone may lack."""
 
+_FOR_POLYGONS = "shapely pyogrio"
+"""All that such an installation lacks to write polygons."""
+
 
 class Failure(click.ClickException):
     """Ends the program with status 1 and one line on stderr."""
@@ -40,7 +43,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, HsiattnError):
         return f"{error.problem}; {in_options(error.remedy)}"
     if isinstance(error, ModuleNotFoundError) and error.name in _LEFT_OUT:
-        return f"{error.name} is not installed, which this needs; pip install hsiattn with all that it depends on"
+        more = _FOR_POLYGONS if error.name in _FOR_POLYGONS.split() else "hsiattn with all that it depends on"
+        return f"{error.name} is not installed, which this needs; pip install {more}"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; nothing was written under the final names, run the command again"
     if isinstance(error, MemoryError):

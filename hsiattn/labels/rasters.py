@@ -7,10 +7,9 @@ import math
 import os
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -23,9 +22,10 @@ from hsiattn.labels.schemes import SCHEME_ATTRIBUTE, ClassScheme, renumbered
 from hsiattn.labels.tables import as_scheme
 from hsiattn.scenes.alignment import grid_of_raster, has_georeference
 from hsiattn.scenes.block_windows import block_windows
-from hsiattn.scenes.georeferencing import georeference
 from hsiattn.scenes.source import SceneSource
-from hsiattn.scenes.windowed_array import read_lazily
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 HELD = 2**26
 """Pixels up to which labels are held in memory; those of larger rasters are read whenever they are asked for."""
@@ -314,6 +314,11 @@ def read_labels(
     raster: LabelRaster, like: xr.DataArray | SceneSource | None = None
 ) -> tuple[xr.DataArray, tuple[str, ...]]:
     """The labels of an opened raster, and what a user should know about them; see `open_labels`."""
+    import xarray as xr  # not needed to read windows
+
+    from hsiattn.scenes.georeferencing import georeference
+    from hsiattn.scenes.windowed_array import read_lazily
+
     grid = raster.grid
     if like is not None:
         scene = grid_of_raster(like)

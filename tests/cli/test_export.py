@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyogrio.raw
 import pytest
 import rasterio
 
@@ -45,10 +46,13 @@ def test_the_command_writes_a_file_that_needs_neither_torch_nor_hsiattn(graph, t
     assert done.stdout.split() == ["(4,", "40,", "48)", "3"]
 
 
-WITHOUT_TORCH = """
+HEAVY = ("torch", "lightning", "sklearn", "scipy", "pandas", "xarray", "matplotlib", "onnx")
+FOR_POLYGONS = ("shapely", "pyogrio")
+
+WITHOUT = """
 import sys
 from hsiattn.cli.main import main
-heavy = ("torch", "lightning", "sklearn", "scipy", "pandas", "xarray", "matplotlib", "onnx", "pyogrio")
+heavy = sys.argv.pop(1).split()
 for name in heavy:
     sys.modules[name] = None
 try:
@@ -57,11 +61,11 @@ except SystemExit as end:
     assert not any(sys.modules[name] for name in heavy)
     sys.exit(end.code)
 """
-"""The command line in an installation that lacks these modules."""
+"""The command line in an installation that lacks some modules, which are its first argument."""
 
 
-def _without_torch(*arguments):
-    command = [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)]
+def _without_torch(*arguments, lacks=(*HEAVY, *FOR_POLYGONS)):
+    command = [sys.executable, "-c", WITHOUT, " ".join(lacks), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -79,6 +83,22 @@ def test_classify_maps_with_the_file_as_with_its_model_where_there_is_no_torch(g
     refused = _without_torch("classify", tiny.scene, "-m", model, "-o", tmp_path / "other.tif")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith("hsiattn: error: torch is not installed, which this needs;")
+
+
+def test_polygons_need_two_packages_more_and_say_so_before_the_map_is_made(graph, tiny, tmp_path):
+    arguments = ("classify", tiny.scene, tmp_path / "map.tif", "-m", graph, "--polygons", tmp_path / "map.gpkg")
+    refused = _without_torch(*arguments)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.endswith("is not installed, which this needs; pip install shapely pyogrio")
+    assert not list(tmp_path.iterdir())
+    done = _without_torch(*arguments, "--sieve", "3", "--confidence", lacks=HEAVY)
+    assert done.returncode == 0, done.stderr
+    meta, _, shapes, fields = pyogrio.raw.read(tmp_path / "map.gpkg", layer="land_cover")
+    columns = dict(zip(meta["fields"], fields, strict=True))
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert columns["pixels"].sum() == np.count_nonzero(raster.read(1))
+    assert len(shapes) > 1
 
 
 @pytest.mark.parametrize(
