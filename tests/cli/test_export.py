@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -101,6 +102,50 @@ def test_polygons_need_two_packages_more_and_say_so_before_the_map_is_made(graph
     assert len(shapes) > 1
 
 
+def _half(content):
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(_half, "a field is cut off"), (lambda content: b"notes\n", "no ONNX at all"), (lambda content: b"", "damaged")],
+    ids=["half of it", "text", "empty"],
+)
+def test_a_file_that_is_none_of_ours_is_refused_in_one_line(change, words, graph, desk, refused):
+    (desk / "m.onnx").write_bytes(change(graph.read_bytes()))
+    line = refused("classify", "scene.tif", "-m", "m.onnx")
+    assert words in line
+    assert line.endswith("export the model again")
+    assert not list(desk.glob("*classes*"))
+
+
+def test_int8_that_is_of_no_use_is_refused_by_its_option(model, tmp_path, hsiattn):
+    result = hsiattn("export", str(model), "-o", str(tmp_path / "m.onnx"), "--int8")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("has a use for int8; leave --int8 out\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (KeyboardInterrupt(), "interrupted; nothing was written under the final names"),
+        (OSError(errno.ENOSPC, "No space left on device"), "m.onnx cannot be written (No space left on device)"),
+    ],
+    ids=["Ctrl-C", "full disk"],
+)
+def test_what_stops_the_writing_leaves_nothing(failure, words, model, tmp_path, hsiattn, monkeypatch):
+    def stop(*_, **__):
+        raise failure
+
+    monkeypatch.setattr("hsiattn.export.onnx_export.onnx_item", stop)
+    result = hsiattn("export", str(model), "-o", str(tmp_path / "m.onnx"))
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert words in line
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -120,6 +165,7 @@ def test_options_that_the_file_cannot_serve_are_refused_by_name(options, named, 
         ("m.tif", (), "call it m.onnx"),
         ("m.onnx", ("--scale", "nan"), "--scale"),
         ("m.onnx", ("--tile", "3"), "--tile"),
+        ("m.onnx", ("--tile", "1024", "--fixed"), "give --tile a number"),
         ("nowhere/m.onnx", (), "nowhere"),
     ],
 )
