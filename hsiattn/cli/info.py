@@ -110,6 +110,7 @@ def describe_model(path: str) -> dict[str, Any]:
     learned = training.get("unlabelled", {}).get("in_words")
     remembered = training.get("prior", {}).get("in_words")
     pruned = _pruned(model) if "pruning" in training else None
+    for_int8 = training.get("quantisation_aware", {}).get("in_words")
     return {
         "warnings": warnings,
         "kind": "model",
@@ -119,6 +120,7 @@ def describe_model(path: str) -> dict[str, Any]:
         **({"unlabelled": learned} if learned else {}),
         **({"prior": remembered} if remembered else {}),
         **({"pruned": pruned} if pruned else {}),
+        **({"for_int8": for_int8} if for_int8 else {}),
         **described,
         "training": training,
     }
@@ -158,7 +160,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
-        elif name in ("choice", "unlabelled", "prior", "pruned"):  # a sentence that is not cut
+        elif name in ("choice", "unlabelled", "prior", "pruned", "for_int8"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

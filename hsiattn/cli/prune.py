@@ -100,8 +100,11 @@ def prune(
     state, threads = Path(f"{output}.training"), given.pop("threads")
     request = fitting.Training(
         scene=one_scene(scene), labels=labels, start=str(named_model(model)), recipe=model, favour=None, open_set=None,
-        settings=("training.pruning={}", change, f"training.pruning.criterion={criterion}"), checkpoints=str(state),
-        **given,
+        settings=(
+            "training.pruning={}", change, f"training.pruning.criterion={criterion}",
+            "training.quantisation_aware=null",
+        ),
+        checkpoints=str(state), **given,
     )  # fmt: skip
     check_state_folder(state)
     overwrite = overwrite or (given["resume"] and is_begun(state))

@@ -2,7 +2,7 @@
 
 `attention` weighs, `mixing` combines positions without weighing, `pooling` makes fewer of them; `block` says what all
 of them have in common, `by_name` finds them for a recipe. `recurrent` reads sequences; `concurrent_parts` trains
-branches on a core each.
+branches on a core each; `int8_rounding` trains layers for int8.
 
 Shapes are written with N samples, C channels, H × W rows and columns, L positions or T steps of a sequence, F features,
 w × w patches. A mask is True where a value counts.
@@ -29,6 +29,7 @@ from hsiattn.core.block import Dimensions, FeatureBlock, Pooled, Pooling
 from hsiattn.core.by_name import BLOCKS, create_block, create_pooling
 from hsiattn.core.concurrent_parts import concurrently, threads_for_parts
 from hsiattn.core.discrepancy import maximum_mean_discrepancy
+from hsiattn.core.int8_rounding import int8_layers, rounded_inputs, rounded_to_int8, rounded_weights
 from hsiattn.core.mixing import MIXING, MaskedConv2d, ProjectExpandProjectExpand, SparseMLP
 from hsiattn.core.normalisation import MaskedBatchNorm
 from hsiattn.core.pooling import (
@@ -82,7 +83,11 @@ __all__ = [
     "concurrently",
     "create_block",
     "create_pooling",
+    "int8_layers",
     "maximum_mean_discrepancy",
+    "rounded_inputs",
+    "rounded_to_int8",
+    "rounded_weights",
     "threads_for_parts",
     "with_positions",
 ]

@@ -56,7 +56,7 @@ class GradientTraining(GradientSettings, TrainingMethod):
     ) -> FitResult:
         """Make the network and train it on those pixels; `how` as in `hsiattn.training.fit.train_network`.
 
-        Where the settings say so, it is pruned meanwhile.
+        Where the settings say so, it is pruned meanwhile, or rounded to int8.
         """
         from hsiattn.training.fit import train_network
         from hsiattn.training.network import recipe_network
@@ -66,6 +66,10 @@ class GradientTraining(GradientSettings, TrainingMethod):
             from hsiattn.training.pruning.fitting import train_pruned
 
             return train_pruned(network, arguments, pixels, self, preprocessing, options, **how)
+        if self.quantisation_aware is not None:
+            from hsiattn.training.quantisation.fitting import train_for_int8
+
+            return train_for_int8(network, arguments, pixels, self, preprocessing, options, **how)
         record = train_network(network, pixels, self, options, preprocessing=preprocessing, **how)
         return FitResult(network, arguments, preprocessing, record)
 

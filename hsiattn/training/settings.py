@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from hsiattn.files.text import printable
 from hsiattn.models.header import MAX_PATCH
@@ -15,6 +15,7 @@ from hsiattn.preprocessing import PreprocessingSettings
 from hsiattn.priors import PriorSettings
 from hsiattn.settings import Settings
 from hsiattn.training.pruning.settings import PruningSettings
+from hsiattn.training.quantisation.settings import QuantisationAwareSettings
 
 _MAX_INTEGER = 2**53
 """Largest whole number of JSON, in which the model file keeps the recipe."""
@@ -128,6 +129,15 @@ class GradientSettings(MethodSettings):
     pruning
         Take units out of the network while it trains, until it costs no more than this says; see `PruningSettings`.
         None to leave it whole. Default: None.
+    quantisation_aware
+        Round weights and inputs of layers to int8 in later steps, so that the network takes int8 better: see
+        `QuantisationAwareSettings`; in a file or a change also `true`, for its default values. None for float32
+        throughout. Default: None.
+
+    Raises
+    ------
+    ValueError
+        It is to be pruned and rounded at the same time.
     """
 
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -141,12 +151,25 @@ class GradientSettings(MethodSettings):
     augmentation: AugmentationSettings = AugmentationSettings()
     ensemble: int = Field(default=1, ge=1, le=100)
     pruning: PruningSettings | None = None
+    quantisation_aware: QuantisationAwareSettings | None = None
+
+    @field_validator("quantisation_aware", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        return yes_or_no(value)
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.pruning is not None and self.quantisation_aware is not None:
+            raise ValueError("give pruning or quantisation_aware, one after the other")
+        return self
 
     @model_serializer(mode="wrap")
     def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
         values: dict[str, Any] = handler(self)
-        return values if self.pruning is not None else without(values, "pruning")
+        absent = [name for name in ("pruning", "quantisation_aware") if getattr(self, name) is None]
+        return without(values, *absent)
 
     def epochs_of(self, batches: int) -> int:
         """Most epochs, of so many batches; one that is begun is finished, since validation follows whole epochs.
@@ -209,9 +232,7 @@ class RecipeSettings(Settings):
     @field_validator("prior", mode="before")
     @classmethod
     def _yes_or_no(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            return {} if value else None
-        return value
+        return yes_or_no(value)
 
     @model_serializer(mode="wrap")
     def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -225,6 +246,13 @@ class RecipeSettings(Settings):
         if value % 2 == 0:
             raise ValueError("must be odd, so that the window has a centre")
         return value
+
+
+def yes_or_no(value: Any) -> Any:
+    """What a yes or no comes to where settings are asked for: none, or those with default values."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
 
 
 def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
