@@ -98,31 +98,35 @@ class FastGRU(nn.GRU):
         """States of every direction after every step, as plain products one after the other.
 
         For graphs that other programs run: their recurrent operators work on one sequence after the other, which takes
-        longer than these products. Nothing is put together or taken apart on the way, since that is a copy each time.
+        longer than these products. Sequences are rows, since such programs prepare weights once where these are the
+        second factor; the states themselves are put together nowhere.
 
         Shapes
         ------
-        (T, inputs, N) -> of every direction T states (hidden, N), in the order of the steps.
+        (T, N, inputs) -> of every direction T states (N, hidden), in the order of the steps.
         """
         return [self._unrolled(steps.unbind(0), suffix) for suffix in self._suffixes]
 
     def _unrolled(self, steps: Sequence[Tensor], suffix: str) -> list[Tensor]:
-        reset_ih, update_ih, new_ih = getattr(self, f"weight_ih_{suffix}").chunk(3)
-        reset_hh, update_hh, new_hh = getattr(self, f"weight_hh_{suffix}").chunk(3)
-        reset_b, update_b, new_b = getattr(self, f"bias_ih_{suffix}")[:, None].chunk(3)
-        reset_c, update_c, new_c = getattr(self, f"bias_hh_{suffix}")[:, None].chunk(3)
+        reset_ih, update_ih, new_ih = getattr(self, f"weight_ih_{suffix}").T.chunk(3, dim=1)
+        reset_hh, update_hh, new_hh = getattr(self, f"weight_hh_{suffix}").T.chunk(3, dim=1)
+        reset_b, update_b, new_b = getattr(self, f"bias_ih_{suffix}").chunk(3)
+        reset_c, update_c, new_c = getattr(self, f"bias_hh_{suffix}").chunk(3)
+        reset_b, update_b = reset_b + reset_c, update_b + update_c
+        reset_both, update_both = torch.cat([reset_ih, reset_hh]), torch.cat([update_ih, update_hh])
         states: list[Tensor] = []
         backwards = suffix.endswith("reverse")
         for step in steps[::-1] if backwards else steps:
-            reset = torch.addmm(reset_b + reset_c, reset_ih, step)
-            update = torch.addmm(update_b + update_c, update_ih, step)
-            kept = new_c
-            if states:
-                reset, update = (torch.addmm(x, w, states[-1]) for x, w in ((reset, reset_hh), (update, update_hh)))
-                kept = torch.addmm(new_c, new_hh, states[-1])
-            new = torch.tanh(torch.addmm(new_b, new_ih, step) + torch.sigmoid(reset) * kept)
-            change = -new if not states else states[-1] - new
-            states.append(new + torch.sigmoid(update) * change)
+            new = torch.addmm(new_b, step, new_ih)
+            if not states:
+                reset, update = torch.addmm(reset_b, step, reset_ih), torch.addmm(update_b, step, update_ih)
+                new = torch.tanh(new + torch.sigmoid(reset) * new_c)
+                states.append(new - torch.sigmoid(update) * new)
+                continue
+            both = torch.cat([step, states[-1]], dim=1)
+            reset, update = torch.addmm(reset_b, both, reset_both), torch.addmm(update_b, both, update_both)
+            new = torch.tanh(new + torch.sigmoid(reset) * torch.addmm(new_c, states[-1], new_hh))
+            states.append(new + torch.sigmoid(update) * (states[-1] - new))
         return states[::-1] if backwards else states
 
     def fast(self, x: Tensor) -> bool:

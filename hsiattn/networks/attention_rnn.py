@@ -90,7 +90,7 @@ class AttentionRNN(SpectralBranch):
     def columns(self, spectra: Tensor) -> Tensor:
         """(B, N) -> (features, N), in pieces that stay near the core."""
         if not self.pools and torch.compiler.is_exporting():
-            return self.attention.over_parts(self.recurrent.unrolled(self._embed(spectra)))
+            return self.attention.over_parts(self.recurrent.unrolled(self._embed_rows(spectra))).T
         if self.pools or not self.recurrent.fast(spectra):
             return super().columns(spectra)
         length = self.steps
@@ -116,12 +116,21 @@ class AttentionRNN(SpectralBranch):
 
     def _embed(self, spectra: Tensor) -> Tensor:
         """What the GRU reads, features before pixels: (B, N) -> (T, embedding, N)."""
-        missing = -len(spectra) % self.group
-        groups = functional.pad(spectra, (0, 0, 0, missing)).view(-1, self.group, spectra.shape[1])
-        if self.kept is not None:
-            groups = groups[self.kept]
+        groups = self._groups(spectra)
         bias = self.embedding.bias[:, None].expand(len(groups), -1, groups.shape[2])
         return functional.gelu(torch.baddbmm(bias, self.embedding.weight.expand(len(groups), -1, -1), groups))
+
+    def _embed_rows(self, spectra: Tensor) -> Tensor:
+        """The same with pixels as rows: (B, N) -> (T, N, embedding)."""
+        rows = self._groups(spectra).transpose(1, 2)
+        embedded = functional.gelu(self.embedding(rows.flatten(0, 1)))  # as one product, bias and all
+        return embedded.view(len(rows), rows.shape[1], -1)
+
+    def _groups(self, spectra: Tensor) -> Tensor:
+        """The groups of bands that are read, features before pixels: (B, N) -> (T, group, N)."""
+        missing = -len(spectra) % self.group
+        groups = functional.pad(spectra, (0, 0, 0, missing)).view(-1, self.group, spectra.shape[1])
+        return groups if self.kept is None else groups[self.kept]
 
     def anatomy(self) -> Anatomy:
         """Groups of bands, features of the embedding, units of the GRU (of both directions at once) and of attention.
@@ -206,10 +215,11 @@ class BandAttention(nn.Module):
         return None if self.block is None else self.block.attention_weights(states.transpose(1, 2))
 
     def over_parts(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
-        """`over_columns` of states whose features lie in several tensors: P lists of T tensors (F_p, N) -> (F, N)."""
+        """The same of states that lie in several tensors: P lists of T tensors (N, F_p) -> (N, F)."""
         if isinstance(self.block, AdditiveAttention):
             return self.block.over_parts(parts)
-        return self.over_columns(torch.cat([torch.stack(list(part)) for part in parts], dim=1))
+        context: Tensor = self(torch.cat([torch.stack(list(part), dim=1) for part in parts], dim=2))
+        return context
 
     def over_columns(self, states: Tensor) -> Tensor:
         """Evaluate with features before sequences: (T, F, N) -> (F, N)."""

@@ -36,9 +36,9 @@ def test_without_gradients_the_states_are_those_of_torch(inputs, hidden, length,
     with torch.inference_mode(), patch.object(recurrent, "_WORTH_WHILE", 0):
         states, last = gru(sequences)
         columns = gru.scan(sequences.permute(1, 2, 0))
-        parts = [torch.stack(part) for part in gru.unrolled(sequences.permute(1, 2, 0))]
+        parts = [torch.stack(part, dim=1) for part in gru.unrolled(sequences.transpose(0, 1))]
     assert last is None
-    torch.testing.assert_close(torch.cat(parts, dim=1).permute(2, 0, 1), _by_torch(gru, sequences), atol=1e-5, rtol=0)
+    torch.testing.assert_close(torch.cat(parts, dim=2), _by_torch(gru, sequences), atol=1e-5, rtol=0)
     torch.testing.assert_close(states, _by_torch(gru, sequences), atol=1e-5, rtol=0)
     torch.testing.assert_close(columns.permute(2, 0, 1), states, atol=1e-6, rtol=0)
 

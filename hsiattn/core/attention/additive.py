@@ -68,25 +68,19 @@ class AdditiveAttention(nn.Module):
         return context
 
     def over_parts(self, parts: Sequence[Sequence[Tensor]]) -> Tensor:
-        """`over_columns` where the features of a step lie in several tensors, for graphs that other programs run.
+        """The context where steps, and the features of a step, lie in several tensors, for graphs of other programs.
 
-        P lists of T tensors (F_p, N) -> (Σ F_p, N). What stays apart until the end is not copied on the way.
+        P lists of T tensors (N, F_p) -> (N, Σ F_p). All steps are put together nowhere.
         """
-        weights = torch.split(self.projection.weight, [part[0].shape[0] for part in parts], dim=1)
-        scores = []
-        for features in zip(*parts, strict=True):
-            hidden = self.projection.bias[:, None]
-            for weight, feature in zip(weights, features, strict=True):
-                hidden = torch.addmm(hidden, weight, feature)
-            scores.append(self.score.weight @ torch.tanh(hidden))
-        shares = torch.split(torch.softmax(torch.cat(scores), dim=0), 1)
+        scores = [self.score(torch.tanh(self.projection(torch.cat(step, dim=1)))) for step in zip(*parts, strict=True)]
+        shares = torch.split(torch.softmax(torch.cat(scores, dim=1), dim=1), 1, dim=1)
         contexts = []
         for part in parts:
             context = shares[0] * part[0]
             for share, feature in zip(shares[1:], part[1:], strict=True):
                 context = context + share * feature
             contexts.append(context)
-        return torch.cat(contexts)
+        return torch.cat(contexts, dim=1)
 
     def _column_scores(self, step: Tensor) -> Tensor:
         hidden = torch.addmm(2.0 * self.projection.bias[:, None], 2.0 * self.projection.weight, step)
