@@ -81,7 +81,7 @@ class TrainedModel(DescribedModel):
 
     @property
     def in_spectrum(self) -> NDArray[np.bool_]:
-        """Which of the used bands (B,) the network reads in a pixel's own spectrum: pruning may leave groups out.
+        """Which of the used bands (B,) the network reads in a pixel's own spectrum: pruning may leave some out.
 
         Components are made of all of them.
         """
@@ -89,6 +89,10 @@ class TrainedModel(DescribedModel):
         arguments = self.arguments
         while isinstance(inner := arguments.get("member_arguments"), dict):
             arguments = inner
+        if (kept := arguments.get("kept_bands")) is not None:
+            return np.isin(places, kept)
+        if isinstance(of_branch := arguments.get("spectral"), dict):  # where a network takes them apart
+            arguments = of_branch
         kept = arguments.get("kept_groups")
         return np.ones(len(places), dtype=bool) if kept is None else np.isin(places // arguments.get("group", 8), kept)
 

@@ -14,7 +14,7 @@ from hsiattn.core import FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling,
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
 from hsiattn.networks.branches import SpatialBranch, chosen_inputs, of_all
-from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 Place = Literal["input", "features"]
 
@@ -148,24 +148,23 @@ class AttentionCNN(SpatialBranch):
     def anatomy(self) -> Anatomy:
         """Components, and channels of every convolution.
 
-        With a pooling, residual blocks, or an attention that is not the spatial gate on the components, none: these
-        have weights that belong to several channels at once.
+        With a pooling, residual blocks, or an attention that is not the pixelwise spatial gate on the components, none:
+        these have weights that belong to several channels at once, or mix them.
         """
-        gate = isinstance(self.attention, SpatialGate) and self.attention_layer == 0
+        gate = isinstance(self.attention, SpatialGate) and self.attention.pixelwise and self.attention_layer == 0
         if self.pools or self.blocks or not self.layers or not (gate or self.attention is None):
             return Anatomy((), {})
         first = self.layers[0]
         assert isinstance(first, MaskedConv2d)
-        readers = [("layers.0.weight", Spread(1))] + ([("attention.score.weight", Spread(1))] if gate else [])
+        readers = in_layers(inputs=["layers.0", *(["attention.score"] if gate else [])])
         shown = Shown("", "input", Spread(1), None if self.kept is None else tuple(self.kept))
-        units = [Units("components", first.weight.shape[1], tuple(readers), shown)]
+        units = [Units("components", first.weight.shape[1], readers, shown)]
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, MaskedConv2d)
-            places = [(f"layers.{number}.weight", Spread(0)), (f"layers.{number}.bias", Spread(0))]
             last = number == len(self.layers) - 1
-            places += [] if last else [(f"layers.{number + 1}.weight", Spread(1))]
+            places = in_layers(outputs=[f"layers.{number}"], inputs=[] if last else [f"layers.{number + 1}"])
             shown = Shown(f"layers.{number}", "output", Spread(1))
-            units.append(Units(f"width.{number}", len(layer.bias), tuple(places), shown, (0,) if last else ()))
+            units.append(Units(f"width.{number}", len(layer.bias), places, shown, Spread(1) if last else None))
         return Anatomy(tuple(units), {})
 
     def slimmed(self, kept: Kept) -> dict[str, Any]:

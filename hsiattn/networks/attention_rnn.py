@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from torch.nn import functional
 from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock
 from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
 from hsiattn.networks.branches import SpectralBranch, chosen_inputs, group_bands, of_all, shared_out
-from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
+
+_DIRECTIONS = ("l0", "l0_reverse")
+"""How torch names the weights of a bidirectional GRU."""
 
 
 class AttentionRNN(SpectralBranch):
@@ -137,34 +141,23 @@ class AttentionRNN(SpectralBranch):
 
         With a pooling, or an attention that mixes features, none: they belong together.
         """
-        block = self.attention.block
-        if self.pools or not (block is None or isinstance(block, AdditiveAttention)):
+        if self.pools or not self.attention.steps_alone:
             return Anatomy((), {})
-        hidden, embedding = self.recurrent.hidden_size, self.embedding.out_features
-        gates, both = (0, hidden, 2 * hidden), (0, hidden)
-        directions = ("l0", "l0_reverse")
-        inputs = tuple((f"recurrent.weight_ih_{each}", Spread(1)) for each in directions)
-        own = tuple(
-            (f"recurrent.{name}_{each}", Spread(0, gates))
-            for each in directions
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        back = tuple((f"recurrent.weight_hh_{each}", Spread(1)) for each in directions)
-        read = (("attention.block.projection.weight", Spread(1, both)),) if block is not None else ()
-        embedded = (("embedding.weight", Spread(0)), ("embedding.bias", Spread(0)))
+        embedding = self.embedding.out_features
+        reads = tuple((f"recurrent.weight_ih_{each}", Spread(1)) for each in _DIRECTIONS)
         read_inputs = None if self.kept is None else tuple(self.kept)
+        hidden = recurrent_units("recurrent", self.recurrent, self.attention.readers("attention"))
         units = [
             Units("groups", self.steps, (), Shown("", "input", Spread(1, block=self.group), read_inputs)),
-            Units("embedding", embedding, (*embedded, *inputs), Shown("embedding", "output", Spread(2))),
-            Units("hidden", hidden, (*own, *back, *read), Shown("recurrent", "output", Spread(2, both)), both),
-        ]
-        if block is not None:
-            names = (("projection.weight", 0), ("projection.bias", 0), ("score.weight", 1))
-            places = tuple((f"attention.block.{name}", Spread(axis)) for name, axis in names)
-            shown = Shown("attention.block.projection", "output", Spread(2))
-            units.append(Units("attention", block.projection.out_features, places, shown))
+            Units(
+                "embedding", embedding, (*in_layers(outputs=["embedding"]), *reads),
+                Shown("embedding", "output", Spread(2)),
+            ),
+            replace(hidden, features=hidden.shown.spread),
+            *self.attention.units("attention"),
+        ]  # fmt: skip
         per_step = [name for name, value in self.named_parameters() if value.ndim > 1]
-        weighted_sum = () if block is None else ((2, ("groups", "hidden")),)
+        weighted_sum = () if self.attention.block is None else ((2, ("groups", "hidden")),)
         return Anatomy(tuple(units), dict.fromkeys(per_step, "groups"), weighted_sum)
 
     def slimmed(self, kept: Kept) -> dict[str, Any]:
@@ -172,9 +165,33 @@ class AttentionRNN(SpectralBranch):
         arguments: dict[str, Any] = {name: len(kept[name]) for name in ("embedding", "hidden")}
         if len(kept["groups"]) < self.steps or self.kept is not None:
             arguments["kept_groups"] = of_all(self.kept, kept["groups"])
-        if "attention" in kept:
-            arguments["attention_arguments"] = {"attention_features": len(kept["attention"])}
-        return arguments
+        return {**arguments, **slimmed_attention("attention_arguments", kept)}
+
+
+def recurrent_units(name: str, layer: nn.GRU, readers: Sequence[tuple[str, Spread]]) -> Units:
+    """Units of a bidirectional GRU, of both directions at once.
+
+    Parameters
+    ----------
+    name
+        Of the layer in its network.
+    readers
+        Weights that read its states.
+    """
+    hidden = layer.hidden_size
+    gates, both = (0, hidden, 2 * hidden), Spread(2, (0, hidden))
+    own = tuple(
+        (f"{name}.{part}_{each}", Spread(0, gates))
+        for each in _DIRECTIONS
+        for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    back = tuple((f"{name}.weight_hh_{each}", Spread(1)) for each in _DIRECTIONS)
+    return Units("hidden", hidden, (*own, *back, *readers), Shown(name, "output", both))
+
+
+def slimmed_attention(name: str, kept: Kept) -> dict[str, Any]:
+    """The argument of that name by which a `BandAttention` has only those units; none where it has no units."""
+    return {name: {"attention_features": len(kept["attention"])}} if "attention" in kept else {}
 
 
 class BandAttention(nn.Module):
@@ -207,6 +224,26 @@ class BandAttention(nn.Module):
             return states.mean(dim=1)
         weighed: Tensor = self.block(states.transpose(1, 2))
         return weighed.mean(dim=2)
+
+    @property
+    def steps_alone(self) -> bool:
+        """Whether it weighs steps and leaves features alone, so that it can do without any of them."""
+        return self.block is None or isinstance(self.block, AdditiveAttention)
+
+    def readers(self, name: str) -> tuple[tuple[str, Spread], ...]:
+        """Weights that read the states of a bidirectional GRU, where the attention has that name in its network."""
+        if not isinstance(self.block, AdditiveAttention):
+            return ()
+        half = self.block.projection.in_features // 2
+        return ((f"{name}.block.projection.weight", Spread(1, (0, half))),)
+
+    def units(self, name: str) -> tuple[Units, ...]:
+        """Features that score a step, where the attention has that name in its network."""
+        if not isinstance(self.block, AdditiveAttention):
+            return ()
+        places = in_layers(outputs=[f"{name}.block.projection"], inputs=[f"{name}.block.score"])
+        shown = Shown(f"{name}.block.projection", "output", Spread(2))
+        return (Units("attention", self.block.projection.out_features, places, shown),)
 
     def weights(self, states: Tensor) -> Tensor | None:
         """How the steps are weighed: (N, T, F) -> (N, T), with sum 1; None where they are not."""

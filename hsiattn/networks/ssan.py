@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.core import FastGRU, FeatureBlock
+from hsiattn.core import AveragePooling, FastGRU, FeatureBlock, MaxPooling, SpatialGate
 from hsiattn.core.block import only
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
-from hsiattn.networks.attention_rnn import BandAttention
+from hsiattn.networks.attention_cnn import widths_of
+from hsiattn.networks.attention_rnn import BandAttention, recurrent_units, slimmed_attention
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
+from hsiattn.networks.branches import chosen_inputs, of_all
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 
 class SSAN(SpectralSpatialNetwork):
@@ -42,6 +46,14 @@ class SSAN(SpectralSpatialNetwork):
         After each convolution, the name of a pooling of the core; published: `max`. Default: `max`.
     spectral_attention_arguments, attention_arguments, pooling_arguments
         Arguments of these beyond their sizes. Default: None.
+    widths
+        Channels of the two convolutions; published: 32 and 64. Default: (32, 64).
+    spatial_hidden, shared_fusion, fusion_hidden
+        Units of the hidden layer of the spatial branch, of the layer that both logit vectors pass, and of the one that
+        classifies them. Defaults: 1024, 256, 1024.
+    kept_bands, kept_components
+        Numbers of the bands that the GRU reads and of the components, ascending, the first one 0; None for all of them.
+        Default: None.
     dropout
         Share of the spatial branch's hidden units that is dropped in training. Default: 0.4.
     initialisation
@@ -70,37 +82,48 @@ class SSAN(SpectralSpatialNetwork):
         attention_arguments: Arguments = None,
         pooling: str = "max",
         pooling_arguments: Arguments = None,
+        widths: Sequence[int] = (32, 64),
+        spatial_hidden: int = 1024,
+        shared_fusion: int = 256,
+        fusion_hidden: int = 1024,
+        kept_bands: Sequence[int] | None = None,
+        kept_components: Sequence[int] | None = None,
         dropout: float = 0.4,
         initialisation: Literal["kaiming", "released"] = "kaiming",
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
         if initialisation not in ("kaiming", "released"):
             raise ValueError(f"initialisation must be 'kaiming' or 'released', not {initialisation!r}")
+        narrow, wide = widths_of(widths, 2)
         pooled = (patch_size + 3) // 4  # two poolings that round up: 27 -> 14 -> 7
+        self.kept_bands = chosen_inputs("kept_bands", kept_bands, bands)
+        self.kept_components = chosen_inputs("kept_components", kept_components, channels)
+        steps = bands if self.kept_bands is None else len(self.kept_bands)
+        channels = channels if self.kept_components is None else len(self.kept_components)
 
         self.recurrent = FastGRU(1, hidden)
-        self.band_attention = BandAttention(2 * hidden, bands, spectral_attention, spectral_attention_arguments)
+        self.band_attention = BandAttention(2 * hidden, steps, spectral_attention, spectral_attention_arguments)
         self.spectral_logits = nn.Linear(2 * hidden, classes)
 
         self.attention: FeatureBlock | None = None
         if attention != "none":
             self.attention = make_block(attention, channels, attention_arguments, size=patch_size)
-        first = make_pooling(pooling, 32, pooling_arguments)
-        second = make_pooling(pooling, 64, pooling_arguments)
+        first = make_pooling(pooling, narrow, pooling_arguments)
+        second = make_pooling(pooling, wide, pooling_arguments)
         self.poolings = nn.ModuleList([first, second])
         self.convolutions = nn.ModuleList(
             [
-                nn.Conv2d(channels, 32, kernel_size=5, padding="same"),
-                nn.Conv2d(first.outputs, 64, kernel_size=5, padding="same"),
+                nn.Conv2d(channels, narrow, kernel_size=5, padding="same"),
+                nn.Conv2d(first.outputs, wide, kernel_size=5, padding="same"),
             ]
         )
-        self.spatial_hidden = nn.Linear(second.outputs * pooled * pooled, 1024)
+        self.spatial_hidden = nn.Linear(second.outputs * pooled * pooled, spatial_hidden)
         self.dropout = nn.Dropout(dropout)
-        self.spatial_logits = nn.Linear(1024, classes)
+        self.spatial_logits = nn.Linear(spatial_hidden, classes)
 
-        self.shared_fusion = nn.Linear(classes, 256)
-        self.fusion_hidden = nn.Linear(512, 1024)
-        self.output = nn.Linear(1024, classes)
+        self.shared_fusion = nn.Linear(classes, shared_fusion)
+        self.fusion_hidden = nn.Linear(2 * shared_fusion, fusion_hidden)
+        self.output = nn.Linear(fusion_hidden, classes)
         self._initialise(initialisation)
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -119,15 +142,19 @@ class SSAN(SpectralSpatialNetwork):
 
     def attention_weights(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> AttentionWeights:
         """Those of the attention over the bands and of that on the patch; see `SpectralSpatialNetwork`."""
-        bands = self.band_attention.weights(self.recurrent(spectra.unsqueeze(-1))[0])
+        bands = self.band_attention.weights(self.recurrent(self._read_bands(spectra).unsqueeze(-1))[0])
+        if bands is not None and self.kept_bands is not None:  # bands that are not read have no weight
+            read = bands.new_zeros(spectra.shape)
+            read[:, self.kept_bands] = bands
+            bands = read
         if self.attention is None:
             return AttentionWeights(bands)
-        return AttentionWeights(
-            bands, self.attention.attention_weights(patches, None if valid is None else valid[:, None])
-        )
+        mask = None if valid is None else valid[:, None]
+        return AttentionWeights(bands, self.attention.attention_weights(self._read_components(patches), mask))
 
     def spectral_branch(self, spectra: Tensor) -> Tensor:
         """Logits from the pixel's spectrum alone: (N, B) -> (N, K)."""
+        spectra = self._read_bands(spectra)
         if self.recurrent.fast(spectra):
             context = self.band_attention.over_columns(self.recurrent.scan(spectra.T.unsqueeze(1))).T
         else:
@@ -140,7 +167,7 @@ class SSAN(SpectralSpatialNetwork):
 
         Missing pixels are 0 for everything behind the attention, as pixels beyond the scene are in the source.
         """
-        x, details = only(patches, mask), None
+        x, details = only(self._read_components(patches), mask), None
         if self.attention is not None:
             x = self.attention(x, mask)
         for convolution, pooling in zip(self.convolutions, self.poolings, strict=True):
@@ -148,6 +175,100 @@ class SSAN(SpectralSpatialNetwork):
         features = functional.relu(self.spatial_hidden(x.flatten(1)))
         logits: Tensor = self.spatial_logits(self.dropout(features))
         return logits
+
+    def anatomy(self) -> Anatomy:
+        """Bands that are read, units of the GRU and of the attention over it, components, channels, units of layers.
+
+        With an attention or a pooling that mixes features, none: they belong together.
+        """
+        gate = self.attention
+        pixelwise = gate is None or (isinstance(gate, SpatialGate) and gate.pixelwise)
+        apart = all(isinstance(pooling, MaxPooling | AveragePooling) for pooling in self.poolings)
+        if not (self.band_attention.steps_alone and pixelwise and apart):
+            return super().anatomy()
+        return Anatomy(
+            (*self._spectral_units(), *self._spatial_units(), *self._fusion_units()),
+            self._repeats(),
+            () if self.band_attention.block is None else ((2, ("bands", "hidden")),),
+        )
+
+    def slimmed_arguments(self, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+        """See `SpectralSpatialNetwork.slimmed_arguments`."""
+        layers = ("hidden", "spatial_hidden", "shared_fusion", "fusion_hidden")
+        slim: dict[str, Any] = {name: len(kept[name]) for name in layers}
+        slim["widths"] = [len(kept["width.0"]), len(kept["width.1"])]
+        for name, read, count in (
+            ("bands", self.kept_bands, self.bands),
+            ("components", self.kept_components, self.channels),
+        ):
+            if len(kept[name]) < count:
+                slim[f"kept_{name}"] = of_all(read, kept[name])
+        return {**arguments, **slim, **slimmed_attention("spectral_attention_arguments", kept)}
+
+    def _read_bands(self, spectra: Tensor) -> Tensor:
+        return spectra if self.kept_bands is None else spectra[:, self.kept_bands]
+
+    def _read_components(self, patches: Tensor) -> Tensor:
+        return patches if self.kept_components is None else patches[:, self.kept_components]
+
+    def _spectral_units(self) -> tuple[Units, ...]:
+        numbers = None if self.kept_bands is None else tuple(self.kept_bands)
+        both = (0, self.recurrent.hidden_size)
+        readers = (*self.band_attention.readers("band_attention"), ("spectral_logits.weight", Spread(1, both)))
+        return (
+            Units("bands", self.bands if numbers is None else len(numbers), (), Shown("", "input", Spread(1), numbers)),
+            recurrent_units("recurrent", self.recurrent, readers),
+            *self.band_attention.units("band_attention"),
+        )
+
+    def _spatial_units(self) -> tuple[Units, ...]:
+        first, second = self.convolutions
+        assert isinstance(first, nn.Conv2d)
+        assert isinstance(second, nn.Conv2d)
+        reads = ["convolutions.0"] if self.attention is None else ["attention.score", "convolutions.0"]
+        cells = Spread(1, block=self.spatial_hidden.in_features // second.out_channels)
+        next_one, last = in_layers(inputs=["convolutions.1"]), (("spatial_hidden.weight", cells),)
+        return (
+            Units(
+                "components", first.in_channels, in_layers(inputs=reads),
+                Shown(reads[0].removesuffix(".score"), "input", Spread(1)),
+            ),
+            *(
+                Units(
+                    f"width.{number}", layer.out_channels, (*in_layers(outputs=[f"convolutions.{number}"]), *readers),
+                    Shown(f"convolutions.{number}", "output", Spread(1)),
+                )
+                for number, (layer, readers) in enumerate(((first, next_one), (second, last)))
+            ),
+        )  # fmt: skip
+
+    def _fusion_units(self) -> tuple[Units, ...]:
+        shared = self.shared_fusion.out_features
+        twice = Spread(1, (0, shared))
+        places = (*in_layers(outputs=["shared_fusion"]), ("fusion_hidden.weight", twice))
+        return (
+            _units_of("spatial_hidden", self.spatial_hidden, reader="spatial_logits"),
+            # The layer runs twice, so its units are seen where both results are read.
+            Units("shared_fusion", shared, places, Shown("fusion_hidden", "input", twice)),
+            _units_of("fusion_hidden", self.fusion_hidden, reader="output"),
+        )
+
+    def _repeats(self) -> dict[str, int | str]:
+        """How often matrices are applied to one patch, see `Anatomy`: there is no dense form."""
+        half = (self.patch_size + 1) // 2
+        recurring = [
+            f"{name}.{weight}"
+            for name, part in (("recurrent", self.recurrent), ("band_attention", self.band_attention))
+            for weight, value in part.named_parameters()
+            if value.ndim > 1
+        ]
+        return {
+            **dict.fromkeys(recurring, "bands"),
+            "attention.score.weight": self.patch_size**2,
+            "convolutions.0.weight": self.patch_size**2,
+            "convolutions.1.weight": half**2,
+            "shared_fusion.weight": 2,
+        }
 
     def _initialise(self, scheme: str) -> None:
         layers: list[nn.Linear | nn.Conv2d] = [
@@ -167,3 +288,9 @@ class SSAN(SpectralSpatialNetwork):
             else:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
+
+
+def _units_of(name: str, layer: nn.Linear, *, reader: str) -> Units:
+    """Units of a linear layer that one other layer reads."""
+    places = in_layers(outputs=[name], inputs=[reader])
+    return Units(name, layer.out_features, places, Shown(name, "output", Spread(1)))

@@ -81,18 +81,19 @@ class Units:
     count
         How many there are.
     places
-        Names of the weights that go with a unit, and where in them it lies.
+        Names of the weights and buffers that go with a unit, and where in them it lies. Of those that a network lacks,
+        such as the bias of a layer without one, nothing is taken.
     shown
         Where their activations are seen.
     features
-        Offsets of the units in the features that a branch hands on; none where it does not.
+        Where the units lie in the features (N, F) that a branch hands on; None where it does not.
     """
 
     name: str
     count: int
     places: tuple[tuple[str, Spread], ...]
     shown: Shown
-    features: tuple[int, ...] = ()
+    features: Spread | None = None
 
     def inside(self, branch: str, start: int, readers: Sequence[tuple[str, int]]) -> Units:
         """The same seen from a network: in a branch, whose features begin at `start` among those that are read.
@@ -103,11 +104,38 @@ class Units:
             Name and axis of the weights that read the features.
         """
         places = [(f"{branch}.{name}", spread) for name, spread in self.places]
-        if self.features:
-            offsets = tuple(start + offset for offset in self.features)
-            places += [(name, Spread(axis, offsets)) for name, axis in readers]
+        if self.features is not None:
+            offsets = tuple(start + offset for offset in self.features.offsets)
+            places += [(name, Spread(axis, offsets, self.features.block)) for name, axis in readers]
         module = f"{branch}.{self.shown.module}".removesuffix(".")
         return replace(self, places=tuple(places), shown=replace(self.shown, module=module))
+
+
+def in_layers(
+    *, outputs: Sequence[str] = (), inputs: Sequence[str] = (), norms: Sequence[str] = ()
+) -> tuple[tuple[str, Spread], ...]:
+    """Places of units that lie one by one along the outputs of some layers, the inputs of others, and in norms.
+
+    Parameters
+    ----------
+    outputs
+        Names of linear layers and convolutions, of which a unit has a row and a bias; depthwise ones are here alone.
+    inputs
+        Names of those of which it has a column.
+    norms
+        Names of layer norms, and of batch norms, whose running statistics go along.
+
+    Examples
+    --------
+    >>> [name for name, _ in in_layers(outputs=["first"], inputs=["second"])]
+    ['first.weight', 'first.bias', 'second.weight']
+    """
+    along = [*(f"{name}.{part}" for name in outputs for part in ("weight", "bias"))]
+    along += [f"{name}.{part}" for name in norms for part in _OF_NORMS]
+    return (*((name, Spread(0)) for name in along), *((f"{name}.weight", Spread(1)) for name in inputs))
+
+
+_OF_NORMS = ("weight", "bias", "scale", "shift", "running_mean", "running_variance")
 
 
 @dataclass(frozen=True)
@@ -134,11 +162,19 @@ class Anatomy:
         return {each.name: np.arange(each.count) for each in self.units}
 
     def rest(self, shapes: Mapping[str, Sequence[int]], kept: Kept) -> dict[str, list[tuple[int, NDArray[np.int64]]]]:
-        """What stays of every weight: axis and ascending indices along it, for the axes that lose some."""
+        """What stays of every array: axis and ascending indices along it, for the axes that lose some.
+
+        Parameters
+        ----------
+        shapes
+            By name, of all weights and buffers, or of those that are asked about.
+        """
         gone: dict[tuple[str, int], NDArray[np.bool_]] = {}
         for each in self.units:
             out = np.setdiff1d(np.arange(each.count), kept[each.name])
             for name, spread in each.places if len(out) else ():
+                if name not in shapes:
+                    continue
                 key = name, spread.axis
                 gone.setdefault(key, np.zeros(shapes[name][spread.axis], dtype=bool))[spread.indices(out)] = True
         rest: dict[str, list[tuple[int, NDArray[np.int64]]]] = {}
@@ -203,3 +239,20 @@ def gathered(weights: Mapping[str, Tensor], anatomy: Anatomy, kept: Kept) -> dic
             where = torch.from_numpy(indices).to(smaller[name].device)
             smaller[name] = smaller[name].index_select(axis, where)
     return smaller
+
+
+def put_back(weights: Mapping[str, Tensor], smaller: Mapping[str, Tensor], anatomy: Anatomy, kept: Kept) -> None:
+    """Write what `gathered` took out where it came from: what other units have stays as it is.
+
+    Parameters
+    ----------
+    weights
+        Of the whole network, by name, written to.
+    smaller
+        At least those of the same names, of the network that has only those units.
+    """
+    for name, axes in anatomy.rest({name: value.shape for name, value in weights.items()}, kept).items():
+        whole, stays = weights[name], dict(axes)
+        each = [stays.get(axis, np.arange(size)) for axis, size in enumerate(whole.shape)]
+        places = tuple(torch.from_numpy(indices).to(whole.device) for indices in np.ix_(*each))
+        whole.index_put_(places, smaller[name].to(whole.dtype))

@@ -8,9 +8,12 @@ from torch.nn import functional
 from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network
 from hsiattn.networks.cost import cost_of
-from hsiattn.networks.units import Costs, Spread, gathered
+from hsiattn.networks.units import Costs, Spread, gathered, put_back
 
 SIZES = {"name": "grouped-ssan", "bands": 21, "channels": 6, "classes": 4, "patch_size": 7}
+SMALL_SSAN = {
+    "name": "ssan", "hidden": 6, "widths": [5, 4], "spatial_hidden": 9, "shared_fusion": 7, "fusion_hidden": 8,
+}  # fmt: skip
 VARIANTS = {
     "default": {"hidden": 7, "embedding": 5, "group": 4, "width": 6, "attention_arguments": {"merge": "residual"}},
     "no attention": {
@@ -19,12 +22,15 @@ VARIANTS = {
     "pruned before": {
         "hidden": 5, "width": [4, 3, 5], "group": 3, "kept_groups": [1, 2, 4, 6], "kept_components": [0, 3, 4],
     },
+    "ssan": {**SMALL_SSAN, "attention_arguments": {"merge": "residual"}},
+    "ssan, no attention": {**SMALL_SSAN, "attention": "none", "spectral_attention": "none", "pooling": "average"},
+    "ssan, pruned before": {**SMALL_SSAN, "kept_bands": [1, 2, 5, 8, 13], "kept_components": [1, 4, 5]},
 }  # fmt: skip
 
 
 def _network(arguments):
     torch.manual_seed(0)
-    network = create_network(**SIZES, **arguments)
+    network = create_network(**{**SIZES, **arguments})
     for parameter in network.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
     return network.eval()
@@ -35,7 +41,7 @@ def _some(anatomy, seed):
     random = np.random.default_rng(seed)
     return {
         each.name: np.sort(
-            random.permutation(each.count)[: random.integers(1 + (each.name == "groups"), each.count + 1)]
+            random.permutation(each.count)[: random.integers(1 + (each.name in ("groups", "bands")), each.count + 1)]
         )
         for each in anatomy.units
     }
@@ -47,24 +53,22 @@ def _pixels(count=9):
     return torch.randn(count, 21), torch.randn(count, 6, 7, 7) * valid[:, None], valid
 
 
-def _silenced(network, arguments, kept, spectra, patches, valid):
-    """Logits of the whole network whose other units are multiplied by 0, step by step, with a GRU written out."""
+def _masks(network, kept):
+    """1 for units that stay, 0 for the others, by the name of their set."""
     mask = {each.name: torch.zeros(each.count) for each in network.anatomy().units}
     for name, units in kept.items():
         mask[name][units] = 1
-    branch, group = network.spectral, arguments.get("group", 8)
-    padded = functional.pad(spectra, (0, -spectra.shape[1] % group))
-    groups = padded.unflatten(1, (-1, group))
-    read = arguments.get("kept_groups", range(groups.shape[1]))
-    steps = [groups[:, number] for unit, number in enumerate(read) if mask["groups"][unit]]
-    steps = [functional.gelu(branch.embedding(step)) * mask["embedding"] for step in steps]
-    hidden = branch.recurrent.hidden_size
+    return mask
+
+
+def _context(recurrent, attention, steps, mask):
+    """What an attention makes of the states of a GRU written out, without the units that are masked out."""
     both = []
     for suffix, order in (("l0", 1), ("l0_reverse", -1)):
         w_ih, w_hh, b_ih, b_hh = (
-            getattr(branch.recurrent, f"{what}_{suffix}") for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            getattr(recurrent, f"{what}_{suffix}") for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
-        state, states = torch.zeros(len(spectra), hidden), []
+        state, states = torch.zeros(len(steps[0]), recurrent.hidden_size), []
         for step in steps[::order]:
             r_i, z_i, n_i = (step @ w_ih.T + b_ih).chunk(3, dim=1)
             r_h, z_h, n_h = (state @ w_hh.T + b_hh).chunk(3, dim=1)
@@ -73,25 +77,31 @@ def _silenced(network, arguments, kept, spectra, patches, valid):
             states.append(state)
         both.append(torch.stack(states[::order], dim=1))
     states = torch.cat(both, dim=2)
-    if branch.attention.block is None:
-        context = states.mean(dim=1)
-    else:
-        block = branch.attention.block
-        scores = block.score(torch.tanh(block.projection(states)) * mask["attention"])
-        context = (torch.softmax(scores, dim=1) * states).sum(dim=1)
-    chosen = torch.zeros(6)
-    chosen[torch.tensor(arguments.get("kept_components", list(range(6))))[mask["components"].bool()]] = 1
-    components = patches * chosen[:, None, None]
-    components = components[:, arguments.get("kept_components", list(range(6)))]
-    x, there = components, valid[:, None]
-    if network.spatial.attention is not None:
-        x = network.spatial.attention(x, there)
-    for number, layer in enumerate(network.spatial.layers):
-        x, there = layer(x, there)
-        x = functional.gelu(x) * mask[f"width.{number}"][:, None, None]
-    features = torch.cat([context, x.flatten(1)], dim=1)
-    last = mask[f"width.{len(network.spatial.layers) - 1}"]
-    counted = torch.cat([mask["hidden"], mask["hidden"], last])
+    block = attention.block
+    if block is None:
+        return states.mean(dim=1)
+    scores = block.score(torch.tanh(block.projection(states)) * mask["attention"])
+    return (torch.softmax(scores, dim=1) * states).sum(dim=1)
+
+
+def _of_groups(branch, arguments, mask, spectra):
+    """Features of an `AttentionRNN` without the units that are masked out."""
+    group = arguments.get("group", 8)
+    groups = functional.pad(spectra, (0, -spectra.shape[1] % group)).unflatten(1, (-1, group))
+    read = arguments.get("kept_groups", range(groups.shape[1]))
+    steps = [groups[:, number] for unit, number in enumerate(read) if mask["groups"][unit]]
+    steps = [functional.gelu(branch.embedding(step)) * mask["embedding"] for step in steps]
+    return _context(branch.recurrent, branch.attention, steps, mask)
+
+
+def _components(arguments, mask, patches):
+    """The components that are read, 0 where they are masked out."""
+    read = arguments.get("kept_components", list(range(6)))
+    return patches[:, read] * mask["components"][:, None, None]
+
+
+def _classified(network, features, counted):
+    """Logits of a `TwoBranchNetwork` by those of its features that are counted, (F,) of 0 and 1."""
     mean = (features * counted).sum(dim=1, keepdim=True) / counted.sum()
     deviation = ((features - mean).square() * counted).sum(dim=1, keepdim=True) / counted.sum()
     normed = (features - mean) / torch.sqrt(deviation + network.normalisation.eps)
@@ -99,20 +109,54 @@ def _silenced(network, arguments, kept, spectra, patches, valid):
     return network.refinement(normed)
 
 
+def _silenced_grouped(network, arguments, mask, spectra, patches, valid):
+    context = _of_groups(network.spectral, arguments, mask, spectra)
+    x, there = _components(arguments, mask, patches), valid[:, None]
+    if network.spatial.attention is not None:
+        x = network.spatial.attention(x, there)
+    for number, layer in enumerate(network.spatial.layers):
+        x, there = layer(x, there)
+        x = functional.gelu(x) * mask[f"width.{number}"][:, None, None]
+    last = mask[f"width.{len(network.spatial.layers) - 1}"]
+    counted = torch.cat([mask["hidden"], mask["hidden"], last])
+    return _classified(network, torch.cat([context, x.flatten(1)], dim=1), counted)
+
+
+def _silenced_ssan(network, arguments, mask, spectra, patches, valid):
+    read = arguments.get("kept_bands", range(21))
+    steps = [spectra[:, number, None] for unit, number in enumerate(read) if mask["bands"][unit]]
+    spectral = network.spectral_logits(_context(network.recurrent, network.band_attention, steps, mask))
+    x = _components(arguments, mask, patches)
+    if network.attention is not None:
+        x = network.attention(x, valid[:, None])
+    for number, convolution in enumerate(network.convolutions):
+        x = torch.relu(convolution(x)) * mask[f"width.{number}"][:, None, None]
+        pool = functional.max_pool2d if arguments.get("pooling", "max") == "max" else functional.avg_pool2d
+        x = pool(x, 2, ceil_mode=True, **({"count_include_pad": False} if pool is functional.avg_pool2d else {}))
+    spatial = network.spatial_logits(torch.relu(network.spatial_hidden(x.flatten(1))) * mask["spatial_hidden"])
+    fused = [torch.relu(network.shared_fusion(each)) * mask["shared_fusion"] for each in (spectral, spatial)]
+    return network.output(torch.relu(network.fusion_hidden(torch.cat(fused, dim=1))) * mask["fusion_hidden"])
+
+
+SILENCED = {"grouped-ssan": _silenced_grouped, "ssan": _silenced_ssan}
+"""Logits of whole networks whose other units are multiplied by 0, step by step."""
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("variant", VARIANTS)
 @torch.no_grad()
 def test_the_smaller_network_says_what_the_whole_one_says_with_its_other_units_silenced(variant, seed):
-    arguments = VARIANTS[variant]
+    arguments = {**SIZES, **VARIANTS[variant]}
     network = _network(arguments)
     anatomy = network.anatomy()
     kept = _some(anatomy, seed)
-    smaller_arguments = network.slimmed_arguments({**SIZES, **arguments}, kept)
+    smaller_arguments = network.slimmed_arguments(arguments, kept)
     smaller = create_network(**smaller_arguments).eval()
     smaller.load_state_dict(gathered(network.state_dict(), anatomy, kept))
     torch.manual_seed(seed)
     spectra, patches, valid = _pixels()
-    expected = _silenced(network, arguments, kept, spectra, patches, valid)
+    silenced = SILENCED[arguments["name"]]
+    expected = silenced(network, arguments, _masks(network, kept), spectra, patches, valid)
     torch.testing.assert_close(smaller(spectra, patches, valid), expected, atol=1e-5, rtol=1e-5)
     counts = np.array([len(kept[each.name]) for each in anatomy.units])
     cost = cost_of(smaller)
@@ -128,24 +172,47 @@ def test_a_smaller_network_maps_tiles_as_it_classifies_patches():
     torch.testing.assert_close(network.dense(spectra, components), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("variant", "read"),
+    [("pruned before", np.isin(np.arange(21) // 3, [1, 2, 4, 6])),
+     ("ssan, pruned before", np.isin(np.arange(21), [1, 2, 5, 8, 13]))],
+    ids=["groups", "bands"],
+)  # fmt: skip
 @torch.no_grad()
-def test_bands_that_are_not_read_have_no_weight():
-    network = _network(VARIANTS["pruned before"])
+def test_bands_that_are_not_read_have_no_weight(variant, read):
+    network = _network(VARIANTS[variant])
     spectra, patches, valid = _pixels()
     weights = network.attention_weights(spectra, patches, valid).bands
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(len(spectra)))
-    read = np.isin(np.arange(21) // 3, [1, 2, 4, 6])
     assert (weights[:, ~read] == 0).all()
     assert (weights[:, read] > 0).all()
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_was_taken_out_goes_back_where_it_came_from(variant):
+    network = _network(VARIANTS[variant])
+    anatomy, weights = network.anatomy(), network.state_dict()
+    kept = _some(anatomy, 0)
+    changed = {name: value + 1 for name, value in gathered(weights, anatomy, kept).items()}
+    written = {name: value.clone() for name, value in weights.items()}
+    put_back(written, changed, anatomy, kept)
+    for name, value in gathered(written, anatomy, kept).items():
+        partly = weights[name].shape != value.shape
+        same = not anatomy.rest({name: weights[name].shape}, kept)
+        assert torch.equal(value, weights[name] if same else changed[name]), name
+        assert not partly or int((written[name] != weights[name]).sum()) == value.numel()
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [{"pooling": "max"}, {"attention": "se"}, {"spatial_blocks": 1}, {"residual_blocks": 1}],
-    ids=lambda arguments: next(iter(arguments)),
-)
+    [{"pooling": "max"}, {"attention": "se"}, {"attention_arguments": {"broadcast": "released"}}, {"spatial_blocks": 1},
+     {"residual_blocks": 1}, {"name": "ssan", "pooling": "hybrid"}, {"name": "ssan", "attention": "nl-sam"},
+     {"name": "ssan", "spectral_attention": "se"},
+     {"name": "ssan", "attention_arguments": {"broadcast": "released"}}],
+    ids=str,
+)  # fmt: skip
 def test_what_is_woven_together_is_left_whole(arguments):
-    names = {each.name for each in create_network(**SIZES, **arguments).anatomy().units}
+    names = {each.name for each in create_network(**{**SIZES, **arguments}).anatomy().units}
     assert not any(name.startswith(("width", "components")) for name in names)
 
 

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.utils.hooks import RemovableHandle
 
 from hsiattn.networks import SpectralSpatialNetwork
-from hsiattn.networks.units import Kept, gathered
+from hsiattn.networks.units import Kept, gathered, put_back
 from hsiattn.training.module import PixelClassification
 from hsiattn.training.pruning.latency import share_of_flops
 from hsiattn.training.pruning.prunable import Prunable
@@ -111,6 +111,8 @@ class PruningClassification(PixelClassification):
         weights = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
         given = gathered(weights, self.prunable.anatomy, self._kept)
         logits: Tensor = functional_call(self._smaller[0], given, (spectra, patches, valid))
+        if self.training:  # running statistics were updated in copies
+            put_back(dict(self.network.named_buffers()), given, self.prunable.anatomy, self._kept)
         return logits[None]
 
     def logits(self, spectra: Tensor, patches: Tensor, valid: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from hsiattn.errors import RecipeError
-from hsiattn.networks import SpectralSpatialNetwork, create_network
+from hsiattn.networks import NETWORKS, SpectralSpatialNetwork, create_network
 from hsiattn.networks.units import Anatomy, Costs, gathered
 from hsiattn.training.pruning.choice import Choice, Measure
 from hsiattn.training.pruning.settings import PruningSettings
@@ -77,9 +77,15 @@ def anatomy_of(network: SpectralSpatialNetwork, name: str) -> Anatomy:
         There are none.
     """
     anatomy = network.anatomy()
-    if not anatomy.units:
+    if not anatomy.units or not _becomes_smaller(type(network)):
+        names = ", ".join(other for other, kind in NETWORKS.items() if _becomes_smaller(kind))
         raise RecipeError(
             f"the network {name} with these arguments has no units that pruning could take away",
-            "prune a network of the recipe default: grouped-ssan without pooling, test-time augmentation or ensemble",
+            f"prune one of {names}, without poolings and attention that mix channels, residual blocks or an ensemble",
         )
     return anatomy
+
+
+def _becomes_smaller(kind: type[SpectralSpatialNetwork]) -> bool:
+    """Whether a kind of network can say how it is made with fewer units."""
+    return kind.slimmed_arguments is not SpectralSpatialNetwork.slimmed_arguments

@@ -59,13 +59,14 @@ def magnitudes(weights: Mapping[str, Tensor], anatomy: Anatomy) -> NDArray[np.fl
     parts = []
     for each in anatomy.units:
         squares = np.zeros(each.count)
-        for name, spread in each.places:
+        there = [(name, spread) for name, spread in each.places if name in weights]
+        for name, spread in there:
             table = np.stack([spread.indices(np.array([unit])) for unit in range(each.count)])
             others = [axis for axis in range(weights[name].ndim) if axis != spread.axis]
             along = weights[name].detach().double().square()
             along = along.sum(dim=others) if others else along
             squares += along.cpu().numpy()[table].sum(axis=1)
-        parts.append(relative(np.sqrt(squares)) if each.places else np.ones(each.count))
+        parts.append(relative(np.sqrt(squares)) if there else np.ones(each.count))
     return np.concatenate(parts)
 
 
@@ -95,7 +96,8 @@ def _watch_one(module: nn.Module, units: Units, listener: Listener) -> Removable
     def on_input(_module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if not torch.is_grad_enabled():
             return None
-        first: Tensor = inputs[0].detach().requires_grad_()
+        # What a layer before has made stays tied to it; data are tied to nothing.
+        first: Tensor = inputs[0] if inputs[0].requires_grad else inputs[0].detach().requires_grad_()
         listen(first)
         return (first, *inputs[1:])
 

@@ -21,6 +21,12 @@ from hsiattn.training.pruning.settings import PruningSettings
 from hsiattn.training.results import FitOptions
 
 ARGUMENTS = {"name": "grouped-ssan", "bands": 20, "channels": 4, "classes": 3, "patch_size": 5, "hidden": 8, "width": 9}
+SIZES = {"bands": 20, "channels": 4, "classes": 3, "patch_size": 5}
+SSAN = {
+    "name": "ssan", **SIZES, "hidden": 12, "widths": [16, 16], "spatial_hidden": 30, "shared_fusion": 20,
+    "fusion_hidden": 30,
+}  # fmt: skip
+OTHERS = [SSAN]
 
 
 def _pixels(count=60):
@@ -56,10 +62,25 @@ def test_the_target_is_met_within_a_hundredth(target):
     assert result.record.parameters == smaller.parameters
 
 
-def test_latency_is_a_target_too():
-    result = _train(PruningSettings(latency=0.6), steps=8)
+@pytest.mark.parametrize("arguments", [ARGUMENTS, SSAN], ids=lambda arguments: arguments["name"])
+def test_latency_is_a_target_too(arguments):
+    result = _train(PruningSettings(latency=0.6), steps=8, arguments=arguments)
     before, after = result.account["pruning"]["macs_per_pixel"]
     assert after <= before
+
+
+@pytest.mark.parametrize("arguments", OTHERS, ids=lambda arguments: arguments["name"])
+@pytest.mark.parametrize("target", [{"flops": 0.4}, {"parameters": 0.4, "criterion": "magnitude"}], ids=str)
+def test_other_networks_meet_their_target_too(arguments, target):
+    result = _train(PruningSettings(**target), arguments=arguments)
+    whole, smaller = cost_of(create_network(**arguments)), cost_of(result.network)
+    record = result.account["pruning"]
+    assert record["parameters"] == [whole.parameters, smaller.parameters]
+    assert record["macs_per_pixel"] == pytest.approx([whole.macs, smaller.macs], abs=0.6)
+    reached = smaller.macs / whole.macs if "flops" in target else smaller.parameters / whole.parameters
+    assert 0.36 <= reached <= 0.4
+    again = create_network(**result.arguments)
+    again.load_state_dict(result.network.state_dict())
 
 
 def test_what_sleeps_stands_still_while_the_rest_learns(monkeypatch):
@@ -129,11 +150,8 @@ def test_a_target_that_no_network_meets_is_refused():
 
 
 def test_a_network_without_units_is_refused():
-    with pytest.raises(RecipeError, match="ssan with these arguments has no units"):
-        _train(
-            PruningSettings(flops=0.5),
-            arguments={"name": "ssan", "bands": 20, "channels": 4, "classes": 3, "patch_size": 5, "hidden": 4},
-        )
+    with pytest.raises(RecipeError, match=r"hierarchical with these arguments has no units .* prune one of ssan, gr"):
+        _train(PruningSettings(flops=0.5), arguments={"name": "hierarchical", **SIZES, "depth": 1})
 
 
 @pytest.mark.parametrize(
