@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -179,6 +180,21 @@ def inner_channels(channels: int, reduction: int, least: int = 1) -> int:
     if reduction < 1:
         raise ValueError(f"reduction must be at least 1, not {reduction}")
     return max(channels // reduction, least)
+
+
+def inner_widths(widths: Sequence[int] | None, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Channels of the layers inside a block, one number for each, or the default where None.
+
+    Raises
+    ------
+    ValueError
+        They are too many or too few, or one is below 1.
+    """
+    if widths is None:
+        return default
+    if len(widths) != len(default) or min(widths) < 1:
+        raise ValueError(f"widths must be {len(default)} numbers of at least 1, not {list(widths)}")
+    return tuple(widths)
 
 
 def check_odd(kernel: int) -> int:

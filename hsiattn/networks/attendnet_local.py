@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,9 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsiattn.core import AttentionCondenser, MaskedBatchNorm, MaskedConv2d, ProjectExpandProjectExpand, create_pooling
-from hsiattn.core.block import check_odd, convolution, inner_channels, only, shares
-from hsiattn.networks.branches import SpatialBranch, SpectralBranch
+from hsiattn.core.block import check_odd, convolution, inner_channels, inner_widths, only, shares
+from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, of_all
+from hsiattn.networks.condenser_units import (
+    InnerWidths,
+    inner_units,
+    inner_widths_of,
+    repeats_of,
+    shared_width,
+    slimmed_widths,
+)
 from hsiattn.networks.two_branch import TwoBranchNetwork
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 ReadOut = Literal["mean-max", "steps"]
 
@@ -40,6 +50,10 @@ class LocalAttendNet(TwoBranchNetwork):
         See `GroupCondensers`. Defaults: 8, 8, True, True, `steps`.
     spatial_width, stem_kernel, condenser_kernel, pepe_kernel
         See `ShrinkingCondensers`, there without `spatial_`. Defaults: 12, 1, 1, 3.
+    inner_widths
+        See `GroupCondensers`. Default: None.
+    spatial_inner_widths, kept_components
+        See `ShrinkingCondensers`, there without `spatial_`. Default: None.
     frame
         Arguments of `TwoBranchNetwork`.
 
@@ -78,6 +92,9 @@ class LocalAttendNet(TwoBranchNetwork):
         stem_kernel: int = 1,
         condenser_kernel: int = 1,
         pepe_kernel: int = 3,
+        inner_widths: InnerWidths = None,
+        spatial_inner_widths: InnerWidths = None,
+        kept_components: Sequence[int] | None = None,
         **frame: Any,
     ) -> None:
         spectral = GroupCondensers(
@@ -92,6 +109,7 @@ class LocalAttendNet(TwoBranchNetwork):
             own_stems=own_stems,
             halving=halving,
             read_out=read_out,
+            inner_widths=inner_widths,
         )
         spatial = ShrinkingCondensers(
             channels,
@@ -103,8 +121,14 @@ class LocalAttendNet(TwoBranchNetwork):
             stem_kernel=stem_kernel,
             condenser_kernel=condenser_kernel,
             pepe_kernel=pepe_kernel,
+            inner_widths=spatial_inner_widths,
+            kept_components=kept_components,
         )
         super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
+
+    def slimmed_arguments(self, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+        """See `SpectralSpatialNetwork.slimmed_arguments`."""
+        return {**arguments, **self.spectral.slimmed(kept), **self.spatial.slimmed(kept)}
 
 
 class GroupCondensers(SpectralBranch):
@@ -130,6 +154,9 @@ class GroupCondensers(SpectralBranch):
         Average pooling after every pair.
     read_out
         `mean-max`: mean and maximum over the groups, 2·C features; `steps`: what is left of the groups, one by one.
+    inner_widths
+        Channels inside the blocks, a condenser and a PEPE block in turn; None for what reduction and expansion say.
+        Default: None.
     """
 
     def __init__(
@@ -146,6 +173,7 @@ class GroupCondensers(SpectralBranch):
         own_stems: bool,
         halving: bool,
         read_out: ReadOut,
+        inner_widths: InnerWidths = None,
     ) -> None:
         super().__init__()
         if not 1 <= stride <= group:
@@ -159,18 +187,22 @@ class GroupCondensers(SpectralBranch):
         self.bias = nn.Parameter(torch.empty(steps, width, 1))
         for parameter in (self.weight, self.bias):
             nn.init.uniform_(parameter, -(group**-0.5), group**-0.5)  # as torch does in a linear layer
+        inner = inner_widths_of("inner_widths", inner_widths, 2 * depth)
         self.condensers = nn.ModuleList(
-            AttentionCondenser(width, reduction=reduction, dimensions=1) for _ in range(depth)
+            AttentionCondenser(width, reduction=reduction, widths=widths, dimensions=1) for widths in inner[::2]
         )
         self.pepes = nn.ModuleList(
-            ProjectExpandProjectExpand(width, reduction=reduction, expansion=expansion, dimensions=1)
-            for _ in range(depth)
+            ProjectExpandProjectExpand(width, reduction=reduction, expansion=expansion, widths=widths, dimensions=1)
+            for widths in inner[1::2]
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) if norms else nn.Identity() for _ in range(2 * depth))
         self.pooling = create_pooling("average", width, dimensions=1)
-        self.widest = steps * max(width, inner_channels(width, reduction) * expansion)
-        for _ in range(depth if halving else 0):
-            steps = -(-steps // 2)
+        wide = inner_channels(width, reduction) * expansion if inner_widths is None else max(map(max, inner_widths))
+        self.widest = steps * max(width, wide)
+        self.lengths = [steps]
+        for _ in range(depth):
+            steps = -(-steps // 2) if halving else steps
+            self.lengths.append(steps)
         self.features = steps * width if self.steps_out else 2 * width
 
     def forward(self, spectra: Tensor) -> Tensor:
@@ -190,6 +222,35 @@ class GroupCondensers(SpectralBranch):
             return super().columns(spectra)
         piece = max(_FEWEST, _NUMBERS_AT_ONCE // self.widest // 16 * 16)
         return torch.cat([self._few_columns(few) for few in torch.split(spectra, piece, dim=1)], dim=1)
+
+    def anatomy(self) -> Anatomy:
+        """Channels between the blocks and inside them. Groups of bands stay: neighbours among them are pooled."""
+        blocks = self._blocks()
+        shape = self.weight.shape
+        stem = ("weight", Spread(1)), ("bias", Spread(1))
+        norms = [f"norms.{number}" for number in range(len(blocks))]
+        features = Spread(1, block=self.lengths[-1]) if self.steps_out else Spread(1, (0, shape[1]))
+        units = [shared_width("spectral", shape[1], blocks, norms, stem, features)]
+        repeats = {"weight": self.lengths[0] // shape[0], "bias": 0}
+        for number, (name, block) in enumerate(blocks.items()):
+            units += inner_units(f"spectral.{number}", name, block)
+            positions = self.lengths[number // 2]
+            # on columns, the depthwise convolutions are no matrix products
+            repeats |= repeats_of(name, block, positions, -(-positions // 2), depthwise=False)
+        return Anatomy(tuple(units), repeats)
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """See `SpectralBranch.slimmed`."""
+        inner = slimmed_widths("spectral", list(self._blocks().values()), kept)
+        return {"width": len(kept["spectral.width"]), "inner_widths": inner}
+
+    def _blocks(self) -> dict[str, nn.Module]:
+        """Condensers and PEPE blocks in turn, by their names."""
+        return {
+            f"{kind}.{number}": blocks[number]
+            for number in range(len(self.condensers))
+            for kind, blocks in (("condensers", self.condensers), ("pepes", self.pepes))
+        }
 
     def _few_columns(self, spectra: Tensor) -> Tensor:
         x = self._stem(spectra)
@@ -238,6 +299,11 @@ class ShrinkingCondensers(SpatialBranch):
     stem_kernel, condenser_kernel, pepe_kernel
         Odd sides of the kernels of the stem, a full convolution, and of the depthwise convolutions in the blocks. One
         of those of the blocks must be larger than 1.
+    inner_widths
+        Channels inside the blocks, a condenser and a PEPE block in turn; None for what reduction and expansion say.
+        Default: None.
+    kept_components
+        Numbers of the components that are read, ascending, the first one 0; None for all of them. Default: None.
     """
 
     local = True
@@ -254,20 +320,30 @@ class ShrinkingCondensers(SpatialBranch):
         stem_kernel: int,
         condenser_kernel: int,
         pepe_kernel: int,
+        inner_widths: InnerWidths = None,
+        kept_components: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         if max(check_odd(condenser_kernel), check_odd(pepe_kernel)) == 1:
             raise ValueError("condenser_kernel or pepe_kernel must be larger than 1, or no neighbour is seen")
         stem = min(check_odd(stem_kernel), patch_size)
-        self.stem = MaskedConv2d(channels, width, stem)
-        side, blocks = patch_size - stem + 1, list[nn.Module]()
-        while side > 1 or not blocks:
-            kernel = min(condenser_kernel, side)
-            blocks.append(UnpaddedCondenser(width, reduction=reduction, kernel=kernel))
-            side -= kernel - 1
-            kernel = min(pepe_kernel, side)
-            blocks.append(UnpaddedPEPE(width, reduction=reduction, expansion=expansion, kernel=kernel))
-            side -= kernel - 1
+        self.kept = chosen_inputs("kept_components", kept_components, channels)
+        self.stem = MaskedConv2d(channels if self.kept is None else len(self.kept), width, stem)
+        side, kernels = patch_size - stem + 1, list[int]()
+        while side > 1 or not kernels:
+            for kernel in (condenser_kernel, pepe_kernel):
+                kernels.append(min(kernel, side))
+                side -= kernels[-1] - 1
+        blocks: list[nn.Module] = []
+        for kernel, widths in zip(
+            kernels, inner_widths_of("spatial_inner_widths", inner_widths, len(kernels)), strict=True
+        ):
+            if len(blocks) % 2 == 0:
+                blocks.append(UnpaddedCondenser(width, reduction=reduction, kernel=kernel, widths=widths))
+            else:
+                blocks.append(
+                    UnpaddedPEPE(width, reduction=reduction, expansion=expansion, kernel=kernel, widths=widths)
+                )
         self.blocks = nn.ModuleList(blocks)
         self.norms = nn.ModuleList(MaskedBatchNorm(width) if norms else nn.Identity() for _ in blocks)
         self.features, self.patch_size = width, patch_size
@@ -295,8 +371,32 @@ class ShrinkingCondensers(SpatialBranch):
         weights = shares(first.attention(x, there), _middle(there, first.kernel))
         return functional.pad(weights, (margin,) * 4)
 
+    def anatomy(self) -> Anatomy:
+        """Components, and channels between the blocks and inside them."""
+        outputs, inputs = self.stem.weight.shape[:2]
+        blocks = {f"blocks.{number}": block for number, block in enumerate(self.blocks)}
+        norms = [f"norms.{number}" for number in range(len(blocks))]
+        seen = Shown("", "input", Spread(1), None if self.kept is None else tuple(self.kept))
+        units = [
+            Units("components", inputs, in_layers(inputs=["stem"]), seen),
+            shared_width("spatial", outputs, blocks, norms, in_layers(outputs=["stem"]), Spread(1)),
+        ]
+        for number, (name, block) in enumerate(blocks.items()):
+            units += inner_units(f"spatial.{number}", name, block)
+        return Anatomy(tuple(units), {})
+
+    def slimmed(self, kept: Kept) -> dict[str, Any]:
+        """See `SpatialBranch.slimmed`."""
+        inner = slimmed_widths("spatial", list(self.blocks), kept)
+        return {
+            "spatial_width": len(kept["spatial.width"]), "spatial_inner_widths": inner,
+            "kept_components": of_all(self.kept, kept["components"]),
+        }  # fmt: skip
+
     def _stemmed(self, components: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Features of every pixel that is there itself, and which these are."""
+        if self.kept is not None:
+            components = components[:, self.kept]
         x, _ = self.stem(components, mask)
         mask = _middle(mask, self.stem.weight.shape[-1])
         return only(functional.relu(x), mask), mask
@@ -311,14 +411,15 @@ class UnpaddedCondenser(nn.Module):
     Shapes: x (N, C, H, W), mask (N, 1, H, W) or None -> (N, C, H - k + 1, W - k + 1) and its mask.
     """
 
-    def __init__(self, channels: int, *, reduction: int, kernel: int) -> None:
+    def __init__(self, channels: int, *, reduction: int, kernel: int, widths: Sequence[int] | None = None) -> None:
         super().__init__()
         inner = inner_channels(channels, reduction)
+        condensed, embedded = inner_widths(widths, (inner, inner))
         self.kernel = kernel
-        self.reduce = convolution(2, channels, inner)
-        self.depthwise = MaskedConv2d(inner, inner, kernel, groups=inner) if kernel > 1 else None
-        self.pointwise = convolution(2, inner, inner)
-        self.expand = convolution(2, inner, channels)
+        self.reduce = convolution(2, channels, condensed)
+        self.depthwise = MaskedConv2d(condensed, condensed, kernel, groups=condensed) if kernel > 1 else None
+        self.pointwise = convolution(2, condensed, embedded)
+        self.expand = convolution(2, embedded, channels)
         self.scale = nn.Parameter(torch.ones(()))
 
     def attention(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -341,16 +442,18 @@ class UnpaddedPEPE(nn.Module):
     Shapes: x (N, C, H, W), mask (N, 1, H, W) or None -> (N, C, H - k + 1, W - k + 1) and its mask.
     """
 
-    def __init__(self, channels: int, *, reduction: int, expansion: int, kernel: int) -> None:
+    def __init__(
+        self, channels: int, *, reduction: int, expansion: int, kernel: int, widths: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         inner = inner_channels(channels, reduction)
-        wide = inner * expansion
+        first, wide, second = inner_widths(widths, (inner, inner * expansion, inner))
         self.kernel = kernel
-        self.project = convolution(2, channels, inner)
-        self.expand = convolution(2, inner, wide)
+        self.project = convolution(2, channels, first)
+        self.expand = convolution(2, first, wide)
         self.depthwise = MaskedConv2d(wide, wide, kernel, groups=wide)
-        self.project_again = convolution(2, wide, inner)
-        self.extend = convolution(2, inner, channels)
+        self.project_again = convolution(2, wide, second)
+        self.extend = convolution(2, second, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Features of the middle, and which positions of it are there."""

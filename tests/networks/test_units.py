@@ -1,10 +1,14 @@
 """Units that a network can do without: the smaller network against the whole one with these units silenced by hand."""
 
+from contextlib import contextmanager
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from hsiattn.core import MaskedBatchNorm
 from hsiattn.errors import RecipeError
 from hsiattn.networks import create_network
 from hsiattn.networks.cost import cost_of
@@ -25,6 +29,18 @@ VARIANTS = {
     "ssan": {**SMALL_SSAN, "attention_arguments": {"merge": "residual"}},
     "ssan, no attention": {**SMALL_SSAN, "attention": "none", "spectral_attention": "none", "pooling": "average"},
     "ssan, pruned before": {**SMALL_SSAN, "kept_bands": [1, 2, 5, 8, 13], "kept_components": [1, 4, 5]},
+    "attendnet-local, mean and maximum": {
+        "name": "attendnet-local", "width": 6, "depth": 2, "read_out": "mean-max", "own_stems": False,
+        "spatial_width": 5, "pepe_kernel": 7, "group": 4, "stride": 3,
+    },
+    "attendnet-local, steps": {
+        "name": "attendnet-local", "width": 5, "depth": 2, "group": 3, "stride": 3, "halving": False, "norms": False,
+        "spatial_width": 6, "condenser_kernel": 3, "stem_kernel": 3, "pepe_kernel": 3, "reduction": 1,
+    },
+    "attendnet-local, pruned before": {
+        "name": "attendnet-local", "width": 4, "depth": 1, "group": 3, "stride": 3, "inner_widths": [[2, 3], [3, 5, 4]],
+        "spatial_width": 5, "pepe_kernel": 7, "spatial_inner_widths": [[3, 2], [2, 4, 3]], "kept_components": [1, 2, 5],
+    },
 }  # fmt: skip
 
 
@@ -33,6 +49,10 @@ def _network(arguments):
     network = create_network(**{**SIZES, **arguments})
     for parameter in network.parameters():
         parameter.data += 0.2 * torch.randn_like(parameter)
+    for module in network.modules():
+        if isinstance(module, MaskedBatchNorm):
+            module.running_mean.normal_()
+            module.running_variance.uniform_(0.5, 2.0)
     return network.eval()
 
 
@@ -138,7 +158,80 @@ def _silenced_ssan(network, arguments, mask, spectra, patches, valid):
     return network.output(torch.relu(network.fusion_hidden(torch.cat(fused, dim=1))) * mask["fusion_hidden"])
 
 
-SILENCED = {"grouped-ssan": _silenced_grouped, "ssan": _silenced_ssan}
+INSIDE = {
+    "reduce": "condensed", "pointwise": "embedded", "project": "projected", "project_again": "projected_again",
+}  # fmt: skip
+"""What the layers of condensers and PEPE blocks give; a depthwise convolution gives what the one before it gives."""
+
+
+@contextmanager
+def _masked(layers):
+    """The network with the outputs of layers, or the inputs of those that are named so, multiplied by masks."""
+
+    def shaped(mask, x):
+        return mask.view(-1, *(1 for _ in x.shape[2:]))
+
+    def output(_layer, _inputs, given, mask):
+        first = given[0] if isinstance(given, tuple) else given
+        return (first * shaped(mask, first), *given[1:]) if isinstance(given, tuple) else first * shaped(mask, first)
+
+    def inputs(_layer, given, mask):
+        return (given[0] * shaped(mask, given[0]), *given[1:])
+
+    handles = [
+        layer.register_forward_pre_hook(partial(inputs, mask=mask))
+        if where == "input"
+        else layer.register_forward_hook(partial(output, mask=mask))
+        for layer, where, mask in layers
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _of_blocks(branch, blocks, norms, mask):
+    """Layers of the blocks of a branch, and what masks them, for `_masked`."""
+    width = mask[f"{branch}.width"]
+    layers = [(blocks[0], "input", width), *((each, "output", width) for each in (*blocks, *norms))]
+    for number, block in enumerate(blocks):
+        condenser = hasattr(block, "reduce")
+        for name, layer in block.named_children():
+            inside = INSIDE.get(name)
+            if name == "depthwise":
+                inside = "condensed" if condenser else "expanded"
+            elif name == "expand" and not condenser:
+                inside = "expanded"
+            if inside is not None:
+                layers.append((layer, "output", mask[f"{branch}.{number}.{inside}"]))
+    return layers
+
+
+def _read(network, arguments, mask, spectra, patches, valid):
+    """Features of both branches, with only those components that are not masked out."""
+    chosen = torch.zeros(6)
+    chosen[torch.tensor(arguments.get("kept_components", list(range(6))))] = mask["components"]
+    seen = network.spatial(patches * chosen[:, None, None], valid[:, None])
+    return torch.cat([network.spectral(spectra), seen.flatten(1)], dim=1)
+
+
+def _silenced_local(network, arguments, mask, spectra, patches, valid):
+    spectral, spatial = network.spectral, network.spatial
+    pairs = [block for pair in zip(spectral.condensers, spectral.pepes, strict=True) for block in pair]
+    layers = _of_blocks("spectral", pairs, spectral.norms, mask)
+    layers += _of_blocks("spatial", list(spatial.blocks), spatial.norms, mask)
+    with _masked(layers):
+        features = _read(network, arguments, mask, spectra, patches, valid)
+    width = mask["spectral.width"]
+    if arguments.get("read_out", "steps") == "steps":
+        width = width.repeat_interleave(spectral.features // len(width))
+    else:
+        width = torch.cat([width, width])
+    return _classified(network, features, torch.cat([width, mask["spatial.width"]]))
+
+
+SILENCED = {"grouped-ssan": _silenced_grouped, "ssan": _silenced_ssan, "attendnet-local": _silenced_local}
 """Logits of whole networks whose other units are multiplied by 0, step by step."""
 
 
@@ -163,9 +256,10 @@ def test_the_smaller_network_says_what_the_whole_one_says_with_its_other_units_s
     assert Costs(network, anatomy).of(counts) == (cost.parameters, pytest.approx(cost.macs))
 
 
+@pytest.mark.parametrize("variant", ["pruned before", "attendnet-local, pruned before"])
 @torch.no_grad()
-def test_a_smaller_network_maps_tiles_as_it_classifies_patches():
-    network = _network(VARIANTS["pruned before"])
+def test_a_smaller_network_maps_tiles_as_it_classifies_patches(variant):
+    network = _network(VARIANTS[variant])
     spectra, components = torch.randn(21, 5, 6), torch.randn(6, 11, 12)
     patches = components.unfold(1, 7, 1).unfold(2, 7, 1).permute(1, 2, 0, 3, 4).reshape(-1, 6, 7, 7)
     expected = network(spectra.flatten(1).T, patches).T.reshape(4, 5, 6)
@@ -224,6 +318,19 @@ def test_what_is_woven_together_is_left_whole(arguments):
 def test_choices_that_are_none_are_refused(argument, value):
     with pytest.raises(RecipeError, match=argument):
         create_network(**SIZES, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ([[2, 3]], "each of 4 blocks, not of 1"),
+        ([[2, 3], [2, 3]] * 2, "must be 3 numbers"),
+        ([[2, 0], [1, 1, 1]] * 2, "must be 2 numbers"),
+    ],
+)
+def test_widths_of_other_blocks_are_refused(value, said):
+    with pytest.raises(RecipeError, match=said):
+        create_network(**{**SIZES, "name": "attendnet-local"}, inner_widths=value)
 
 
 def test_units_lie_where_their_spread_says():

@@ -10,6 +10,7 @@ is the default here, being the only one in which attention weighs anything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -23,6 +24,7 @@ from hsiattn.core.block import (
     convolution,
     depthwise_over_columns,
     inner_channels,
+    inner_widths,
     only,
     pointwise_over_columns,
     shares,
@@ -49,6 +51,8 @@ class AttentionCondenser(FeatureBlock):
         k, odd. Default: 3.
     selection
         "gate" for V·σ(A)·S + V, "add" for V·S + A. Default: `gate`.
+    widths
+        Channels of Q and of K; None for C/r each. Default: None.
     dimensions
         D, 1 or 2. Default: 2.
     identity_start
@@ -61,7 +65,7 @@ class AttentionCondenser(FeatureBlock):
     Raises
     ------
     ValueError
-        Unknown `selection`, an even kernel, or reduction below 1.
+        Unknown `selection`, an even kernel, reduction below 1, or widths that are not two numbers of at least 1.
 
     Examples
     --------
@@ -78,6 +82,7 @@ class AttentionCondenser(FeatureBlock):
         reduction: int = 4,
         kernel: int = 3,
         selection: Literal["gate", "add"] = "gate",
+        widths: Sequence[int] | None = None,
         dimensions: Dimensions = 2,
         identity_start: bool = False,
     ) -> None:
@@ -85,11 +90,12 @@ class AttentionCondenser(FeatureBlock):
         if selection not in ("gate", "add"):
             raise ValueError(f"selection must be gate or add, not {selection!r}")
         inner = inner_channels(channels, reduction)
+        condensed, embedded = inner_widths(widths, (inner, inner))
         self.gates = selection == "gate"
-        self.reduce = convolution(dimensions, channels, inner)
-        self.depthwise = convolution(dimensions, inner, inner, check_odd(kernel), groups=inner)
-        self.pointwise = convolution(dimensions, inner, inner)
-        self.expand = convolution(dimensions, inner, channels)
+        self.reduce = convolution(dimensions, channels, condensed)
+        self.depthwise = convolution(dimensions, condensed, condensed, check_odd(kernel), groups=condensed)
+        self.pointwise = convolution(dimensions, condensed, embedded)
+        self.expand = convolution(dimensions, embedded, channels)
         self.scale = nn.Parameter(torch.zeros(()) if identity_start and self.gates else torch.ones(()))
         if identity_start and not self.gates:
             for parameter in self.expand.parameters():

@@ -8,6 +8,8 @@ parameters than plain convolutions. The widths, the activations and the residual
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +20,7 @@ from hsiattn.core.block import (
     convolution,
     depthwise_over_columns,
     inner_channels,
+    inner_widths,
     only,
     pointwise_over_columns,
 )
@@ -41,6 +44,8 @@ class ProjectExpandProjectExpand(FeatureBlock):
         e, a whole number. Default: 3.
     kernel
         k, odd. Default: 3.
+    widths
+        Channels behind project₁, expand and project₂; None for c, e·c and c. Default: None.
     dimensions
         D, 1 or 2. Default: 2.
     identity_start
@@ -53,7 +58,7 @@ class ProjectExpandProjectExpand(FeatureBlock):
     Raises
     ------
     ValueError
-        Reduction or expansion below 1, or an even kernel.
+        Reduction or expansion below 1, an even kernel, or widths that are not three numbers of at least 1.
 
     Examples
     --------
@@ -71,6 +76,7 @@ class ProjectExpandProjectExpand(FeatureBlock):
         reduction: int = 2,
         expansion: int = 3,
         kernel: int = 3,
+        widths: Sequence[int] | None = None,
         dimensions: Dimensions = 2,
         identity_start: bool = False,
     ) -> None:
@@ -78,12 +84,12 @@ class ProjectExpandProjectExpand(FeatureBlock):
         if expansion < 1:
             raise ValueError(f"expansion must be at least 1, not {expansion}")
         inner = inner_channels(channels, reduction)
-        wide = inner * expansion
-        self.project = convolution(dimensions, channels, inner)
-        self.expand = convolution(dimensions, inner, wide)
+        first, wide, second = inner_widths(widths, (inner, inner * expansion, inner))
+        self.project = convolution(dimensions, channels, first)
+        self.expand = convolution(dimensions, first, wide)
         self.depthwise = convolution(dimensions, wide, wide, check_odd(kernel), groups=wide)
-        self.project_again = convolution(dimensions, wide, inner)
-        self.extend = convolution(dimensions, inner, channels)
+        self.project_again = convolution(dimensions, wide, second)
+        self.extend = convolution(dimensions, second, channels)
         if identity_start:
             for parameter in self.extend.parameters():
                 nn.init.zeros_(parameter)

@@ -26,7 +26,8 @@ SSAN = {
     "name": "ssan", **SIZES, "hidden": 12, "widths": [16, 16], "spatial_hidden": 30, "shared_fusion": 20,
     "fusion_hidden": 30,
 }  # fmt: skip
-OTHERS = [SSAN]
+LOCAL = {"name": "attendnet-local", **SIZES, "width": 12, "spatial_width": 16, "group": 5, "stride": 5}
+OTHERS = [SSAN, LOCAL]
 
 
 def _pixels(count=60):
@@ -81,6 +82,16 @@ def test_other_networks_meet_their_target_too(arguments, target):
     assert 0.36 <= reached <= 0.4
     again = create_network(**result.arguments)
     again.load_state_dict(result.network.state_dict())
+
+
+def test_running_statistics_of_batch_norms_follow_those_that_are_awake():
+    network = create_network(**LOCAL)
+    norm = network.spatial.norms[0]
+    result = _train(PruningSettings(flops=0.4, warm_up=0.0), network=network, arguments=LOCAL)
+    smaller = result.network.spatial.norms[0].running_mean
+    assert 1 <= len(smaller) < 16
+    assert np.isin(smaller.numpy(), norm.running_mean.numpy()).all()
+    assert (smaller != 0).all()
 
 
 def test_what_sleeps_stands_still_while_the_rest_learns(monkeypatch):
