@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hsiattn.core import AttentionCondenser, MaskedBatchNorm, MaskedConv2d, ProjectExpandProjectExpand, create_pooling
 from hsiattn.core.block import check_odd, convolution, inner_channels, inner_widths, only, shares
-from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, of_all
+from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, components_read, of_all
 from hsiattn.networks.condenser_units import (
     InnerWidths,
     inner_units,
@@ -21,7 +21,7 @@ from hsiattn.networks.condenser_units import (
     slimmed_widths,
 )
 from hsiattn.networks.two_branch import TwoBranchNetwork
-from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
+from hsiattn.networks.units import Anatomy, Kept, Spread, in_layers
 
 ReadOut = Literal["mean-max", "steps"]
 
@@ -376,9 +376,8 @@ class ShrinkingCondensers(SpatialBranch):
         outputs, inputs = self.stem.weight.shape[:2]
         blocks = {f"blocks.{number}": block for number, block in enumerate(self.blocks)}
         norms = [f"norms.{number}" for number in range(len(blocks))]
-        seen = Shown("", "input", Spread(1), None if self.kept is None else tuple(self.kept))
         units = [
-            Units("components", inputs, in_layers(inputs=["stem"]), seen),
+            components_read(self.kept, inputs, ["stem"]),
             shared_width("spatial", outputs, blocks, norms, in_layers(outputs=["stem"]), Spread(1)),
         ]
         for number, (name, block) in enumerate(blocks.items()):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hsiattn.core import FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling, SpatialGate
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
-from hsiattn.networks.branches import SpatialBranch, chosen_inputs, of_all
+from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, of_all
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 Place = Literal["input", "features"]
@@ -156,9 +156,8 @@ class AttentionCNN(SpatialBranch):
             return Anatomy((), {})
         first = self.layers[0]
         assert isinstance(first, MaskedConv2d)
-        readers = in_layers(inputs=["layers.0", *(["attention.score"] if gate else [])])
-        shown = Shown("", "input", Spread(1), None if self.kept is None else tuple(self.kept))
-        units = [Units("components", first.weight.shape[1], readers, shown)]
+        readers = ["layers.0", *(["attention.score"] if gate else [])]
+        units = [components_read(self.kept, first.weight.shape[1], readers)]
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, MaskedConv2d)
             last = number == len(self.layers) - 1

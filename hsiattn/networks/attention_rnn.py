@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -192,6 +192,16 @@ def recurrent_units(name: str, layer: nn.GRU, readers: Sequence[tuple[str, Sprea
 def slimmed_attention(name: str, kept: Kept) -> dict[str, Any]:
     """The argument of that name by which a `BandAttention` has only those units; none where it has no units."""
     return {name: {"attention_features": len(kept["attention"])}} if "attention" in kept else {}
+
+
+def slimmed_branch(branch: SpectralBranch, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
+    """`spectral` of networks that take the arguments of an `AttentionRNN` by that name, with only those units.
+
+    As it is where the branch has no units.
+    """
+    if not branch.anatomy().units:
+        return {}
+    return {"spectral": {**(arguments.get("spectral") or {}), **branch.slimmed(kept)}}
 
 
 class BandAttention(nn.Module):

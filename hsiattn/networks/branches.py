@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hsiattn.core.block import mean
-from hsiattn.networks.units import Anatomy, Kept
+from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 _SPECTRA_AT_ONCE = 8192
 
@@ -99,6 +99,22 @@ def chosen_inputs(name: str, kept: Sequence[int] | None, count: int) -> list[int
 def of_all(inputs: list[int] | None, kept: NDArray[np.int64]) -> list[int]:
     """Numbers among all inputs of those that stay among the ones that are read."""
     return [number if inputs is None else inputs[number] for number in kept.tolist()]
+
+
+def components_read(kept: list[int] | None, count: int, readers: Sequence[str]) -> Units:
+    """Components that a spatial branch reads.
+
+    Parameters
+    ----------
+    kept
+        Numbers of those that it reads, None for all.
+    count
+        How many these are.
+    readers
+        Names of the layers that read them.
+    """
+    shown = Shown("", "input", Spread(1), None if kept is None else tuple(kept))
+    return Units("components", count, in_layers(inputs=readers), shown)
 
 
 def read_out(x: Tensor, mask: Tensor | None, centre: tuple[int, int]) -> Tensor:

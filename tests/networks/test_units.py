@@ -15,6 +15,7 @@ from hsiattn.networks.cost import cost_of
 from hsiattn.networks.units import Costs, Spread, gathered, put_back
 
 SIZES = {"name": "grouped-ssan", "bands": 21, "channels": 6, "classes": 4, "patch_size": 7}
+SMALL_GRU = {"hidden": 5, "embedding": 4, "group": 4}
 SMALL_SSAN = {
     "name": "ssan", "hidden": 6, "widths": [5, 4], "spatial_hidden": 9, "shared_fusion": 7, "fusion_hidden": 8,
 }  # fmt: skip
@@ -40,6 +41,21 @@ VARIANTS = {
     "attendnet-local, pruned before": {
         "name": "attendnet-local", "width": 4, "depth": 1, "group": 3, "stride": 3, "inner_widths": [[2, 3], [3, 5, 4]],
         "spatial_width": 5, "pepe_kernel": 7, "spatial_inner_widths": [[3, 2], [2, 4, 3]], "kept_components": [1, 2, 5],
+    },
+    "attendnet": {"name": "attendnet", "width": 6, "depth": 2},
+    "attendnet, pruned before": {
+        "name": "attendnet", "width": 4, "spatial_width": 5, "depth": 1, "inner_widths": [[2, 3], [3, 5, 4]],
+        "spatial_inner_widths": [[3, 2], [2, 4, 3]], "kept_components": [1, 2, 5],
+    },
+    "gsa": {"name": "gsa", "width": 8, "depth": 2, "heads": 2, "spectral": SMALL_GRU},
+    "gsa, pruned before": {
+        "name": "gsa", "width": 5, "heads": 2, "inner": [3, 4], "head_features": 3, "kept_components": [0, 2, 3],
+        "spectral": {**SMALL_GRU, "kept_groups": [1, 2, 4]},
+    },
+    "smlp": {"name": "smlp", "width": 5, "depths": [1, 2], "spectral": SMALL_GRU},
+    "smlp, pruned before": {
+        "name": "smlp", "width": [4, 3], "depths": [1, 1], "hidden": [5, 7], "kept_components": [0, 2, 3],
+        "spectral": {**SMALL_GRU, "kept_groups": [1, 2, 4]},
     },
 }  # fmt: skip
 
@@ -122,11 +138,14 @@ def _components(arguments, mask, patches):
 
 def _classified(network, features, counted):
     """Logits of a `TwoBranchNetwork` by those of its features that are counted, (F,) of 0 and 1."""
-    mean = (features * counted).sum(dim=1, keepdim=True) / counted.sum()
-    deviation = ((features - mean).square() * counted).sum(dim=1, keepdim=True) / counted.sum()
-    normed = (features - mean) / torch.sqrt(deviation + network.normalisation.eps)
-    normed = (normed * network.normalisation.weight + network.normalisation.bias) * counted
-    return network.refinement(normed)
+    return network.refinement(_normalised(network.normalisation, features, counted))
+
+
+def _normalised(norm, x, counted):
+    """What a layer norm makes of those features, along the last axis, that are counted; 0 in place of the others."""
+    mean = (x * counted).sum(dim=-1, keepdim=True) / counted.sum()
+    deviation = ((x - mean).square() * counted).sum(dim=-1, keepdim=True) / counted.sum()
+    return ((x - mean) / torch.sqrt(deviation + norm.eps) * norm.weight + norm.bias) * counted
 
 
 def _silenced_grouped(network, arguments, mask, spectra, patches, valid):
@@ -166,7 +185,7 @@ INSIDE = {
 
 @contextmanager
 def _masked(layers):
-    """The network with the outputs of layers, or the inputs of those that are named so, multiplied by masks."""
+    """The network with the outputs or inputs of layers multiplied by masks, and layer norms of what is left."""
 
     def shaped(mask, x):
         return mask.view(-1, *(1 for _ in x.shape[2:]))
@@ -178,10 +197,17 @@ def _masked(layers):
     def inputs(_layer, given, mask):
         return (given[0] * shaped(mask, given[0]), *given[1:])
 
+    def last(_layer, _inputs, given, mask):
+        return given * mask
+
+    def norm(layer, given, _output, mask):
+        return _normalised(layer, given[0], mask)
+
+    hooks = {"output": output, "last": last, "norm": norm}
     handles = [
         layer.register_forward_pre_hook(partial(inputs, mask=mask))
         if where == "input"
-        else layer.register_forward_hook(partial(output, mask=mask))
+        else layer.register_forward_hook(partial(hooks[where], mask=mask))
         for layer, where, mask in layers
     ]
     try:
@@ -231,7 +257,56 @@ def _silenced_local(network, arguments, mask, spectra, patches, valid):
     return _classified(network, features, torch.cat([width, mask["spatial.width"]]))
 
 
-SILENCED = {"grouped-ssan": _silenced_grouped, "ssan": _silenced_ssan, "attendnet-local": _silenced_local}
+def _silenced_attendnet(network, arguments, mask, spectra, patches, valid):
+    layers = []
+    for name in ("spectral", "spatial"):
+        pairs = getattr(network, name).pairs
+        blocks = [block for pair in pairs for block in (pair.condenser, pair.pepe)]
+        layers += _of_blocks(name, blocks, [norm for pair in pairs for norm in pair.norms], mask)
+    with _masked(layers):
+        features = _read(network, arguments, mask, spectra, patches, valid)
+    return _classified(network, features, torch.cat([*[mask["spectral.width"]] * 2, *[mask["spatial.width"]] * 2]))
+
+
+def _silenced_gsa(network, arguments, mask, spectra, patches, valid):
+    branch, width = network.spatial, mask["width"]
+    layers = [(layer, "output", width) for layer in (branch.stem, branch.normalisation)]
+    for number, part in enumerate(branch.bottlenecks):
+        inner = mask[f"inner.{number}"]
+        layers += [(layer, "output", width) for layer in (part, part.norms[0])]
+        layers += [(layer, "output", inner) for layer in (part.reduce, part.norms[1], part.mix, part.norms[2])]
+    return _with_groups(network, arguments, mask, spectra, patches, valid, layers, width)
+
+
+def _silenced_smlp(network, arguments, mask, spectra, patches, valid):
+    branch, stage, number = network.spatial, 0, 0
+    layers = [(branch.embedding, "output", mask["width.0"])]
+    for part in branch.layers:
+        stage += hasattr(part, "convolution")
+        width = mask[f"width.{stage}"]
+        layers.append((part, "output", width))
+        if not hasattr(part, "convolution"):
+            inside = (part.normalisation, part.depthwise, part.sparse.norm, *part.sparse.along, part.sparse)
+            layers += [(layer, "output", width) for layer in inside]
+            layers += [(part.channel_mix[0], "last", mask[f"mix.{number}"]), (part.channel_norm, "norm", width)]
+            number += 1
+    layers.append((branch.normalisation, "output", width))
+    return _with_groups(network, arguments, mask, spectra, patches, valid, layers, width)
+
+
+def _with_groups(network, arguments, mask, spectra, patches, valid, layers, width):
+    """Logits where the spectrum is read by an `AttentionRNN`, and layers of the spatial branch are masked."""
+    context = _of_groups(network.spectral, arguments["spectral"], mask, spectra)
+    with _masked(layers):
+        features = _read(network, arguments, mask, spectra, patches, valid)[:, context.shape[1] :]
+    counted = torch.cat([mask["hidden"], mask["hidden"], width, width])
+    return _classified(network, torch.cat([context, features], dim=1), counted)
+
+
+SILENCED = {
+    "grouped-ssan": _silenced_grouped, "ssan": _silenced_ssan, "attendnet-local": _silenced_local,
+    "attendnet": _silenced_attendnet, "gsa": _silenced_gsa, "smlp": _silenced_smlp,
+}  # fmt: skip
 """Logits of whole networks whose other units are multiplied by 0, step by step."""
 
 

@@ -27,7 +27,14 @@ SSAN = {
     "fusion_hidden": 30,
 }  # fmt: skip
 LOCAL = {"name": "attendnet-local", **SIZES, "width": 12, "spatial_width": 16, "group": 5, "stride": 5}
-OTHERS = [SSAN, LOCAL]
+GRU = {"hidden": 10, "embedding": 10, "group": 4}
+OTHERS = [
+    SSAN,
+    LOCAL,
+    {"name": "attendnet", **SIZES, "width": 12, "depth": 1},
+    {"name": "gsa", **SIZES, "width": 16, "depth": 1, "heads": 2, "spectral": GRU},
+    {"name": "smlp", **SIZES, "width": 12, "depths": [1, 1], "spectral": GRU},
+]
 
 
 def _pixels(count=60):
