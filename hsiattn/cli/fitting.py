@@ -171,6 +171,7 @@ class Training:
     resume: bool = False
     scenes: tuple[LabelledScene, ...] = ()
     start: str | None = None
+    best_bands: int | None = None
 
     @property
     def value_unlabelled(self) -> int | None:
@@ -377,16 +378,23 @@ def load_request(request: Training) -> Recipe:
 
 
 def recipe_of(model: TrainedModel, request: Training) -> Recipe:
-    """The recipe that a model was trained by, with the changes that are asked for.
+    """The recipe that a model was trained by, with the changes that are asked for, and for its best bands alone.
 
     Raises
     ------
     RecipeError
         It is none of this version, or does not take these changes.
+    BandError
+        The model reads no more bands than are wanted.
     """
     from hsiattn.training.recipes import changed_recipe
 
-    return changed_recipe(model.recipe, request.changes)
+    changes = list(request.changes)
+    if request.best_bands is not None:
+        from hsiattn.explanations.band_ranking import rank_bands
+
+        changes.append(f"preprocessing.only_bands={rank_bands(model).best(request.best_bands)}")
+    return changed_recipe(model.recipe, changes)
 
 
 def check_usage(ctx: click.Context) -> None:

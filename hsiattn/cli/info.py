@@ -14,6 +14,9 @@ from hsiattn.files.inputs import refuse_special
 from hsiattn.files.kinds import looks_like_model
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hsiattn.models.model_file import TrainedModel
 
 _OF_SCENES = ("key", "use_flagged", "stats", "quicklook", "labels", "spectra")
@@ -121,6 +124,7 @@ def describe_model(path: str) -> dict[str, Any]:
         **({"prior": remembered} if remembered else {}),
         **({"pruned": pruned} if pruned else {}),
         **({"for_int8": for_int8} if for_int8 else {}),
+        **({"reads": bands_in_words(model)} if model.only_bands is not None else {}),
         **described,
         "training": training,
     }
@@ -128,21 +132,32 @@ def describe_model(path: str) -> dict[str, Any]:
 
 def _pruned(model: TrainedModel) -> str:
     """What pruning left of a model, and which bands it still reads in a pixel's spectrum."""
-    import numpy as np
-
-    from hsiattn.scenes.spectral import ranges
-
     record, read = model.training["pruning"], model.in_spectrum
     shares = [f"{100 * after / before:.1f} %" for before, after in (record["macs_per_pixel"], record["parameters"])]
     text = f"to {shares[0]} of the multiply-adds and {shares[1]} of the weights"
     if read.all():
-        return f"{text}; all bands are read"
-    bands = ranges(model.preprocessing.bands[read] + 1)
-    runs = np.split(np.flatnonzero(read), np.flatnonzero(np.diff(np.flatnonzero(read)) > 1) + 1)
-    nm = model.used_bands.wavelength
-    known = np.isfinite(nm).all()
-    places = ", ".join(f"{nm[run[0]]:.0f}-{nm[run[-1]]:.0f}" for run in runs) if known else ""
-    return f"{text}; a pixel's spectrum is read at bands {bands}{f' ({places} nm)' if known else ''}"
+        return text if model.only_bands is not None else f"{text}; all bands are read"
+    return f"{text}; a pixel's spectrum is read at bands {_places(model, read)}"
+
+
+def bands_in_words(model: TrainedModel) -> str:
+    """How many bands a model reads, and which ones."""
+    read = model.preprocessing.bands >= 0
+    return f"{len(read)} of {len(model.bands)} bands, a scene needs no others: {_places(model, read)}"
+
+
+def _places(model: TrainedModel, read: NDArray[np.bool_]) -> str:
+    """Numbers of some of the used bands (B,), and their wavelengths where known."""
+    import numpy as np
+
+    from hsiattn.scenes.spectral import ranges
+
+    numbers, nm = model.preprocessing.bands[read] + 1, model.used_bands.wavelength[read]
+    if not np.isfinite(model.used_bands.wavelength).all():
+        return ranges(numbers)
+    runs = np.split(nm, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    places = ", ".join(f"{run[0]:.0f}" if len(run) == 1 else f"{run[0]:.0f}-{run[-1]:.0f}" for run in runs)
+    return f"{ranges(numbers)} ({places} nm)"
 
 
 def lines_of(result: dict[str, Any]) -> list[str]:
@@ -160,7 +175,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [label.rstrip(), *_left_out_lines(value)]
         elif name in ("warnings", "notes"):
             lines += [f"{label}{sentence}" for sentence in value]
-        elif name in ("choice", "unlabelled", "prior", "pruned", "for_int8"):  # a sentence that is not cut
+        elif name in ("choice", "unlabelled", "prior", "pruned", "for_int8", "reads"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from hsiattn.cli import fitting, options
+from hsiattn.cli.info import bands_in_words
 from hsiattn.cli.report_context import author
 from hsiattn.cli.reports import choose_format, render
 from hsiattn.cli.resuming import resumable
@@ -28,12 +29,17 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("-o", "--output", required=True, metavar="PRUNED", help="Model file to write, usually *.hsiattn.")
 @click.option(
     "--target-flops", type=_SHARE, metavar="SHARE",
-    help="Share of the multiply-adds per pixel that may stay, 0 … 1.  [default: 0.25]",
+    help="Share of the multiply-adds per pixel that may stay, 0 … 1.  [default: 0.25, without --bands]",
 )  # fmt: skip
 @click.option("--target-params", type=_SHARE, metavar="SHARE", help="Share of the weights that may stay, 0 … 1.")
 @click.option(
     "--target-latency", type=_SHARE, metavar="SHARE",
     help="Share of the time per pixel, as measured on this machine, that may stay, 0 … 1.",
+)  # fmt: skip
+@click.option(
+    "--bands", type=click.IntRange(1), metavar="N",
+    help="Read only the N bands that matter most to MODEL, as `hsiattn bands` ranks them; the network is trained anew "
+    "on these, and components are made of them alone.",
 )  # fmt: skip
 @click.option(
     "--criterion", type=click.Choice(("taylor", "propagation", "magnitude", "random")), default="taylor",
@@ -76,15 +82,22 @@ def prune(
     Give the scene, the labels, the split and the seed that MODEL was trained with: the accuracy then is that of pixels
     which neither has seen. With another split the network starts from the beginning.
 
+    With --bands whole bands go, and scenes to be mapped need no others; a target besides is one for the network of the
+    bands that stay.
+
     \b
         hsiattn prune fields.hsiattn scene.tif --labels polygons.gpkg --target-flops 0.25 -o small.hsiattn
         hsiattn prune fields.hsiattn scene.tif --labels polygons.gpkg --target-params 0.1 -o drone.hsiattn
         hsiattn prune fields.hsiattn scene.tif --labels polygons.gpkg --target-latency 0.5 -o quick.hsiattn
+        hsiattn prune fields.hsiattn scene.tif --labels polygons.gpkg --bands 20 -o few.hsiattn
         hsiattn info small.hsiattn
     """
     if not scene:
         raise click.UsageError("Missing argument 'SCENE...': give the scene that MODEL was trained on", ctx)
-    change = target_of(ctx, given)
+    best_bands = given.pop("bands")
+    change = target_of(ctx, given, default=best_bands is None)
+    if not change:
+        options.refuse_without_effect(ctx, ["criterion"], "with --bands alone, which takes no units out")
     fitting.check_usage(ctx)
     if given["split"] == "folds":
         raise click.UsageError("--split folds trains models of its own: give another split", ctx)
@@ -98,13 +111,11 @@ def prune(
     from hsiattn.models.registry import named_model
 
     state, threads = Path(f"{output}.training"), given.pop("threads")
+    settings = "training.pruning={}", f"training.pruning.criterion={criterion}", "training.quantisation_aware=null"
     request = fitting.Training(
         scene=one_scene(scene), labels=labels, start=str(named_model(model)), recipe=model, favour=None, open_set=None,
-        settings=(
-            "training.pruning={}", change, f"training.pruning.criterion={criterion}",
-            "training.quantisation_aware=null",
-        ),
-        checkpoints=str(state), **given,
+        settings=(*settings, *change) if change else (),
+        checkpoints=str(state), best_bands=best_bands, **given,
     )  # fmt: skip
     check_state_folder(state)
     overwrite = overwrite or (given["resume"] and is_begun(state))
@@ -117,15 +128,20 @@ def prune(
     if report is not None:
         write_bytes(report, render(fitting.report_of(trained, request, form, output, author), form).encode())
     remove_state_folder(state)
-    pruning = trained.classifier.model_.training["pruning"]
+    made = trained.classifier.model_
+    pruning = made.training.get("pruning")
     if as_json:
-        options.print_json({"model": output, "pruning": pruning, **fitting.describe(trained.classifier)})
-    else:
-        options.show(f"model     {output}", *lines_of(pruning), *fitting.lines_of(trained.classifier))
+        figures = {"pruning": pruning, **({"only_bands": list(made.only_bands)} if made.only_bands else {})}
+        options.print_json({"model": output, **figures, **fitting.describe(trained.classifier)})
+        return
+    lines = [] if pruning is None else lines_of(pruning)
+    if made.only_bands is not None:
+        lines.append(f"bands     {bands_in_words(made)}")
+    options.show(f"model     {output}", *lines, *fitting.lines_of(trained.classifier))
 
 
-def target_of(ctx: click.Context, given: dict[str, Any]) -> str:
-    """Take the target out of the options, as a change of the recipe.
+def target_of(ctx: click.Context, given: dict[str, Any], *, default: bool) -> list[str]:
+    """Take the target out of the options, as a change of the recipe; none without one and without the default.
 
     Raises
     ------
@@ -135,8 +151,9 @@ def target_of(ctx: click.Context, given: dict[str, Any]) -> str:
     shares = {setting: share for name, setting in _TARGETS.items() if (share := given.pop(name)) is not None}
     if len(shares) > 1:
         raise click.UsageError("--target-flops, --target-params and --target-latency: give one of them", ctx)
-    ((setting, share),) = shares.items() or {"flops": 0.25}.items()
-    return f"training.pruning.{setting}={share}"
+    if default and not shares:
+        shares = {"flops": 0.25}
+    return [f"training.pruning.{setting}={share}" for setting, share in shares.items()]
 
 
 def lines_of(pruning: dict[str, Any]) -> list[str]:

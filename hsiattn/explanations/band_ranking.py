@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hsiattn.errors import ModelFileError
+from hsiattn.errors import BandError, ModelFileError
 from hsiattn.models.model_file import TrainedModel
 from hsiattn.preprocessing import TrainingDomain
 
@@ -44,6 +44,21 @@ class BandRanking:
     def order(self) -> NDArray[np.int64]:
         """Positions (B,) of the bands, the most important first."""
         return np.argsort(-self.importance, kind="stable")
+
+    def best(self, count: int) -> list[int]:
+        """Numbers of the so many most important bands, ascending.
+
+        Raises
+        ------
+        BandError
+            The model reads no more than these.
+        """
+        if count >= len(self.numbers):
+            raise BandError(
+                f"the model reads {len(self.numbers)} bands, of which {count} are not fewer",
+                f"give a number below {len(self.numbers)}",
+            )
+        return sorted(self.numbers[self.order[:count]].tolist())
 
     def to_records(self) -> list[dict[str, Any]]:
         """Bands by rank, JSON-ready."""

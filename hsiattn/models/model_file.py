@@ -97,6 +97,12 @@ class TrainedModel(DescribedModel):
         return np.ones(len(places), dtype=bool) if kept is None else np.isin(places // arguments.get("group", 8), kept)
 
     @property
+    def only_bands(self) -> tuple[int, ...] | None:
+        """Numbers of the bands, from 1, to which its recipe keeps it; None for all that serve."""
+        numbers = self.recipe.get("preprocessing", {}).get("only_bands")
+        return None if numbers is None else tuple(numbers)
+
+    @property
     def evaluates_tiles(self) -> bool:
         """Whether the network sees a tile as a whole, rather than every pixel's patch."""
         return self.network.dense_capable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from hsiattn.preprocessing.spectral_transforms import SpectralTransformName
 from hsiattn.settings import Settings
@@ -33,6 +34,9 @@ class PreprocessingSettings(Settings):
         estimated from the differences between neighbouring pixels, labelled or not. Default: 0.
     rescale_components
         Scale each principal component to [0, 1], as SSAN does. Default: False.
+    only_bands
+        Numbers of the bands that are read at all, ascending, the first one 1, of those that serve; a scene to be mapped
+        needs no others. None for all. Default: None.
     fit_on
         Pixels that give band scaling and principal components: those of the `training`, or (transductively) the whole
         `scene`. Default: `training`.
@@ -50,3 +54,21 @@ class PreprocessingSettings(Settings):
     noise_components: int = Field(default=0, ge=0, le=MAX_COMPONENTS)
     rescale_components: bool = False
     fit_on: Literal["training", "scene"] = "training"
+    only_bands: tuple[Annotated[int, Field(ge=1, le=MAX_COMPONENTS)], ...] | None = Field(
+        default=None, min_length=1, max_length=MAX_COMPONENTS
+    )
+
+    @field_validator("only_bands")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and any(second <= first for first, second in pairwise(value)):
+            raise ValueError("must be ascending numbers of bands")
+        return value
+
+    @model_serializer(mode="wrap")
+    def _without_absent_bands(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not there, so that recipes without it stay as earlier versions know them."""
+        values: dict[str, Any] = handler(self)
+        if self.only_bands is None:
+            values.pop("only_bands", None)
+        return values

@@ -179,8 +179,8 @@ def fit_model(
     return TrainingResult(model, split, report, messages, advice, warnings)
 
 
-def _start(scene: TrainingScene, split: Split, model: TrainedModel) -> Start:
-    """What networks start from.
+def _start(scene: TrainingScene, split: Split, model: TrainedModel) -> Start | None:
+    """What networks start from; None where the recipe wants other bands, of which the model's components are not made.
 
     Raises
     ------
@@ -194,6 +194,11 @@ def _start(scene: TrainingScene, split: Split, model: TrainedModel) -> Start:
         )
     if not np.array_equal(model.match(scene.source), model.preprocessing.bands):
         raise BandError("the model reads other bands of the scene", "give the scene that the model was trained on")
+    if scene.recipe.preprocessing.only_bands != model.only_bands:
+        told = "the model reads other bands, so the network is trained from the beginning"
+        known = same_pixels(model, scene.fingerprint(split))
+        scene.say(told if known else f"{told}; the model was trained on other pixels than these, and may know the test")
+        return None
     begun = Start.of(model)
     if same_pixels(model, scene.fingerprint(split)):
         return begun

@@ -58,9 +58,10 @@ class TrainingScene:
     recipe
         Says patch size, preprocessing and network.
     bands
-        Indices of the bands that hold data and are not marked bad.
+        Indices of the bands that hold data and are not marked bad, and that the recipe wants.
     usable
-        (H, W), True for the labelled pixels that hold data in all these bands.
+        (H, W), True for the labelled pixels that hold data in all such bands, whatever the recipe wants: models of a
+        few bands learn from the same pixels, and are tested on the same.
     messages
         What was left out and why, one sentence each.
     groups
@@ -120,6 +121,7 @@ class TrainingScene:
         present = _present(classes, codes)
         messages = [*source.notes, *_absent_classes(classes, present)]
         bands, usable = _choose_bands(source, codes, present, messages)
+        bands = _only(bands, recipe.preprocessing.only_bands, len(source.bands), messages)
         return cls(source, codes, present, recipe, bands, usable, messages, ids)
 
     def positions(self, split: Split, *roles: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -306,3 +308,19 @@ def _choose_bands(
     usable = np.zeros(codes.shape, dtype=bool)
     usable[tuple(positions[complete].T)] = True
     return np.flatnonzero(chosen), usable
+
+
+def _only(
+    bands: NDArray[np.int64], numbers: tuple[int, ...] | None, count: int, messages: list[str]
+) -> NDArray[np.int64]:
+    """Those bands that have one of the numbers, which begin with 1, of so many; all where None. Says how many stay."""
+    if numbers is None:
+        return bands
+    chosen = bands[np.isin(bands + 1, numbers)]
+    if not len(chosen) or max(numbers) > count:
+        raise BandError(
+            f"preprocessing.only_bands names no band that serves, or one beyond the {count} of the scene",
+            "give numbers of bands of this scene, from 1, that are not marked bad",
+        )
+    messages.append(f"{len(chosen)} of {count} bands are read: {ranges(chosen + 1)}")
+    return chosen

@@ -397,3 +397,15 @@ def test_a_path_that_cannot_be_one_is_refused(path):
 def test_a_pipe_is_no_recipe_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "r.yaml")
     _refused(tmp_path / "r.yaml", match="not a file on a disk")
+
+
+def test_a_recipe_of_all_bands_is_written_as_earlier_versions_know_it():
+    assert "only_bands" not in load_recipe("default").model_dump()["preprocessing"]
+    few = load_recipe("default", ["preprocessing.only_bands=[3, 5, 8]"])
+    assert few.model_dump(mode="json")["preprocessing"]["only_bands"] == [3, 5, 8]
+
+
+@pytest.mark.parametrize("numbers", ["[]", "[0]", "[5, 3]", "[3, 3]"])
+def test_bands_that_are_no_ascending_numbers_are_refused(numbers):
+    with pytest.raises(RecipeError, match="only_bands"):
+        load_recipe("default", [f"preprocessing.only_bands={numbers}"])
