@@ -24,7 +24,7 @@ from hsiattn.networks.branches import (
     SpectralBranch,
     chosen_inputs,
     components_read,
-    of_all,
+    kept_inputs,
     read_out,
 )
 from hsiattn.networks.condenser_units import (
@@ -195,7 +195,7 @@ class SpatialCondensers(SpatialBranch):
         inner = slimmed_widths("spatial", list(_blocks(self.pairs).values()), kept)
         return {
             "spatial_width": len(kept["spatial.width"]), "spatial_inner_widths": inner,
-            "kept_components": of_all(self.kept, kept["components"]),
+            **kept_inputs("kept_components", self.kept, self.stem.in_channels, kept["components"]),
         }  # fmt: skip
 
     def _stemmed(self, components: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hsiattn.core import AttentionCondenser, MaskedBatchNorm, MaskedConv2d, ProjectExpandProjectExpand, create_pooling
 from hsiattn.core.block import check_odd, convolution, inner_channels, inner_widths, only, shares
-from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, components_read, of_all
+from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, components_read, kept_inputs
 from hsiattn.networks.condenser_units import (
     InnerWidths,
     inner_units,
@@ -389,7 +389,7 @@ class ShrinkingCondensers(SpatialBranch):
         inner = slimmed_widths("spatial", list(self.blocks), kept)
         return {
             "spatial_width": len(kept["spatial.width"]), "spatial_inner_widths": inner,
-            "kept_components": of_all(self.kept, kept["components"]),
+            **kept_inputs("kept_components", self.kept, self.stem.weight.shape[1], kept["components"]),
         }  # fmt: skip
 
     def _stemmed(self, components: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from hsiattn.core import FeatureBlock, MaskedConv2d, PointwiseResidual, Pooling, SpatialGate
 from hsiattn.core.overlapping_patches import OverlappingPatches
 from hsiattn.networks.arguments import Arguments, make_block, make_pooling
-from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, of_all
+from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, kept_inputs
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 Place = Literal["input", "features"]
@@ -168,13 +168,12 @@ class AttentionCNN(SpatialBranch):
 
     def slimmed(self, kept: Kept) -> dict[str, Any]:
         """See `SpatialBranch.slimmed`."""
-        components = kept["components"]
-        arguments: dict[str, Any] = {"width": [len(kept[f"width.{number}"]) for number in range(len(self.layers))]}
         first = self.layers[0]
         assert isinstance(first, MaskedConv2d)
-        if len(components) < first.weight.shape[1] or self.kept is not None:
-            arguments["kept_components"] = of_all(self.kept, components)
-        return arguments
+        return {
+            "width": [len(kept[f"width.{number}"]) for number in range(len(self.layers))],
+            **kept_inputs("kept_components", self.kept, first.weight.shape[1], kept["components"]),
+        }
 
     def _activated(self, x: Tensor, mask: Tensor | None, number: int) -> Tensor:
         """What becomes of the result of a convolution: GELU, and the residual blocks that follow that layer."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hsiattn.core import AdditiveAttention, FastGRU, FeatureBlock
 from hsiattn.networks.arguments import Arguments, checked, keywords, make_block, make_pooling
-from hsiattn.networks.branches import SpectralBranch, chosen_inputs, group_bands, of_all, shared_out
+from hsiattn.networks.branches import SpectralBranch, chosen_inputs, group_bands, kept_inputs, shared_out
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 _DIRECTIONS = ("l0", "l0_reverse")
@@ -163,8 +163,7 @@ class AttentionRNN(SpectralBranch):
     def slimmed(self, kept: Kept) -> dict[str, Any]:
         """See `SpectralBranch.slimmed`."""
         arguments: dict[str, Any] = {name: len(kept[name]) for name in ("embedding", "hidden")}
-        if len(kept["groups"]) < self.steps or self.kept is not None:
-            arguments["kept_groups"] = of_all(self.kept, kept["groups"])
+        arguments |= kept_inputs("kept_groups", self.kept, self.steps, kept["groups"])
         return {**arguments, **slimmed_attention("attention_arguments", kept)}
 
 

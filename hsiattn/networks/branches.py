@@ -96,9 +96,21 @@ def chosen_inputs(name: str, kept: Sequence[int] | None, count: int) -> list[int
     return numbers
 
 
-def of_all(inputs: list[int] | None, kept: NDArray[np.int64]) -> list[int]:
-    """Numbers among all inputs of those that stay among the ones that are read."""
-    return [number if inputs is None else inputs[number] for number in kept.tolist()]
+def kept_inputs(name: str, inputs: list[int] | None, count: int, kept: NDArray[np.int64]) -> dict[str, list[int]]:
+    """The argument of that name by which only some of the inputs are read; none where all of them are.
+
+    Parameters
+    ----------
+    inputs
+        Numbers of those that are read so far, None for all.
+    count
+        How many these are.
+    kept
+        Which of these stay.
+    """
+    if inputs is None and len(kept) == count:
+        return {}
+    return {name: [number if inputs is None else inputs[number] for number in kept.tolist()]}
 
 
 def components_read(kept: list[int] | None, count: int, readers: Sequence[str]) -> Units:

@@ -13,7 +13,7 @@ from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
 from hsiattn.networks.attention_rnn import AttentionRNN, slimmed_branch
 from hsiattn.networks.base import mean_weights
-from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, of_all, read_out
+from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, kept_inputs, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
@@ -166,7 +166,7 @@ class GSABranch(SpatialBranch):
             "width": len(kept["width"]),
             "inner": [len(kept[f"inner.{number}"]) for number in range(len(self.bottlenecks))],
             "head_features": next(part.mix.split[1] for part in self.bottlenecks if isinstance(part, _Bottleneck)),
-            "kept_components": of_all(self.kept, kept["components"]),
+            **kept_inputs("kept_components", self.kept, self.stem.in_channels, kept["components"]),
         }
 
     def _stemmed(self, components: Tensor, mask: Tensor | None) -> Tensor:

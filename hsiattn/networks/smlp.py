@@ -13,7 +13,7 @@ from hsiattn.core.block import convolution, only
 from hsiattn.networks.arguments import Arguments
 from hsiattn.networks.attention_cnn import widths_of
 from hsiattn.networks.attention_rnn import AttentionRNN, slimmed_branch
-from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, of_all, read_out
+from hsiattn.networks.branches import SpatialBranch, chosen_inputs, components_read, kept_inputs, read_out
 from hsiattn.networks.two_branch import TwoBranchNetwork
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
@@ -165,7 +165,7 @@ class SMLPBranch(SpatialBranch):
         return {
             "width": [len(kept[f"width.{stage}"]) for stage in range(stages)],
             "hidden": [len(kept[f"mix.{number}"]) for number in range(blocks)],
-            "kept_components": of_all(self.kept, kept["components"]),
+            **kept_inputs("kept_components", self.kept, self.embedding.in_channels, kept["components"]),
         }
 
 

@@ -15,7 +15,7 @@ from hsiattn.networks.arguments import Arguments, make_block, make_pooling
 from hsiattn.networks.attention_cnn import widths_of
 from hsiattn.networks.attention_rnn import BandAttention, recurrent_units, slimmed_attention
 from hsiattn.networks.base import AttentionWeights, SpectralSpatialNetwork
-from hsiattn.networks.branches import chosen_inputs, of_all
+from hsiattn.networks.branches import chosen_inputs, kept_inputs
 from hsiattn.networks.units import Anatomy, Kept, Shown, Spread, Units, in_layers
 
 
@@ -197,12 +197,9 @@ class SSAN(SpectralSpatialNetwork):
         layers = ("hidden", "spatial_hidden", "shared_fusion", "fusion_hidden")
         slim: dict[str, Any] = {name: len(kept[name]) for name in layers}
         slim["widths"] = [len(kept["width.0"]), len(kept["width.1"])]
-        for name, read, count in (
-            ("bands", self.kept_bands, self.bands),
-            ("components", self.kept_components, self.channels),
-        ):
-            if len(kept[name]) < count:
-                slim[f"kept_{name}"] = of_all(read, kept[name])
+        counts = {each.name: each.count for each in self.anatomy().units}
+        for name, read in (("bands", self.kept_bands), ("components", self.kept_components)):
+            slim |= kept_inputs(f"kept_{name}", read, counts[name], kept[name])
         return {**arguments, **slim, **slimmed_attention("spectral_attention_arguments", kept)}
 
     def _read_bands(self, spectra: Tensor) -> Tensor:

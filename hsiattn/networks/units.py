@@ -195,9 +195,12 @@ class Costs:
         With all its units.
     anatomy
         Its own.
+    macs
+        Multiply-adds per pixel of the whole network, as counted: those that no unit takes part in then count too, as of
+        a branch that is left whole. None where there are none. Default: None.
     """
 
-    def __init__(self, network: nn.Module, anatomy: Anatomy) -> None:
+    def __init__(self, network: nn.Module, anatomy: Anatomy, macs: float | None = None) -> None:
         self.names = [each.name for each in anatomy.units]
         row = {name: number for number, name in enumerate(self.names)}
         self._products = [(factor, [row[name] for name in names]) for factor, names in anatomy.products]
@@ -216,12 +219,15 @@ class Costs:
             times = anatomy.repeats.get(name, 1)
             by_set = np.eye(len(self.names) + 1)[row[times]] if isinstance(times, str) else None
             self._terms.append((axes, len(shape), by_set, 1.0 if isinstance(times, str) else float(times)))
+        self._others = 0.0
+        if macs is not None:
+            self._others = macs - self.of(np.array([each.count for each in anatomy.units]))[1]
 
     def of(self, counts: NDArray[np.int64]) -> tuple[int, float]:
         """Weights, and multiply-adds per pixel, with so many units of every set (in the order of `names`)."""
         point = np.append(counts.astype(np.float64), 1.0)
         weights = 0.0
-        macs = sum(float(factor * np.prod(counts[rows])) for factor, rows in self._products)
+        macs = self._others + sum(float(factor * np.prod(counts[rows])) for factor, rows in self._products)
         for axes, dimensions, by_set, times in self._terms:
             size = float(np.prod([axis @ point for axis in axes]))
             weights += size

@@ -386,6 +386,22 @@ def test_what_is_woven_together_is_left_whole(arguments):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [{"pooling": "max"}, {"attention": "se"}, {"spectral_pooling": "max"},
+     {"name": "gsa", "width": 8, "heads": 2, "spectral": {**SMALL_GRU, "attention": "se"}}],
+    ids=str,
+)  # fmt: skip
+def test_a_branch_that_is_left_whole_counts_with_all_its_cost(arguments):
+    arguments = {**SIZES, **arguments}
+    network = create_network(**arguments)
+    anatomy, kept = network.anatomy(), _some(network.anatomy(), 1)
+    cost = cost_of(create_network(**network.slimmed_arguments(arguments, kept)))
+    counts = np.array([len(kept[each.name]) for each in anatomy.units])
+    costs = Costs(network, anatomy, cost_of(network).macs)
+    assert costs.of(counts) == (cost.parameters, pytest.approx(cost.macs))
+
+
+@pytest.mark.parametrize(
     ("argument", "value"),
     [("kept_groups", [2, 1]), ("kept_groups", []), ("kept_groups", [3]), ("kept_components", [0, 0]),
      ("kept_components", [6]), ("width", [3, 3]), ("width", [3, 0, 3]), ("width", 0)],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hsiattn.errors import RecipeError
 from hsiattn.networks import NETWORKS, SpectralSpatialNetwork, create_network
+from hsiattn.networks.cost import cost_of
 from hsiattn.networks.units import Anatomy, Costs, gathered
 from hsiattn.training.pruning.choice import Choice, Measure
 from hsiattn.training.pruning.settings import PruningSettings
@@ -41,7 +42,7 @@ class Prunable:
         self.anatomy = anatomy_of(network, str(arguments["name"]))
         counts = {each.name: each.count for each in self.anatomy.units}
         measured: Measure = "parameters" if settings.goal == "parameters" else "flops"
-        self.choice = Choice(Costs(network, self.anatomy), counts, measured)
+        self.choice = Choice(Costs(network, self.anatomy, cost_of(network).macs), counts, measured)
 
     def smaller(self, kept: NDArray[np.bool_]) -> tuple[SpectralSpatialNetwork, dict[str, Any]]:
         """A network of those units (U,), whose weights mean nothing, and its arguments."""
