@@ -114,11 +114,12 @@ class _Class(_Part):
 
 
 class _Preprocessing(_Part):
-    """Settings of the components that mapping reads."""
+    """Settings of the components that mapping reads, and the bands that a description names."""
 
     bands_as_components: bool = False
     principal_components: int = Field(default=0, ge=0, le=_MAX_BANDS)
     noise_components: int = Field(default=0, ge=0, le=_MAX_BANDS)
+    only_bands: list[int] | None = Field(default=None, max_length=_MAX_BANDS)
 
 
 class _Recipe(_Part):

@@ -29,11 +29,12 @@ from hsiattn.networks.branches import (
 )
 from hsiattn.networks.condenser_units import (
     InnerWidths,
+    check_inner_widths,
     inner_units,
-    inner_widths_of,
     repeats_of,
     shared_width,
     slimmed_widths,
+    widths_inside,
 )
 from hsiattn.networks.two_branch import TwoBranchNetwork
 from hsiattn.networks.units import Anatomy, Kept, Spread, in_layers
@@ -92,14 +93,16 @@ class AttendNet(TwoBranchNetwork):
         kept_components: Sequence[int] | None = None,
         **frame: Any,
     ) -> None:
-        inner = inner_widths_of("inner_widths", inner_widths, 2 * depth)
-        spectral = SpectralCondensers(bands, width=width, reduction=reduction, inner_widths=inner)
+        check_inner_widths("inner_widths", inner_widths, 2 * depth)
+        check_inner_widths("spatial_inner_widths", spatial_inner_widths, 2 * depth)
+        spectral = SpectralCondensers(bands, width=width, depth=depth, reduction=reduction, inner_widths=inner_widths)
         spatial = SpatialCondensers(
             channels,
             patch_size,
             width=width if spatial_width is None else spatial_width,
+            depth=depth,
             reduction=reduction,
-            inner_widths=inner_widths_of("spatial_inner_widths", spatial_inner_widths, 2 * depth),
+            inner_widths=spatial_inner_widths,
             kept_components=kept_components,
         )
         super().__init__(bands, channels, classes, patch_size, spectral, spatial, **frame)
@@ -115,11 +118,11 @@ class SpectralCondensers(SpectralBranch):
     A band's place in the spectrum, which convolutions do not know, is given to the stem as a second channel.
     """
 
-    def __init__(self, bands: int, *, width: int, reduction: int, inner_widths: list[Sequence[int] | None]) -> None:
+    def __init__(self, bands: int, *, width: int, depth: int, reduction: int, inner_widths: InnerWidths = None) -> None:
         super().__init__()
         self.bands = bands
         self.stem = nn.Conv1d(2, width, kernel_size=7, stride=2, padding=3)
-        self.pairs = _pairs(width, reduction, inner_widths, dimensions=1)
+        self.pairs = _pairs(width, depth, reduction, inner_widths, dimensions=1)
         self.pooling = create_pooling("average", width, dimensions=1)
         self.features = 2 * width
 
@@ -156,8 +159,9 @@ class SpatialCondensers(SpatialBranch):
         patch_size: int,
         *,
         width: int,
+        depth: int,
         reduction: int,
-        inner_widths: list[Sequence[int] | None],
+        inner_widths: InnerWidths = None,
         kept_components: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
@@ -165,7 +169,7 @@ class SpatialCondensers(SpatialBranch):
         self.centre = (patch_size // 2, patch_size // 2)
         self.kept = chosen_inputs("kept_components", kept_components, channels)
         self.stem = convolution(2, channels if self.kept is None else len(self.kept), width, 3)
-        self.pairs = _pairs(width, reduction, inner_widths, dimensions=2)
+        self.pairs = _pairs(width, depth, reduction, inner_widths, dimensions=2)
         self.features = 2 * width
 
     def forward(self, components: Tensor, mask: Tensor | None) -> Tensor:
@@ -206,13 +210,11 @@ class SpatialCondensers(SpatialBranch):
 class _Pair(nn.Module):
     """A condenser and a PEPE block, each followed by batch normalisation."""
 
-    def __init__(
-        self, width: int, reduction: int, inner_widths: Sequence[Sequence[int] | None], *, dimensions: Dimensions
-    ) -> None:
+    def __init__(self, width: int, reduction: int, inner_widths: InnerWidths = None, *, dimensions: Dimensions) -> None:
         super().__init__()
-        first, second = inner_widths
-        self.condenser = AttentionCondenser(width, reduction=reduction, widths=first, dimensions=dimensions)
-        self.pepe = ProjectExpandProjectExpand(width, reduction=reduction, widths=second, dimensions=dimensions)
+        inside = [widths_inside(inner_widths, block) for block in range(2)]
+        self.condenser = AttentionCondenser(width, reduction=reduction, widths=inside[0], dimensions=dimensions)
+        self.pepe = ProjectExpandProjectExpand(width, reduction=reduction, widths=inside[1], dimensions=dimensions)
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for _ in range(2))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -222,12 +224,13 @@ class _Pair(nn.Module):
 
 
 def _pairs(
-    width: int, reduction: int, inner_widths: list[Sequence[int] | None], *, dimensions: Dimensions
+    width: int, depth: int, reduction: int, inner_widths: InnerWidths, *, dimensions: Dimensions
 ) -> nn.ModuleList:
-    """A pair for every two blocks that have widths."""
+    """So many pairs, with the widths inside their blocks."""
+    inside = None if inner_widths is None else list(inner_widths)
     return nn.ModuleList(
-        _Pair(width, reduction, inner_widths[start : start + 2], dimensions=dimensions)
-        for start in range(0, len(inner_widths), 2)
+        _Pair(width, reduction, inside and inside[2 * number : 2 * number + 2], dimensions=dimensions)
+        for number in range(depth)
     )
 
 

@@ -14,11 +14,12 @@ from hsiattn.core.block import check_odd, convolution, inner_channels, inner_wid
 from hsiattn.networks.branches import SpatialBranch, SpectralBranch, chosen_inputs, components_read, kept_inputs
 from hsiattn.networks.condenser_units import (
     InnerWidths,
+    check_inner_widths,
     inner_units,
-    inner_widths_of,
     repeats_of,
     shared_width,
     slimmed_widths,
+    widths_inside,
 )
 from hsiattn.networks.two_branch import TwoBranchNetwork
 from hsiattn.networks.units import Anatomy, Kept, Spread, in_layers
@@ -187,13 +188,20 @@ class GroupCondensers(SpectralBranch):
         self.bias = nn.Parameter(torch.empty(steps, width, 1))
         for parameter in (self.weight, self.bias):
             nn.init.uniform_(parameter, -(group**-0.5), group**-0.5)  # as torch does in a linear layer
-        inner = inner_widths_of("inner_widths", inner_widths, 2 * depth)
+        check_inner_widths("inner_widths", inner_widths, 2 * depth)
         self.condensers = nn.ModuleList(
-            AttentionCondenser(width, reduction=reduction, widths=widths, dimensions=1) for widths in inner[::2]
+            AttentionCondenser(width, reduction=reduction, widths=widths_inside(inner_widths, 2 * number), dimensions=1)
+            for number in range(depth)
         )
         self.pepes = nn.ModuleList(
-            ProjectExpandProjectExpand(width, reduction=reduction, expansion=expansion, widths=widths, dimensions=1)
-            for widths in inner[1::2]
+            ProjectExpandProjectExpand(
+                width,
+                reduction=reduction,
+                expansion=expansion,
+                widths=widths_inside(inner_widths, 2 * number + 1),
+                dimensions=1,
+            )
+            for number in range(depth)
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) if norms else nn.Identity() for _ in range(2 * depth))
         self.pooling = create_pooling("average", width, dimensions=1)
@@ -335,10 +343,10 @@ class ShrinkingCondensers(SpatialBranch):
                 kernels.append(min(kernel, side))
                 side -= kernels[-1] - 1
         blocks: list[nn.Module] = []
-        for kernel, widths in zip(
-            kernels, inner_widths_of("spatial_inner_widths", inner_widths, len(kernels)), strict=True
-        ):
-            if len(blocks) % 2 == 0:
+        check_inner_widths("spatial_inner_widths", inner_widths, len(kernels))
+        for number, kernel in enumerate(kernels):
+            widths = widths_inside(inner_widths, number)
+            if number % 2 == 0:
                 blocks.append(UnpaddedCondenser(width, reduction=reduction, kernel=kernel, widths=widths))
             else:
                 blocks.append(

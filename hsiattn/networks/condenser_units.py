@@ -21,17 +21,21 @@ _PEPE = (
 and the layer that reads them: the same names in padded and in unpadded blocks."""
 
 
-def inner_widths_of(name: str, widths: InnerWidths, blocks: int) -> list[Sequence[int] | None]:
-    """Channels inside every one of so many blocks, None for the default.
+def check_inner_widths(name: str, widths: InnerWidths, blocks: int) -> None:
+    """Refuse channels inside more or fewer than so many blocks.
 
     Raises
     ------
     ValueError
-        They are of more or fewer blocks.
+        They are of others.
     """
     if widths is not None and len(widths) != blocks:
         raise ValueError(f"{name} must say the widths of each of {blocks} blocks, not of {len(widths)}")
-    return [None] * blocks if widths is None else list(widths)
+
+
+def widths_inside(widths: InnerWidths, block: int) -> Sequence[int] | None:
+    """Channels inside the block of that number, from 0; None for the default."""
+    return None if widths is None else widths[block]
 
 
 def inner_units(label: str, name: str, block: nn.Module) -> tuple[Units, ...]:

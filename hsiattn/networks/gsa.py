@@ -75,13 +75,12 @@ class GSA(TwoBranchNetwork):
             channels,
             patch_size,
             width=width,
-            inner=[max(width // 2, 1)] * depth if inner is None else inner,
+            depth=depth,
+            inner=inner,
             heads=heads,
             head_features=head_features,
             kept_components=kept_components,
         )
-        if len(spatial.bottlenecks) != depth:
-            raise ValueError(f"inner must say the channels of each of {depth} bottlenecks")
         super().__init__(bands, channels, classes, patch_size, recurrent, spatial, **frame)
 
     def slimmed_arguments(self, arguments: Mapping[str, Any], kept: Kept) -> dict[str, Any]:
@@ -100,17 +99,23 @@ class GSABranch(SpatialBranch):
         patch_size: int,
         *,
         width: int,
-        inner: Sequence[int],
+        depth: int,
+        inner: Sequence[int] | None,
         heads: int,
         head_features: int | None,
         kept_components: Sequence[int] | None,
     ) -> None:
         super().__init__()
+        if inner is not None and len(inner) != depth:
+            raise ValueError(f"inner must say the channels of each of {depth} bottlenecks")
         self.patch_size = patch_size
         self.centre = (patch_size // 2, patch_size // 2)
         self.kept = chosen_inputs("kept_components", kept_components, channels)
         self.stem = convolution(2, channels if self.kept is None else len(self.kept), width, 3, bias=False)
-        self.bottlenecks = nn.ModuleList(_Bottleneck(width, each, patch_size, heads, head_features) for each in inner)
+        self.bottlenecks = nn.ModuleList(
+            _Bottleneck(width, max(width // 2, 1) if inner is None else inner[number], patch_size, heads, head_features)
+            for number in range(depth)
+        )
         self.normalisation = MaskedBatchNorm(width)
         self.features = 2 * width
 

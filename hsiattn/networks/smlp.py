@@ -106,18 +106,20 @@ class SMLPBranch(SpatialBranch):
             raise ValueError(f"depths must name at least one block for every stage, not {list(depths)}")
         doubled = [width * 2**stage for stage in range(len(depths))] if isinstance(width, int) else width
         widths = widths_of(doubled, len(depths))
-        inner = [expansion * each for each, depth in zip(widths, depths, strict=True) for _ in range(depth)]
-        if hidden is not None and len(hidden) != len(inner):
-            raise ValueError(f"hidden must be one number for each of {len(inner)} blocks")
+        if hidden is not None and len(hidden) != sum(depths):
+            raise ValueError(f"hidden must be one number for each of {sum(depths)} blocks")
         self.kept = chosen_inputs("kept_components", kept_components, channels)
         self.embedding = convolution(2, channels if self.kept is None else len(self.kept), widths[0], bias=False)
         layers: list[nn.Module] = []
-        side, centre, left = patch_size, patch_size // 2, list(inner if hidden is None else hidden)
+        side, centre, number = patch_size, patch_size // 2, 0
         for stage, depth in enumerate(depths):
             if stage:
                 layers.append(_Halving(widths[stage - 1], widths[stage]))
                 side, centre = -(-side // 2), centre // 2
-            layers += [_Block(widths[stage], side, left.pop(0)) for _ in range(depth)]
+            for _ in range(depth):
+                inner = expansion * widths[stage] if hidden is None else hidden[number]
+                layers.append(_Block(widths[stage], side, inner))
+                number += 1
         self.layers = nn.ModuleList(layers)
         self.normalisation = MaskedBatchNorm(widths[-1])
         self.patch_size, self.centre = patch_size, (centre, centre)

@@ -266,6 +266,10 @@ HOSTILE = {
     "channels": lambda h: h["network"].update(channels=-1),
     "patch": lambda h: h["network"].update(patch_size=10**6 + 1),
     "depth": lambda h: h["network"].update(name="gsa", depth=10**9),
+    "depth of condensers": lambda h: h["network"].update(name="attendnet", depth=10**9),
+    "depth of local condensers": lambda h: h["network"].update(name="attendnet-local", depth=10**9),
+    "depths": lambda h: h["network"].update(name="smlp", depths=[10**9]),
+    "widths": lambda h: h["network"].update(name="ssan", widths=[10**9, 10**9]),
     "true": lambda h: h["network"].update(patch_size=True),
     "nested": lambda h: h["network"].update(
         name="ensemble", member="ensemble", members=100, member_arguments={"members": 100}
@@ -279,6 +283,7 @@ HOSTILE = {
     "infinite wavelengths": lambda h: h["bands"].update(wavelength=[float("inf")] * len(h["bands"]["names"])),
     "recipe": lambda h: h.update(recipe=[]),
     "components": lambda h: h["recipe"]["preprocessing"].update(noise_components="many"),
+    "bands of text": lambda h: h["recipe"]["preprocessing"].update(only_bands="many"),
     "precision": lambda h: h["training"].update(precision="64"),
     "split": lambda h: h.update(split=None),
     "history of text": lambda h: h["training"].update(history="long"),
