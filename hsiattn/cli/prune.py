@@ -111,10 +111,10 @@ def prune(
     from hsiattn.models.registry import named_model
 
     state, threads = Path(f"{output}.training"), given.pop("threads")
-    settings = "training.pruning={}", f"training.pruning.criterion={criterion}", "training.quantisation_aware=null"
+    criterion_and_precision = f"training.pruning.criterion={criterion}", "training.quantisation_aware=null"
     request = fitting.Training(
         scene=one_scene(scene), labels=labels, start=str(named_model(model)), recipe=model, favour=None, open_set=None,
-        settings=(*settings, *change) if change else (),
+        settings=("training.pruning={}", *change, *criterion_and_precision) if change else (),
         checkpoints=str(state), best_bands=best_bands, **given,
     )  # fmt: skip
     check_state_folder(state)
