@@ -390,6 +390,7 @@ def test_damaged_models_are_told_of_one_by_one_and_the_others_with_them(install,
     entries = [describe(path) for path in installed_models()]
     usable = {Path(entry["path"]).stem for entry in entries if entry["usable"]}
     # whether the arguments of a network fit its weights is seen when a model is read whole, as it is to be used
-    assert usable == {"fields", "ensemble", "forest", "hidden", "width", "depth", "nested"}
+    of_arguments = {"depth of condensers", "depth of local condensers", "depths", "widths"}
+    assert usable == {"fields", "ensemble", "forest", "hidden", "width", "depth", "nested", *of_arguments}
     assert all("\n" not in entry["summary"] for entry in entries)
     assert find_model(source) == wanted
