@@ -44,6 +44,7 @@ whole module), or because an installed package registers the class. Recipes may 
     small-cnn = "mynets:SmallCNN"
 """
 
+from hsiattn.networks.any_sensor import AnySensor
 from hsiattn.networks.attendnet import AttendNet
 from hsiattn.networks.attendnet_local import LocalAttendNet
 from hsiattn.networks.base import AttentionWeights, Edge, SpectralSpatialNetwork, if_any_missing, patches_of_tile
@@ -85,6 +86,7 @@ NETWORKS.update(
         "discriminant": Discriminant,
         "random-forest": RandomForest,
         "rbf-svm": RBFSVM,
+        "any-sensor": AnySensor,
     }
 )
 
@@ -94,6 +96,7 @@ __all__ = [
     "RBFSVM",
     "SMLP",
     "SSAN",
+    "AnySensor",
     "AttendNet",
     "AttentionWeights",
     "AugmentedAtTestTime",

@@ -89,6 +89,11 @@ VARIANTS = {
     "with-prior": ("with-prior", {"member_arguments": GROUPED, "patterns": 12, "axes": 2, "cells": 3}),
     "with-prior, patchwise": ("with-prior", {"member": "hierarchical", "member_arguments": HIERARCHICAL}),
     "hierarchical": ("hierarchical", HIERARCHICAL),
+    "any-sensor": ("any-sensor", {"width": 12, "features": 8, "dropout": 0.0}),
+    "any-sensor, classes of several": (
+        "any-sensor",
+        {"width": 12, "features": 8, "dropout": 0.0, "members": [[0], [1, 2], [1], [2]]},
+    ),
     "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel"}),
 }
 
