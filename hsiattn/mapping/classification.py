@@ -21,7 +21,7 @@ from hsiattn.mapping.fingerprint import WatchedFiles, what_decides_the_map
 from hsiattn.mapping.journal import Journal, journal_path
 from hsiattn.mapping.provenance import Provenance, name_in_tags
 from hsiattn.mapping.results import WindowResult
-from hsiattn.mapping.scene_check import SceneCheck, check_scene, why_empty
+from hsiattn.mapping.scene_check import MOSTLY, SceneCheck, check_scene, why_empty
 from hsiattn.mapping.settings import Execution, Outputs
 from hsiattn.mapping.unknown import ACCEPT
 from hsiattn.mapping.window_classifier import Mask, WindowClassifier
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with the number of pixels done and of all pixels; first, with those that were done before."""
+
+_FEW = 0.1
+"""Share of pixels that the model does not know from which on they are worth a word."""
 
 TRAINING_WARNS = "the model's training warns: "
 """How the message of a mapping begins that repeats a warning of the training."""
@@ -151,7 +154,8 @@ def classify_scene(
     task = _Task.prepare(
         model, source, execution or Execution(), area=_area(source, part), mask=mask, force=force,
         smoothing=outputs.smoothing, confidence=outputs.confidence_kind if outputs.confidence is not None else None,
-        probabilities=outputs.probabilities is not None, accept=outputs.accept if outputs.unknown else None,
+        probabilities=outputs.probabilities is not None,
+        accept=outputs.accept if outputs.unknown or model.rejects else None, coded=outputs.unknown,
     )  # fmt: skip
     legend = task.classifier.legend
     writer = outputs.writer(legend, model.classes, source, task.area, task.provenance, resume=resume)
@@ -228,8 +232,8 @@ def predict_array(
     """
     task = _Task.prepare(
         model, source, Execution(device=device, precision=precision), area=source.extent, mask=mask, force=force,
-        smoothing=smoothing, confidence="max", probabilities=probabilities, accept=accept if unknown else None,
-        scores=unknown,
+        smoothing=smoothing, confidence="max", probabilities=probabilities,
+        accept=accept if unknown or model.rejects else None, coded=unknown, scores=unknown,
     )  # fmt: skip
     classes = task.classifier.legend.classes
     for concern in task.check.concerns:
@@ -290,6 +294,7 @@ class _Task:
         confidence: ConfidenceKind | None,
         probabilities: bool,
         accept: float | None,
+        coded: bool,
         force: bool,
         scores: bool = False,
     ) -> Self:
@@ -307,6 +312,7 @@ class _Task:
             cache=Memory.within(execution.ram).cache_for(source),
             smoothing=smoothing,
             accept=accept,
+            coded=coded,
             scores=scores,
         )
         wanted = classifier.allowed if mask is not None else None
@@ -458,6 +464,32 @@ def _publish(
     if journal.unscored:
         record.messages.append(_without_score(journal.unscored))
     record.unscored = journal.unscored
+    rejected = _rejected(writer.counts, journal, classifier)
+    record.messages += _told_rejected(rejected, rejected + int(writer.counts[1:].sum()))
+
+
+def _rejected(counts: NDArray[np.int64], journal: Journal, classifier: WindowClassifier) -> int:
+    """Pixels that the model does not know and that stay unclassified: neither missing nor masked."""
+    if classifier.engine.unknown is None or classifier.legend.code is not None:
+        return 0
+    masked = 0
+    if classifier.mask is not None:
+        plan = classifier.plan
+        masked = sum(int(np.count_nonzero(~classifier.allowed(plan[number]))) for number in range(len(plan)))
+    return int(counts[0]) - journal.missing - journal.unscored - masked
+
+
+def _told_rejected(rejected: int, known: int) -> list[str]:
+    """Say how many of so many pixels the model does not know, and what that may mean where they are most of them."""
+    share = rejected / known if known else 0.0
+    if share <= _FEW:
+        return []
+    text = f"{share:.0%} of the pixels look like nothing that the model knows and stay unclassified"
+    if share > MOSTLY:
+        text += (
+            ": the scene is of another kind, or its values are not surface reflectance (radiance, wrong wavelengths)"
+        )
+    return [text]
 
 
 def _area(source: SceneSource, part: Window | None) -> Window:
@@ -491,7 +523,8 @@ def _without_score(count: int) -> str:
 
 def _check_not_empty(counts: NDArray[np.int64], journal: Journal, classifier: WindowClassifier, force: bool) -> None:
     """Refuse a map without a classified pixel, unless it is right: of a scene without data, or wanted all the same."""
-    problem = None if counts[1:].any() else why_empty(classifier, journal.missing, journal.unscored)
+    known = counts[1:].any() or _rejected(counts, journal, classifier) > 0
+    problem = None if known else why_empty(classifier, journal.missing, journal.unscored)
     if problem is not None and not (force and isinstance(problem, SceneError | DomainError)):
         journal.remove()  # to go on with it would end here again
         raise problem

@@ -32,7 +32,7 @@ class UnknownTags:
     Attributes
     ----------
     code
-        Code of unknown material, which no class has.
+        Code of unknown material, which no class has; 0 where it stays unclassified.
     detector
         Name of the detector.
     accept
@@ -53,8 +53,7 @@ class UnknownTags:
             accept, threshold = (float(entries[f"{_UNKNOWN}{name}"]) for name in ("accept", "threshold"))
         except (KeyError, ValueError):
             return None
-        code = _whole(entries, f"{_UNKNOWN}code")
-        return cls(code, entries.get(f"{_UNKNOWN}detector", ""), accept, threshold) if code else None
+        return cls(_whole(entries, f"{_UNKNOWN}code"), entries.get(f"{_UNKNOWN}detector", ""), accept, threshold)
 
     def to_attrs(self) -> dict[str, str]:
         """The entries of the tags of a map."""

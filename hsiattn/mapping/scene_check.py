@@ -136,6 +136,8 @@ def _compare(
 ) -> tuple[str | None, str, DomainError | None]:
     """A message, the text of the tag, and the problem, if there is any, from stored values (n, B) of the scene."""
     domain = model.domain
+    if domain is None and model.rejects:
+        return None, "told pixel by pixel", None
     if domain is None:
         return (
             "the model keeps nothing of its training scene: whether this scene is like it cannot be checked",

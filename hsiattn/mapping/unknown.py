@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hsiattn.classes import UNLABELLED
 from hsiattn.errors import OutputError, RecipeError
 from hsiattn.mapping.legend import Legend
 from hsiattn.mapping.provenance import UnknownTags
@@ -85,8 +86,7 @@ class UnknownRule:
 
     def tags(self, legend: Legend) -> UnknownTags:
         """What the map says of it."""
-        assert legend.code is not None
-        return UnknownTags(legend.code, self.open_set.detector.name, self.accept, self.threshold)
+        return UnknownTags(legend.code or UNLABELLED, self.open_set.detector.name, self.accept, self.threshold)
 
 
 def no_detector(why: str) -> RecipeError:

@@ -60,6 +60,8 @@ class WindowClassifier:
         Share of the known pixels that are to get a class, 0 … 1, the others being unknown material, see `UnknownRule`;
         None to give every pixel a class. Where probabilities are smoothed, so is the share of unknown pixels, and more
         than half of them make unknown material.
+    coded
+        Whether unknown material has a code of its own; otherwise it stays unclassified.
     scores
         Whether the scores of the detector are wanted, which are never smoothed.
 
@@ -91,6 +93,7 @@ class WindowClassifier:
         cache: int = LEAST_CACHE,
         smoothing: int = 0,
         accept: float | None = None,
+        coded: bool = True,
         scores: bool = False,
     ) -> None:
         self.model = model
@@ -102,7 +105,7 @@ class WindowClassifier:
         self.scores = scores
         self.cache = cache
         self.engine = engine_for(model, device=device, precision=precision, smoothing=smoothing, accept=accept)
-        self.legend = Legend.of(model.classes, unknown=self.engine.unknown is not None)
+        self.legend = Legend.of(model.classes, unknown=self.engine.unknown is not None and coded)
         self.bands = model.match(source)
         measures_distance = confidence is not None and model.domain is not None
         self.preparation = Preparation(model, source.radiometry.subset(self.bands), measures_distance)

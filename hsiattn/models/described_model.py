@@ -90,6 +90,11 @@ class DescribedModel:
         return True
 
     @property
+    def rejects(self) -> bool:
+        """Whether pixels that look like no class stay unclassified though nobody asks for it."""
+        return self.open_set is not None and bool(self.open_set.record.get("unclassified"))
+
+    @property
     def used_bands(self) -> SpectralBands:
         """The bands that the network reads."""
         return self.bands.subset(self.preprocessing.bands)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from hsiattn.open_set.detector import Detector, KnownPixels
+from hsiattn.open_set.exposed import Exposed
 from hsiattn.open_set.logit_scores import Energy, MaxSoftmax
 from hsiattn.open_set.mahalanobis import Mahalanobis
 from hsiattn.open_set.nearest import Nearest
@@ -15,9 +16,9 @@ from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.open_set.spectrum import Spectrum
 
 DETECTORS: Mapping[str, type[Detector]] = {
-    kind.name: kind for kind in (Spectrum, Reconstruction, Energy, MaxSoftmax, Mahalanobis, Nearest)
+    kind.name: kind for kind in (Spectrum, Reconstruction, Energy, MaxSoftmax, Mahalanobis, Nearest, Exposed)
 }
-"""Every detector by its name."""
+"""Every detector by its name; `OpenSetSettings` lists those that labelled pixels fit."""
 
 
 @torch.no_grad()

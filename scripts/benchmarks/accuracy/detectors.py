@@ -16,6 +16,7 @@ import argparse
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import get_args
 
 import numpy as np
 import torch
@@ -26,7 +27,8 @@ from hsiattn.experiments.protocols import hidden_classes, shared_split
 from hsiattn.experiments.runs import Run
 from hsiattn.experiments.scenes import open_entry
 from hsiattn.experiments.strangeness import auroc, false_positives
-from hsiattn.open_set import DETECTORS, KnownPixels, OpenSetSettings, fit_detector
+from hsiattn.open_set import KnownPixels, OpenSetSettings, fit_detector
+from hsiattn.open_set.settings import DetectorName
 from hsiattn.splits import ROLES
 from hsiattn.training.modelling import fit_model
 from hsiattn.training.open_set import known_pixels
@@ -34,6 +36,7 @@ from hsiattn.training.recipes import load_recipe
 from hsiattn.training.training_scene import TrainingScene
 from scripts.benchmarks.accuracy.plan_runner import Row, measured_runs, run_parser
 
+_NAMES = get_args(DetectorName)
 REFERENCE = "spectrum"
 MOST = 4000
 """Pixels of known and of unknown classes that are scored, drawn by the seed."""
@@ -42,7 +45,7 @@ MOST = 4000
 def main() -> None:
     """Do the runs that are missing, and print the means."""
     parser = run_parser(__doc__, plan="open-set")
-    parser.add_argument("--detector", dest="detectors", action="append", choices=tuple(DETECTORS), metavar="NAME")
+    parser.add_argument("--detector", dest="detectors", action="append", choices=_NAMES, metavar="NAME")
     print_means(measured_runs(given=parser.parse_args(), measure=measured))
 
 
@@ -74,7 +77,7 @@ def measured(run: Run, given: argparse.Namespace) -> Row:
     trained_on = split.roles == ROLES["training"]
     known, test, strange = seen(trained_on, trained_on.sum()), seen(split.test), seen(unknown)
     detectors = {}
-    for name in given.detectors or DETECTORS:
+    for name in given.detectors or _NAMES:
         detector = fit_detector(known, OpenSetSettings.model_validate({"detector": name}), seed=run.seed)
         of_known, of_unknown = (
             detector.score(each.features, each.logits, each.look).numpy() for each in (test, strange)
@@ -96,7 +99,7 @@ def measured(run: Run, given: argparse.Namespace) -> Row:
 
 def print_means(rows: list[Row]) -> None:
     """Mean over the runs by protocol and scene, and each detector against the reference over all runs."""
-    names = [name for name in DETECTORS if any(name in row["detectors"] for row in rows)]
+    names = [name for name in _NAMES if any(name in row["detectors"] for row in rows)]
     by_place: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         for place in (f"{row['scene']}, {row['protocol']}", row["protocol"], row["scene"], "all"):
