@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 @click.argument("paths", metavar="SCENE [MAP] | SCENE... -o MAP | SCENE... --out-dir DIR", nargs=-1, required=True)
 @click.option(
     "-m", "--model", metavar="MODEL",
-    help="Model file, ONNX file of `hsiattn export`, or name of an installed model; default: $HSIATTN_MODEL, then the "
-    "one installed model whose bands match the scene's.",
+    help="Model file, ONNX file of `hsiattn export`, name of an installed model, or builtin; default: $HSIATTN_MODEL, "
+    "then the one installed model whose bands match the scene's, then builtin: broad land cover for any sensor.",
 )  # fmt: skip
 @click.option(
     "-o", "--output", metavar="MAP",
@@ -83,7 +83,14 @@ if TYPE_CHECKING:
     "--accept", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE", callback=options.finite,
     help="Share of the pixels of known classes that keeps its class with --unknown; default: 0.95.",
 )  # fmt: skip
+@click.option(
+    "--classes-from", metavar="FILE",
+    help="Names for the classes of the built-in model: a table with columns class and name, perhaps code and color; "
+    "classes of one name become one.",
+)  # fmt: skip
 @options.scale
+@options.sensor
+@options.wavelengths
 @options.resample
 @click.option(
     "--force", is_flag=True,
@@ -136,11 +143,15 @@ def classify(
     …, a scene unlike the training scene, and bands without any data are refused with status 1, unless --force is
     given.
 
+    Without -m and --labels, and where no installed model fits, the built-in model maps broad land cover; see
+    `hsiattn info builtin`. It needs the wavelengths of the bands, and leaves unclassified what it does not know.
+
     SCENE may be a folder of tiles. With -o all paths are tiles of one scene; where they overlap, the first file given
     that has data at the pixel counts. With --out-dir every path or pattern is a scene of its own. One that cannot be
     mapped does not stop the others; the exit status is then 1.
 
     \b
+        hsiattn classify scene.tif
         hsiattn classify scene.tif -m fields.hsiattn
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
@@ -186,6 +197,8 @@ def check_usage(
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
         raise click.UsageError("--scale is for a scene that a model did not train on: leave it out with --labels")
+    if labels is not None and (request.sensor or request.wavelengths):
+        raise click.UsageError("--sensor and --wavelengths are for scenes that are only mapped: leave them out here")
     if labels is not None and request.resample:
         raise click.UsageError("--resample is for a scene of another sensor than the model's: leave it out here")
     if labels is not None and request.resume:
@@ -258,8 +271,6 @@ def classify_one(
     wished: WishedReport | None = None,
 ) -> None:
     """Map one scene, training first where there are labels, and report."""
-    from hsiattn.models.registry import ModelFinder, read_for_mapping
-
     targets, known = order.targets, None
     trained = str(Path(targets.map).with_suffix(".hsiattn")) if labels is not None else None
     for path in targets:
@@ -289,7 +300,7 @@ def classify_one(
         known = train(what, trained, request.overwrite)
         model: DescribedModel = stored_model(trained)
     else:
-        model = ModelFinder(request.model, read_for_mapping, options.say).model_for(source)
+        model = finder(request).model_for(source)
     if request.resume:
         if request.is_mapped(targets, model, source):
             options.say("this model has made the map already; add --overwrite without --resume to make it anew")
@@ -315,6 +326,13 @@ def classify_one(
         raise Failure(f"interrupted; finished windows are kept, go on with --resume{named}") from interrupt
 
 
+def finder(request: MappingRequest) -> ModelFinder[DescribedModel]:
+    """What finds the models of scenes: the one that is named, those that are installed, the built-in one."""
+    from hsiattn.models.registry import ModelFinder, read_for_mapping
+
+    return ModelFinder(request.model, read_for_mapping, options.say, fallback=True, classes_from=request.classes_from)
+
+
 def classify_archive(
     orders: Sequence[Order], folder: str, request: MappingRequest, *, announce: bool = True
 ) -> Summary:
@@ -332,10 +350,8 @@ def classify_archive(
     Failure
         Interrupted; the line says how far it has come.
     """
-    from hsiattn.models.registry import ModelFinder, read_for_mapping
-
     make_folder(Path(folder))
-    models = ModelFinder(request.model, read_for_mapping, options.say)
+    models = finder(request)
     inputs = {**request.inputs, **{f"scene {order.scene}": order.scene for order in orders}}
     summary, began = Summary(len(orders)), time.monotonic()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,12 +53,15 @@ _VECTORS = ("column", "layer", "all_touched", "inner_buffer", "radius")
 def info(ctx: click.Context, /, files: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Describe FILE: a scene, a model, a map, or labels. A folder, or several FILEs, are tiles of one scene.
 
+    FILE may be `builtin`, the built-in land-cover model.
+
     \b
         hsiattn info scene.tif --stats
         hsiattn info tiles/*.tif --quicklook scene.png
         hsiattn info scene.tif --labels fields.gpkg --spectra spectra.png
         hsiattn info fields.gpkg
         hsiattn info fields.hsiattn
+        hsiattn info builtin
         hsiattn info scene_classes.tif --json
     """  # fmt: skip
     for file in files:
@@ -80,9 +84,10 @@ def describe_other(ctx: click.Context, file: str) -> dict[str, Any] | None:
     """A model, a map or labels; None where the file is a scene, or nothing that can be told from one."""
     from hsiattn.labels.vector_files import is_vector_file
     from hsiattn.mapping.description import describe_map
+    from hsiattn.models.registry import is_builtin
 
     of_vectors = ("layer", "column")
-    if looks_like_model(file):
+    if looks_like_model(file) or is_builtin(Path(file)):
         known = describe_model(file)
     elif is_vector_file(file):
         from hsiattn.labels.vector_description import describe_vectors
@@ -103,21 +108,27 @@ def describe_other(ctx: click.Context, file: str) -> dict[str, Any] | None:
 
 def describe_model(path: str) -> dict[str, Any]:
     """A model: where it comes from and what it can do."""
+    from hsiattn.models.builtin import read_builtin
+    from hsiattn.models.builtin.trust import in_words
     from hsiattn.models.model_file import read_model
+    from hsiattn.models.registry import is_builtin
 
-    model = read_model(path)
+    model = read_builtin() if is_builtin(Path(path)) else read_model(path)
     described = model.describe()
     training = dict(described["training"])
     warnings = [in_options(warning) for warning in training.pop("warnings", [])]
     choice, adapted = training.pop("choice", None), training.pop("adapted", None)
     learned = training.get("unlabelled", {}).get("in_words")
     remembered = training.get("prior", {}).get("in_words")
+    card, trials = training.pop("card", None), training.pop("trials", None)
     pruned = _pruned(model) if "pruning" in training else None
     for_int8 = training.get("quantisation_aware", {}).get("in_words")
     return {
         "warnings": warnings,
         "kind": "model",
         "path": path,
+        **({"card": card} if card else {}),
+        **({"trials": [in_words(trial) for trial in trials]} if trials else {}),
         **({"choice": choice} if choice else {}),
         **({"adapted": adapted} if adapted else {}),
         **({"unlabelled": learned} if learned else {}),
@@ -173,8 +184,10 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [f"  drawn in {value['spectra']}"] if "spectra" in value else []
         elif name == "left_out":
             lines += [label.rstrip(), *_left_out_lines(value)]
-        elif name in ("warnings", "notes"):
+        elif name in ("warnings", "notes", "trials"):
             lines += [f"{label}{sentence}" for sentence in value]
+        elif name == "card":
+            lines += [label.rstrip(), *_card_lines(value)]
         elif name in ("choice", "unlabelled", "prior", "pruned", "for_int8", "reads"):  # a sentence that is not cut
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
@@ -182,6 +195,20 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [f"  {key}: {shorten(entry)}" for key, entry in value.items()]
         else:
             lines.append(f"{label}{shorten(value)}")
+    return lines
+
+
+def _card_lines(card: dict[str, Any]) -> list[str]:
+    """What a model says of itself, a line per entry, nothing cut."""
+    lines = []
+    for key, entry in card.items():
+        words = key.replace("_", " ")
+        if isinstance(entry, dict):
+            lines.append(f"  {words}: {', '.join(f'{name} {value}' for name, value in entry.items())}")
+        elif isinstance(entry, list):
+            lines += [f"  {words}:", *(f"    {item}" for item in entry)]
+        else:
+            lines.append(f"  {words}: {entry}")
     return lines
 
 

@@ -127,6 +127,15 @@ resample = click.option(
     "--resample", is_flag=True,
     help="Where a scene lacks bands of the model, compute them as FWHM-weighted means of the scene's bands.",
 )  # fmt: skip
+sensor = click.option(
+    "--sensor", metavar="NAME",
+    help="Where the scene's bands lie, if its file does not say: those of this sensor (such as aviris, enmap, rosis, "
+    "neon-ais), or of a public scene of `hsiattn datasets list`.",
+)  # fmt: skip
+wavelengths = click.option(
+    "--wavelengths", metavar="FILE",
+    help="The same from a text file: a line per band with its centre and, if known, its width, in nm or µm.",
+)  # fmt: skip
 bounds = click.option(
     "--bounds", type=float, nargs=4, metavar="LEFT BOTTOM RIGHT TOP", callback=_finite,
     help="Only the pixels that this rectangle touches: map coordinates in the scene's CRS; for a scene without "

@@ -18,6 +18,7 @@ OPTIONS: Mapping[str, str] = {
     "band_groups": "--band-groups",
     "block_size": "--block-size",
     "buffer": "--buffer",
+    "classes_from": "--classes-from",
     "column": "--column",
     "confidence": "--confidence",
     "device": "--device",
@@ -57,6 +58,7 @@ OPTIONS: Mapping[str, str] = {
     "scale": "--scale",
     "scene": "--scene",
     "scenes": "--scenes",
+    "sensor": "--sensor",
     "size": "--size",
     "smoothing": "--smooth",
     "source": "--source",
@@ -70,6 +72,7 @@ OPTIONS: Mapping[str, str] = {
     "unknown": "--unknown",
     "unlabelled": "--unlabelled",
     "use_flagged": "--use-flagged",
+    "wavelengths": "--wavelengths",
     "window": "--window",
     "window_size": "--window-size",
 }

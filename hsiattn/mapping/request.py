@@ -98,6 +98,11 @@ class MappingRequest:
         Whether scenes are mapped that look like nothing the model was trained on.
     resample
         Whether the model's bands are computed from those of scenes that have no such bands.
+    sensor, wavelengths
+        Name of a sensor, or a text file, that says where the bands of the scenes lie, see
+        `hsiattn.datasets.sensors.with_told_bands`; None to believe the scenes.
+    classes_from
+        Names for the classes of the built-in model, see `hsiattn.models.builtin.builtin_model`; None for its own.
     """
 
     model: str | None = None
@@ -129,6 +134,9 @@ class MappingRequest:
     scale: float | None = None
     force: bool = False
     resample: bool = False
+    sensor: str | None = None
+    wavelengths: str | None = None
+    classes_from: str | None = None
 
     @property
     def inputs(self) -> Inputs:
@@ -174,16 +182,22 @@ class MappingRequest:
         return Execution(self.ram, self.window_size, self.threads, self.workers, self.dask, self.device, self.precision)
 
     def open_scene(self, path: str | tuple[str, ...]) -> SceneSource:
-        """A scene, or the tiles of one, with the scale and the flagged pixels that are asked for.
+        """A scene, or the tiles of one, with the scale, the bands and the flagged pixels that are asked for.
 
         Raises
         ------
+        BandError
+            There is no such sensor, or it has another number of bands.
         SceneError
             It cannot be opened, or has no such flag.
         """
         from hsiattn.scenes import Radiometry, open_source
 
         source = open_source(path, self.key).using_flagged(self.use_flagged)
+        if self.sensor is not None or self.wavelengths is not None:
+            from hsiattn.datasets.sensors import with_told_bands  # needs what an installation without torch lacks
+
+            source = with_told_bands(source, self.sensor, self.wavelengths)
         if self.scale is None:
             return source
         return source.with_radiometry(Radiometry.divided_by(self.scale, len(source.bands)))
@@ -239,7 +253,12 @@ class MappingRequest:
         if targets.begun_at() is not None or not all(map(os.path.exists, targets)):
             return False
         made = Provenance.read(targets.map)
-        wanted = model.digest, self.smooth, source.names_left_out, self._accept if self.unknown else None
+        wanted = (
+            model.digest,
+            self.smooth,
+            source.names_left_out,
+            self._accept if self.unknown or model.rejects else None,
+        )
         accepted = None if made.unknown is None else made.unknown.accept
         return (made.model_sha256, made.smoothing, made.left_out, accepted) == wanted
 

@@ -21,6 +21,7 @@ from hsiattn.errors import BandError, ModelFileError, OutputError
 from hsiattn.files.kinds import MODEL_SUFFIX, FileKind, kind_of, looks_like_onnx
 from hsiattn.files.outputs import check_output, make_folder, whole_file
 from hsiattn.files.paths import StrPath
+from hsiattn.models.builtin import NAME as BUILTIN
 from hsiattn.models.container import FAILURES, PREPROCESSING, open_container
 from hsiattn.scenes import SceneSource, SpectralBands, find_band_match
 
@@ -174,6 +175,16 @@ def named_model(name: StrPath | None) -> Path | None:
     return Path(text)
 
 
+def is_builtin(path: Path) -> bool:
+    """Whether what is named is the built-in model, and no file of its name."""
+    return str(path) == BUILTIN and not os.path.lexists(path)
+
+
+def fitting_models(source: SceneSource) -> list[Path]:
+    """The installed models whose bands match those of a scene."""
+    return [path for path in installed_models() if _fits(path, source)]
+
+
 def find_model(source: SceneSource) -> Path:
     """The model for a scene when none is named: `$HSIATTN_MODEL`, else the one installed model whose bands match.
 
@@ -185,8 +196,7 @@ def find_model(source: SceneSource) -> Path:
     named = named_model(None)
     if named is not None:
         return named
-    installed = installed_models()
-    fitting = [path for path in installed if _fits(path, source)]
+    fitting = fitting_models(source)
     if len(fitting) > 1:
         fitting = [path for path in fitting if _is_sound(*_state(path))]
     if len(fitting) == 1:
@@ -197,7 +207,7 @@ def find_model(source: SceneSource) -> Path:
             "name one by model=",
         )
     raise ModelFileError(
-        f"no model is given, and none of {len(installed)} installed models fits {source.name}",
+        f"no model is given, and none of {len(installed_models())} installed models fits {source.name}",
         "name one by model=, or make one with `hsiattn train`",
     )
 
@@ -240,7 +250,11 @@ class ModelFinder(Generic[Model]):
     read
         Reads a file: `read_trained` or `read_for_mapping`.
     tell
-        Called with a notice when a model is found that nobody named.
+        Called with a notice when a model is found that nobody named, and with what is to be known of the built-in one.
+    fallback
+        Whether the built-in model is taken where no installed one fits.
+    classes_from
+        Names for the classes of the built-in model, see `builtin_model`.
 
     Raises
     ------
@@ -249,28 +263,63 @@ class ModelFinder(Generic[Model]):
     """
 
     def __init__(
-        self, name: StrPath | None, read: Callable[[Path], Model], tell: Callable[[str], None] = lambda text: None
+        self,
+        name: StrPath | None,
+        read: Callable[[Path], Model],
+        tell: Callable[[str], None] = lambda text: None,
+        *,
+        fallback: bool = False,
+        classes_from: StrPath | None = None,
     ) -> None:
         self._tell, self._read = tell, read
         path = named_model(name) if name is not None else None
-        self._named = read(path) if path is not None else None
+        self._builtin = path is not None and is_builtin(path)
+        self._named = read(path) if path is not None and not self._builtin else None
         self._found: dict[Path, Model] = {}
+        self._fallback, self._classes_from = fallback, classes_from
+        if self._named is not None:
+            self._refuse_names()
 
     def model_for(self, source: SceneSource) -> Model:
         """The model for a scene.
 
         Raises
         ------
+        BandError, SceneError
+            The built-in model is to be used, and cannot read the scene.
         ModelFileError
             None is named, and none or several of the installed ones fit; or the one that fits cannot be used.
         """
         if self._named is not None:
             return self._named
+        if self._builtin:
+            return self._fitted(source)
+        if self._fallback and not fitting_models(source) and named_model(None) is None:
+            self._tell(
+                "model: built-in, since no model is named and no installed one fits; -m names another, --labels trains "
+                "one"
+            )
+            return self._fitted(source)
+        self._refuse_names()
         path = find_model(source)
         if path not in self._found:
             self._found[path] = self._read(path)
             self._tell(f"model: {path}")
         return self._found[path]
+
+    def _refuse_names(self) -> None:
+        if self._classes_from is not None:
+            raise ModelFileError(
+                "another model than the built-in one has classes of its own", "leave classes_from= out, or name builtin"
+            )
+
+    def _fitted(self, source: SceneSource) -> Model:
+        from hsiattn.models.builtin import builtin_model
+
+        model, notes = builtin_model(source, classes_from=self._classes_from)
+        for note in notes:
+            self._tell(note)
+        return model  # type: ignore[return-value]  # whoever reads models takes trained ones
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""Training of the network on views of labelled spectra by ever other sensors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hsiattn.networks.any_sensor import AnySensor
+from hsiattn.networks.spectral_grid import NODES, grid_weights
+from scripts.land_cover.sensors import Sensor, draw_sensor
+from scripts.land_cover.spectra import LEAVES
+from scripts.land_cover.views import Viewer, measured
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "water": ("water",),
+    "green vegetation": ("tree", "low vegetation"),
+    "tree": ("tree",),
+    "low vegetation": ("low vegetation",),
+    "dry vegetation": ("dry vegetation",),
+    "soil and rock": ("soil and rock",),
+    "built-up": ("roof", "pavement"),
+    "roof": ("roof",),
+    "pavement": ("pavement",),
+}
+"""Classes of the map, and the finest classes that each of them is."""
+
+_BATCH = 512
+_POOL = 2048
+"""Pixels that are simulated at once; eight sensors see some of them."""
+_SENSORS_PER_POOL = 8
+_RATE = 2e-3
+_EVEN = 0.02
+"""Weight of the mean loss over all classes, which keeps probabilities from 0."""
+
+
+class LandCover(nn.Module):
+    """The network that is trained, and the layer that tells what is no land cover from its features."""
+
+    def __init__(self, sensor: Sensor | None = None) -> None:
+        super().__init__()
+        grid = Sensor.of(NODES) if sensor is None else sensor.usable()
+        self.network = AnySensor(
+            len(grid.centres), 0, len(CLASSES), 1, wavelength=grid.centres.tolist(), fwhm=grid.widths.tolist(),
+            members=[[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()],
+        )  # fmt: skip
+        self.strange = nn.Linear(self.network.leaves.in_features, 1)
+
+    def on_grid(self, values: Tensor, covered: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (n, 7) of the finest classes and of being no land cover (n,), from reflectance on the grid (n, G)."""
+        features = self.network.encoder(values, covered)
+        return self.network.leaves(features), self.strange(features)[:, 0]
+
+    def seen_by(self, sensor: Sensor) -> LandCover:
+        """The same network for a sensor's usable bands."""
+        made = LandCover(sensor)
+        made.load_state_dict(self.state_dict())
+        return made.eval()
+
+
+def train(viewer: Viewer, *, steps: int, seed: int, tell: Callable[[str], None] = lambda text: None) -> LandCover:
+    """Train a network.
+
+    Parameters
+    ----------
+    viewer
+        Draws the pixels.
+    steps
+        Number of steps of 512 pixels each, all of them by one sensor.
+    seed
+        Decides everything random.
+    tell
+        Called with a line now and then.
+    """
+    torch.manual_seed(seed)
+    model = LandCover()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, steps)
+    began, recent = time.perf_counter(), 0.0
+    model.train()
+    for step, (values, covered, classes) in enumerate(_batches(viewer, steps, np.random.default_rng(seed))):
+        loss = _loss(*model.on_grid(values, covered), classes)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        recent += 0.01 * (float(loss.detach()) - recent) if step else float(loss.detach())
+        if step % 500 == 499:
+            tell(f"step {step + 1} of {steps}, loss {recent:.3f}, {time.perf_counter() - began:.0f} s")
+    return model.eval()
+
+
+def grid_of(sensor: Sensor) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Weights that take a sensor's usable bands to the grid, and which nodes they cover."""
+    usable = sensor.usable()
+    return grid_weights(usable.centres, usable.widths)
+
+
+def _batches(viewer: Viewer, steps: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Reflectance on the grid (n, G), covered nodes (1, G), and the classes that are possible (n, 7)."""
+    for step in range(steps):
+        if step % _SENSORS_PER_POOL == 0:
+            pool = viewer.draw(_POOL, rng)
+        sensor = draw_sensor(rng)
+        weights, covered = grid_of(sensor)
+        some = rng.permutation(_POOL)[:_BATCH]
+        values = measured(pool.values[some], sensor, rng)[:, sensor.good] @ weights.T
+        mask = torch.from_numpy(covered.astype(np.float32))[None]
+        yield torch.from_numpy(values), mask, torch.from_numpy(pool.classes[some])
+
+
+def _loss(logits: Tensor, strange: Tensor, classes: Tensor) -> Tensor:
+    """Negative log-likelihood of the classes that are possible, and of being land cover at all."""
+    known = classes.any(dim=1)
+    shares = torch.log_softmax(logits, dim=1)
+    of_allowed = torch.logsumexp(shares.masked_fill(~classes, -1e9), dim=1)[known]
+    told = functional.binary_cross_entropy_with_logits(strange, (~known).float())
+    return told - of_allowed.mean() - _EVEN * shares[known].mean()
