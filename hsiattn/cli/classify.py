@@ -70,6 +70,16 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @options.mapping_unit
 @click.option(
+    "--guide", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
+    help="Also write places to label next: squares of 3 x 3 pixels where the model is unsure, unlike each other and "
+    "spread over the scene. Fill in their column class, then train with --labels FILE --column class; default path: "
+    "<map>_places.gpkg.",
+)  # fmt: skip
+@click.option(
+    "--places", type=click.IntRange(1, 500), metavar="N",
+    help="How many places --guide writes at most; default: 30.",
+)  # fmt: skip
+@click.option(
     "--smooth", type=click.IntRange(0), default=0, show_default=True, metavar="N",
     help="Smooth class probabilities in N steps between neighbours with similar spectra; each step reaches a pixel "
     "farther, and edges stay. 2 removes single pixels, 0 is off.",
@@ -156,6 +166,7 @@ def classify(
         hsiattn classify scene.hdr map.tif -m fields.hsiattn --confidence --co compress=zstd
         hsiattn classify scene.tif -m fields.hsiattn --polygons fields.gpkg --min-area 0.5
         hsiattn classify scene.tif -m fields.hsiattn --unknown
+        hsiattn classify scene.tif --guide places.gpkg --places 40
         hsiattn classify scene.tif -m fields.onnx
         hsiattn classify tiles/*.tif -o map.tif -m fields.hsiattn
         hsiattn classify 'archive/*.tif' more.hdr --out-dir maps -m fields.hsiattn
@@ -193,6 +204,8 @@ def check_usage(
     if request.polygons is None and any(value is not None for value in unit_of(request).values()):
         given = next(name for name, value in unit_of(request).items() if value is not None)
         raise click.UsageError(f"{given} has no effect without --polygons")
+    if request.places is not None and request.guide is None:
+        raise click.UsageError("--places has no effect without --guide")
     if labels is not None and request.model is not None:
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
@@ -211,7 +224,7 @@ def check_usage(
         return
     if labels is not None:
         raise click.UsageError("--labels is for one scene: train once with hsiattn train, then classify with -m")
-    for name in ("confidence", "probabilities", "polygons"):
+    for name in ("confidence", "probabilities", "polygons", "guide"):
         value = getattr(request, name)
         if value not in (None, BESIDE):
             raise click.UsageError(f"with --out-dir --{name} takes no path, and must not stand before a scene: {value}")
@@ -305,6 +318,8 @@ def classify_one(
         if request.is_mapped(targets, model, source):
             options.say("this model has made the map already; add --overwrite without --resume to make it anew")
             for note in request.write_missing_polygons(targets, inputs):
+                options.say(note)
+            for note in request.write_missing_places(model, source, targets, inputs):
                 options.say(note)
             report(order, None, as_json)
             return

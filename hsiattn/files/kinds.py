@@ -44,6 +44,7 @@ class FileKind(StrEnum):
     PICTURE = "picture"
     EXPLANATION = "explanation"
     POLYGONS = "polygons"
+    PLACES = "places to label"
     STAC_ITEM = "STAC item"
     SAMPLE = "reference sample"
     ROBUSTNESS = "table of robustness"
@@ -69,6 +70,7 @@ _DESCRIPTIONS = {
     FileKind.RUN: "the record of a run",
     FileKind.EXPLANATION: "an explanation",
     FileKind.POLYGONS: "a file of land-cover polygons",
+    FileKind.PLACES: "a file of places still to be labelled",
     FileKind.ONNX_MODEL: "an ONNX model",
 }
 
@@ -138,6 +140,14 @@ POLYGON_TITLE = f"Land-cover polygons, {SOFTWARE}"
 POLYGON_LAYER = "land_cover"
 POLYGON_COLUMNS = ("code", "name", "pixels", "area_ha", "confidence")
 """Columns of land-cover polygons; the last two only where they are known."""
+
+PLACES_TITLE = f"Places to label, {SOFTWARE}"
+"""Beginning of the description of a layer of places to label; the version follows."""
+
+PLACES_LAYER = "places"
+PLACES_COLUMNS = ("place", "class", "suggestion", "confidence")
+"""Columns of places to label; a person fills in the second one, after which the file is hers."""
+
 SAMPLE_TABLES = frozenset(("sample", "strata", "drawn_pixels", "design"))
 """Tables of a GeoPackage with a reference sample."""
 
@@ -273,9 +283,11 @@ _SHAPEFILE, _FLATGEOBUF, _SQLITE = b"\x00\x00\x27\x0a", b"fgb\x03", b"SQLite for
 
 
 def _polygons(file: Path, start: bytes) -> FileKind | None:
-    """A vector file of land-cover polygons, or a part of such a shapefile."""
+    """A vector file of land-cover polygons, or a part of such a shapefile; or places to label."""
     if start.startswith(_SQLITE):
-        titled = _is_titled(file)
+        if _is_titled(file, PLACES_TITLE):
+            return FileKind.PLACES if _is_unlabelled(file) else None
+        titled = _is_titled(file, POLYGON_TITLE)
     elif start.startswith(_FLATGEOBUF) or start.lstrip().startswith(b"{"):
         titled = POLYGON_TITLE.encode() in start
     elif start.startswith(_SHAPEFILE) or file.suffix in (".dbf", ".prj", ".cpg"):
@@ -285,16 +297,29 @@ def _polygons(file: Path, start: bytes) -> FileKind | None:
     return FileKind.POLYGONS if titled else None
 
 
-def _is_titled(file: Path) -> bool:
+def _is_titled(file: Path, title: str) -> bool:
     """Whether a layer of a GeoPackage is described as ours."""
+    rows = _selected(file, "SELECT description FROM gpkg_contents WHERE data_type = 'features'")
+    return bool(rows) and all(str(description or "").startswith(title) for (description,) in rows)
+
+
+def _is_unlabelled(file: Path) -> bool:
+    """Whether nobody has filled in a class of the places to label, which is work that must not be lost."""
+    pending = file.with_name(f"{file.name}-wal")  # changes of a program that has the file open
+    if pending.exists() and pending.stat().st_size:
+        return False
+    return _selected(file, f"SELECT COUNT(*) FROM {PLACES_LAYER} WHERE class <> ''") == [(0,)]
+
+
+def _selected(file: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows that a GeoPackage gives, without a lock on it; none where it is damaged."""
     import sqlite3
 
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
-            rows = database.execute("SELECT description FROM gpkg_contents WHERE data_type = 'features'").fetchall()
+            return database.execute(query).fetchall()
     except sqlite3.Error:
-        return False
-    return bool(rows) and all(str(title or "").startswith(POLYGON_TITLE) for (title,) in rows)
+        return []
 
 
 def _has_columns(table: Path) -> bool:

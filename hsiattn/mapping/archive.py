@@ -68,6 +68,7 @@ class Order:
         model = models.model_for(source)
         if request.resume and request.is_mapped(self.targets, model, source):
             request.write_missing_polygons(self.targets, inputs)
+            request.write_missing_places(model, source, self.targets, inputs)
             return None
         request.check_targets(self.targets, inputs)
         with progress() as listener:

@@ -40,7 +40,8 @@ _APPENDED = ("GPKG", "ESRI Shapefile")
 _SHAPEFILE = (".dbf", ".shx", ".prj", ".cpg")
 """Endings of the other files of a shapefile."""
 
-_FAILURES = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, sqlite3.Error)
+FAILURES = (DataSourceError, DataLayerError, FeatureError, FieldError, GeometryError, sqlite3.Error)
+"""What GDAL and SQLite raise where a vector file cannot be written."""
 
 Write = Callable[[Fields, NDArray[np.float64] | None], None]
 """Called with a batch of fields and their mean confidence."""
@@ -108,10 +109,7 @@ class PolygonFile:
         """Notices for the user."""
         if self.grid.crs is not None:
             return [self._pixels.how] if self._pixels is not None and self._pixels.how else []
-        if self.grid.has_place and self.grid.transform != Affine.identity():
-            return ["the polygons have no CRS, since the map has none, and so no areas in hectares"]
-        what = "is not rectified" if self.grid.control is not None else "has no georeference"
-        return [f"the polygons are in columns and rows, since the map {what}"]
+        return [missing_place(self.grid, ("the polygons", "the map"), "and so no areas in hectares")]
 
     def check_place(self) -> None:
         """Refuse GeoJSON of a map without CRS.
@@ -136,7 +134,7 @@ class PolygonFile:
             It cannot be written.
         """
         driver, kept = self.driver, list[tuple[NDArray[Any], list[NDArray[Any]]]]()
-        with whole_file(self.path, *_FAILURES) as temporary:
+        with whole_file(self.path, *FAILURES) as temporary:
 
             def put(geometries: NDArray[Any], columns: list[NDArray[Any]], append: bool) -> None:
                 self._write(temporary, geometries, columns, tags, append)
@@ -166,11 +164,6 @@ class PolygonFile:
         self, classes: ClassTable, fields: Fields, confidence: NDArray[np.float64] | None
     ) -> tuple[NDArray[Any], list[NDArray[Any]]]:
         """Polygons (N) on the ground as WKB, and the columns (N)."""
-        t = self.grid.transform
-        shapes = shapely.transform(
-            fields.shapes,
-            lambda at: np.stack([t.a * at[:, 0] + t.b * at[:, 1] + t.c, t.d * at[:, 0] + t.e * at[:, 1] + t.f], axis=1),
-        )
         columns: list[NDArray[Any]] = [
             np.asarray(classes.codes, dtype=np.int32)[fields.classes],
             np.asarray(classes.names, dtype=object)[fields.classes],
@@ -179,7 +172,7 @@ class PolygonFile:
         areas = self._areas(fields)
         columns += [] if areas is None else [areas]
         columns += [] if confidence is None else [confidence]
-        return np.asarray(shapely.to_wkb(shapes)), columns
+        return on_ground(fields.shapes, self.grid), columns
 
     def _areas(self, fields: Fields) -> NDArray[np.float64] | None:
         """Hectares (N); where pixels differ, those at the mean row of a field count for all of its pixels."""
@@ -211,6 +204,33 @@ class PolygonFile:
                 layer_metadata=dict(tags) if self.driver == "GPKG" and tags and not append else None,
                 **({} if append else _options(self.driver)),
             )  # fmt: skip
+
+
+def on_ground(shapes: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Polygons (N) in columns and rows, as WKB in map coordinates."""
+    t = grid.transform
+    moved = shapely.transform(
+        shapes,
+        lambda at: np.stack([t.a * at[:, 0] + t.b * at[:, 1] + t.c, t.d * at[:, 0] + t.e * at[:, 1] + t.f], axis=1),
+    )
+    return np.asarray(shapely.to_wkb(moved))
+
+
+def missing_place(grid: Grid, names: tuple[str, str], beside: str = "") -> str:
+    """A notice on features of a raster without CRS.
+
+    Parameters
+    ----------
+    names
+        What it calls the features and the raster.
+    beside
+        What else they lack for that, where the raster has map coordinates all the same.
+    """
+    features, raster = names
+    if grid.has_place and grid.transform != Affine.identity():
+        return ", ".join(filter(None, (f"{features} have no CRS, since {raster} has none", beside)))
+    what = "is not rectified" if grid.control is not None else "has no georeference"
+    return f"{features} are in columns and rows, since {raster} {what}"
 
 
 def _layer_of(path: Path, driver: str) -> str:

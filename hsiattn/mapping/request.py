@@ -32,12 +32,13 @@ BESIDE = "beside the map"
 
 @dataclass(frozen=True)
 class Targets:
-    """The rasters to write for one scene, by which it iterates, and the polygons of its map."""
+    """The rasters to write for one scene, by which it iterates, the polygons of its map, and places to label."""
 
     map: str
     confidence: str | None = None
     probabilities: str | None = None
     polygons: str | None = None
+    guide: str | None = None
 
     def __iter__(self) -> Iterator[str]:
         return (path for path in (self.map, self.confidence, self.probabilities) if path is not None)
@@ -82,6 +83,9 @@ class MappingRequest:
         Paths of the rasters beside the map, or `BESIDE`; None for none.
     polygons
         Path of the polygons of the map, or `BESIDE`; None for none.
+    guide, places
+        Path of the places to label, or `BESIDE`, None for none; and how many they are at most, None for the usual
+        number, see `suggest_places`.
     min_area, sieve, connectivity
         See `MappingUnit`.
     confidence_kind, driver, creation_options, overwrite, smooth, unknown, accept
@@ -113,6 +117,8 @@ class MappingRequest:
     confidence_kind: ConfidenceKind | None = None
     probabilities: str | None = None
     polygons: str | None = None
+    guide: str | None = None
+    places: int | None = None
     min_area: float | None = None
     sieve: int | None = None
     connectivity: str | None = None
@@ -157,6 +163,7 @@ class MappingRequest:
             beside("confidence", self.confidence),
             beside("probabilities", self.probabilities),
             beside("polygons", self.polygons, ".gpkg"),
+            beside("places", self.guide, ".gpkg"),
         )
 
     def outputs(self, targets: Targets, inputs: Inputs) -> Outputs:
@@ -294,6 +301,10 @@ class MappingRequest:
             from hsiattn.mapping.polygon_files import outputs_of
 
             outputs += outputs_of(targets.polygons)
+        if targets.guide is not None:
+            from hsiattn.mapping.place_files import output_of
+
+            outputs.append(output_of(targets.guide))
         check_outputs(outputs, overwrite=overwrite, inputs=inputs)
 
     def check_polygons(self, targets: Targets, source: SceneSource) -> None:
@@ -342,6 +353,47 @@ class MappingRequest:
         missing = targets.polygons is not None and not os.path.exists(targets.polygons)
         return self.write_polygons(targets, inputs, progress) if missing else []
 
+    def write_places(
+        self, model: DescribedModel, source: SceneSource, targets: Targets, inputs: Inputs, *, replace: bool = False
+    ) -> list[str]:
+        """Write the places of a mapped scene that are worth a label, if they are wanted; notices for the user.
+
+        Parameters
+        ----------
+        source
+            The scene, with the bands that the model reads.
+        replace
+            Whether earlier ones may be replaced even without `overwrite`.
+
+        Raises
+        ------
+        HsiattnError
+            The scene cannot be read, or the file not be written.
+        """
+        if targets.guide is None:
+            return []
+        from hsiattn.mapping.guide import PLACES, suggest_places
+        from hsiattn.mapping.place_files import write_places
+
+        wanted = PLACES if self.places is None else self.places
+        found = suggest_places(
+            model, source, wanted, part=self.part_of(source), mask=self.open_mask(source), smoothing=self.smooth,
+            accept=self._accept if self.unknown or model.rejects else None, coded=self.unknown, device=self.device,
+            precision=self.precision,
+        )  # fmt: skip
+        read = {**inputs, "scene": source.name}
+        return write_places(
+            targets.guide, found, source.grid, wanted=wanted, overwrite=self.overwrite or replace, inputs=read
+        )
+
+    def write_missing_places(
+        self, model: DescribedModel, source: SceneSource, targets: Targets, inputs: Inputs
+    ) -> list[str]:
+        """Write places that are wanted and not there, of a scene whose map is left alone; notices for the user."""
+        if targets.guide is None or os.path.lexists(targets.guide):
+            return []
+        return self.write_places(model, model.resampled(source) if self.resample else source, targets, inputs)
+
     @property
     def _unit(self) -> MappingUnit:
         from hsiattn.mapping.polygons import MappingUnit
@@ -382,6 +434,7 @@ class MappingRequest:
             )  # fmt: skip
             record.messages += mask.notes[-1:] if isinstance(mask, ResampledMask) else ()
             record.messages += self.write_polygons(targets, inputs, progress, replace=replace)
+            record.messages += self.write_places(model, source, targets, inputs, replace=replace)
             return record
         except (ClusterError, OutputError) as error:
             if targets.begun_at() in (None, begun) or "resume=" in error.remedy:

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from hsiattn.scenes import SceneSource
 from hsiattn.scenes.tiles import read_measured
 
-_ROWS, _COLUMNS = 6, 24
+ROWS, COLUMNS = 6, 24
 """Shape of a window: few rows, because most files store a scene row by row."""
 _ENOUGH = 32
 """Windows with data that make a sample."""
@@ -93,26 +93,31 @@ def sample_scene(
 def _windows_within_reason(source: SceneSource, bands: int) -> int:
     """How many windows may be read: each costs the decoding of a block at least, however large that is."""
     rows, columns = source.block
-    pixels = max(rows * columns, _ROWS * _COLUMNS)
+    pixels = max(rows * columns, ROWS * COLUMNS)
     block = pixels * bands * source.dtype.itemsize
     of_scene = source.height * source.width * bands * source.dtype.itemsize
     return int(np.clip(max(_BYTES, _SHARE * of_scene) // block, _FEWEST, _ENOUGH))
 
 
-def _spread_windows(area: Window) -> Iterator[Window]:
-    """Windows without overlap at places spread over an area, until all of it has been given."""
-    rows, columns = min(_ROWS, int(area.height)), min(_COLUMNS, int(area.width))
-    down, across = -(-int(area.height) // rows), -(-int(area.width) // columns)
+def spread_cells(down: int, across: int, tries: int) -> Iterator[tuple[int, int]]:
+    """Row and column of cells of a table, each once, spread over it whenever one stops; all of it if tries allow."""
     given: set[tuple[int, int]] = set()
     place = np.array([0.5, 0.5])
-    for _ in range(8 * _MOST):
+    for _ in range(tries):
         if len(given) == down * across:
             return
-        i, j = int(place[0] * down), int(place[1] * across)
+        cell = int(place[0] * down), int(place[1] * across)
         place = (place + _GOLDEN) % 1.0
-        if (i, j) in given:
-            continue
-        given.add((i, j))
+        if cell not in given:
+            given.add(cell)
+            yield cell
+
+
+def _spread_windows(area: Window) -> Iterator[Window]:
+    """Windows without overlap at places spread over an area, until all of it has been given."""
+    rows, columns = min(ROWS, int(area.height)), min(COLUMNS, int(area.width))
+    down, across = -(-int(area.height) // rows), -(-int(area.width) // columns)
+    for i, j in spread_cells(down, across, 8 * _MOST):
         top, left = i * rows, j * columns
         yield Window(
             int(area.col_off) + left,
