@@ -140,10 +140,11 @@ def suggest_places(
     """Places of a scene that are worth a label to a model.
 
     Candidates are the squares of `SIDE` pixels in a sample of windows that are spread over the scene, so that memory
-    does not grow with it: some 0.3 MB for every band. Pixels get what they get in the map. Uncertainty is 1 minus the
-    confidence of the map, 1 where it has no class or unknown material. Features are mean spectra in units of the
-    standard deviation of each band. Homogeneity is 1 / (1 + v / V), where v is the variance of these features within
-    the square and V its median over the candidates. See `choose_places` for the choice.
+    does not grow with it: some 0.4 MB for every band, and more only for more than 128 places. Pixels get what they get
+    in the map. Uncertainty is 1 minus the confidence of the map, 1 where it has no class or unknown material. Features
+    are mean spectra in units of the standard deviation of each band. Homogeneity is 1 / (1 + v / V), where v is the
+    variance of these features within the square and V its median over the candidates. See `choose_places` for the
+    choice.
 
     Parameters
     ----------

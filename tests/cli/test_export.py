@@ -102,6 +102,14 @@ def test_polygons_need_two_packages_more_and_say_so_before_the_map_is_made(graph
     assert len(shapes) > 1
 
 
+def test_places_to_label_come_from_graphs_too(graph, tiny, tmp_path):
+    arguments = ("classify", tiny.scene, tmp_path / "map.tif", "-m", graph, "--guide", "--places", 8)
+    done = _without_torch(*arguments, lacks=("torch", "lightning"))
+    assert done.returncode == 0, done.stderr
+    assert "8 places to label" in done.stderr
+    assert len(pyogrio.raw.read(tmp_path / "map_places.gpkg")[2]) == 8
+
+
 def _half(content):
     return content[: len(content) // 2]
 
