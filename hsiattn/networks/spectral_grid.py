@@ -70,7 +70,7 @@ def grid_weights(
 
 def in_water_vapour(wavelength: Floats) -> NDArray[np.bool_]:
     """Whether bands at these centres (B,) in nm lie where water vapour lets hardly any light through."""
-    return np.logical_or.reduce([(wavelength > first) & (wavelength < last) for first, last in _VAPOUR])
+    return np.asarray(np.any([(wavelength > first) & (wavelength < last) for first, last in _VAPOUR], axis=0))
 
 
 def _weights(centres: Floats, widths: Floats) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
