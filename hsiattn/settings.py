@@ -36,6 +36,11 @@ class Settings(BaseModel):
                 yield name, value
 
 
+def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    """A dictionary without some of its keys."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
 def read_values(path: str | Path, what: str, kind: type[HsiattnError], example: str) -> dict[str, Any]:
     """Keys and values from a YAML file.
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hsiattn.scenes import SceneSource
     from hsiattn.splits import PixelSplitter, Split
     from hsiattn.training import Recipe
+    from hsiattn.training.settings import MethodSettings
 
 SPLITS = ("blocks", "polygons", "folds", "scenes", "random", "none")
 _SETTINGS = {
@@ -46,6 +47,8 @@ _SETTINGS = {
 
 _FAVOUR = "training.pseudo_labels.favour"
 """The setting that --favour stands for."""
+_ENCODER = "training.pseudo_labels.encoder"
+"""The setting that --from stands for."""
 _DETECTOR = "open_set.detector"
 """The setting that --open-set stands for."""
 
@@ -172,6 +175,9 @@ class Training:
     scenes: tuple[LabelledScene, ...] = ()
     start: str | None = None
     best_bands: int | None = None
+    encoder: str | None = None
+    sensor: str | None = None
+    wavelengths: str | None = None
 
     @property
     def value_unlabelled(self) -> int | None:
@@ -201,6 +207,7 @@ class Training:
     def changes(self) -> tuple[str, ...]:
         """Changes of the recipe: the settings, and what stands for one of them."""
         named = [] if self.favour is None else [f"{_FAVOUR}={self.favour}"]
+        named += [] if self.encoder is None else [f"{_ENCODER}={self.encoder}"]
         unknown = [] if self.open_set is None else ["open_set={}"]  # first, since settings of it may follow
         if self.open_set not in (None, "default"):
             unknown.append(f"{_DETECTOR}={self.open_set}")
@@ -219,6 +226,7 @@ class Training:
             "raster of groups": self.groups,
             "recipe": self.recipe if self.start is None else None,
             "model": self.start,
+            "table of wavelengths": self.wavelengths,
             **{f"unlabelled scene {number}": path for number, path in enumerate(self.further, start=1)},
         }
 
@@ -278,13 +286,15 @@ def report_of(trained: Trained, request: Training, form: str, model: str, author
 
 def open_labelled(request: Training) -> tuple[SceneSource, DataArray, NDArray[np.int32] | None]:
     """Open one scene, its labels, and the polygons of these where they are known."""
+    from hsiattn.datasets.sensors import with_told_bands
     from hsiattn.labels.group_rasters import GroupRaster, read_groups
     from hsiattn.labels.opening import read_label_file
     from hsiattn.labels.vector_options import VectorOptions
     from hsiattn.scenes import open_source
     from hsiattn.scenes.bad_pixels import without_bad_pixels
 
-    scene = open_source(request.scene, request.key).using_flagged(request.use_flagged)
+    opened = open_source(request.scene, request.key).using_flagged(request.use_flagged)
+    scene = with_told_bands(opened, request.sensor, request.wavelengths)
     with named(key="--label-key"):
         labels, notes = read_label_file(
             request.labels, scene, key=request.label_key, table=request.classes, level=request.classes_level,
@@ -362,19 +372,29 @@ def load_request(request: Training) -> Recipe:
     Raises
     ------
     RecipeError
-        It cannot be used, or --favour is given and its method has no such choice.
+        It cannot be used, or --favour or --from is given and its method makes no pseudo-labels.
     """
     from hsiattn.training import load_recipe
     from hsiattn.training.pseudo_labels import PseudoLabelTraining
 
-    if request.favour is not None:
+    for option, given, what in (
+        ("--favour", request.favour, "favour one accuracy"),
+        ("--from", request.encoder, "start from another model"),
+    ):
+        if given is None:
+            continue
         training = load_recipe(request.recipe, request.settings).training
-        if not isinstance(training, PseudoLabelTraining):
+        if not isinstance(training, PseudoLabelTraining) and not (option == "--from" and _starts_so(training)):
             raise RecipeError(
-                f"the recipe {request.recipe} trains by {training.method}, which cannot favour one accuracy",
-                "leave --favour out, or take a recipe with pseudo-labels such as --recipe default",
+                f"the recipe {request.recipe} trains by {training.method}, which cannot {what}",
+                f"leave {option} out, or take a recipe with pseudo-labels such as --recipe default",
             )
     return load_recipe(request.recipe, request.changes)
+
+
+def _starts_so(training: MethodSettings) -> bool:
+    """Whether a method that could start from labels alone is told to start from pseudo-labels."""
+    return getattr(training, "start", None) == "pseudo-labels"
 
 
 def recipe_of(model: TrainedModel, request: Training) -> Recipe:
@@ -405,10 +425,11 @@ def check_usage(ctx: click.Context) -> None:
     click.UsageError
         Some do.
     """
-    if ctx.params.get("favour") is not None and any(
-        setting.partition("=")[0].strip() == _FAVOUR for setting in ctx.params["settings"]
-    ):
-        raise click.UsageError(f"--favour stands for --set {_FAVOUR}: give one of the two", ctx)
+    for option, name, setting in (("--favour", "favour", _FAVOUR), ("--from", "encoder", _ENCODER)):
+        if ctx.params.get(name) is not None and any(
+            given.partition("=")[0].strip() == setting for given in ctx.params["settings"]
+        ):
+            raise click.UsageError(f"{option} stands for --set {setting}: give one of the two", ctx)
     if sum(map(_is_whole, ctx.params["unlabelled"])) > 1:
         raise click.UsageError("--unlabelled names several values of pixels without a label: give one", ctx)
     if ctx.params.get("open_set") not in (None, "default") and any(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _OF_SCENES = ("key", "use_flagged", "stats", "quicklook", "labels", "spectra")
 _OF_LABELS = ("label_key", "classes", "unlabelled", "column", "layer", "all_touched", "inner_buffer", "radius")
+_SENTENCES = ("choice", "unlabelled", "prior", "started_from", "pruned", "for_int8", "reads")
+"""Entries that are not cut."""
 _VECTORS = ("column", "layer", "all_touched", "inner_buffer", "radius")
 
 
@@ -120,6 +122,7 @@ def describe_model(path: str) -> dict[str, Any]:
     choice, adapted = training.pop("choice", None), training.pop("adapted", None)
     learned = training.get("unlabelled", {}).get("in_words")
     remembered = training.get("prior", {}).get("in_words")
+    encoder = training.get("pseudo_labels", {}).get("encoder")
     card, trials = training.pop("card", None), training.pop("trials", None)
     pruned = _pruned(model) if "pruning" in training else None
     for_int8 = training.get("quantisation_aware", {}).get("in_words")
@@ -133,6 +136,11 @@ def describe_model(path: str) -> dict[str, Any]:
         **({"adapted": adapted} if adapted else {}),
         **({"unlabelled": learned} if learned else {}),
         **({"prior": remembered} if remembered else {}),
+        **(
+            {"started_from": f"{encoder['name']}, SHA-256 {encoder['sha256']}: {encoder['in_words']}"}
+            if encoder
+            else {}
+        ),
         **({"pruned": pruned} if pruned else {}),
         **({"for_int8": for_int8} if for_int8 else {}),
         **({"reads": bands_in_words(model)} if model.only_bands is not None else {}),
@@ -188,7 +196,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
             lines += [f"{label}{sentence}" for sentence in value]
         elif name == "card":
             lines += [label.rstrip(), *_card_lines(value)]
-        elif name in ("choice", "unlabelled", "prior", "pruned", "for_int8", "reads"):  # a sentence that is not cut
+        elif name in _SENTENCES:
             lines.append(f"{label}{value}")
         elif isinstance(value, dict):
             lines.append(label.rstrip())

@@ -40,6 +40,13 @@ from hsiattn.files.training_state import check_state_folder, is_begun, remove_st
 )  # fmt: skip
 @click.option("-o", "--output", required=True, metavar="MODEL", help="Model file to write, usually *.hsiattn.")
 @fitting.training_options
+@click.option(
+    "--from", "encoder", type=click.Choice(["builtin"]),
+    help="Start from what the built-in land-cover model knows of spectra: for recipes with pseudo-labels, such as "
+    "default, and for few labels. The wavelengths of the scene must be known.",
+)  # fmt: skip
+@options.sensor
+@options.wavelengths
 @options.key
 @options.use_flagged
 @options.device
@@ -91,6 +98,7 @@ def train(
         hsiattn train tiles/*.tif --labels training.gpkg -o fields.hsiattn
         hsiattn train --scene may.tif:may.gpkg --scene july.tif:july.gpkg -o m.hsiattn --split scenes
         hsiattn train scene.mat --key cube --labels gt.mat -o m.hsiattn --split random --per-class 50
+        hsiattn train scene.tif --labels few.gpkg -o fields.hsiattn --from builtin
         hsiattn train may.tif --labels may.gpkg --unlabelled july.tif --recipe self-training -o m.hsiattn
         hsiattn train scene.hdr --labels labels.tif --classes legend.csv -o m.hsiattn --set training.max_epochs=200
     """

@@ -110,8 +110,13 @@ class AnySensor(SpectralSpatialNetwork):
         self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """See `SpectralSpatialNetwork.forward_with_features`."""
-        features = self.encoder(spectra @ self.weights.T, self.covered)
+        features = self.features_of(spectra)
         return self._logits(self.leaves(features)), features
+
+    def features_of(self, spectra: Tensor) -> Tensor:
+        """Features (N, F) of reflectance (N, B), of which logits are made."""
+        features: Tensor = self.encoder(spectra @ self.weights.T, self.covered)
+        return features
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from scipy.special import softmax
 
 from hsiattn.assessment import robust_temperature
@@ -17,8 +17,8 @@ from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_v
 from hsiattn.pseudo_labels.region import SceneRegion
 from hsiattn.pseudo_labels.self_labelling import self_labelled
 from hsiattn.pseudo_labels.stacking import Mixture, Part, stack
-from hsiattn.pseudo_labels.views import REFERENCES, RegionViews, affordable_views
-from hsiattn.settings import Settings
+from hsiattn.pseudo_labels.views import ENCODED, REFERENCES, Encoder, RegionViews, affordable_views
+from hsiattn.settings import Settings, without
 from hsiattn.splits import connected_pixels, folds_across_groups
 
 _LEAST_SHARE = 1e-4
@@ -55,6 +55,9 @@ class PseudoLabelSettings(Settings):
         Most pixels of each class that are added in such a round. Default: 15.
     certainty
         Least probability, 0 … 1, of a pixel that is added. Default: 0.8.
+    encoder
+        `builtin`: further classifiers read the features that the built-in land-cover model makes of a spectrum; the
+        wavelengths of the scene must be known. None for no such classifiers. Default: None.
 
     Examples
     --------
@@ -69,6 +72,13 @@ class PseudoLabelSettings(Settings):
     rounds: int = Field(default=0, ge=0, le=20)
     taken: int = Field(default=15, ge=1, le=10**6)
     certainty: float = Field(default=0.8, ge=0, le=1)
+    encoder: Literal["builtin"] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an encoder that is none, so that recipes without it stay as earlier versions know them."""
+        values: dict[str, Any] = handler(self)
+        return values if self.encoder is not None else without(values, "encoder")
 
     @property
     def prior_exponent(self) -> float:
@@ -90,7 +100,8 @@ class PseudoLabels:
         (N, K) float32, one-hot for labelled pixels.
     record
         JSON-ready: views, temperature, estimated class frequencies, and `left_out`: how right the mixture and the
-        reference classifiers were on left-out groups.
+        reference classifiers were on left-out groups. `encoded`, where there is an encoder: the weight of the views
+        of its features.
     """
 
     probabilities: NDArray[np.float32]
@@ -105,6 +116,7 @@ def pseudo_label(
     *,
     groups: NDArray[np.int64] | None = None,
     seed: int = 0,
+    encode: Encoder | None = None,
 ) -> PseudoLabels:
     """Predict class probabilities of every pixel of a region from its labelled pixels.
 
@@ -126,14 +138,18 @@ def pseudo_label(
         Indices (M,) in the region of the labelled pixels, and their classes (M,); every class 0 … K - 1 must be there.
     groups
         Group (M,) of every labelled pixel, see `hsiattn.splits.label_groups`; None where every pixel is one.
+    encode
+        Makes features of spectra on which there are classifiers too; None for none. The settings name it, and whoever
+        calls has it.
     """
-    views = RegionViews(region)
+    views = RegionViews(region, encode)
     positions = region.positions[labelled]
     groups = np.arange(len(targets)) if groups is None else groups
     folds = folds_across_groups(positions, targets, groups, seed)
     pixels = left_out_pixels(folds)
     members = targets[pixels]
-    trials = [try_view(views, view, labelled, targets, folds) for view in affordable_views(len(targets))]
+    candidates = (*affordable_views(len(targets)), *(() if encode is None else ENCODED))
+    trials = [try_view(views, view, labelled, targets, folds) for view in candidates]
     pieces = _pieces(positions[pixels], members, groups[pixels])
     mixture = stack(trials, members, pieces)
     better = _better_reference(trials, mixture, members, groups[pixels])
@@ -182,6 +198,7 @@ def pseudo_label(
         },
         "taken_alone": None if better is None else _name(better),
         **({"self_labelled": added} if added else {}),
+        **({"encoded": _weight_of_encoded(mixture)} if encode is not None else {}),
     }
     return PseudoLabels(probabilities, record)
 
@@ -228,6 +245,11 @@ def _logits(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 def _accuracy(shares: NDArray[np.float64], targets: NDArray[np.int64]) -> float | None:
     """Share that is right, rounded; None without pixels."""
     return round(float((shares.argmax(axis=1) == targets).mean()), 4) if len(targets) else None
+
+
+def _weight_of_encoded(mixture: Mixture) -> float:
+    """Weight of the views of an encoder's features, rounded."""
+    return round(sum(part.weight for part in mixture.parts if part.view.kind == "encoded"), 4)
 
 
 def _name(trial: Trial) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,8 +23,11 @@ from hsiattn.pseudo_labels.discriminants import (
 from hsiattn.pseudo_labels.region import SceneRegion
 
 Form = Literal["linear", "quadratic", "kernel", "forest", "support-vector"]
-Kind = Literal["reflectance", "shape", "components"]
-"""Scaled bands; scaled bands of unit-length spectra, which are free of brightness; the least noisy components."""
+Kind = Literal["reflectance", "shape", "components", "encoded"]
+"""Scaled bands; scaled bands of unit-length spectra, which are free of brightness; the least noisy components; scaled
+features that an encoder makes of spectra."""
+Encoder = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Makes features (N, F) of spectra (N, B), reflectance in the bands of the region."""
 
 _COMPONENTS, _GUIDES = 40, 10
 _ALIKE = 0.5
@@ -93,6 +96,13 @@ No single one is best: linear ones on the pixel's whole spectrum transfer from f
 wide diffusion tell like crops apart. Which to believe is left to `hsiattn.pseudo_labels.stacking`.
 """
 
+ENCODED: tuple[View, ...] = (
+    View("encoded"),
+    View("encoded", form="kernel", shrinkage=_SHRINKAGE),
+    *(View("encoded", scale) for scale in (0.1, 0.01, 0.003)),
+)
+"""Candidates beside the others where there is an encoder that has learned from spectra of many sensors."""
+
 _MOST_FOR_SVM = 2000
 """Labelled pixels from which on the support vector machine would take longer than all other views together."""
 
@@ -109,10 +119,13 @@ class RegionViews:
     ----------
     region
         Its spectra are standardised, band by band, over the region.
+    encode
+        Makes the features of the kind `encoded`; None where there are no such views.
     """
 
-    def __init__(self, region: SceneRegion) -> None:
+    def __init__(self, region: SceneRegion, encode: Encoder | None = None) -> None:
         self._region = region
+        self._encode = encode
         self._known: dict[tuple[Kind, float], NDArray[np.float32]] = {}
         reflectance = self[View("reflectance")]
         noise = noise_covariance(reflectance, region.side_neighbours)
@@ -159,6 +172,9 @@ class RegionViews:
         spectra = self._region.spectra
         if kind == "shape":
             spectra = spectra / np.maximum(np.linalg.norm(spectra, axis=1, keepdims=True), 1e-9)
+        elif kind == "encoded":
+            assert self._encode is not None
+            spectra = self._encode(spectra)
         deviation = spectra.std(axis=0, dtype=np.float64)
         deviation[deviation < 1e-9] = 1.0
         return np.asarray((spectra - spectra.mean(axis=0, dtype=np.float64)) / deviation, dtype=np.float32)

@@ -166,6 +166,7 @@ def fit_model(
     warnings = (*warn(scene, split, fitted), *doubts)
     choice = [] if labels is None else [describe_choice(recipe.name, labels)]
     learned = [fitted.account["unlabelled"]["in_words"]] if "unlabelled" in fitted.account else []
+    learned += [labels["encoder"]["in_words"]] if labels is not None and "encoder" in labels else []
     advice = tuple(advise(scene, split, held_out=fitted.held_out, pseudo_labels=labels, confusion=confusion))
     if report is not None:
         report = replace(report, advice=(*warnings, *advice), notes=(*choice, *report.notes, *learned))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hsiattn.pseudo_labels import PseudoLabelSettings
 from hsiattn.training.methods import GradientTraining
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hsiattn.models.builtin.encoding import SceneEncoder
     from hsiattn.preprocessing import Preprocessing
     from hsiattn.pseudo_labels import PseudoLabels, SceneRegion
     from hsiattn.splits import Split
@@ -115,7 +116,13 @@ class LabelledRegion:
 
 
 def label_region(scene: TrainingScene, split: Split, settings: PseudoLabelSettings, *, seed: int) -> LabelledRegion:
-    """Find the pseudo-labels of the region around the pixels that train, and draw those to train on."""
+    """Find the pseudo-labels of the region around the pixels that train, and draw those to train on.
+
+    Raises
+    ------
+    BandError
+        The settings name an encoder, and wavelengths are unknown or cover too little of the spectrum.
+    """
     import numpy as np
 
     from hsiattn.pseudo_labels import pseudo_label
@@ -125,10 +132,31 @@ def label_region(scene: TrainingScene, split: Split, settings: PseudoLabelSettin
     inside = region.indices_of(positions)
     there = inside >= 0
     labelled, groups = inside[there], scene.groups_of(positions, targets)[there]
-    labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=seed)
+    encoder = None if settings.encoder is None else _encoder(scene)
+    labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=seed, encode=encoder)
+    if encoder is not None:
+        labels = replace(labels, record={**labels.record, "encoder": _account_of(encoder, labels.record["encoded"])})
     others = np.setdiff1d(np.arange(len(region)), labelled)
     drawn = np.random.default_rng((seed, 3)).permutation(others)[: settings.pixels]
     return LabelledRegion(region, labels, positions, targets, others, drawn, settings.label_weight, seed)
+
+
+def _encoder(scene: TrainingScene) -> SceneEncoder:
+    """The encoder of the built-in model for the bands of a region."""
+    from hsiattn.models.builtin.encoding import scene_encoder
+
+    return scene_encoder(scene.source, scene.bands)
+
+
+def _account_of(encoder: SceneEncoder, weight: float) -> dict[str, Any]:
+    """What the model file says of the encoder that its training started from; JSON-ready."""
+    return {
+        "name": "builtin",
+        "sha256": encoder.digest,
+        "divisor": encoder.divisor,
+        "in_words": "training started from the built-in land-cover model: classifiers on its features have "
+        f"{100 * weight:.0f} % of the weight in the pseudo-labels",
+    }
 
 
 def calibrated_by(region: LabelledRegion, result: FitResult, scene: TrainingScene, options: FitOptions) -> FitResult:

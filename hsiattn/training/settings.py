@@ -13,7 +13,7 @@ from hsiattn.models.header import MAX_PATCH
 from hsiattn.open_set.settings import OpenSetSettings
 from hsiattn.preprocessing import PreprocessingSettings
 from hsiattn.priors import PriorSettings
-from hsiattn.settings import Settings
+from hsiattn.settings import Settings, without
 from hsiattn.training.pruning.settings import PruningSettings
 from hsiattn.training.quantisation.settings import QuantisationAwareSettings
 
@@ -253,11 +253,6 @@ def yes_or_no(value: Any) -> Any:
     if isinstance(value, bool):
         return {} if value else None
     return value
-
-
-def without(values: dict[str, Any], *names: str) -> dict[str, Any]:
-    """A dictionary without some of its keys."""
-    return {name: value for name, value in values.items() if name not in names}
 
 
 def _check_plain(value: Any, key: object) -> None:

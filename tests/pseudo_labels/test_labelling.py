@@ -133,6 +133,26 @@ def _blocks(fields, side):
     return (rows * 100 + columns).ravel()
 
 
+def test_an_encoder_whose_features_tell_the_classes_is_believed_and_one_that_says_nothing_is_not(area, fields, labels):
+    """Features that are the classes themselves, and the same number for all pixels."""
+    known = np.eye(3, dtype=np.float32)[fields.classes.ravel()] * 5
+    known += np.random.default_rng(0).normal(size=known.shape).astype(np.float32) / 5
+    telling = pseudo_label(area, *labels, SETTINGS, encode=lambda spectra: known, seed=4)
+    empty = pseudo_label(area, *labels, SETTINGS, encode=lambda spectra: np.zeros_like(known), seed=4)
+    plain = pseudo_label(area, *labels, SETTINGS, seed=4)
+    assert "encoded" not in plain.record
+    assert not any("encoded" in view for view in plain.record["views"])
+    assert telling.record["encoded"] > 0.3 > empty.record["encoded"]
+    assert _right(telling, fields.classes) >= _right(plain, fields.classes)
+
+
+def test_settings_without_an_encoder_are_written_as_before_there_were_any():
+    assert "encoder" not in PseudoLabelSettings().model_dump()
+    assert PseudoLabelSettings(encoder="builtin").model_dump(mode="json")["encoder"] == "builtin"
+    with pytest.raises(ValueError, match="builtin"):
+        PseudoLabelSettings(encoder="mine.hsiattn")
+
+
 @pytest.mark.parametrize("favour", ["overall", "both", "average"])
 def test_the_steps_follow_each_other_as_documented(make_fields, make_area, favour):
     """Where two thirds of the area are of one class; the parts have tests of their own."""

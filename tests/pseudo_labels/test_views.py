@@ -13,7 +13,7 @@ from sklearn.svm import SVC
 
 from hsiattn.preprocessing.noise import noise_covariance
 from hsiattn.pseudo_labels.diffusion import EdgePreservingDiffusion
-from hsiattn.pseudo_labels.views import REFERENCES, VIEWS, RegionViews, View, affordable_views
+from hsiattn.pseudo_labels.views import ENCODED, REFERENCES, VIEWS, RegionViews, View, affordable_views
 
 GAUSSIAN = [view for view in VIEWS if view.form in ("linear", "quadratic", "kernel") and view.shrinkage != 1]
 LINEAR = [view for view in GAUSSIAN if view.form == "linear"]
@@ -80,6 +80,21 @@ def test_views_of_a_scale_above_one_are_window_means_and_below_one_diffusion(vie
         np.testing.assert_allclose(views[View(kind, 0.1)], spread, atol=1e-4)
 
 
+def test_an_encoder_adds_views_of_its_features_scaled_and_spread_as_others_are(area, views, labels):
+    def encode(spectra):
+        return np.hstack([spectra[:, :3] ** 2, np.zeros((len(spectra), 1), np.float32)])
+
+    encoded = RegionViews(area, encode)
+    expected = _standardised(area.spectra[:, :3].astype(float) ** 2)
+    single = encoded[View("encoded")]
+    np.testing.assert_allclose(single[:, :3], expected, atol=1e-3)
+    assert not single[:, 3].any()
+    np.testing.assert_array_equal(encoded[View("encoded", 0.1)], encoded.diffusion.spread(single, 0.1))
+    for view in ENCODED:
+        assert np.isfinite(encoded.discriminant(view, *labels).logits(encoded[view])).all()
+    np.testing.assert_array_equal(encoded[View("components", 0.1)], views[View("components", 0.1)])
+
+
 def test_views_have_names_of_their_own():
     assert str(View("shape")) == "shape, single pixels"
     assert str(View("reflectance", 5)) == "reflectance, window 5"
@@ -87,7 +102,8 @@ def test_views_have_names_of_their_own():
     assert str(View("components", 0.1, "kernel", 0.3)) == "kernel, components, diffusion 0.1"
     assert str(View("reflectance", shrinkage=0.5)) == "reflectance, partly isotropic, single pixels"
     assert str(View("reflectance", form="kernel", shrinkage=1)) == "kernel, reflectance, isotropic, single pixels"
-    assert len({str(view) for view in VIEWS}) == len(VIEWS)
+    assert str(View("encoded")) == "encoded, single pixels"
+    assert len({str(view) for view in (*VIEWS, *ENCODED)}) == len(VIEWS) + len(ENCODED)
 
 
 def test_the_references_are_candidates_and_the_support_vector_machine_is_one_up_to_2000_pixels():

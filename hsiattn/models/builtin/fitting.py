@@ -40,7 +40,9 @@ def read_builtin() -> TrainedModel:
     return read_model(FILE)
 
 
-def builtin_model(source: SceneSource, *, classes_from: StrPath | None = None) -> Fitted:
+def builtin_model(
+    source: SceneSource, *, classes_from: StrPath | None = None, among: NDArray[np.int64] | None = None
+) -> Fitted:
     """Fit the built-in model to a scene.
 
     Bands that are marked bad, that hold no data, or that lie in water vapour take no part. Where the scene does not say
@@ -50,6 +52,8 @@ def builtin_model(source: SceneSource, *, classes_from: StrPath | None = None) -
     ----------
     classes_from
         Table of names for the classes, see `hsiattn.models.builtin.renaming.read_names`; None for their own.
+    among
+        Indices of the bands that may take part; None for all.
 
     Raises
     ------
@@ -64,6 +68,9 @@ def builtin_model(source: SceneSource, *, classes_from: StrPath | None = None) -
     if classes_from is not None:
         original = renamed(original, read_names(classes_from), classes_from)
     used = usable_bands(source.bands, source.name)
+    if among is not None:
+        used = np.intersect1d(used, among)
+        _check_covered(source.bands.subset(used), source.name)
     sample = sample_scene(source, used)
     with_data = sample.measured.any(axis=0) if sample.measured.any() else np.ones(len(used), dtype=bool)
     used = used[with_data]

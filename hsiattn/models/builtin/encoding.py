@@ -1,0 +1,65 @@
+"""Features that the built-in model makes of spectra of a scene whose own classes are to be learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hsiattn.models.builtin.fitting import builtin_model
+from hsiattn.networks.any_sensor import AnySensor
+from hsiattn.scenes import SceneSource
+
+_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class SceneEncoder:
+    """Makes features of spectra: (N, B) reflectance in the bands of a scene that training reads -> (N, F) float32.
+
+    Attributes
+    ----------
+    network
+        The built-in model's, for the bands that it reads.
+    columns
+        Which of the bands these are.
+    divisor
+        What values are divided by to be reflectance, where the scene does not say.
+    digest
+        SHA-256 of the built-in model.
+    """
+
+    network: AnySensor
+    columns: NDArray[np.int64]
+    divisor: float
+    digest: str
+
+    @torch.no_grad()
+    def __call__(self, spectra: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features of spectra."""
+        found = []
+        for start in range(0, len(spectra), _AT_ONCE):
+            some = spectra[start : start + _AT_ONCE, self.columns] / np.float32(self.divisor)
+            found.append(self.network.features_of(torch.from_numpy(some)).numpy())
+        return np.concatenate(found)
+
+
+def scene_encoder(source: SceneSource, bands: NDArray[np.int64]) -> SceneEncoder:
+    """The encoder of the built-in model for a scene.
+
+    Parameters
+    ----------
+    bands
+        Indices, ascending, of the bands that spectra hold.
+
+    Raises
+    ------
+    BandError, SceneError
+        As of `hsiattn.models.builtin.builtin_model`.
+    """
+    model = builtin_model(source, among=bands).model
+    read, network = model.preprocessing, model.network
+    assert isinstance(network, AnySensor)
+    return SceneEncoder(network, np.searchsorted(bands, read.bands), float(1 / read.gain[0]), model.digest)
