@@ -53,8 +53,8 @@ def accepts(name: str) -> dict[str, Any]:
     Examples
     --------
     >>> from hsiattn.networks import accepts
-    >>> list(accepts("attendnet"))
-    ['width', 'depth', 'reduction', 'dropout', 'attributes', 'attribute_balance', 'residual_blocks']
+    >>> list(accepts("test-time-augmentation"))
+    ['member', 'member_arguments', 'orientations']
     """
     return keywords(_class_of(name), given=SIZES)
 
