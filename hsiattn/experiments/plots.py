@@ -193,13 +193,20 @@ def _draw_critical_difference(axes: Axes, level: float, difference: float) -> No
     axes.text(1 + difference / 2, level + 0.08, f"CD {difference:.2f}", ha="center", va="bottom", fontsize=9)
 
 
+_WIDE = 100
+"""Ratio of the largest to the smallest value from which on an axis is wide."""
+
+
 def _plain_logarithms(axes: Axes) -> None:
-    """A logarithmic axis with ticks at 1, 2, 5, 10, …; a linear one where all values are of one size."""
+    """A logarithmic axis with ticks at 1, 2, 5, 10, …; a linear one where all values are of one size.
+
+    Over more than two powers of ten there is no room for the figures of 2 and 5.
+    """
     low, high = axes.dataLim.intervalx
     if low <= 0 or high < 5 * low:
         return
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < _WIDE * low else (1.0,)))
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
