@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hsiattn.models.described_model import DescribedModel
     from hsiattn.models.model_file import TrainedModel
 
+_BUILT_IN = "model: built-in, since no model is named and no installed one fits; -m names another, --labels trains one"
 Model = TypeVar("Model", bound="DescribedModel")
 
 
@@ -295,11 +296,7 @@ class ModelFinder(Generic[Model]):
         if self._builtin:
             return self._fitted(source)
         if self._fallback and not fitting_models(source) and named_model(None) is None:
-            self._tell(
-                "model: built-in, since no model is named and no installed one fits; -m names another, --labels trains "
-                "one"
-            )
-            return self._fitted(source)
+            return self._fitted(source, _BUILT_IN)
         self._refuse_names()
         path = find_model(source)
         if path not in self._found:
@@ -313,11 +310,11 @@ class ModelFinder(Generic[Model]):
                 "another model than the built-in one has classes of its own", "leave classes_from= out, or name builtin"
             )
 
-    def _fitted(self, source: SceneSource) -> Model:
+    def _fitted(self, source: SceneSource, *notices: str) -> Model:
         from hsiattn.models.builtin import builtin_model
 
         model, notes = builtin_model(source, classes_from=self._classes_from)
-        for note in notes:
+        for note in (*notices, *notes):
             self._tell(note)
         return model  # type: ignore[return-value]  # whoever reads models takes trained ones
 

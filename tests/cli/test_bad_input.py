@@ -175,7 +175,8 @@ def test_a_bad_model_is_refused(desk, model, refused, damage, words):
 
 
 def test_without_any_model_the_way_to_get_one_is_named(desk, refused):
-    assert "hsiattn train" in refused("classify", "scene.tif")
+    said = refused("classify", "labels.tif")  # which has no wavelengths for the built-in one
+    assert "--sensor NAME or --wavelengths FILE, or train a model of your own on labels" in said
 
 
 # -- outputs -----------------------------------------------------------------------------------------------------------

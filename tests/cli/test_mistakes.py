@@ -87,7 +87,11 @@ INPUTS = {
     f"{TRAIN} --device cuda:99": "device cuda:99 is not available",
     f"{TRAIN} --device gpu": "there is no device 'gpu'; give auto, cpu, cuda or cuda:N",
     # -- models
-    "classify scene.tif": "name one by -m, or make one with `hsiattn train`",
+    "classify labels.tif new.tif": "the wavelengths of labels.tif are unknown, by which the built-in model reads it",
+    "classify scene.tif new.tif --sensor rosis": "rosis has 103 bands, the scene",
+    "classify scene.tif new.tif --sensor rosi": "there is no sensor rosi; did you mean rosis?",
+    "classify scene.tif new.tif --wavelengths nowhere.csv": "nowhere.csv cannot be read (No such file or",
+    "classify scene.tif new.tif --classes-from nowhere.csv": "nowhere.csv cannot be read (No such file or directory)",
     "classify scene.tif -m nowhere.hsiattn": "there is no model file nowhere.hsiattn; check the path",
     "classify scene.tif -m diary.tif": "diary.tif",
     "classify scene.tif -m folder": "folder is a folder; give the model file itself",

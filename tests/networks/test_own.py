@@ -164,7 +164,7 @@ def test_it_may_be_a_member_of_others(module, around):
 def test_an_installed_package_registers_a_name(installed):
     network = create_network("plain-spectrum", **SIZES, hidden=3)
     assert type(network.module).__module__ == installed
-    with pytest.raises(RecipeError, match=r"choose one of attendnet, .*plain-spectrum"):
+    with pytest.raises(RecipeError, match=r"choose one of any-sensor, .*plain-spectrum"):
         create_network("plain-spektrum", **SIZES)
 
 
