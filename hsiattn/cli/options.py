@@ -129,7 +129,7 @@ resample = click.option(
 )  # fmt: skip
 sensor = click.option(
     "--sensor", metavar="NAME",
-    help="Where the scene's bands lie, if its file does not say: those of this sensor (such as aviris, enmap, rosis, "
+    help="Where the scene's bands lie, if its file does not say: those of this sensor (such as aviris, emit, rosis, "
     "neon-ais), or of a public scene of `hsiattn datasets list`.",
 )  # fmt: skip
 wavelengths = click.option(

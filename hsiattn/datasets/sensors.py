@@ -120,7 +120,10 @@ def with_told_bands(source: SceneSource, sensor: str | None = None, table: StrPa
         raise BandError("a sensor and a table both say where the bands lie", "give sensor= or wavelengths=, not both")
     count = len(source.bands)
     told = sensor_bands(sensor, count) if sensor is not None else bands_from_table(str(table), count)
-    return source.with_bands(replace(told, names=source.bands.names, good=source.bands.good))
+    clone = source.with_bands(replace(told, names=source.bands.names, good=source.bands.good))
+    if told.nominal:
+        clone.notes = (*source.notes, f"bands lie where {sensor} has them by nominal centres, which may be some nm off")
+    return clone
 
 
 def bands_from_table(path: StrPath, count: int) -> SpectralBands:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-DESCRIPTION = "Broad land cover from a single spectrum of any sensor between 420 and 2445 nm"
+DESCRIPTION = "Broad land cover from a single spectrum of any sensor between 420 and 2425 nm"
 
 CLASSES: list[dict[str, Any]] = [
     {"code": 10, "name": "water", "color": "#2b6cb0"},
@@ -26,7 +26,7 @@ CARD: dict[str, Any] = {
         "Gamsberg field spectra (EnMAP-Box)",
         "canopies by PROSPECT-5 and SAIL (package prosail)",
         "soils by a simple model of their curves",
-        "water by the model of Gordon et al. 1988, absorption after Pope and Fry 1997 and Kou et al. 1993",
+        "water by the model of Gordon et al. 1988, absorption roughly after Pope and Fry 1997 and Kou et al. 1993",
     ],
     "licence": "Santa Barbara and Berlin: GPL-3 where they were taken from; the model file holds no spectrum",
     "known_failures": [

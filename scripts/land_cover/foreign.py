@@ -51,7 +51,7 @@ _ICE = (
     [380, 600, 700, 800, 900, 1030, 1090, 1270, 1320, 1500, 1640, 1830, 2000, 2240, 2500],
     np.log([1e-4, 5e-4, 2e-3, 6e-3, 0.02, 0.09, 0.05, 0.4, 0.3, 9.0, 3.5, 3.0, 14.0, 3.0, 9.0]),
 )
-"""nm, and the logarithm of the absorption of ice per mm, rounded (Warren and Brandt 2008)."""
+"""nm, and the logarithm of the absorption of ice per mm; only roughly that of Warren and Brandt 2008."""
 
 
 def clouds(known: Floats, rng: np.random.Generator) -> Floats:

@@ -2,7 +2,7 @@
 
 Reflectance grows from blue to near infrared, as fast as iron and humus let it, and levels off beyond; iron oxides bend
 the curve around 500 and 870 nm, clay and carbonate absorb at 2205 and 2335 nm, bound water at 1415 and 1930 nm. Depths
-and shapes are drawn from ranges of published spectral libraries of soils (Stoner and Baumgardner 1981), rounded.
+and shapes are drawn from wide ranges that we chose; they were taken from no library.
 """
 
 from __future__ import annotations

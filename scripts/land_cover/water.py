@@ -3,7 +3,8 @@
 Remote-sensing reflectance below the surface is 0.0949 u + 0.0794 u², u = b / (a + b), a the absorption and b the
 backscattering; above it, 0.52 r / (1 - 1.7 r); times π that is reflectance. Absorption of pure water after Pope and Fry
 1997 up to 725 nm and after Kou et al. 1993 beyond, of algae by two Gaussians around 440 and 675 nm, of dissolved matter
-after Bricaud et al. 1981.
+after Bricaud et al. 1981. The table of pure water is only roughly theirs, and coarser still beyond 1000 nm, where
+water is black at any depth.
 """
 
 from __future__ import annotations

@@ -74,5 +74,6 @@ def test_a_scene_gets_the_bands_it_is_told_and_keeps_its_names(tiny, tmp_path):
     told = with_told_bands(source, table=tmp_path / "bands.csv")
     assert told.bands.wavelength[1] == 510
     assert told.bands.names == source.bands.names
+    assert told.notes == source.notes
     with pytest.raises(BandError, match="both say where"):
         with_told_bands(source, "rosis", tmp_path / "bands.csv")

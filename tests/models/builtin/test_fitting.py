@@ -41,7 +41,7 @@ def classes_of(source, **how):
     return [names.get(code, "unclassified") for code in found.tolist()]
 
 
-@pytest.mark.parametrize("name", ["aviris", "rosis", "casi-48", "enmap", "prisma", "desis", "aviris-ng"])
+@pytest.mark.parametrize("name", ["aviris", "rosis", "casi-48", "emit", "neon-ais", "desis", "aviris-ng"])
 @pytest.mark.parametrize("factor", [1.0, 100.0, 10_000.0])
 def test_plants_and_water_are_found_by_any_sensor_in_any_scale(name, factor):
     found = classes_of(by_sensor(name, list(EXPECTED), factor))
@@ -67,7 +67,7 @@ def test_a_scale_that_was_guessed_and_what_to_trust_are_told():
 
 
 def test_bands_without_data_do_not_empty_the_map():
-    bands = sensor("enmap").bands()
+    bands = sensor("emit").bands()
     spectra = np.stack([COVERS[GRASS][0](bands.wavelength)] * 4).astype(np.float32)
     spectra[:, 40:45] = np.nan
     source = scene_of(spectra, bands.wavelength, bands.fwhm)
