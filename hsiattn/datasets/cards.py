@@ -122,6 +122,10 @@ class Spectrometer(Settings):
     first: float = Field(gt=0)
     last: float = Field(gt=0)
 
+    def centres(self) -> NDArray[np.float64]:
+        """Band centres in nm."""
+        return np.linspace(self.first, self.last, self.bands)
+
 
 class Wavelengths(Settings):
     """Band centres of the uncorrected cube: those of its spectrometers, one after the other."""
@@ -132,7 +136,7 @@ class Wavelengths(Settings):
 
     def centres(self) -> NDArray[np.float64]:
         """Band centres in nm, one per band; they step back where two spectrometers overlap."""
-        return np.concatenate([np.linspace(part.first, part.last, part.bands) for part in self.spectrometers])
+        return np.concatenate([part.centres() for part in self.spectrometers])
 
 
 Attribute = Literal[

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from yaml import safe_load
 
@@ -23,10 +24,21 @@ _FOLDER = "datasets/sensors"
 _LARGEST_FILE = 10**6
 
 
-class SensorPart(Spectrometer):
+class EvenBands(Spectrometer):
     """A run of evenly spaced bands with their full width at half maximum in nm."""
 
     fwhm: float = Field(gt=0)
+
+
+class ListedBands(Settings):
+    """Bands with a centre of their own each, in nm, and their mean full width at half maximum."""
+
+    listed: tuple[float, ...] = Field(alias="centres", min_length=1)
+    fwhm: float = Field(gt=0)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Band centres in nm."""
+        return np.array(self.listed)
 
 
 class Sensor(Settings):
@@ -34,14 +46,14 @@ class Sensor(Settings):
 
     title: str
     page: str
-    spectrometers: tuple[SensorPart, ...] = Field(min_length=1, max_length=20)
+    spectrometers: tuple[EvenBands | ListedBands, ...] = Field(min_length=1, max_length=20)
 
     def bands(self) -> SpectralBands:
         """Its bands, by their nominal centres and widths."""
-        parts = self.spectrometers
-        centres = np.concatenate([np.linspace(part.first, part.last, part.bands) for part in parts])
-        widths = np.concatenate([np.full(part.bands, part.fwhm) for part in parts])
-        return SpectralBands.build(len(centres), wavelength=centres, fwhm=widths, nominal=True)
+        centres = [part.centres() for part in self.spectrometers]
+        widths = [np.full(len(each), part.fwhm) for each, part in zip(centres, self.spectrometers, strict=True)]
+        wavelength = np.concatenate(centres)
+        return SpectralBands.build(len(wavelength), wavelength=wavelength, fwhm=np.concatenate(widths), nominal=True)
 
 
 def sensor_names() -> list[str]:

@@ -11,13 +11,8 @@ from hsiattn.datasets.sensors import sensor, sensor_names
 from hsiattn.networks.spectral_grid import in_water_vapour
 from scripts.land_cover.spectra import WAVELENGTH, Floats
 
-_STAND_INS: dict[str, tuple[tuple[int, float, float, float], ...]] = {
-    # bands, first and last centre and width in nm, spread evenly: near enough to learn from, not to read a scene by
-    "enmap": ((91, 418, 993, 7), (133, 902, 2445, 10)),
-    "hyperion": ((50, 427, 925, 10.5), (148, 933, 2396, 10.5)),
-    "hyspex": ((160, 415, 992, 3.7), (256, 967, 2500, 6)),
-    "prisma": ((63, 402, 972, 11), (171, 943, 2497, 12)),
-}
+_HYSPEX = ((160, 415.0, 992.0, 3.7), (256, 967.0, 2500.0, 6.0))
+"""Bands, first and last centre and width in nm of HySpex, whose cameras differ: near enough to learn from."""
 _FEWEST, _NARROWEST = 10, 300.0
 _LAST = 2455.0  # nm
 
@@ -65,7 +60,7 @@ def draw_sensor(rng: np.random.Generator) -> Sensor:
 
 def _any_sensor(rng: np.random.Generator) -> Sensor:
     if rng.random() < 0.6:
-        centres, widths = _layout(str(rng.choice(sorted([*sensor_names(), *_STAND_INS]))))
+        centres, widths = _layout(str(rng.choice(sorted([*sensor_names(), "hyspex"]))))
         if rng.random() < 0.3:  # neighbouring bands put together
             group = int(rng.integers(2, 6))
             count = len(centres) // group * group
@@ -94,13 +89,12 @@ def by_name(name: str) -> Sensor:
 
 
 def _layout(name: str) -> tuple[Floats, Floats]:
-    """Centres and widths (B,) of the bands of a sensor, or of what stands in for it."""
-    if name not in _STAND_INS:
+    """Centres and widths (B,) of the bands of a sensor."""
+    if name != "hyspex":
         bands = sensor(name).bands()
         return bands.wavelength, bands.fwhm
-    parts = _STAND_INS[name]
-    centres = np.concatenate([np.linspace(first, last, count) for count, first, last, _ in parts])
-    return centres, np.concatenate([np.full(count, float(width)) for count, _, _, width in parts])
+    centres = np.concatenate([np.linspace(first, last, count) for count, first, last, _ in _HYSPEX])
+    return centres, np.concatenate([np.full(count, width) for count, _, _, width in _HYSPEX])
 
 
 def _clear(centres: Floats) -> NDArray[np.bool_]:

@@ -26,6 +26,20 @@ def test_a_public_scene_stands_for_its_sensor_with_or_without_the_removed_bands(
     assert not ((corrected.wavelength > 1365) & (corrected.wavelength < 1400)).any()
 
 
+def test_bands_that_are_not_evenly_spaced_are_listed():
+    enmap = sensor_bands("EnMAP", 224)
+    steps = np.diff(enmap.wavelength)
+    assert np.flatnonzero(steps < 0).tolist() == [90]  # its two spectrometers overlap
+    assert np.flatnonzero(steps > 50).tolist() == [134, 162]  # its products leave water vapour out
+    assert steps[:90].max() - steps[:90].min() > 3
+
+
+def test_hyperion_is_known_with_all_bands_and_with_the_calibrated_ones():
+    whole, calibrated = sensor_bands("hyperion", 242), sensor_bands("hyperion-198", 198)
+    kept = [*range(7, 57), *range(76, 224)]
+    np.testing.assert_allclose(calibrated.wavelength, whole.wavelength[kept], atol=0.05)
+
+
 def test_another_number_of_bands_and_an_unknown_sensor_are_refused():
     with pytest.raises(BandError, match="rosis has 103 bands, the scene 24"):
         sensor_bands("rosis", 24)
