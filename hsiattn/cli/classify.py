@@ -210,8 +210,6 @@ def check_usage(
         raise click.UsageError("--labels trains a model and -m names one: give one of the two")
     if labels is not None and request.scale is not None:
         raise click.UsageError("--scale is for a scene that a model did not train on: leave it out with --labels")
-    if labels is not None and (request.sensor or request.wavelengths):
-        raise click.UsageError("--sensor and --wavelengths are for scenes that are only mapped: leave them out here")
     if labels is not None and request.resample:
         raise click.UsageError("--resample is for a scene of another sensor than the model's: leave it out here")
     if labels is not None and request.resume:
@@ -294,6 +292,8 @@ def classify_one(
         key=request.key,
         device=request.device,
         use_flagged=request.use_flagged,
+        sensor=request.sensor,
+        wavelengths=request.wavelengths,
         **training,
     )
     inputs = {**request.inputs, **(what.inputs if labels is not None else {"scene": order.scene})}

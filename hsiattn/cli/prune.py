@@ -48,6 +48,8 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
     "same without the cost, as published; the size of their weights; or chance. The last two are yardsticks.",
 )  # fmt: skip
 @fitting.label_options
+@options.sensor
+@options.wavelengths
 @options.key
 @options.use_flagged
 @options.device

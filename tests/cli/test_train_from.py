@@ -83,6 +83,18 @@ def test_a_scene_without_wavelengths_is_refused_until_somebody_tells_them(desk, 
     assert hsiattn("classify", "scene.tif", "map.tif", "-m", "m.hsiattn").exit_code == 0
 
 
+def test_training_in_one_step_and_pruning_are_told_them_too(desk, hsiattn, quick):
+    _without_wavelengths(desk / "scene.tif")
+    (desk / "bands.csv").write_text("".join(f"{centre}\n" for centre in range(450, 930, 20)))
+    told = "--wavelengths", "bands.csv", "--split", "random", "--per-class", "20"
+    mapped = hsiattn("classify", "scene.tif", "map.tif", "--labels", "labels.tif", *told, *quick)
+    assert mapped.exit_code == 0, mapped.stderr
+    pruned = hsiattn("prune", "map.hsiattn", "scene.tif", "--labels", "labels.tif", *told, "-o", "small.hsiattn")
+    assert pruned.exit_code == 0, pruned.stderr
+    for name in ("map.hsiattn", "small.hsiattn"):
+        assert read_model(desk / name).bands.wavelength.tolist() == list(range(450, 930, 20))
+
+
 @pytest.mark.parametrize(
     ("recipe", "method"), [("lda", "closed-form"), ("svm", "closed-form"), ("self-training", "self-training")]
 )
