@@ -44,6 +44,12 @@ def test_classify_names_what_lies_beside_the_map():
     assert (params["smooth"], params["overwrite"]) == (2, True)
 
 
+def test_classify_without_a_model_leaves_the_choice_to_hsiattn_and_may_suggest_places():
+    values = {"SCENE": "s.tif", "MODEL": "", "MAP": "map.tif", "PLACES": "places.gpkg"}
+    params = parsed(commands.classify_arguments(values))
+    assert (params["model"], params["guide"], params["confidence"]) == (None, "places.gpkg", None)
+
+
 def test_a_smallest_area_counts_only_with_polygons():
     values = {"SCENE": "s.tif", "MODEL": "m.hsiattn", "MAP": "map.tif", "MIN_AREA": 0.5, "SMOOTH": 0}
     assert commands.classify_arguments(values) == ["classify", "s.tif", "map.tif", "-m", "m.hsiattn", "--overwrite"]

@@ -11,7 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyogrio
 import pytest
+import rasterio
 
 from hsiattn.qgis.installation import PLUGIN, install_plugin
 
@@ -90,6 +93,14 @@ def test_train_classify_and_assess_lead_from_scene_to_report(qgis, tiny, tmp_pat
     qgis("run", "hsiattn:assess", "--", f"MAP={tmp_path / 'map.tif'}", f"REFERENCE={tiny.labels}", f"REPORT={report}")
     assert "<html" in report.read_text(encoding="utf-8")
     check_styles(qgis, tmp_path)
+
+
+def test_without_a_model_the_built_in_one_maps_and_suggests_places(qgis, tiny, tmp_path):
+    written, places = tmp_path / "broad.tif", tmp_path / "places.gpkg"
+    qgis("run", "hsiattn:classify", "--", f"SCENE={tiny.scene}", f"MAP={written}", f"PLACES={places}")
+    with rasterio.open(written) as raster:
+        assert {*np.unique(raster.read(1)).tolist()} <= {0, 10, 20, 21, 22, 30, 40, 50, 51, 52}
+    assert {"class", "suggestion"} <= {*pyogrio.read_info(places)["fields"]}
 
 
 def check_styles(qgis, folder):

@@ -126,18 +126,20 @@ class Classify(Algorithm):
 
     title = "Map the land cover of a scene"
     what = (
-        "Maps a scene with a model. The map has names and colours of the classes; 0 is unclassified. Confidence runs "
-        "from 0 to 1. Polygons that are smaller than the smallest area become part of their largest neighbour."
+        "Maps a scene with a model; without one with the installed model that fits its bands, or else the built-in "
+        "one of broad land cover. The map has names and colours of the classes; 0 is unclassified. Confidence runs "
+        "from 0 to 1. Polygons that are smaller than the smallest area become part of their largest neighbour. Places "
+        "to label are squares where the model is unsure: fill in their column class, and train with them."
     )
     layers = ("SCENE",)
-    destinations = ("MAP", "CONFIDENCE", "POLYGONS")
+    destinations = ("MAP", "CONFIDENCE", "POLYGONS", "PLACES")
     arguments = staticmethod(commands.classify_arguments)
 
     def parameters(self) -> tuple[QgsProcessingParameterDefinition, ...]:
         """Scene, model, settings; the map and what belongs to it."""
         return (
             QgsProcessingParameterRasterLayer("SCENE", "Scene, all bands"),
-            QgsProcessingParameterFile("MODEL", "Model", fileFilter=_MODELS),
+            QgsProcessingParameterFile("MODEL", "Model", optional=True, fileFilter=_MODELS),
             QgsProcessingParameterNumber(
                 "SMOOTH", "Steps of smoothing between alike neighbours", defaultValue=0, minValue=0
             ),
@@ -146,6 +148,9 @@ class Classify(Algorithm):
             QgsProcessingParameterRasterDestination("CONFIDENCE", "Confidence", optional=True, createByDefault=False),
             QgsProcessingParameterVectorDestination(
                 "POLYGONS", "Polygons", _POLYGON, optional=True, createByDefault=False
+            ),
+            QgsProcessingParameterVectorDestination(
+                "PLACES", "Places to label", _POLYGON, optional=True, createByDefault=False
             ),
         )
 

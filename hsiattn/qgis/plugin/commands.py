@@ -61,8 +61,9 @@ def train_arguments(values: Mapping[str, Any]) -> list[str]:
 
 def classify_arguments(values: Mapping[str, Any]) -> list[str]:
     """Arguments of `hsiattn classify`."""
-    arguments = ["classify", split_source(values["SCENE"])[0], values["MAP"], "-m", values["MODEL"]]
-    arguments += _option("--confidence", values.get("CONFIDENCE"))
+    arguments = ["classify", split_source(values["SCENE"])[0], values["MAP"]]
+    arguments += [*_option("-m", values.get("MODEL")), *_option("--confidence", values.get("CONFIDENCE"))]
+    arguments += _option("--guide", values.get("PLACES"))
     if values.get("POLYGONS"):
         arguments += ["--polygons", values["POLYGONS"], *_option("--min-area", values.get("MIN_AREA") or None)]
     arguments += _option("--smooth", values.get("SMOOTH") or None)
