@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +72,8 @@ if TYPE_CHECKING:
 @click.option(
     "--guide", metavar="[FILE]", is_flag=False, flag_value=BESIDE,
     help="Also write places to label next: squares of 3 x 3 pixels where the model is unsure, unlike each other and "
-    "spread over the scene. Fill in their column class, then train with --labels FILE --column class; default path: "
-    "<map>_places.gpkg.",
+    "spread over the scene. Fill in their column class, then train with --labels FILE --column class. With --labels no "
+    "place holds a labelled pixel. Default path: <map>_places.gpkg.",
 )  # fmt: skip
 @click.option(
     "--places", type=click.IntRange(1, 500), metavar="N",
@@ -311,6 +311,7 @@ def classify_one(
         request.check_polygons(targets, source)
         check_recipe(request, what)
         known = train(what, trained, request.overwrite)
+        request = replace(request, labelled=known.labels.to_numpy() > 0)
         model: DescribedModel = stored_model(trained)
     else:
         model = finder(request).model_for(source)

@@ -131,6 +131,7 @@ def suggest_places(
     *,
     part: Window | None = None,
     mask: Mask | None = None,
+    labelled: NDArray[np.bool_] | None = None,
     smoothing: int = 0,
     accept: float | None = None,
     coded: bool = True,
@@ -152,6 +153,8 @@ def suggest_places(
         How many there are at most. A small scene, or mask, has fewer.
     part
         The window of the scene that is looked at; None for all of it.
+    labelled
+        (H, W) True where a pixel of the scene has a label already: no place holds such a one. None for no pixel.
     mask, smoothing, accept, coded, device, precision
         See `WindowClassifier`.
 
@@ -165,7 +168,7 @@ def suggest_places(
         model, source, plan, mask=mask, confidence="max", smoothing=smoothing, accept=accept, coded=coded,
         device=device, precision=precision,
     )  # fmt: skip
-    samples = _sampled(classifier, max(_WINDOWS, places))
+    samples = _sampled(classifier, max(_WINDOWS, places), labelled)
     if not samples:
         return Places(np.empty((0, 2), dtype=np.int64), [], np.empty(0))
     seen = np.concatenate([sample.spectra[:, sample.wanted] for sample in samples], axis=1)
@@ -265,15 +268,16 @@ def _pixels_of_squares(plane: NDArray[Any]) -> NDArray[Any]:
     return sliding_window_view(plane, (SIDE, SIDE), axis=(-2, -1))
 
 
-def _sampled(classifier: WindowClassifier, enough: int) -> list[_Sample]:
-    """So many windows with data, fewer where there are no more; of the same scene always the same."""
+def _sampled(classifier: WindowClassifier, enough: int, labelled: NDArray[np.bool_] | None) -> list[_Sample]:
+    """So many windows with data and not all labelled, fewer where there are no more; always the same of a scene."""
     samples: list[_Sample] = []
     numbers = _allowed_windows(classifier, enough)
     with classifier.ready():
         for _ in range(_BATCHES):
             batch = list(islice(numbers, enough - len(samples)))
             # Windows of one block of the file follow each other: every block is decoded once or twice at most.
-            samples += filter(None, (_look(classifier, number) for number in sorted(batch, key=_block(classifier))))
+            batch.sort(key=_block(classifier))
+            samples += filter(None, (_look(classifier, number, labelled) for number in batch))
             if not batch or len(samples) >= enough:
                 break
     return samples
@@ -300,8 +304,8 @@ def _allowed_windows(classifier: WindowClassifier, enough: int) -> Iterator[int]
             yield number
 
 
-def _look(classifier: WindowClassifier, number: int) -> _Sample | None:
-    """Read and classify a window; None where it holds no data."""
+def _look(classifier: WindowClassifier, number: int, labelled: NDArray[np.bool_] | None) -> _Sample | None:
+    """Read and classify a window, of which labelled pixels are not wanted; None where it holds no data."""
     read = classifier.read(number)
     if read.tile is None:
         return None
@@ -313,7 +317,7 @@ def _look(classifier: WindowClassifier, number: int) -> _Sample | None:
     return _Sample(
         (int(window.row_off), int(window.col_off)),
         np.moveaxis(np.asarray(reflectance, dtype=np.float32), -1, 0),
-        read.wanted,
+        read.wanted if labelled is None else read.wanted & ~labelled[window.toslices()],
         result.values,
         np.clip(1.0 - np.nan_to_num(result.confidence), 0.0, 1.0),
     )

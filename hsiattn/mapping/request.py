@@ -86,6 +86,8 @@ class MappingRequest:
     guide, places
         Path of the places to label, or `BESIDE`, None for none; and how many they are at most, None for the usual
         number, see `suggest_places`.
+    labelled
+        (H, W) pixels of the scene that are labelled already, where no place is suggested; None for no pixel.
     min_area, sieve, connectivity
         See `MappingUnit`.
     confidence_kind, driver, creation_options, overwrite, smooth, unknown, accept
@@ -119,6 +121,7 @@ class MappingRequest:
     polygons: str | None = None
     guide: str | None = None
     places: int | None = None
+    labelled: NDArray[np.bool_] | None = None
     min_area: float | None = None
     sieve: int | None = None
     connectivity: str | None = None
@@ -377,9 +380,9 @@ class MappingRequest:
 
         wanted = PLACES if self.places is None else self.places
         found = suggest_places(
-            model, source, wanted, part=self.part_of(source), mask=self.open_mask(source), smoothing=self.smooth,
-            accept=self._accept if self.unknown or model.rejects else None, coded=self.unknown, device=self.device,
-            precision=self.precision,
+            model, source, wanted, part=self.part_of(source), mask=self.open_mask(source), labelled=self.labelled,
+            smoothing=self.smooth, accept=self._accept if self.unknown or model.rejects else None, coded=self.unknown,
+            device=self.device, precision=self.precision,
         )  # fmt: skip
         read = {**inputs, "scene": source.name}
         return write_places(

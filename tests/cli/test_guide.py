@@ -59,6 +59,20 @@ def test_places_are_written_filled_in_and_trained_on(desk, hsiattn, model, tiny,
     assert (mapped == truth)[1:].mean() > 0.95
 
 
+def test_trained_and_mapped_in_one_step_the_next_places_are_none_that_have_labels(desk, hsiattn, quick, tiny):
+    with rasterio.open("labels.tif") as raster:
+        codes, profile = raster.read(1), raster.profile
+    codes[:, 24:] = 0
+    with rasterio.open("half.tif", "w", **profile) as raster:
+        raster.write(codes, 1)
+    result = hsiattn(*CLASSIFY, "--labels", "half.tif", "--recipe", "lda", "--split", "none", "--guide", "next.gpkg")
+    assert result.exit_code == 0, result.stderr
+    at = rows_and_columns(places_in("next.gpkg")["shape"], tiny.transform)
+    assert len(at) > 10
+    squares = np.stack([codes[row - 1 : row + 2, column - 1 : column + 2] for row, column in at])
+    assert not squares.any()
+
+
 def test_masked_pixels_are_never_suggested(desk, hsiattn, model, tiny, write_labels):
     allowed = np.zeros((40, 48), dtype="uint8")
     allowed[8:30, 4:30] = 1

@@ -170,9 +170,9 @@ def test_a_scene_of_any_size_costs_a_bounded_number_of_windows(trained, tiny, ma
     scene = like_tiny(np.tile(tile, (1, 20, 12)))
     looked, look = [], guide._look
 
-    def counted(classifier, number):
+    def counted(classifier, number, labelled):
         looked.append(number)
-        return look(classifier, number)
+        return look(classifier, number, labelled)
 
     monkeypatch.setattr(guide, "_look", counted)
     monkeypatch.setattr(guide, "_WINDOWS", 8)
@@ -276,3 +276,11 @@ def test_another_suffix_and_an_input_are_refused(tmp_path):
     write_places(tmp_path / "p.gpkg", FOUND, grid, wanted=3)
     with pytest.raises(OutputError, match="is the mask itself"):
         write_places(tmp_path / "p.gpkg", FOUND, grid, wanted=3, overwrite=True, inputs={"mask": tmp_path / "p.gpkg"})
+
+
+def test_no_place_holds_a_pixel_that_is_labelled(trained, tiny):
+    labelled = np.zeros((40, 48), dtype=bool)
+    labelled[:, :24] = True
+    found = suggest_places(trained, open_source(tiny.scene), 20, labelled=labelled, device="cpu")
+    assert len(found.positions) == 20
+    assert found.positions[:, 1].min() > 24
