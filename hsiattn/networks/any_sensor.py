@@ -45,9 +45,12 @@ class AnySensor(SpectralSpatialNetwork):
     depth
         Number of residual blocks. Default: 2.
     features
-        Number of features that logits are made of. Default: 64.
+        Number of features that an encoder makes. Default: 64.
     dropout
         Share of hidden features that is dropped in training. Default: 0.1.
+    encoders
+        Number of encoders, whose features lie side by side: of networks that were trained apart, logits are then means
+        over all of them. Default: 1.
 
     Examples
     --------
@@ -78,6 +81,7 @@ class AnySensor(SpectralSpatialNetwork):
         depth: int = 2,
         features: int = 64,
         dropout: float = 0.1,
+        encoders: int = 1,
     ) -> None:
         super().__init__(bands, channels, classes, patch_size)
         centres = np.linspace(NODES[0], NODES[-1], bands) if wavelength is None else np.asarray(wavelength, np.float64)
@@ -99,8 +103,10 @@ class AnySensor(SpectralSpatialNetwork):
             membership[number, list(each)] = 1.0
         self.register_buffer("membership", membership, persistent=False)
         self.register_buffer("several", membership.sum(dim=1) > 1, persistent=False)
-        self.encoder = SpectralEncoder(width=width, depth=depth, features=features, dropout=dropout)
-        self.leaves = nn.Linear(features, leaves)
+        self.encoders = nn.ModuleList(
+            SpectralEncoder(width=width, depth=depth, features=features, dropout=dropout) for _ in range(encoders)
+        )
+        self.leaves = nn.Linear(encoders * features, leaves)
 
     def forward(self, spectra: Tensor, patches: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits (N, K); see `SpectralSpatialNetwork.forward`."""
@@ -115,8 +121,11 @@ class AnySensor(SpectralSpatialNetwork):
 
     def features_of(self, spectra: Tensor) -> Tensor:
         """Features (N, F) of reflectance (N, B), of which logits are made."""
-        features: Tensor = self.encoder(spectra @ self.weights.T, self.covered)
-        return features
+        return self.features_on_grid(spectra @ self.weights.T, self.covered)
+
+    def features_on_grid(self, reflectance: Tensor, covered: Tensor) -> Tensor:
+        """Features (N, F) of reflectance on the grid (N, G), of which nodes (G,) or (N, G) are covered, 1 or 0."""
+        return torch.cat([encoder(reflectance, covered) for encoder in self.encoders], dim=1)
 
     def dense(self, spectra: Tensor, components: Tensor, valid: Tensor | None = None) -> Tensor:
         """Logits of a tile's core (K, h, w'); see `SpectralSpatialNetwork.dense`."""

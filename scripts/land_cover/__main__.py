@@ -1,4 +1,4 @@
-"""Make the built-in land-cover model anew: `python -m scripts.land_cover DATA`, some minutes per training.
+"""Make the built-in land-cover model anew: `python -m scripts.land_cover DATA`, some minutes.
 
 DATA is a folder with `roberts2017-urban/` and `spectral-libraries/`. The package prosail is needed beside those of the
 project. Networks are first trained without each of the sources in turn, which says how far to trust the classes, how
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 
 from hsiattn.classes import ClassTable
 from hsiattn.models.builtin.fitting import FILE
@@ -32,6 +33,8 @@ from scripts.land_cover.water import waters
 
 _GREEN, _DRY, _WATER, _SOIL = 1500, 400, 600, 600
 """Number of modelled spectra."""
+_MEMBERS = 3
+"""Networks that are trained apart, by other seeds, and joined."""
 
 
 def main() -> None:
@@ -39,29 +42,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=FILE)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(given.seed)
     measured = read_libraries(given.data)
     modelled = [green_canopies(_GREEN, rng), dry_canopies(_DRY, rng), waters(_WATER, rng), soils(_SOIL, rng)]
+    everything = Spectra.joined([measured, *modelled])
+    held_out = {name: np.isin(measured.sources, sources) for name, sources in trials.FOLDS.items()}
+    material = [Spectra.joined([measured.where(~rows), *modelled]) for rows in held_out.values()] + [everything]
+    jobs = [(spectra, given.seed + member) for spectra in material for member in range(_MEMBERS)]
+    print(f"{len(jobs)} trainings", flush=True)
+    trained = Parallel(n_jobs=-1)(delayed(_trained)(spectra, given.steps, seed) for spectra, seed in jobs)
+    *apart, model = (LandCover.joined(trained[first : first + _MEMBERS]) for first in range(0, len(jobs), _MEMBERS))
     by_sensor: dict[str, list[trials.Outcome]] = {name: [] for name in trials.SENSORS}
-    for name, sources in trials.FOLDS.items():
-        held_out = np.isin(measured.sources, sources)
-        print(f"without {name}: {np.count_nonzero(held_out)} spectra held out", flush=True)
-        viewer = Viewer(Spectra.joined([measured.where(~held_out), *modelled]))
-        model = train(viewer, steps=given.steps, seed=given.seed, tell=_tell)
-        for sensor, outcome in trials.outcomes(model, measured.where(held_out)).items():
+    for (name, rows), network in zip(held_out.items(), apart, strict=True):
+        print(f"without {name}: {np.count_nonzero(rows)} spectra held out", flush=True)
+        for sensor, outcome in trials.outcomes(network, measured.where(rows)).items():
             by_sensor[sensor].append(outcome)
             print(f"  {sensor}: {trials.right_by_class([outcome])}", flush=True)
-    everything = [outcome for outcomes in by_sensor.values() for outcome in outcomes]
-    temperature = trials.best_temperature(everything)
+    results = [outcome for outcomes in by_sensor.values() for outcome in outcomes]
+    temperature = trials.best_temperature(results)
     records = trials.as_trials(by_sensor, temperature)
-    print("all sources")
-    spectra = Spectra.joined([measured, *modelled])
-    model = train(Viewer(spectra), steps=given.steps, seed=given.seed, tell=_tell)
-    finished = _as_model(model, everything, temperature, records, spectra, given)
+    finished = _as_model(model, results, temperature, records, everything, given)
     write_model(finished, given.output, overwrite=True)
     print(f"temperature {temperature:.2f}; {finished.open_set.describe()}")  # type: ignore[union-attr]
     for record in records:
@@ -96,7 +100,7 @@ def _as_model(
     arguments = {
         "name": "any-sensor", "bands": count, "channels": 0, "classes": len(CLASSES), "patch_size": 1,
         "wavelength": centres.tolist(), "fwhm": np.gradient(centres).tolist(),
-        "members": [[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()],
+        "members": [[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()], "encoders": _MEMBERS,
     }  # fmt: skip
     return TrainedModel(
         network=network,
@@ -124,8 +128,9 @@ def _as_model(
     )
 
 
-def _tell(line: str) -> None:
-    print(f"  {line}", flush=True)
+def _trained(spectra: Spectra, steps: int, seed: int) -> LandCover:
+    torch.set_num_threads(1)
+    return train(Viewer(spectra), steps=steps, seed=seed)
 
 
 if __name__ == "__main__":

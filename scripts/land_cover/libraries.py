@@ -9,7 +9,7 @@ import numpy as np
 import spectral.io.envi as envi
 from numpy.typing import NDArray
 
-from scripts.land_cover.spectra import Floats, Spectra, on_grid
+from scripts.land_cover.spectra import PARENTS, WAVELENGTH, Floats, Spectra, on_grid
 
 _SANTA_BARBARA = {
     "NPV": "dry vegetation",
@@ -24,9 +24,18 @@ _GREEN = {"tree": "tree", "herb": "low vegetation", "grass": "low vegetation"}
 """Shrubs and epiphytes are green vegetation of either kind."""
 
 
+_LEAST_GREEN = 0.3
+"""NDVI that green vegetation has at least, and soil, rock and what is built at most: not all spectra are pure."""
+
+
 def read_libraries(folder: Path) -> Spectra:
-    """All spectra of the libraries below a folder laid out as `roberts2017-urban/` and `spectral-libraries/`."""
-    return Spectra.joined([santa_barbara(folder), berlin(folder), gamsberg(folder)])
+    """The pure spectra of the libraries below a folder laid out as `roberts2017-urban/` and `spectral-libraries/`."""
+    everything = Spectra.joined([santa_barbara(folder), berlin(folder), gamsberg(folder)])
+    red, near = (everything.values[:, np.abs(WAVELENGTH - nm).argmin()] for nm in (665, 842))
+    greenness = (near - red) / np.maximum(near + red, 1e-6)
+    green = np.isin(everything.classes, ["green vegetation", *PARENTS["green vegetation"]])
+    barren = np.isin(everything.classes, ["soil and rock", "built-up", *PARENTS["built-up"]])
+    return everything.where(~(green & (greenness < _LEAST_GREEN)) & ~(barren & (greenness > _LEAST_GREEN)))
 
 
 def santa_barbara(folder: Path) -> Spectra:
@@ -61,9 +70,15 @@ def berlin(folder: Path) -> Spectra:
     wavelength, values, names = _read(path.with_suffix(".hdr"), path.with_suffix(".sli"))
     with path.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
         named = {row["spectra names"].strip(): row["level_3"].strip() for row in csv.DictReader(file)}
-    classes = ["soil and rock" if named[name] == "soil" else named[name] for name in names]
+    classes = [_of_berlin(name, named[name]) for name in names]
     count = len(names)
     return Spectra(on_grid(wavelength, values / 10_000), np.array(classes), _same("berlin", count), np.array(names))
+
+
+def _of_berlin(name: str, level_3: str) -> str:
+    if "dry" in name.split("(")[-1]:
+        return "dry vegetation"  # dry grass, which the library counts as low vegetation
+    return "soil and rock" if level_3 == "soil" else level_3
 
 
 def gamsberg(folder: Path) -> Spectra:

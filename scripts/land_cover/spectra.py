@@ -17,6 +17,8 @@ LEAVES = ("water", "tree", "low vegetation", "dry vegetation", "soil and rock", 
 """The finest classes."""
 PARENTS = {"green vegetation": ("tree", "low vegetation"), "built-up": ("roof", "pavement")}
 """Classes of which only that is known, with the finest ones that they may be."""
+BROAD = ("water", "green vegetation", "dry vegetation", "soil and rock", "built-up")
+"""Classes of the first level."""
 
 
 def allowed(name: str) -> NDArray[np.bool_]:

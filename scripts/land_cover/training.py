@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -42,28 +41,36 @@ _EVEN = 0.02
 class LandCover(nn.Module):
     """The network that is trained, and the layer that tells what is no land cover from its features."""
 
-    def __init__(self, sensor: Sensor | None = None) -> None:
+    def __init__(self, sensor: Sensor | None = None, encoders: int = 1) -> None:
         super().__init__()
         grid = Sensor.of(NODES) if sensor is None else sensor.usable()
         self.network = AnySensor(
             len(grid.centres), 0, len(CLASSES), 1, wavelength=grid.centres.tolist(), fwhm=grid.widths.tolist(),
-            members=[[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()],
+            members=[[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()], encoders=encoders,
         )  # fmt: skip
         self.strange = nn.Linear(self.network.leaves.in_features, 1)
 
     def on_grid(self, values: Tensor, covered: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (n, 7) of the finest classes and of being no land cover (n,), from reflectance on the grid (n, G)."""
-        features = self.network.encoder(values, covered)
+        features = self.network.features_on_grid(values, covered)
         return self.network.leaves(features), self.strange(features)[:, 0]
 
-    def seen_by(self, sensor: Sensor) -> LandCover:
-        """The same network for a sensor's usable bands."""
-        made = LandCover(sensor)
-        made.load_state_dict(self.state_dict())
+    @classmethod
+    def joined(cls, trained: Sequence[LandCover]) -> LandCover:
+        """One network that says the mean of the logits of several, since seeds differ much on new places."""
+        made = cls(encoders=len(trained))
+        for encoder, one in zip(made.network.encoders, trained, strict=True):
+            encoder.load_state_dict(one.network.encoders[0].state_dict())
+        for name in ("network.leaves", "strange"):
+            layers = [one.get_submodule(name) for one in trained]
+            layer = made.get_submodule(name)
+            with torch.no_grad():
+                layer.weight.copy_(torch.cat([one.weight for one in layers], dim=1) / len(trained))
+                layer.bias.copy_(torch.stack([one.bias for one in layers]).mean(dim=0))
         return made.eval()
 
 
-def train(viewer: Viewer, *, steps: int, seed: int, tell: Callable[[str], None] = lambda text: None) -> LandCover:
+def train(viewer: Viewer, *, steps: int, seed: int) -> LandCover:
     """Train a network.
 
     Parameters
@@ -74,24 +81,18 @@ def train(viewer: Viewer, *, steps: int, seed: int, tell: Callable[[str], None] 
         Number of steps of 512 pixels each, all of them by one sensor.
     seed
         Decides everything random.
-    tell
-        Called with a line now and then.
     """
     torch.manual_seed(seed)
     model = LandCover()
     optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, steps)
-    began, recent = time.perf_counter(), 0.0
     model.train()
-    for step, (values, covered, classes) in enumerate(_batches(viewer, steps, np.random.default_rng(seed))):
+    for values, covered, classes in _batches(viewer, steps, np.random.default_rng(seed)):
         loss = _loss(*model.on_grid(values, covered), classes)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-        recent += 0.01 * (float(loss.detach()) - recent) if step else float(loss.detach())
-        if step % 500 == 499:
-            tell(f"step {step + 1} of {steps}, loss {recent:.3f}, {time.perf_counter() - began:.0f} s")
     return model.eval()
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scripts.land_cover.sensors import Sensor, by_name
-from scripts.land_cover.spectra import LEAVES, PARENTS, Spectra
+from scripts.land_cover.spectra import BROAD, LEAVES, PARENTS, Spectra
 from scripts.land_cover.training import LandCover, grid_of
 from scripts.land_cover.views import Viewer, measured
 
@@ -30,10 +30,6 @@ SENSORS: dict[str, Sensor] = {
     "DESIS": by_name("desis"),
     "AVIRIS-NG to 1780 nm": by_name("aviris-ng").below(1780),
     "EnMAP": by_name("enmap"),
-}
-BROAD: dict[str, tuple[str, ...]] = {
-    name: PARENTS.get(name, (name,))
-    for name in ("water", "green vegetation", "dry vegetation", "soil and rock", "built-up")
 }
 _PIXELS = 4000
 
@@ -122,4 +118,4 @@ def as_trials(by_sensor: dict[str, list[Outcome]], temperature: float) -> list[d
 
 
 def _broad_table() -> Tensor:
-    return torch.tensor([[float(leaf in members) for members in BROAD.values()] for leaf in LEAVES])
+    return torch.tensor([[float(leaf in PARENTS.get(name, (name,))) for name in BROAD] for leaf in LEAVES])

@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 
 from scripts.land_cover.foreign import foreign, gas_transmission
 from scripts.land_cover.sensors import Sensor
-from scripts.land_cover.spectra import LEAVES, WAVELENGTH, Floats, Spectra, allowed
+from scripts.land_cover.spectra import BROAD, LEAVES, PARENTS, WAVELENGTH, Floats, Spectra, allowed
 
 _FOREIGN = 0.2
 """Share of the spectra that are no land cover."""
 _MIXED = 0.65
-"""Share of the others that hold a second and perhaps a third material."""
+"""Share of the others that hold several materials."""
+_MATERIALS = 3
+"""How many at most."""
+_TELLING = 0.7
+"""Share of its broad class from which on a material gives a pixel its finest class."""
+_BROAD = np.array([[leaf in PARENTS.get(name, (name,)) for name in BROAD] for leaf in LEAVES])
+"""(7, 5) which broad class each of the finest ones belongs to."""
 
 
 class Pixels(NamedTuple):
@@ -43,10 +49,12 @@ class Viewer:
 
     def draw(self, count: int, rng: np.random.Generator, *, strength: float = 1.0) -> Pixels:
         """So many pixels; `strength` 0 leaves materials pure and the air clean."""
-        chosen = rng.choice(len(self._weights), count, p=self._weights)
-        values, classes = self._values[chosen], self._classes[chosen].copy()
-        values = _moist(values, np.isin(chosen, self._soil), rng, strength)
-        values = self._mixed(values, rng, strength)
+        chosen = rng.choice(len(self._weights), (_MATERIALS, count), p=self._weights)
+        materials = self._values[chosen.ravel()]
+        materials = _moist(materials, np.isin(chosen.ravel(), self._soil), rng, strength)
+        shares = _shares(rng.random(count) < _MIXED * strength, rng)
+        values = _mixture(materials.reshape(_MATERIALS, count, -1), shares, rng)
+        classes = _most(shares, self._classes[chosen])
         strange = rng.random(count) < _FOREIGN * (strength > 0)
         if strange.any():
             values[strange] = foreign(values[strange], rng)
@@ -55,17 +63,40 @@ class Viewer:
         values = _through_air(values, ~strange, rng, strength)
         return Pixels(values.astype(np.float32), classes)
 
-    def _mixed(self, values: Floats, rng: np.random.Generator, strength: float) -> Floats:
-        """Pixels of which the first material has more than half, linearly or, some of them, as intimate mixtures."""
-        count = len(values)
-        mixed = rng.random(count) < _MIXED * strength
-        share = np.where(mixed, 0.5 + 0.5 * rng.beta(1.3, 1.0, count), 1.0)[:, None]
-        others = [self._values[rng.choice(len(self._weights), count, p=self._weights)] for _ in range(2)]
-        second = rng.beta(3, 1, (count, 1))
-        rest = second * others[0] + (1 - second) * others[1]
-        linear = share * values + (1 - share) * rest
-        intimate = np.exp(share * np.log(values.clip(1e-4)) + (1 - share) * np.log(rest.clip(1e-4)))
-        return np.where(rng.random((count, 1)) < 0.2, intimate, linear)
+
+def _shares(mixed: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """(M, n) shares of the materials of pixels, sum 1: the first one alone, or in mixed pixels any."""
+    drawn = rng.gamma(rng.uniform(0.3, 1.5, len(mixed)), size=(_MATERIALS, len(mixed))) + 1e-9
+    alone = np.zeros_like(drawn)
+    alone[0] = 1.0
+    return np.where(mixed, drawn / drawn.sum(axis=0), alone)
+
+
+def _mixture(materials: Floats, shares: Floats, rng: np.random.Generator) -> Floats:
+    """Spectra (n, L) of pixels of materials (M, n, L): linear mixtures or, some of them, intimate ones."""
+    linear = np.einsum("mn,mnl->nl", shares, materials)
+    intimate = np.exp(np.einsum("mn,mnl->nl", shares, np.log(materials.clip(1e-4))))
+    return np.where(rng.random((len(linear), 1)) < 0.2, intimate, linear)
+
+
+def _most(shares: Floats, classes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the finest classes (n, 7) the broad class may be that has most of a pixel.
+
+    Where a single material has most of what that broad class has, they are those of this material, else of all of them.
+
+    Parameters
+    ----------
+    shares
+        (M, n) of the materials.
+    classes
+        (M, n, 7) which of the finest classes each material may be, all of one broad class.
+    """
+    broad = (classes @ _BROAD).argmax(axis=2)  # (M, n)
+    of_broad = np.stack([(shares * (broad == number)).sum(axis=0) for number in range(_BROAD.shape[1])])
+    winner = of_broad.argmax(axis=0)
+    told = shares * (broad == winner) >= _TELLING * of_broad.max(axis=0)
+    counted = np.where(told.any(axis=0), told, (broad == winner) & (shares > 0))
+    return np.asarray((counted[:, :, None] & classes).any(axis=0))
 
 
 def _balanced(spectra: Spectra) -> Floats:

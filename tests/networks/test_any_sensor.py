@@ -65,6 +65,21 @@ def test_leaves_that_are_no_classes_of_their_own_stay_with_the_class_above():
         np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
+def test_features_of_several_encoders_lie_side_by_side():
+    torch.manual_seed(1)
+    both, nm = for_sensor("rosis", encoders=2)
+    spectra, nothing = torch.rand(7, len(nm)), torch.empty(7, 0, 1, 1)
+    found = []
+    for number in range(2):
+        one, _ = for_sensor("rosis")
+        one.encoders[0].load_state_dict(both.encoders[number].state_dict())
+        found.append(one.features_of(spectra))
+    torch.testing.assert_close(both.features_of(spectra), torch.cat(found, dim=1))
+    logits = sum(part @ both.leaves.weight[:, 8 * number :][:, :8].T for number, part in enumerate(found))
+    shares = torch.softmax(logits + both.leaves.bias, dim=1)
+    torch.testing.assert_close(torch.softmax(both(spectra, nothing), dim=1), shares)
+
+
 def test_bands_in_water_vapour_do_not_count():
     network, nm = for_sensor("aviris")
     spectra = torch.rand(4, len(nm))

@@ -92,7 +92,7 @@ VARIANTS = {
     "any-sensor": ("any-sensor", {"width": 12, "features": 8, "dropout": 0.0}),
     "any-sensor, classes of several": (
         "any-sensor",
-        {"width": 12, "features": 8, "dropout": 0.0, "members": [[0], [1, 2], [1], [2]]},
+        {"width": 12, "features": 8, "dropout": 0.0, "members": [[0], [1, 2], [1], [2]], "encoders": 2},
     ),
     "hierarchical, pixels": ("hierarchical", HIERARCHICAL | {"windows": "pixel"}),
 }

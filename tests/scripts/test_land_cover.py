@@ -1,0 +1,62 @@
+"""What the built-in model learns from, and how its networks are joined."""
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.land_cover.sensors import by_name
+from scripts.land_cover.spectra import BROAD, LEAVES, PARENTS, WAVELENGTH, Spectra, allowed
+from scripts.land_cover.training import LandCover, grid_of
+from scripts.land_cover.views import Viewer, _most, _shares
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((0.35, 0.25, 0.4), {"roof", "pavement"}),  # built-up has most, though no material of it has
+        ((0.5, 0.1, 0.4), {"roof"}),
+        ((0.2, 0.1, 0.7), {"tree"}),
+        ((1.0, 0.0, 0.0), {"roof"}),
+    ],
+)
+def test_a_mixed_pixel_is_of_the_broad_class_that_has_most(shares, expected):
+    classes = np.array([[allowed("roof")], [allowed("pavement")], [allowed("tree")]])
+    found = _most(np.array(shares)[:, None], classes)[0]
+    assert {LEAVES[number] for number in np.flatnonzero(found)} == expected
+
+
+def test_shares_sum_to_one_and_unmixed_pixels_are_of_the_first_material_alone():
+    mixed = np.arange(400) % 2 == 0
+    shares = _shares(mixed, np.random.default_rng(0))
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+    np.testing.assert_array_equal(shares[:, ~mixed].T, np.tile([1.0, 0.0, 0.0], (200, 1)))
+    assert (shares[0, mixed] < 0.5).mean() > 0.3
+
+
+def test_pure_views_are_the_spectra_themselves_and_their_classes():
+    rng = np.random.default_rng(1)
+    names = np.array(["water", "tree", "roof", "soil and rock"] * 3)
+    values = rng.uniform(0.05, 0.5, (12, len(WAVELENGTH))).astype(np.float32)
+    numbers = np.arange(12).astype(str)
+    drawn = Viewer(Spectra(values, names, names, numbers)).draw(50, rng, strength=0.0)
+    for spectrum, classes in zip(drawn.values, drawn.classes, strict=True):
+        nearest = int(np.abs(values - spectrum).max(axis=1).argmin())
+        np.testing.assert_allclose(spectrum, values[nearest], atol=1e-5)
+        np.testing.assert_array_equal(classes, allowed(names[nearest]))
+
+
+def test_every_finest_class_is_of_one_broad_class():
+    counts = [sum(leaf in PARENTS.get(name, (name,)) for name in BROAD) for leaf in LEAVES]
+    assert counts == [1] * len(LEAVES)
+
+
+@torch.no_grad()
+def test_networks_that_are_joined_say_the_mean_of_their_logits():
+    torch.manual_seed(2)
+    parts = [LandCover().eval() for _ in range(3)]
+    weights, covered = grid_of(by_name("rosis"))
+    values = torch.rand(20, weights.shape[1]) @ torch.from_numpy(weights).T
+    seen = values, torch.from_numpy(covered.astype(np.float32))[None]
+    said = [part.on_grid(*seen) for part in parts]
+    for joined, apart in zip(LandCover.joined(parts).on_grid(*seen), zip(*said, strict=True), strict=True):
+        torch.testing.assert_close(joined, torch.stack(list(apart)).mean(dim=0))
