@@ -88,6 +88,7 @@ def test_finished_runs_are_not_done_again(results, hsiattn):
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.json")} == before
 
 
+@pytest.mark.slow
 def test_what_is_missing_and_not_skipped_is_done_and_gives_the_same_again(results, hsiattn):
     path = results / "runs/tiny/random_5_class/small/1.json"
     before = json.loads(path.read_text())
@@ -169,6 +170,7 @@ def test_filters_and_report_only_contradict_each_other(desk, hsiattn, option):
     assert result.exit_code == 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_process_behind(desk, hsiattn):
     plan = write_plan(desk, seeds=500, recipes=[SMALL])
     command = [sys.executable, "-m", "hsiattn", "benchmark", str(plan), "-o", "results", "--jobs", "1", "-q"]

@@ -78,6 +78,7 @@ def test_ctrl_c_keeps_the_windows_and_resume_finishes_to_the_same_pixels(desk, l
     assert not list(desk.glob(".*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_among_many_scenes_says_what_is_done_and_resume_does_the_rest(desk, large, start, hsiattn, model):
     process = start("scene.tif", "large.tif", "--out-dir", "maps")
     assert process.stdout is not None

@@ -44,7 +44,7 @@ def drawn(hsiattn, *arguments):
     return result.stderr
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("suffix", ["png", "svg", pytest.param("pdf", marks=pytest.mark.slow)])
 def test_every_figure_is_made_in_every_form_and_is_the_same_each_time(trained, hsiattn, suffix):
     of_scene = ("scene.tif", "--labels", "labels.tif")
     for name, arguments in {

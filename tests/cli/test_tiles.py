@@ -65,6 +65,7 @@ def test_the_map_of_tiles_is_that_of_the_scene_bit_for_bit_however_they_are_name
     assert same("whole.tif", "tiles_classes.tif")
 
 
+@pytest.mark.slow
 def test_workers_map_tiles_alike(tiles, model, hsiattn):
     pytest.importorskip("distributed")
     assert hsiattn("classify", "scene.tif", "whole.tif", "-m", model, *MAP).exit_code == 0

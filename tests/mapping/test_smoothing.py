@@ -172,6 +172,7 @@ def test_in_memory_classes_and_confidence_are_those_of_the_smoothed_probabilitie
     assert not np.allclose(np.nan_to_num(plain["probabilities"]), np.nan_to_num(expected), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_processes_of_their_own_make_the_same_map(model, source, write_scene, cube, tiny, expected, tmp_path):
     path = write_scene(tmp_path / "s.tif", cube, crs=tiny.crs, transform=tiny.transform, nodata=tiny.nodata)
     _classify(model, open_source(path), tmp_path / "m.tif", window_size=8, workers=1)

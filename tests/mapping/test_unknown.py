@@ -265,6 +265,7 @@ def test_a_map_without_unknown_material_is_what_it_was(model, fitted, source, tm
     assert what_decides_the_map(classifier)["unknown"] is None
 
 
+@pytest.mark.slow
 def test_workers_of_dask_tell_the_same_pixels(fitted, source, tmp_path):
     pytest.importorskip("distributed")
     shares = predict_array(fitted.model_, source, probabilities=True, device="cpu")["probabilities"].values

@@ -219,6 +219,7 @@ def test_a_few_lines_at_a_time_give_the_same_values_and_gradients(dimensions, mo
         torch.testing.assert_close(chunked, whole, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_compiler_takes_chunks_too(monkeypatch):
     block, x = _block(head_features=2), torch.randn(1, C, 9, 9)
     monkeypatch.setattr(global_self_attention, "_SCORES", 1)
