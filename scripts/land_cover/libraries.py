@@ -22,8 +22,6 @@ _SANTA_BARBARA = {
 }
 _GREEN = {"tree": "tree", "herb": "low vegetation", "grass": "low vegetation"}
 """Shrubs and epiphytes are green vegetation of either kind."""
-
-
 _LEAST_GREEN = 0.3
 """NDVI that green vegetation has at least, and soil, rock and what is built at most: not all spectra are pure."""
 
