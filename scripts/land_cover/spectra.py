@@ -19,6 +19,8 @@ PARENTS = {"green vegetation": ("tree", "low vegetation"), "built-up": ("roof", 
 """Classes of which only that is known, with the finest ones that they may be."""
 BROAD = ("water", "green vegetation", "dry vegetation", "soil and rock", "built-up")
 """Classes of the first level."""
+OF_BROAD = np.array([[leaf in PARENTS.get(name, (name,)) for name in BROAD] for leaf in LEAVES])
+"""(7, 5) bool: which of the first level each of the finest classes belongs to."""
 
 
 def allowed(name: str) -> NDArray[np.bool_]:

@@ -41,9 +41,9 @@ _EVEN = 0.02
 class LandCover(nn.Module):
     """The network that is trained, and the layer that tells what is no land cover from its features."""
 
-    def __init__(self, sensor: Sensor | None = None, encoders: int = 1) -> None:
+    def __init__(self, encoders: int = 1) -> None:
         super().__init__()
-        grid = Sensor.of(NODES) if sensor is None else sensor.usable()
+        grid = Sensor.of(NODES)
         self.network = AnySensor(
             len(grid.centres), 0, len(CLASSES), 1, wavelength=grid.centres.tolist(), fwhm=grid.widths.tolist(),
             members=[[LEAVES.index(leaf) for leaf in leaves] for leaves in CLASSES.values()], encoders=encoders,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scripts.land_cover.sensors import Sensor, by_name
-from scripts.land_cover.spectra import BROAD, LEAVES, PARENTS, Spectra
+from scripts.land_cover.spectra import BROAD, OF_BROAD, Spectra
 from scripts.land_cover.training import LandCover, grid_of
 from scripts.land_cover.views import Viewer, measured
 
@@ -74,7 +74,7 @@ def outcomes(model: LandCover, held_out: Spectra, *, seed: int = 0) -> dict[str,
 
 def right_by_class(results: list[Outcome], temperature: float = 1.0) -> dict[str, float]:
     """Share of held-out land cover that got the right broad class, by the name of the class."""
-    table = _broad_table()
+    table = torch.from_numpy(OF_BROAD.astype(np.float32))
     said = torch.cat([(torch.softmax(one.logits / temperature, 1) @ table)[one.known].argmax(1) for one in results])
     true = torch.cat([(one.classes[one.known].float() @ table).argmax(1) for one in results])
     return {
@@ -115,7 +115,3 @@ def as_trials(by_sensor: dict[str, list[Outcome]], temperature: float) -> list[d
         }
         for name, results in by_sensor.items()
     ]
-
-
-def _broad_table() -> Tensor:
-    return torch.tensor([[float(leaf in PARENTS.get(name, (name,))) for name in BROAD] for leaf in LEAVES])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scripts.land_cover.foreign import foreign, gas_transmission
 from scripts.land_cover.sensors import Sensor
-from scripts.land_cover.spectra import BROAD, LEAVES, PARENTS, WAVELENGTH, Floats, Spectra, allowed
+from scripts.land_cover.spectra import BROAD, LEAVES, OF_BROAD, WAVELENGTH, Floats, Spectra, allowed
 
 _FOREIGN = 0.2
 """Share of the spectra that are no land cover."""
@@ -19,8 +19,6 @@ _MATERIALS = 3
 """How many at most."""
 _TELLING = 0.7
 """Share of its broad class from which on a material gives a pixel its finest class."""
-_BROAD = np.array([[leaf in PARENTS.get(name, (name,)) for name in BROAD] for leaf in LEAVES])
-"""(7, 5) which broad class each of the finest ones belongs to."""
 
 
 class Pixels(NamedTuple):
@@ -91,8 +89,8 @@ def _most(shares: Floats, classes: NDArray[np.bool_]) -> NDArray[np.bool_]:
     classes
         (M, n, 7) which of the finest classes each material may be, all of one broad class.
     """
-    broad = (classes @ _BROAD).argmax(axis=2)  # (M, n)
-    of_broad = np.stack([(shares * (broad == number)).sum(axis=0) for number in range(_BROAD.shape[1])])
+    broad = (classes @ OF_BROAD).argmax(axis=2)  # (M, n)
+    of_broad = np.stack([(shares * (broad == number)).sum(axis=0) for number in range(len(BROAD))])
     winner = of_broad.argmax(axis=0)
     told = shares * (broad == winner) >= _TELLING * of_broad.max(axis=0)
     counted = np.where(told.any(axis=0), told, (broad == winner) & (shares > 0))

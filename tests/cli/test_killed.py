@@ -100,6 +100,7 @@ TRAINING = (
     ("command", "before", "same_bytes", "step"),
     [
         pytest.param((*MAPPING, "--overwrite"), True, True, 9, id="every ninth call"),
+        pytest.param((*MAPPING, "--overwrite"), True, True, 3, id="every third call", marks=pytest.mark.slow),
         pytest.param((*MAPPING, "-f", "ENVI", "--confidence"), False, True, 1, id="ENVI", marks=pytest.mark.slow),
         pytest.param(TRAINING, False, False, 1, id="train", marks=pytest.mark.slow),
     ],

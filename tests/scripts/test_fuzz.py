@@ -15,16 +15,16 @@ from scripts.benchmarks.robustness.fuzz import READERS
 from scripts.benchmarks.robustness.fuzz.inputs import write
 
 INPUTS = {
-    "models": 40,
-    "plans": 60,
-    "recipes": 75,
-    "cards": 40,
+    "models": 80,
+    "plans": 120,
+    "recipes": 150,
+    "cards": 80,
     "mat-7.3": 2,
-    "cubes": 30,
-    "netcdf-4": 30,
-    "zarr": 30,
+    "cubes": 60,
+    "netcdf-4": 60,
+    "zarr": 60,
 }
-"""Where one takes longer than a few milliseconds; 125 of all others."""
+"""Where one takes longer than a few milliseconds; 250 of all others."""
 
 readers = cache(lambda name: READERS[name]())  # valid inputs are made once
 
@@ -38,13 +38,14 @@ def test_valid_inputs_are_read(name, tmp_path):
 @pytest.mark.filterwarnings(  # GDAL's message quotes the file, and rasterio fails to decode it for its log
     "ignore:Exception ignored in. 'rasterio._env.log_error':pytest.PytestUnraisableExceptionWarning"
 )
+@pytest.mark.parametrize("part", [pytest.param(2, id="half"), pytest.param(1, id="all", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", READERS)
-def test_damaged_inputs_are_read_or_refused_in_one_line(name, tmp_path):
+def test_damaged_inputs_are_read_or_refused_in_one_line(name, part, tmp_path):
     reader = readers(name)
     refused: list[str] = []
 
     @settings(
-        max_examples=INPUTS.get(name, 125), derandomize=True, database=None, deadline=None,
+        max_examples=INPUTS.get(name, 250) // part, derandomize=True, database=None, deadline=None,
         phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(seed=st.integers(0, 2**32))
