@@ -181,11 +181,23 @@ class SpectralEncoder(nn.Module):
 
     def forward(self, reflectance: Tensor, covered: Tensor) -> Tensor:
         """Features; see the class."""
-        mean = (reflectance.clamp_min(0) * covered).sum(dim=1, keepdim=True) / covered.sum(dim=-1, keepdim=True)
-        mean = mean.clamp_min(_DARKEST)
-        shape = ((reflectance / mean).clamp(-1, _BRIGHTEST_BAND) - 1) * covered
-        state = self.first(torch.cat([shape, covered.expand_as(shape), mean.log() / 2 + 1], dim=1))
+        shape, brightness = shape_and_brightness(reflectance, covered)
+        state = self.first(torch.cat([shape, covered.expand_as(shape), brightness / 2 + 1], dim=1))
         for block in self.blocks:
             state = state + block(state)
         features: Tensor = self.last(state)
         return features
+
+
+def shape_and_brightness(reflectance: Tensor, covered: Tensor) -> tuple[Tensor, Tensor]:
+    """What is read of reflectance (N, G) on the grid, whose nodes (G,) or (N, G) are covered, 1 or 0.
+
+    Returns
+    -------
+    tuple of Tensor
+        (N, G) reflectance of every node over the mean of the covered ones, less 1, and 0 where a node is not covered;
+        and (N, 1) the natural logarithm of that mean.
+    """
+    mean = (reflectance.clamp_min(0) * covered).sum(dim=1, keepdim=True) / covered.sum(dim=-1, keepdim=True)
+    mean = mean.clamp_min(_DARKEST)
+    return ((reflectance / mean).clamp(-1, _BRIGHTEST_BAND) - 1) * covered, mean.log()

@@ -33,7 +33,8 @@ CARD: dict[str, Any] = {
         "bright soil, gravel and concrete are alike, most of all without bands beyond 1000 nm",
         "dark roofs, asphalt, shade and turbid water are alike where a pixel is dark",
         "vegetation is told high from low by few spectra of one region",
-        "snow, ice, clouds, minerals and uncorrected scenes should stay unclassified; some kinds of them will not",
+        "snow, ice, clouds, minerals and uncorrected scenes should stay unclassified; some kinds of them will not: "
+        "without bands beyond 1000 nm a grey cloud is like a roof",
         "pixels that mix several covers get the one that has most",
     ],
 }

@@ -55,11 +55,11 @@ _ICE = (
 
 
 def clouds(known: Floats, rng: np.random.Generator) -> Floats:
-    """Clouds, thick or thin, with the ground below."""
+    """Clouds with a little of the ground below: bright, since grey ones are like roofs and roads to 1000 nm."""
     count = len(known)
     ice = np.exp(np.interp(WAVELENGTH, *_ICE))
-    bright = rng.uniform(0.3, 1.0, (count, 1)) * np.exp(-0.5 * np.sqrt(rng.uniform(0.001, 0.08, (count, 1)) * ice))
-    share = rng.uniform(0.6, 1.0, (count, 1))
+    bright = rng.uniform(0.6, 1.0, (count, 1)) * np.exp(-0.5 * np.sqrt(rng.uniform(0.001, 0.08, (count, 1)) * ice))
+    share = rng.uniform(0.8, 1.0, (count, 1))
     return np.asarray(share * bright * gas_transmission(rng.uniform(0, 0.6, (count, 1))) + (1 - share) * known)
 
 
@@ -94,9 +94,9 @@ def minerals(known: Floats, rng: np.random.Generator) -> Floats:
 
 
 def curves(known: Floats, rng: np.random.Generator) -> Floats:
-    """Random curves, smooth or rugged."""
+    """Random curves that go up and down in any part of the spectrum, rugged or not."""
     count = len(known)
-    made = rng.uniform(0.05, 0.8, (count, 1)) + rng.uniform(0.1, 0.5) * _smooth(count, 10 ** rng.uniform(1.3, 2.8), rng)
+    made = rng.uniform(0.05, 0.8, (count, 1)) + rng.uniform(0.1, 0.5) * _smooth(count, 10 ** rng.uniform(1.3, 2.2), rng)
     return np.asarray(np.maximum(made, 0.0 if rng.random() < 0.7 else -1.0))
 
 

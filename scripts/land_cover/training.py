@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hsiattn.networks.any_sensor import AnySensor
+from hsiattn.networks.any_sensor import AnySensor, shape_and_brightness
 from hsiattn.networks.spectral_grid import NODES, grid_weights
 from scripts.land_cover.sensors import Sensor, draw_sensor
 from scripts.land_cover.spectra import LEAVES
@@ -36,6 +36,10 @@ _SENSORS_PER_POOL = 8
 _RATE = 2e-3
 _EVEN = 0.02
 """Weight of the mean loss over all classes, which keeps probabilities from 0."""
+_ALIKE = 0.1
+"""Distance below which spectra are alike to a sensor: most pixels of land cover have another that is so near."""
+_OF_BRIGHTNESS = 0.3
+"""Part of that distance which brightness e times as high makes."""
 
 
 class LandCover(nn.Module):
@@ -110,9 +114,29 @@ def _batches(viewer: Viewer, steps: int, rng: np.random.Generator) -> Iterator[t
         sensor = draw_sensor(rng)
         weights, covered = grid_of(sensor)
         some = rng.permutation(_POOL)[:_BATCH]
-        values = measured(pool.values[some], sensor, rng)[:, sensor.good] @ weights.T
+        values = torch.from_numpy(measured(pool.values[some], sensor, rng)[:, sensor.good] @ weights.T)
         mask = torch.from_numpy(covered.astype(np.float32))[None]
-        yield torch.from_numpy(values), mask, torch.from_numpy(pool.classes[some])
+        classes, known = torch.from_numpy(pool.classes[some]), pool.classes.any(axis=1)
+        land = torch.from_numpy(
+            (pool.values[known] @ sensor.responses())[:, sensor.good].astype(np.float32) @ weights.T
+        )
+        told = classes.any(dim=1) | ~alike(values, land, mask)
+        yield values[told], mask, classes[told]
+
+
+def alike(values: Tensor, land: Tensor, covered: Tensor) -> Tensor:
+    """Which spectra (n,) on the grid (n, G) are like one of land cover (m, G) as far as covered nodes (1, G) tell.
+
+    A grey cloud is like a roof to a sensor that ends at 1000 nm. Taught to be strange, it would make all roofs strange.
+    """
+    ours, theirs = _places(values, covered), _places(land, covered)
+    return torch.cdist(ours, theirs).amin(dim=1) < _ALIKE
+
+
+def _places(values: Tensor, covered: Tensor) -> Tensor:
+    """(n, G + 1) coordinates of spectra: distances are root mean squares over the covered nodes, and of brightness."""
+    shape, brightness = shape_and_brightness(values, covered)
+    return torch.cat([shape / covered.sum().sqrt(), _OF_BRIGHTNESS * brightness], dim=1)
 
 
 def _loss(logits: Tensor, strange: Tensor, classes: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from scripts.land_cover.sensors import by_name
 from scripts.land_cover.spectra import BROAD, LEAVES, OF_BROAD, WAVELENGTH, Spectra, allowed
-from scripts.land_cover.training import LandCover, grid_of
+from scripts.land_cover.training import LandCover, alike, grid_of
 from scripts.land_cover.views import Viewer, _most, _shares
 
 
@@ -60,3 +60,26 @@ def test_networks_that_are_joined_say_the_mean_of_their_logits():
     said = [part.on_grid(*seen) for part in parts]
     for joined, apart in zip(LandCover.joined(parts).on_grid(*seen), zip(*said, strict=True), strict=True):
         torch.testing.assert_close(joined, torch.stack(list(apart)).mean(dim=0))
+
+
+def _seen(spectra, sensor):
+    """Spectra (n, M) on the grid (n, G) by a sensor, and which nodes it covers (1, G)."""
+    weights, covered = grid_of(sensor)
+    values = (spectra @ sensor.responses())[:, sensor.good] @ weights.T
+    return torch.from_numpy(values.astype(np.float32)), torch.from_numpy(covered.astype(np.float32))[None]
+
+
+def test_a_grey_cloud_is_like_a_roof_only_to_a_sensor_that_does_not_see_where_ice_absorbs():
+    grey = np.full((1, len(WAVELENGTH)), 0.35)
+    cloud = 0.36 * (1 - 0.6 * np.exp(-0.5 * ((WAVELENGTH - 1500) / 80) ** 2))[None]
+    for sensor, expected in ((by_name("rosis"), True), (by_name("enmap"), False)):
+        values, covered = _seen(cloud, sensor)
+        assert alike(values, _seen(grey, sensor)[0], covered).tolist() == [expected]
+
+
+@pytest.mark.parametrize(("brighter", "expected"), [(1.0, True), (1.3, True), (1.5, False), (0.5, False)])
+def test_spectra_of_one_shape_are_alike_unless_one_is_much_brighter(brighter, expected):
+    spectrum = (0.1 + 0.2 * (WAVELENGTH > 720))[None]
+    land, covered = _seen(np.concatenate([spectrum, spectrum[:, ::-1]]), by_name("casi-48"))
+    values, _ = _seen(brighter * spectrum, by_name("casi-48"))
+    assert alike(values, land, covered).tolist() == [expected]
