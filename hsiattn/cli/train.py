@@ -43,8 +43,8 @@ from hsiattn.files.training_state import check_state_folder, is_begun, remove_st
 @click.option(
     "--from", "encoder", type=click.Choice(["builtin"]),
     help="Start from what the built-in land-cover model knows of spectra: for recipes with pseudo-labels, such as "
-    "default, and for few labels. The wavelengths of the scene must be known. On scenes measured so far it gains "
-    "little.",
+    "default, and for few labels. The wavelengths of the scene must be known. It gains most where the scene is "
+    "reflectance and classes are broad ones.",
 )  # fmt: skip
 @options.sensor
 @options.wavelengths

@@ -119,6 +119,11 @@ class AnySensor(SpectralSpatialNetwork):
         features = self.features_of(spectra)
         return self._logits(self.leaves(features)), features
 
+    def logits_of_leaves(self, spectra: Tensor) -> Tensor:
+        """Logits (N, L) of the finest classes, whatever the classes of the map, from reflectance (N, B)."""
+        logits: Tensor = self.leaves(self.features_of(spectra))
+        return logits
+
     def features_of(self, spectra: Tensor) -> Tensor:
         """Features (N, F) of reflectance (N, B), of which logits are made."""
         return self.features_on_grid(spectra @ self.weights.T, self.covered)

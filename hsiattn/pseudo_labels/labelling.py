@@ -56,8 +56,8 @@ class PseudoLabelSettings(Settings):
     certainty
         Least probability, 0 … 1, of a pixel that is added. Default: 0.8.
     encoder
-        `builtin`: further classifiers read the features that the built-in land-cover model makes of a spectrum; the
-        wavelengths of the scene must be known. None for no such classifiers. Default: None.
+        `builtin`: further classifiers read what the built-in land-cover model says of a spectrum, the logits of its
+        finest classes; the wavelengths of the scene must be known. None for no such classifiers. Default: None.
 
     Examples
     --------

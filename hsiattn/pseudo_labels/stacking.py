@@ -85,10 +85,24 @@ def stack(trials: Sequence[Trial], targets: NDArray[np.int64], groups: float) ->
 
 
 def prior_weights(views: Sequence[View]) -> NDArray[np.float64]:
-    """Prior weights (V,): two thirds on views of single pixels, all of them alike, the rest on the others."""
+    """Prior weights (V,): two thirds on views of single pixels, all of them alike, the rest on the others.
+
+    Views of an encoder's features have half of all weight between them: what was learned elsewhere is not less likely
+    to be right than a handful of labels.
+    """
+    encoded = np.array([view.kind == "encoded" for view in views])
     single = np.array([view.scale == 1 for view in views])
+    sides = [side for side in (encoded, ~encoded) if side.any()]
+    weights = np.zeros(len(views))
+    for side in sides:
+        weights[side] = _of_alike(single[side]) / len(sides)
+    return weights
+
+
+def _of_alike(single: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Prior weights (V,) of views that are of single pixels or not."""
     if single.all() or not single.any():
-        return np.full(len(views), 1 / len(views))
+        return np.full(len(single), 1 / len(single))
     weights = np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())
     return np.asarray(weights, dtype=np.float64)
 

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from hsiattn.folds import grouped_folds
 from hsiattn.pseudo_labels.cross_validation import Trial, left_out_pixels, try_view
 from hsiattn.pseudo_labels.stacking import prior_weights, stack, stacking_weights
-from hsiattn.pseudo_labels.views import VIEWS, RegionViews, View
+from hsiattn.pseudo_labels.views import ENCODED, VIEWS, RegionViews, View
 
 SINGLE, WINDOW, WIDE = View("reflectance"), View("reflectance", 5), View("components", 0.01)
 PRIOR_GROUPS = 2
@@ -86,6 +86,14 @@ def test_the_prior_trusts_single_pixels_with_two_thirds_and_alike_within_both_ki
     assert len(set(weights[single])) == len(set(weights[~single])) == 1
     np.testing.assert_allclose(prior_weights([SINGLE, View("shape")]), 0.5)
     np.testing.assert_allclose(prior_weights([WINDOW, WIDE]), 0.5)
+
+
+def test_the_prior_trusts_the_views_of_an_encoder_with_half_and_divides_it_as_the_other_half():
+    views = (*VIEWS, *ENCODED)
+    weights = prior_weights(views)
+    encoded = np.array([view.kind == "encoded" for view in views])
+    np.testing.assert_allclose(weights[~encoded], prior_weights(VIEWS) / 2)
+    np.testing.assert_allclose(weights[encoded], prior_weights(ENCODED) / 2)
 
 
 def _trial(view, likelihoods, temperature=1.0):

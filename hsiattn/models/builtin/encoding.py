@@ -1,4 +1,4 @@
-"""Features that the built-in model makes of spectra of a scene whose own classes are to be learned."""
+"""What the built-in model says of spectra of a scene whose own classes are to be learned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _AT_ONCE = 8192
 
 @dataclass(frozen=True, eq=False)
 class SceneEncoder:
-    """Makes features of spectra: (N, B) reflectance in the bands of a scene that training reads -> (N, F) float32.
+    """Makes features of spectra: (N, B) reflectance in the bands of a scene that training reads -> (N, L) float32.
+
+    Features are logits of the finest classes, not what lies before them: these are so few that a handful of labels says
+    where classes lie among them.
 
     Attributes
     ----------
@@ -42,7 +45,7 @@ class SceneEncoder:
         found = []
         for start in range(0, len(spectra), _AT_ONCE):
             some = spectra[start : start + _AT_ONCE, self.columns] / np.float32(self.divisor)
-            found.append(self.network.features_of(torch.from_numpy(some)).numpy())
+            found.append(self.network.logits_of_leaves(torch.from_numpy(some)).numpy())
         return np.concatenate(found)
 
 
