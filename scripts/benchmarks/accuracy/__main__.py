@@ -2,10 +2,10 @@
 
     .venv/bin/python -m scripts.benchmarks.accuracy DATA OUT [FIGURE ...] [-- OPTIONS of hsiattn benchmark]
 
-DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons, fixed, unlabelled, unknown
-and small also of indian-pines and ground-truth, and for the composed ones of ground-truth and roberts2017-urban. The
-splits of fixed are in the folder of --splits, by default DATA/../splits. Figures, all by default, fixed only where its
-splits are there:
+DATA is the folder of real scenes (salinas-a, indian-pines-roi, enmap-potsdam), for polygons, fixed, unlabelled,
+unknown, small and builtin also of indian-pines and ground-truth, and for the composed ones of ground-truth and
+roberts2017-urban. The splits of fixed are in the folder of --splits, by default DATA/../splits. Figures, all by
+default, fixed only where its splits are there:
 
     table      default and accurate beside the baselines, 10 random pixels per class and buffered blocks
     fresh      the table on five draws of labels that were made after default was finished
@@ -20,6 +20,7 @@ splits are there:
     unlabelled what unlabelled pixels are worth with three and five labels per class, by method
     unknown    how well two classes that were kept from training are told from the others, by detector
     small      attendnet-s and attendnet-m beside default
+    builtin    five labels per class with and without the built-in land-cover model
     time       what training and mapping take with 10 and with 200 labels per class, on all cores
 
 Each is a plan of `hsiattn benchmark` in configs/experiments; its results are in a folder of OUT that is named like the
@@ -57,6 +58,7 @@ PLANS = {
     "unlabelled": "semi-supervised",
     "unknown": "open-set",
     "small": "attendnets",
+    "builtin": "from-builtin",
     "time": "training-time",
 }
 SLOW = "ssan-paper"
@@ -92,7 +94,7 @@ def lay_out_all(figures: Collection[str], data: Path, splits: Path, scenes: Path
     """The folder with the scenes and splits that the figures need."""
     if set(figures) - {"composed", "towns"}:
         lay_out(data, scenes)
-    if {"polygons", "fixed", "unknown", "unlabelled", "small"} & set(figures):
+    if {"polygons", "fixed", "unknown", "unlabelled", "small", "builtin"} & set(figures):
         lay_out_indian_pines(data, scenes)
     if "fixed" in figures:
         if not splits.is_dir():
