@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hsiattn.training.training_scene import TrainingScene
 
 
+_MOSTLY = 0.5
+"""Share of a region from which on it is said that an encoder does not know it."""
 _UNSEEN = 2000
 """Most pixels on which the network is compared with the pseudo-labels: those that it was not trained on, if any."""
 
@@ -135,7 +137,8 @@ def label_region(scene: TrainingScene, split: Split, settings: PseudoLabelSettin
     encoder = None if settings.encoder is None else _encoder(scene)
     labels = pseudo_label(region, labelled, targets[there], settings, groups=groups, seed=seed, encode=encoder)
     if encoder is not None:
-        labels = replace(labels, record={**labels.record, "encoder": _account_of(encoder, labels.record["encoded"])})
+        account = _account_of(encoder, labels.record["encoded"], encoder.unknown_share(region.spectra))
+        labels = replace(labels, record={**labels.record, "encoder": account})
     others = np.setdiff1d(np.arange(len(region)), labelled)
     drawn = np.random.default_rng((seed, 3)).permutation(others)[: settings.pixels]
     return LabelledRegion(region, labels, positions, targets, others, drawn, settings.label_weight, seed)
@@ -148,14 +151,29 @@ def _encoder(scene: TrainingScene) -> SceneEncoder:
     return scene_encoder(scene.source, scene.bands)
 
 
-def _account_of(encoder: SceneEncoder, weight: float) -> dict[str, Any]:
-    """What the model file says of the encoder that its training started from; JSON-ready."""
+def _account_of(encoder: SceneEncoder, weight: float, unknown: float) -> dict[str, Any]:
+    """What the model file says of the encoder that its training started from; JSON-ready.
+
+    Parameters
+    ----------
+    weight, unknown
+        Shares, 0 … 1: the weight of its views, and the part of the region that it does not know.
+    """
+    words = (
+        "training started from the built-in land-cover model: classifiers on what it says of spectra have "
+        f"{100 * weight:.0f} % of the weight in the pseudo-labels"
+    )
+    if unknown > _MOSTLY:
+        words += (
+            f"; but {100 * unknown:.0f} % of the pixels look like nothing that it knows (radiance, wrong wavelengths), "
+            "so that it may be worth nothing here: compare with a model without it"
+        )
     return {
         "name": "builtin",
         "sha256": encoder.digest,
         "divisor": encoder.divisor,
-        "in_words": "training started from the built-in land-cover model: classifiers on its features have "
-        f"{100 * weight:.0f} % of the weight in the pseudo-labels",
+        "unknown": round(unknown, 4),
+        "in_words": words,
     }
 
 

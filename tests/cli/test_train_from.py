@@ -37,6 +37,8 @@ def test_the_model_names_what_it_started_from_and_needs_nothing_of_it(started, d
     record = told["training"]["pseudo_labels"]
     assert record["encoder"]["name"] == "builtin"
     assert record["encoder"]["sha256"] == digest
+    assert record["encoder"]["unknown"] < 0.5
+    assert "look like nothing" not in record["encoder"]["in_words"]
     assert 0 < record["encoded"] < 1
     assert record["encoded"] == pytest.approx(
         sum(weight for view, weight in record["views"].items() if "encoded" in view), abs=1e-3
@@ -70,6 +72,19 @@ def test_a_second_training_gives_the_same_model_and_one_from_nothing_another(sta
     assert "encoder" not in other.recipe["training"]["pseudo_labels"]
     assert not {"encoder", "encoded"} & other.training["pseudo_labels"].keys()
     assert "started from" not in hsiattn("info", "plain.hsiattn").stdout
+
+
+def test_it_is_said_where_the_built_in_model_knows_nothing_of_the_scene(started, desk):
+    with rasterio.open(desk / "scene.tif", "r+") as scene:
+        values = scene.read().astype(float)
+        measured = values != scene.nodata
+        light = np.linspace(0.2, 2, len(values))[:, None, None] ** 3  # as of a lamp
+        scene.write(np.where(measured, values * light, values).astype(scene.dtypes[0]))
+    told = json.loads(started("--json").stdout)
+    record = told["training"]["pseudo_labels"]["encoder"]
+    assert record["unknown"] > 0.5
+    share = f"{100 * record['unknown']:.0f} % of the pixels look like nothing that it knows"
+    assert any(share in message for message in told["messages"])
 
 
 def test_a_scene_without_wavelengths_is_refused_until_somebody_tells_them(desk, refused, hsiattn, quick):

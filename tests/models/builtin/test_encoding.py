@@ -40,3 +40,15 @@ def test_only_the_bands_that_training_reads_take_part(source, spectra):
     assert encoder(spectra[:, among]).shape == (9000, encoder.network.leaves.out_features)
     with pytest.raises(BandError, match="too few bands"):
         scene_encoder(source, np.array([2, 3]))
+
+
+def test_it_says_how_much_of_the_spectra_is_unknown_to_it(source):
+    """Spectra of a scene, the same ones in the light of a lamp, and half of each."""
+    encoder = scene_encoder(source, np.arange(len(source.bands)))
+    stored = source.read_bands(source.extent, list(range(len(source.bands)))).reshape(len(source.bands), -1).T
+    known = stored[(stored > 0).all(axis=1)].astype(np.float32) / 10_000
+    lit = known * np.linspace(0.2, 6, len(source.bands), dtype=np.float32) ** 2
+    assert encoder.unknown_share(known) < 0.1
+    assert encoder.unknown_share(lit) > 0.9
+    both = np.concatenate([known, lit] * 20)
+    assert encoder.unknown_share(both) == pytest.approx(0.5, abs=0.1)
