@@ -95,12 +95,12 @@ def prior_weights(views: Sequence[View]) -> NDArray[np.float64]:
     sides = [side for side in (encoded, ~encoded) if side.any()]
     weights = np.zeros(len(views))
     for side in sides:
-        weights[side] = _of_alike(single[side]) / len(sides)
+        weights[side] = _by_scale(single[side]) / len(sides)
     return weights
 
 
-def _of_alike(single: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Prior weights (V,) of views that are of single pixels or not."""
+def _by_scale(single: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Prior weights (V,), sum 1, of views of which `single` (V,) says whether they look at a pixel alone."""
     if single.all() or not single.any():
         return np.full(len(single), 1 / len(single))
     weights = np.where(single, _PRIOR_OF_PIXELS / single.sum(), (1 - _PRIOR_OF_PIXELS) / (~single).sum())

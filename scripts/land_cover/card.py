@@ -34,7 +34,7 @@ CARD: dict[str, Any] = {
         "dark roofs, asphalt, shade and turbid water are alike where a pixel is dark",
         "vegetation is told high from low by few spectra of one region",
         "snow, ice, clouds, minerals and uncorrected scenes should stay unclassified; some kinds of them will not: "
-        "without bands beyond 1000 nm a grey cloud is like a roof",
+        "without bands beyond 1000 nm grey clouds, dirty snow and thin ice are like roofs",
         "pixels that mix several covers get the one that has most",
     ],
 }

@@ -94,3 +94,16 @@ def test_snow_and_light_that_was_not_corrected_stay_unclassified():
     light += 0.08 * (nm / 450) ** -4.0 * sun / sun.max()
     found = classes_of(scene_of(np.vstack([np.stack([grain] * 3), light]).astype(np.float32), nm, bands.fwhm))
     assert found == ["unclassified"] * 6
+
+
+@pytest.mark.parametrize("name", ["casi-48", "casi-1500", "rosis", "desis"])
+def test_grey_roofs_are_built_up_and_snow_and_sea_ice_unclassified_without_bands_beyond_1000_nm(name):
+    bands = sensor(name).bands()
+    nm = bands.wavelength
+    roof = np.interp(nm, [400, 480, 560, 1000], [0.75, 0.95, 1, 1.03])
+    snow = np.interp(nm, [400, 700, 900, 1000, 1050], [0.97, 0.93, 0.85, 0.7, 0.7])
+    ice = np.interp(nm, [400, 500, 600, 700, 800, 900, 1050], [0.66, 0.66, 0.62, 0.53, 0.42, 0.26, 0.1])
+    spectra = np.stack([0.28 * roof, 0.37 * roof, 0.45 * roof, snow, 0.85 * snow, ice, 0.75 * ice])
+    found = classes_of(scene_of(spectra.astype(np.float32), nm, bands.fwhm))
+    assert set(found[:3]) <= {"built-up", "roof", "pavement"}
+    assert found[3:] == ["unclassified"] * 4
